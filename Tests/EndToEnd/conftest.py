@@ -1,0 +1,42 @@
+"""Fixtures: fresh exporters, so that every total is exact, and each ends as it should."""
+
+from __future__ import annotations
+
+from typing import Callable, Iterator
+
+import pytest
+
+from exporter import Exporter
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[..., Exporter]]:
+    """Starts exporters with flags of the test's own. At its end those that still run must stop cleanly."""
+    started: list[Exporter] = []
+
+    def starting(*flags: str, **options: object) -> Exporter:
+        started.append(Exporter(*flags, **options))
+        return started[-1]
+
+    yield starting
+    try:
+        for exporter in started:
+            if exporter.process.returncode is None:
+                exporter.stop()
+    finally:
+        for exporter in started:
+            exporter.kill()
+
+
+@pytest.fixture
+def exporter(start: Callable[..., Exporter]) -> Exporter:
+    """An exporter that has seen nothing."""
+    return start()
+
+
+@pytest.fixture(scope="module")
+def standing() -> Iterator[Exporter]:
+    """One exporter for all tests of a file, for those that name their own agents or change nothing."""
+    exporter = Exporter()
+    yield exporter
+    exporter.stop()
