@@ -29,8 +29,9 @@ run: build ## Installs what is missing, builds, and runs the exporter on 127.0.0
 	@echo 'It takes records on http://$(ADDRESS)/record and shows them on http://$(ADDRESS)/metrics.'
 	@echo 'From another terminal:'
 	@echo
-	@echo "  curl http://$(ADDRESS)/record -H 'Content-Type: application/json' \\"
-	@echo "    -d '"'{"agent_name":"ReviewerGPT","provider":"openai","model":"gpt-4o-mini","input_tokens":100,"output_tokens":436,"cost_usd":0.0002766,"latency_ms":150}'"'"
+	@echo "  curl http://$(ADDRESS)/record -H 'Content-Type: application/json' -d '{"
+	@echo '    "agent_name": "ReviewerGPT", "provider": "openai", "model": "gpt-4o-mini", "id": "review-1",'
+	@echo '    "input_tokens": 100, "output_tokens": 436, "cost_usd": 0.0002766, "latency_ms": 150}'"'"
 	@echo '  curl http://$(ADDRESS)/metrics'
 	@echo
 	@exec $(BINARY)
