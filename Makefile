@@ -1,0 +1,82 @@
+# The two commands to know are `make run` and `make test`. Both install what they need and say so.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+# Steps share build folders and report in order.
+.NOTPARALLEL:
+MAKEFLAGS += --no-print-directory
+
+# An import that Package.swift does not declare is an error; scripts/check-imports says what it may declare.
+IMPORT_CHECK := --explicit-target-dependency-import-check error
+# The release carries the Swift runtime, so that it runs on a host without Swift.
+RELEASE := -c release --static-swift-stdlib $(IMPORT_CHECK)
+BINARY := .build/release/llm-exporter
+ADDRESS := 127.0.0.1:10140
+
+.PHONY: help
+help: ## Prints this list
+	@echo 'llm-exporter: call records of LLM agents in, Prometheus metrics out'
+	@echo
+	@sed -nE 's/^([a-z-]+):.*## (.*)/\1|\2/p' $(MAKEFILE_LIST) | \
+		while IFS='|' read -r target text; do printf '  make %-16s %s\n' "$$target" "$$text"; done
+	@echo
+	@echo '  VERBOSE=1 shows all output of each step; .build-logs keeps it.'
+
+.PHONY: run
+run: build ## Installs what is missing, builds, and runs the exporter on 127.0.0.1:10140
+	@echo
+	@echo 'Running $(BINARY) with no configuration; Ctrl-C stops it.'
+	@echo 'It takes records on http://$(ADDRESS)/record and shows them on http://$(ADDRESS)/metrics.'
+	@echo 'From another terminal:'
+	@echo
+	@echo "  curl http://$(ADDRESS)/record -H 'Content-Type: application/json' -d '{"
+	@echo '    "agent_name": "ReviewerGPT", "provider": "openai", "model": "gpt-4o-mini", "id": "review-1",'
+	@echo '    "input_tokens": 100, "output_tokens": 436, "cost_usd": 0.0002766, "latency_ms": 150}'"'"
+	@echo '  curl http://$(ADDRESS)/metrics'
+	@echo
+	@exec $(BINARY)
+
+.PHONY: build
+build: build-packages ## Builds the release, .build/release/llm-exporter
+	@scripts/step release-build swift build $(RELEASE)
+
+.PHONY: test
+test: test-packages lint test-unit test-end-to-end test-thread ## Runs all checks and tests, as CI does
+	@echo 'All checks and tests passed.'
+
+.PHONY: lint
+lint: test-packages ## Checks formatting and the direction of imports
+	@scripts/step format swift format lint --strict --parallel --recursive Sources Tests Package.swift
+	@scripts/step imports scripts/check-imports
+
+.PHONY: test-unit
+test-unit: build-packages ## Builds for debugging and runs the unit tests
+	@scripts/step build swift build --build-tests $(IMPORT_CHECK)
+	@scripts/step unit swift test --skip-build $(IMPORT_CHECK)
+
+.PHONY: test-end-to-end
+test-end-to-end: test-packages build ## Runs the end-to-end tests, with a real Prometheus, on the release
+	@scripts/step prometheus-config promtool check config prometheus.yml
+	@LLM_EXPORTER_BIN=$(CURDIR)/$(BINARY) scripts/step end-to-end \
+		.build-venv/bin/python -m pytest --color=no -q Tests/EndToEnd
+
+.PHONY: test-thread
+test-thread: test-packages ## Runs the unit and quick end-to-end tests under the thread sanitizer
+	@scripts/sanitize thread
+
+.PHONY: test-address
+test-address: test-packages ## Runs the unit and quick end-to-end tests under the address sanitizer
+	@scripts/sanitize address
+
+.PHONY: clean
+clean: ## Removes what was built (never the records in data)
+	@rm -rf .build .build-venv .build-logs .build-thread .build-address
+
+.PHONY: build-packages
+build-packages:
+	@scripts/install-packages build
+
+.PHONY: test-packages
+test-packages:
+	@scripts/install-packages test
+	@scripts/python-environment

@@ -1,0 +1,74 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// The commit this is built from, for `--version`.
+let revision: String = {
+    guard let git = Context.gitInformation else { return "unknown" }
+    return git.currentCommit.prefix(12) + (git.hasUncommittedChanges ? "-dirty" : "")
+}()
+
+let package = Package(
+    name: "llm-exporter",
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+    ],
+    targets: [
+        // The road of a record, in the order in which it is travelled. Every target may use Model, which imports nothing.
+        .systemLibrary(name: "CMicroHTTPD", pkgConfig: "libmicrohttpd", providers: [.apt(["libmicrohttpd-dev"])]),
+        .target(name: "CHTTPShim", dependencies: ["CMicroHTTPD"]),
+        .target(name: "Bytes"),
+        .target(name: "HTTPServer", dependencies: ["Bytes", "CHTTPShim"]),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
+        .target(name: "CContentCoding", dependencies: ["CZlib", "CZstd"]),
+        .target(name: "ContentCoding", dependencies: ["Bytes", "CContentCoding"]),
+        .target(name: "Model"),
+        .target(name: "Exposition", dependencies: ["Model"]),
+
+        // The program.
+        .target(
+            name: "ExporterService",
+            dependencies: [
+                "Bytes", "ContentCoding", "Exposition", "HTTPServer", "Intake", "Model",
+                .product(name: "Logging", package: "swift-log"),
+            ]),
+        .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+        .target(name: "CCurlShim", dependencies: ["CCurl"]),
+        .target(name: "HTTPClient", dependencies: ["CCurlShim"]),
+        .target(name: "Simulation", dependencies: ["HTTPClient", .product(name: "Logging", package: "swift-log")]),
+        .target(name: "CBuild", cSettings: [.define("LLM_EXPORTER_REVISION", to: "\"\(revision)\"")]),
+        .executableTarget(
+            name: "llm-exporter",
+            dependencies: [
+                "CBuild", "ExporterService", "HTTPServer", "Model", "Simulation",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            linkerSettings: [
+                // The program runs on hosts without Swift.
+                .unsafeFlags(["-static-stdlib"], .when(configuration: .release))
+            ]),
+
+        .target(name: "LoopbackServer", path: "Tests/LoopbackServer"),
+        .testTarget(name: "ExpositionTests", dependencies: ["Exposition", "Model"]),
+        .testTarget(name: "HTTPClientTests", dependencies: ["HTTPClient", "LoopbackServer"]),
+        .testTarget(name: "ModelTests", dependencies: ["Model"]),
+        .testTarget(
+            name: "SimulationTests",
+            dependencies: ["LoopbackServer", "Simulation", .product(name: "Logging", package: "swift-log")]),
+    ],
+    swiftLanguageModes: [.v6],
+    cLanguageStandard: .c17,
+    cxxLanguageStandard: .cxx17
+)
+
+for target in package.targets where target.type != .system {
+    let isSwift = !["CHTTPShim", "CContentCoding", "CCurlShim", "CBuild", "CSimdjson"].contains(target.name)
+    if isSwift {
+        target.swiftSettings = [.strictMemorySafety(), .treatAllWarnings(as: .error)]
+    } else {
+        target.cSettings = (target.cSettings ?? []) + [.treatAllWarnings(as: .error)]
+        target.cxxSettings = [.treatAllWarnings(as: .error)]
+    }
+}

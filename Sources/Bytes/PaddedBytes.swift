@@ -1,0 +1,41 @@
+private import Glibc
+
+/// Bytes on the heap with readable padding behind them, owned by this value's last holder.
+///
+/// simdjson reads beyond the end of its input: a body that arrives in such a block is parsed where it lies.
+// Unchecked: the bytes never change after `init`.
+@safe package final class PaddedBytes: @unchecked Sendable {
+    /// Readable bytes behind the end; at least simdjson's `SIMDJSON_PADDING`, which `CSimdjson` asserts.
+    package static let padding = 64
+
+    private let start: UnsafeMutableRawPointer?
+    package let count: Int
+
+    /// Takes over a block from `malloc`, freed with the last reference.
+    ///
+    /// - Parameters:
+    ///   - start: `count` + `padding` readable bytes, or `nil` when `count` is 0.
+    package init(adopting start: UnsafeMutableRawPointer?, count: Int) {
+        unsafe self.start = start
+        self.count = count
+    }
+
+    package convenience init(_ bytes: some Collection<UInt8>) {
+        let count = bytes.count
+        let start = unsafe UnsafeMutableRawBufferPointer(start: malloc(count + Self.padding), count: count)
+        unsafe start.copyBytes(from: bytes)
+        unsafe self.init(adopting: start.baseAddress, count: count)
+    }
+
+    deinit {
+        unsafe free(start)
+    }
+
+    package var isEmpty: Bool { count == 0 }
+
+    package func withUnsafeBytes<Result, Failure: Error>(
+        _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        try unsafe body(UnsafeRawBufferPointer(start: start, count: count))
+    }
+}

@@ -1,0 +1,38 @@
+// gzip, deflate and zstd over whole bodies, with a bound on what they may become: zlib's inflateInit2 is a macro, and the
+// growing of a malloc block without copying it twice is C's business.
+#ifndef CCONTENTCODING_H
+#define CCONTENTCODING_H
+
+#include <stddef.h>
+
+typedef enum {
+    LLMCODING_OK = 0,
+    /// Not of the coding, or cut short, or followed by something else.
+    LLMCODING_MALFORMED,
+    /// The decoded body would exceed the limit.
+    LLMCODING_TOO_LARGE,
+    LLMCODING_OUT_OF_MEMORY,
+} llmcoding_result;
+
+typedef struct {
+    /// From malloc; the receiver frees it. NULL unless the result is LLMCODING_OK and `length` above 0.
+    void *bytes;
+    size_t length;
+} llmcoding_block;
+
+/// Decodes gzip (RFC 1952, several members too) or deflate (RFC 9110, section 8.4.1.2: zlib's format; raw deflate, which
+/// some send by that name, is taken as well). At most `limit` bytes and `padding` readable ones behind them.
+llmcoding_result llmcoding_inflate(
+    const void *input, size_t length, size_t limit, size_t padding, llmcoding_block *output);
+
+/// Decodes zstd frames (RFC 8878), with windows up to 8 MiB (RFC 9659).
+llmcoding_result llmcoding_unzstd(
+    const void *input, size_t length, size_t limit, size_t padding, llmcoding_block *output);
+
+/// Encodes as one gzip member, at zlib's fastest level: a scrape is read once.
+llmcoding_result llmcoding_gzip(const void *input, size_t length, llmcoding_block *output);
+
+/// Encodes as one zstd frame at level 1.
+llmcoding_result llmcoding_zstd(const void *input, size_t length, llmcoding_block *output);
+
+#endif

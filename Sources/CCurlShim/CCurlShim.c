@@ -1,0 +1,192 @@
+#include "CCurlShim.h"
+
+#include <curl/curl.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+// CURLOPT_PROTOCOLS_STR and a thread-safe curl_global_init; Debian 12 has 7.88.
+_Static_assert(LIBCURL_VERSION_NUM >= 0x075500, "libcurl 7.85 or newer is needed");
+
+struct llmcurl_client {
+    CURL *easy;
+    struct curl_slist *headers;
+    uint8_t *answer;
+    size_t answer_length;
+    size_t answer_capacity;
+    size_t answer_limit;
+    int answer_too_large;
+    int answer_out_of_memory;
+    int32_t status;
+    char problem[CURL_ERROR_SIZE];
+};
+
+static pthread_once_t llmcurl_once = PTHREAD_ONCE_INIT;
+
+static void llmcurl_set_up(void) { curl_global_init(CURL_GLOBAL_DEFAULT); }
+
+// Gathers a piece of the answer. Returning another count than was offered makes libcurl end the transfer.
+static size_t llmcurl_gather(char *piece, size_t size, size_t count, void *context) {
+    llmcurl_client *client = context;
+    size_t length = size * count;  // libcurl: size is always 1
+    if (length > client->answer_limit - client->answer_length) {
+        client->answer_too_large = 1;
+        return 0;
+    }
+    size_t needed = client->answer_length + length;
+    if (needed > client->answer_capacity) {
+        size_t capacity = client->answer_capacity < 4096 ? 4096 : client->answer_capacity;
+        while (capacity < needed) {
+            capacity = capacity > SIZE_MAX / 2 ? needed : capacity * 2;
+        }
+        uint8_t *grown = realloc(client->answer, capacity);
+        if (grown == NULL) {
+            client->answer_out_of_memory = 1;
+            return 0;
+        }
+        client->answer = grown;
+        client->answer_capacity = capacity;
+    }
+    if (length > 0) {
+        memcpy(client->answer + client->answer_length, piece, length);
+    }
+    client->answer_length = needed;
+    return length;
+}
+
+llmcurl_client *llmcurl_client_create(void) {
+    pthread_once(&llmcurl_once, llmcurl_set_up);
+    llmcurl_client *client = calloc(1, sizeof *client);
+    if (client == NULL) {
+        return NULL;
+    }
+    client->easy = curl_easy_init();
+    if (client->easy == NULL) {
+        free(client);
+        return NULL;
+    }
+    return client;
+}
+
+void llmcurl_client_free(llmcurl_client *client) {
+    if (client == NULL) {
+        return;
+    }
+    curl_easy_cleanup(client->easy);
+    curl_slist_free_all(client->headers);
+    free(client->answer);
+    free(client);
+}
+
+int llmcurl_client_add_header(llmcurl_client *client, const char *line) {
+    struct curl_slist *grown = curl_slist_append(client->headers, line);
+    if (grown == NULL) {
+        return -1;
+    }
+    client->headers = grown;
+    return 0;
+}
+
+static llmcurl_outcome llmcurl_outcome_of(const llmcurl_client *client, CURLcode code) {
+    if (client->answer_too_large) {
+        return LLMCURL_TOO_LARGE;
+    }
+    if (client->answer_out_of_memory) {
+        return LLMCURL_OUT_OF_MEMORY;
+    }
+    switch (code) {
+    case CURLE_OK:
+        return LLMCURL_ANSWERED;
+    case CURLE_URL_MALFORMAT:
+    case CURLE_UNSUPPORTED_PROTOCOL:
+        return LLMCURL_BAD_URL;
+    case CURLE_COULDNT_RESOLVE_HOST:
+        return LLMCURL_UNRESOLVED;
+    case CURLE_COULDNT_CONNECT:
+        return LLMCURL_REFUSED;
+    case CURLE_OPERATION_TIMEDOUT:
+        return LLMCURL_TIMED_OUT;
+    case CURLE_FILESIZE_EXCEEDED:
+        return LLMCURL_TOO_LARGE;
+    case CURLE_OUT_OF_MEMORY:
+        return LLMCURL_OUT_OF_MEMORY;
+    default:
+        return LLMCURL_FAILED;
+    }
+}
+
+static CURLcode llmcurl_prepare(llmcurl_client *client, const char *method, const char *url, const uint8_t *body,
+                                size_t body_length, int64_t connect_limit_ms, int64_t total_limit_ms) {
+    CURL *easy = client->easy;
+    CURLcode code = CURLE_OK;
+#define LLMCURL_SET(option, value)                                                                                     \
+    do {                                                                                                               \
+        if (code == CURLE_OK) {                                                                                        \
+            code = curl_easy_setopt(easy, option, value);                                                              \
+        }                                                                                                              \
+    } while (0)
+    LLMCURL_SET(CURLOPT_ERRORBUFFER, client->problem);
+    LLMCURL_SET(CURLOPT_URL, url);
+    LLMCURL_SET(CURLOPT_PROTOCOLS_STR, "http,https");
+    LLMCURL_SET(CURLOPT_HTTPHEADER, client->headers);
+    LLMCURL_SET(CURLOPT_USERAGENT, "llm-exporter");
+    // Signals belong to the program; without this a time-out may raise SIGALRM in it.
+    LLMCURL_SET(CURLOPT_NOSIGNAL, 1L);
+    // An exporter is on this host or in this network: a proxy meant for the outside must not see its traffic.
+    LLMCURL_SET(CURLOPT_PROXY, "");
+    LLMCURL_SET(CURLOPT_CONNECTTIMEOUT_MS, (long)connect_limit_ms);
+    LLMCURL_SET(CURLOPT_TIMEOUT_MS, (long)total_limit_ms);
+    LLMCURL_SET(CURLOPT_WRITEFUNCTION, llmcurl_gather);
+    LLMCURL_SET(CURLOPT_WRITEDATA, client);
+    if (body != NULL) {
+        LLMCURL_SET(CURLOPT_POST, 1L);
+        LLMCURL_SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body_length);
+        LLMCURL_SET(CURLOPT_POSTFIELDS, (const char *)body);
+    } else if (strcmp(method, "HEAD") == 0) {
+        LLMCURL_SET(CURLOPT_NOBODY, 1L);
+    }
+    LLMCURL_SET(CURLOPT_CUSTOMREQUEST, method);
+#undef LLMCURL_SET
+    return code;
+}
+
+llmcurl_outcome llmcurl_client_send(llmcurl_client *client, const char *method, const char *url, const uint8_t *body,
+                                    size_t body_length, int64_t connect_limit_ms, int64_t total_limit_ms,
+                                    size_t answer_limit) {
+    client->answer_length = 0;
+    client->answer_limit = answer_limit;
+    client->answer_too_large = 0;
+    client->answer_out_of_memory = 0;
+    client->status = 0;
+    client->problem[0] = '\0';
+
+    CURLcode code =
+        llmcurl_prepare(client, method, url, body, body_length, connect_limit_ms, total_limit_ms);
+    if (code == CURLE_OK) {
+        code = curl_easy_perform(client->easy);
+    }
+    if (code == CURLE_OK) {
+        long status = 0;
+        curl_easy_getinfo(client->easy, CURLINFO_RESPONSE_CODE, &status);
+        client->status = (int32_t)status;
+    } else if (client->problem[0] == '\0') {
+        strncpy(client->problem, curl_easy_strerror(code), sizeof client->problem - 1);
+        client->problem[sizeof client->problem - 1] = '\0';
+    }
+
+    // Forgets the options, and with them the caller's pointers, but keeps the connections.
+    curl_easy_reset(client->easy);
+    curl_slist_free_all(client->headers);
+    client->headers = NULL;
+    return llmcurl_outcome_of(client, code);
+}
+
+int32_t llmcurl_client_status(const llmcurl_client *client) { return client->status; }
+
+const uint8_t *llmcurl_client_answer(const llmcurl_client *client) {
+    return client->answer_length == 0 ? NULL : client->answer;
+}
+
+size_t llmcurl_client_answer_length(const llmcurl_client *client) { return client->answer_length; }
+
+const char *llmcurl_client_problem(const llmcurl_client *client) { return client->problem; }

@@ -1,0 +1,60 @@
+// libcurl for Swift: `curl_easy_setopt` and `curl_easy_getinfo` are variadic, which Swift cannot call.
+//
+// A client holds one easy handle, and with it the connections that stay open between requests. One thread at a time may
+// use a client; different clients may be used on different threads. All lengths are in bytes.
+#ifndef LLMCURL_SHIM_H
+#define LLMCURL_SHIM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+// One easy handle, its pending request headers and the last answer. Opaque, so that no type of libcurl leaves the shim.
+typedef struct llmcurl_client llmcurl_client;
+
+// How a request ended, in the few kinds for which a user has a different remedy each.
+typedef enum {
+    LLMCURL_ANSWERED = 0,
+    LLMCURL_BAD_URL,
+    LLMCURL_UNRESOLVED,
+    LLMCURL_REFUSED,
+    LLMCURL_TIMED_OUT,
+    LLMCURL_TOO_LARGE,
+    LLMCURL_OUT_OF_MEMORY,
+    LLMCURL_FAILED,
+} llmcurl_outcome;
+
+// Makes a client, because a handle must be set up before its first use. The caller owns the result and gives it to
+// `llmcurl_client_free`. NULL when memory is out.
+llmcurl_client *llmcurl_client_create(void);
+
+// Closes the connections and frees `client` with all that it owns. NULL is allowed.
+void llmcurl_client_free(llmcurl_client *client);
+
+// Adds a header line (`Name: value`, or `Name;` for an empty value) to the next request, because libcurl wants a linked
+// list of its own. `line` stays the caller's and is copied. Returns 0, or -1 when memory is out.
+int llmcurl_client_add_header(llmcurl_client *client, const char *line);
+
+// Sends one request and waits for its answer, because the options of a transfer are set by variadic calls.
+//
+// `method` and `url` end in NUL. `body` holds `body_length` bytes, or is NULL when there is none. All three stay the
+// caller's and are read only during the call. The headers added before are used up. An answer of more than
+// `answer_limit` bytes ends the transfer with LLMCURL_TOO_LARGE.
+llmcurl_outcome llmcurl_client_send(llmcurl_client *client, const char *method, const char *url, const uint8_t *body,
+                                    size_t body_length, int64_t connect_limit_ms, int64_t total_limit_ms,
+                                    size_t answer_limit);
+
+// The status code of the last answer, because `curl_easy_getinfo` is variadic too.
+int32_t llmcurl_client_status(const llmcurl_client *client);
+
+// The body of the last answer, gathered by the shim because libcurl hands it over in pieces. The client owns the bytes;
+// they are valid until its next `send` or `free`. NULL when the body is empty.
+const uint8_t *llmcurl_client_answer(const llmcurl_client *client);
+
+// The length of the bytes at `llmcurl_client_answer`, which do not end in NUL.
+size_t llmcurl_client_answer_length(const llmcurl_client *client);
+
+// What libcurl says about the last failure, ending in NUL, for the user's error line. The client owns the text; it is
+// valid until its next `send` or `free`.
+const char *llmcurl_client_problem(const llmcurl_client *client);
+
+#endif

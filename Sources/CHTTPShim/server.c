@@ -1,0 +1,376 @@
+// One libmicrohttpd daemon on one listening socket. See CHTTPShim.h for the rules.
+
+#include "CHTTPShim.h"
+
+#include <microhttpd.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+_Static_assert(MHD_VERSION >= 0x00097300, "MHD_OPTION_LISTEN_SOCKET with epoll and a quiescent pool needs 0.9.73");
+
+struct llmhttp_server {
+    llmhttp_options options;
+    struct MHD_Daemon *daemon;
+    atomic_uint in_flight;
+    // Handed to `handle` and not yet queued: a suspended connection at MHD_stop_daemon would abort the process.
+    atomic_uint pending;
+    atomic_bool quiesced;
+    atomic_bool refusing;
+};
+
+enum answer_state { ANSWER_AWAITED, ANSWER_READY, ANSWER_AWAITED_SUSPENDED };
+
+struct llmhttp_exchange {
+    llmhttp_server *server;
+    struct MHD_Connection *connection;
+    const char *method;
+    const char *path;
+    llmhttp_fault fault;
+    bool is_handed_over;
+
+    char *body;
+    size_t body_length;
+    size_t body_capacity;
+    uint64_t declared_length;
+    uint64_t received_length;
+    struct timespec discarding_since;
+
+    struct MHD_Response *response;
+    unsigned status;
+    // The meeting point of the server thread, which suspends, and the answering thread, which resumes.
+    _Atomic enum answer_state answer;
+};
+
+// How far a body over the limit is read before the connection closes, and for how long: long enough that a sender who
+// writes before it reads sees the 413, short enough that nobody is held up.
+enum { DISCARD_FACTOR = 4, DISCARD_SECONDS = 10 };
+
+// A buffer for a connection's headers and for one read of its body. Larger reads make large bodies cheaper.
+enum { CONNECTION_MEMORY_BYTES = 64 * 1024, FIRST_BODY_BYTES = 4096 };
+
+// MARK: Framing
+
+typedef struct {
+    unsigned content_lengths;
+    unsigned transfer_encodings;
+    unsigned hosts;
+    bool is_chunked;
+} framing;
+
+static enum MHD_Result count_framing(
+    void *context, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+    (void)kind;
+    framing *found = context;
+    switch (name[0] | 0x20) {
+    case 'c':
+        if (strcasecmp(name, "Content-Length") == 0) found->content_lengths++;
+        break;
+    case 't':
+        if (strcasecmp(name, "Transfer-Encoding") == 0) {
+            found->transfer_encodings++;
+            found->is_chunked = value != NULL && strcasecmp(value, "chunked") == 0;
+        }
+        break;
+    case 'h':
+        if (strcasecmp(name, "Host") == 0) found->hosts++;
+        break;
+    default:
+        break;
+    }
+    return MHD_YES;
+}
+
+static llmhttp_fault framing_fault(struct MHD_Connection *connection)
+{
+    framing found = {0};
+    MHD_get_connection_values(connection, MHD_HEADER_KIND, count_framing, &found);
+    if (found.content_lengths + found.transfer_encodings > 1
+        || (found.transfer_encodings == 1 && !found.is_chunked))
+        return LLMHTTP_FAULT_CONTRADICTORY_LENGTH;
+    if (found.hosts > 1) return LLMHTTP_FAULT_CONTRADICTORY_HOST;
+    return LLMHTTP_FAULT_NONE;
+}
+
+// MARK: Answers
+
+static enum MHD_Result queue_answer(llmhttp_exchange *exchange)
+{
+    enum MHD_Result result = MHD_queue_response(exchange->connection, exchange->status, exchange->response);
+    MHD_destroy_response(exchange->response);
+    exchange->response = NULL;
+    atomic_fetch_sub(&exchange->server->pending, 1);
+    return result;
+}
+
+static enum MHD_Result hand_over(llmhttp_exchange *exchange)
+{
+    llmhttp_server *server = exchange->server;
+    exchange->is_handed_over = true;
+    // Counted before the flag is read, and the flag is set before the count is read: one of the two sees the other.
+    atomic_fetch_add(&server->pending, 1);
+    if (atomic_load(&server->refusing)) exchange->fault = LLMHTTP_FAULT_STOPPING;
+    server->options.handle(server->options.context, exchange);
+    if (atomic_load(&exchange->answer) == ANSWER_READY) return queue_answer(exchange);
+    MHD_suspend_connection(exchange->connection);
+    enum answer_state before = ANSWER_AWAITED;
+    if (!atomic_compare_exchange_strong(&exchange->answer, &before, ANSWER_AWAITED_SUSPENDED))
+        MHD_resume_connection(exchange->connection);
+    return MHD_YES;
+}
+
+void llmhttp_exchange_respond(
+    llmhttp_exchange *exchange, unsigned status, const llmhttp_header *headers, size_t header_count, void *body,
+    size_t body_length, bool closes)
+{
+    // A failed allocation leaves no response; libmicrohttpd then closes the connection, which tells the sender that the
+    // outcome is unknown.
+    struct MHD_Response *response = MHD_create_response_from_buffer(body_length, body, MHD_RESPMEM_MUST_FREE);
+    if (response == NULL) {
+        free(body);
+    } else {
+        for (size_t index = 0; index < header_count; index++)
+            MHD_add_response_header(response, headers[index].name, headers[index].value);
+        if (closes || atomic_load(&exchange->server->quiesced))
+            MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
+    }
+    exchange->response = response;
+    exchange->status = status;
+    struct MHD_Connection *connection = exchange->connection;
+    // From the exchange on, unless it was suspended, the server thread may free `exchange`.
+    if (atomic_exchange(&exchange->answer, ANSWER_READY) == ANSWER_AWAITED_SUSPENDED) MHD_resume_connection(connection);
+}
+
+// MARK: Requests
+
+static llmhttp_exchange *new_exchange(
+    llmhttp_server *server, struct MHD_Connection *connection, const char *method, const char *path)
+{
+    llmhttp_exchange *exchange = calloc(1, sizeof *exchange);
+    if (exchange == NULL) return NULL;
+    exchange->server = server;
+    exchange->connection = connection;
+    exchange->method = method;
+    exchange->path = path;
+    atomic_init(&exchange->answer, ANSWER_AWAITED);
+    atomic_fetch_add(&server->in_flight, 1);
+    return exchange;
+}
+
+static void start_discarding(llmhttp_exchange *exchange)
+{
+    exchange->fault = LLMHTTP_FAULT_BODY_TOO_LARGE;
+    free(exchange->body);
+    exchange->body = NULL;
+    exchange->body_length = 0;
+    clock_gettime(CLOCK_MONOTONIC, &exchange->discarding_since);
+    // A sender who stalls makes no calls here, so the connection's own timer must end it.
+    MHD_set_connection_option(exchange->connection, MHD_CONNECTION_OPTION_TIMEOUT, (unsigned)DISCARD_SECONDS);
+}
+
+static bool may_go_on_discarding(const llmhttp_exchange *exchange)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return exchange->received_length <= (uint64_t)exchange->server->options.body_limit_bytes * DISCARD_FACTOR
+        && now.tv_sec - exchange->discarding_since.tv_sec <= DISCARD_SECONDS;
+}
+
+static enum MHD_Result begin_request(llmhttp_exchange *exchange)
+{
+    uint64_t limit = exchange->server->options.body_limit_bytes;
+    exchange->fault = framing_fault(exchange->connection);
+    if (exchange->fault != LLMHTTP_FAULT_NONE) return hand_over(exchange);
+
+    const char *length = MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND, "Content-Length");
+    // libmicrohttpd has refused a length that is not a number.
+    exchange->declared_length = length == NULL ? 0 : strtoull(length, NULL, 10);
+    if (exchange->declared_length > limit) {
+        const char *expect = MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND, "Expect");
+        start_discarding(exchange);
+        bool waits_for_permission = expect != NULL && strcasecmp(expect, "100-continue") == 0;
+        // Who would be cut off anyway is told at once, too.
+        if (waits_for_permission || exchange->declared_length > limit * DISCARD_FACTOR) return hand_over(exchange);
+    }
+    return MHD_YES;
+}
+
+static bool reserve_body(llmhttp_exchange *exchange, size_t needed)
+{
+    if (needed <= exchange->body_capacity) return true;
+    size_t capacity = exchange->body_capacity * 2;
+    if (capacity < FIRST_BODY_BYTES) capacity = FIRST_BODY_BYTES;
+    // A declared length is at most the limit here. Pages that are never written take no memory.
+    if (exchange->declared_length >= needed) capacity = exchange->declared_length;
+    if (capacity < needed) capacity = needed;
+    char *body = realloc(exchange->body, capacity + exchange->server->options.body_padding_bytes);
+    if (body == NULL) return false;
+    exchange->body = body;
+    exchange->body_capacity = capacity;
+    return true;
+}
+
+static enum MHD_Result gather(llmhttp_exchange *exchange, const char *chunk, size_t *length)
+{
+    size_t added = *length;
+    *length = 0;
+    // An answer is queued already: what still comes is thrown away.
+    if (exchange->is_handed_over) return MHD_YES;
+    exchange->received_length += added;
+    if (exchange->fault == LLMHTTP_FAULT_NONE) {
+        if (exchange->received_length > exchange->server->options.body_limit_bytes) {
+            start_discarding(exchange);
+        } else if (reserve_body(exchange, exchange->body_length + added)) {
+            memcpy(exchange->body + exchange->body_length, chunk, added);
+            exchange->body_length += added;
+        } else {
+            exchange->fault = LLMHTTP_FAULT_OUT_OF_MEMORY;
+            free(exchange->body);
+            exchange->body = NULL;
+            exchange->body_length = 0;
+        }
+    }
+    if (exchange->fault == LLMHTTP_FAULT_BODY_TOO_LARGE && !may_go_on_discarding(exchange)) return MHD_NO;
+    return MHD_YES;
+}
+
+static enum MHD_Result access_handler(
+    void *context, struct MHD_Connection *connection, const char *url, const char *method, const char *version,
+    const char *upload_data, size_t *upload_data_size, void **request_context)
+{
+    (void)version;
+    llmhttp_server *server = context;
+    llmhttp_exchange *exchange = *request_context;
+    if (exchange == NULL) {
+        exchange = new_exchange(server, connection, method, url);
+        if (exchange == NULL) return MHD_NO;
+        *request_context = exchange;
+        return begin_request(exchange);
+    }
+    if (*upload_data_size > 0) return gather(exchange, upload_data, upload_data_size);
+    if (!exchange->is_handed_over) return hand_over(exchange);
+    // Resumed: the answer is there.
+    return queue_answer(exchange);
+}
+
+static void request_completed(
+    void *context, struct MHD_Connection *connection, void **request_context, enum MHD_RequestTerminationCode code)
+{
+    (void)connection;
+    (void)code;
+    llmhttp_server *server = context;
+    llmhttp_exchange *exchange = *request_context;
+    if (exchange == NULL) return;
+    *request_context = NULL;
+    free(exchange->body);
+    free(exchange);
+    atomic_fetch_sub(&server->in_flight, 1);
+}
+
+static void log_message(void *context, const char *format, va_list arguments)
+{
+    llmhttp_server *server = context;
+    char message[512];
+    vsnprintf(message, sizeof message, format, arguments);
+    server->options.log(server->options.context, message);
+}
+
+// MARK: Life
+
+llmhttp_server *llmhttp_server_start(const llmhttp_options *options)
+{
+    llmhttp_server *server = calloc(1, sizeof *server);
+    if (server == NULL) return NULL;
+    server->options = *options;
+    // A pool of one is no pool to libmicrohttpd, which then wants the option left out.
+    server->daemon = MHD_start_daemon(
+        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL, access_handler,
+        server, MHD_OPTION_EXTERNAL_LOGGER, log_message, server, MHD_OPTION_LISTEN_SOCKET, options->listen_socket,
+        MHD_OPTION_NOTIFY_COMPLETED, request_completed, server, MHD_OPTION_CONNECTION_LIMIT, options->connection_limit,
+        MHD_OPTION_CONNECTION_TIMEOUT, options->idle_timeout_seconds, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        (size_t)CONNECTION_MEMORY_BYTES, MHD_OPTION_STRICT_FOR_CLIENT, 1,
+        options->threads > 1 ? MHD_OPTION_THREAD_POOL_SIZE : MHD_OPTION_END, options->threads, MHD_OPTION_END);
+    if (server->daemon == NULL) {
+        free(server);
+        return NULL;
+    }
+    return server;
+}
+
+void llmhttp_server_quiesce(llmhttp_server *server)
+{
+    atomic_store(&server->quiesced, true);
+    MHD_quiesce_daemon(server->daemon);
+    // Who connects from now on is refused, rather than left waiting in a backlog that nobody reads.
+    shutdown(server->options.listen_socket, SHUT_RDWR);
+}
+
+unsigned llmhttp_server_requests_in_flight(llmhttp_server *server)
+{
+    return atomic_load(&server->in_flight);
+}
+
+void llmhttp_server_stop(llmhttp_server *server)
+{
+    atomic_store(&server->refusing, true);
+    struct timespec pause = {.tv_nsec = 1000 * 1000};
+    while (atomic_load(&server->pending) > 0) nanosleep(&pause, NULL);
+    bool owns_socket = atomic_load(&server->quiesced);
+    int listen_socket = server->options.listen_socket;
+    MHD_stop_daemon(server->daemon);
+    // libmicrohttpd closes the socket itself unless it was quiesced, which hands it back.
+    if (owns_socket) close(listen_socket);
+    free(server);
+}
+
+// MARK: What a request says
+
+const char *llmhttp_exchange_method(const llmhttp_exchange *exchange)
+{
+    return exchange->method;
+}
+
+const char *llmhttp_exchange_path(const llmhttp_exchange *exchange)
+{
+    return exchange->path;
+}
+
+llmhttp_fault llmhttp_exchange_fault(const llmhttp_exchange *exchange)
+{
+    return exchange->fault;
+}
+
+const char *llmhttp_exchange_header(llmhttp_exchange *exchange, const char *name)
+{
+    return MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND, name);
+}
+
+const char *llmhttp_exchange_query(llmhttp_exchange *exchange, const char *name, size_t *length)
+{
+    const char *value = NULL;
+    if (MHD_lookup_connection_value_n(
+            exchange->connection, MHD_GET_ARGUMENT_KIND, name, strlen(name), &value, length) != MHD_YES)
+        return NULL;
+    return value;
+}
+
+void *llmhttp_exchange_take_body(llmhttp_exchange *exchange, size_t *length)
+{
+    void *body = exchange->body;
+    *length = exchange->body_length;
+    exchange->body = NULL;
+    exchange->body_length = 0;
+    return body;
+}
+
+const char *llmhttp_library_version(void)
+{
+    return MHD_get_version();
+}

@@ -1,0 +1,62 @@
+package import Bytes
+private import CContentCoding
+private import Glibc
+
+/// Content codings (RFC 9110, section 8.4) over whole bodies, both ways.
+package enum ContentCoding: String, Sendable, CaseIterable {
+    case gzip
+    case deflate
+    case zstd
+
+    /// Why a body could not be decoded.
+    package enum Failure: Error, Sendable {
+        /// Not of this coding, cut short, or followed by something else.
+        case malformed
+        /// Larger than the limit once decoded.
+        case tooLarge
+        case outOfMemory
+    }
+
+    /// - Parameter token: of Content-Encoding, in any case; `x-gzip` is gzip (RFC 9110, section 8.4.1.3).
+    package init?(token: String) {
+        let token = token.lowercased()
+        self.init(rawValue: token == "x-gzip" ? "gzip" : token)
+    }
+
+    /// Decodes at most `limit` bytes; memory grows by no more than that, whatever the body claims to be.
+    package func decode(_ body: PaddedBytes, limit: Int) throws(Failure) -> PaddedBytes {
+        var block = unsafe llmcoding_block()
+        let result = unsafe body.withUnsafeBytes { bytes in
+            switch self {
+            case .gzip, .deflate:
+                unsafe llmcoding_inflate(bytes.baseAddress, bytes.count, limit, PaddedBytes.padding, &block)
+            case .zstd:
+                unsafe llmcoding_unzstd(bytes.baseAddress, bytes.count, limit, PaddedBytes.padding, &block)
+            }
+        }
+        switch result {
+        case LLMCODING_OK: return unsafe PaddedBytes(adopting: block.bytes, count: block.length)
+        case LLMCODING_TOO_LARGE: throw .tooLarge
+        case LLMCODING_OUT_OF_MEMORY: throw .outOfMemory
+        default: throw .malformed
+        }
+    }
+
+    /// The codings that answers are offered in, the preferred first.
+    package static let offered: [ContentCoding] = [.zstd, .gzip]
+
+    /// Encodes for speed: an answer is read once. `nil` where memory is short or the coding is not offered.
+    package func encode(_ body: [UInt8]) -> [UInt8]? {
+        var block = unsafe llmcoding_block()
+        let result = unsafe body.withUnsafeBytes { bytes in
+            switch self {
+            case .gzip: unsafe llmcoding_gzip(bytes.baseAddress, bytes.count, &block)
+            case .zstd: unsafe llmcoding_zstd(bytes.baseAddress, bytes.count, &block)
+            case .deflate: LLMCODING_MALFORMED
+            }
+        }
+        guard result == LLMCODING_OK else { return nil }
+        defer { unsafe free(block.bytes) }
+        return unsafe Array(UnsafeRawBufferPointer(start: block.bytes, count: block.length))
+    }
+}

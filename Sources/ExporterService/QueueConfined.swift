@@ -1,0 +1,18 @@
+private import Dispatch
+
+/// Work on `State`, one closure at a time, on a private serial queue.
+final class QueueConfined<State>: @unchecked Sendable {
+    // Unchecked: `state` is reached only inside `queue`, which runs one block at a time.
+    private let queue: DispatchQueue
+    private var state: State
+
+    init(_ state: sending State, label: String) {
+        self.state = state
+        queue = DispatchQueue(label: label, qos: .userInitiated)
+    }
+
+    /// Runs `body` after all that was scheduled before it.
+    func schedule(_ body: @escaping @Sendable (inout State) -> Void) {
+        queue.async { body(&self.state) }
+    }
+}

@@ -1,0 +1,75 @@
+package import Bytes
+private import CHTTPShim
+
+/// One request whose body is complete, lent to the handler for its call.
+///
+/// Not copyable: it looks into the server's own memory, which is gone once the answer is given.
+@safe package struct Request: ~Copyable {
+    /// Live while the handler runs: the exchange ends with the answer, and `handle` keeps the responder until then.
+    private let exchange: OpaquePointer
+    /// Bytes of the request body; empty when the request is at fault.
+    package let body: PaddedBytes
+
+    init(exchange: OpaquePointer) {
+        unsafe self.exchange = exchange
+        var count = 0
+        let start = unsafe llmhttp_exchange_take_body(exchange, &count)
+        unsafe body = PaddedBytes(adopting: start, count: count)
+    }
+
+    /// `GET`, `POST`, …, as sent.
+    package var method: String {
+        unsafe String(cString: llmhttp_exchange_method(exchange))
+    }
+
+    /// Percent-decoded, without the query.
+    package var path: String {
+        unsafe String(cString: llmhttp_exchange_path(exchange))
+    }
+
+    /// Why the request must be refused; `nil` for a sound one.
+    package var fault: RequestFault? {
+        switch unsafe llmhttp_exchange_fault(exchange) {
+        case LLMHTTP_FAULT_BODY_TOO_LARGE: .bodyTooLarge
+        case LLMHTTP_FAULT_CONTRADICTORY_LENGTH: .contradictoryLength
+        case LLMHTTP_FAULT_CONTRADICTORY_HOST: .contradictoryHost
+        case LLMHTTP_FAULT_STOPPING: .stopping
+        case LLMHTTP_FAULT_OUT_OF_MEMORY: .outOfMemory
+        default: nil
+        }
+    }
+
+    /// The value of a header, whatever its case; the first where there are several.
+    package func header(_ name: StaticString) -> String? {
+        guard let value = unsafe llmhttp_exchange_header(exchange, name.cString) else { return nil }
+        return unsafe String(cString: value)
+    }
+
+    /// A decoded argument of the query; `nil` where it is absent or not UTF-8.
+    package func query(_ name: StaticString) -> String? {
+        var count = 0
+        guard let value = unsafe llmhttp_exchange_query(exchange, name.cString, &count) else { return nil }
+        return unsafe String(validating: UnsafeRawBufferPointer(start: value, count: count), as: UTF8.self)
+    }
+}
+
+/// Why a request must be refused before anyone looks at its content.
+package enum RequestFault: Sendable {
+    /// 413.
+    case bodyTooLarge
+    /// 400: two readers would see two different requests (RFC 9112, section 6.3).
+    case contradictoryLength
+    /// 400 (RFC 9112, section 3.2).
+    case contradictoryHost
+    /// 503: the server takes nothing more.
+    case stopping
+    /// 503.
+    case outOfMemory
+}
+
+extension StaticString {
+    /// Zero-terminated, and there for as long as the program.
+    fileprivate var cString: UnsafePointer<CChar> {
+        unsafe UnsafeRawPointer(utf8Start).assumingMemoryBound(to: CChar.self)
+    }
+}

@@ -1,0 +1,50 @@
+private import CHTTPShim
+private import Glibc
+private import Synchronization
+
+/// The way back to one requester: answers once, from any thread.
+// Unchecked: the pointer is used once, which `isAnswered` sees to, and the C side orders that use against its own.
+@safe package final class Responder: @unchecked Sendable {
+    private let exchange: OpaquePointer
+    private let isAnswered = Atomic(false)
+
+    init(exchange: OpaquePointer) {
+        unsafe self.exchange = exchange
+    }
+
+    /// A request that nobody answers would hold its connection for ever, and the server's stop with it.
+    deinit {
+        respond(Response(status: 500, closesConnection: true))
+    }
+
+    /// Later answers to the same request are dropped.
+    package func respond(_ response: Response) {
+        guard !isAnswered.exchange(true, ordering: .relaxed) else { return }
+        let count = response.body.count
+        let body = count == 0 ? nil : unsafe malloc(count)
+        if let body = unsafe body {
+            unsafe response.body.withUnsafeBytes { bytes in unsafe body.copyMemory(from: bytes.baseAddress!, byteCount: count) }
+        }
+        unsafe withHeaders(response.headers[...], []) { headers in
+            unsafe llmhttp_exchange_respond(
+                exchange, UInt32(response.status), headers.baseAddress, headers.count, body, count,
+                response.closesConnection)
+        }
+    }
+
+    /// Lends the headers as C strings: each stays valid while the calls inside its own run.
+    private func withHeaders(
+        _ rest: ArraySlice<(name: String, value: String)>, _ done: [llmhttp_header],
+        _ body: (UnsafeBufferPointer<llmhttp_header>) -> Void
+    ) {
+        guard let header = rest.first else {
+            unsafe done.withUnsafeBufferPointer(body)
+            return
+        }
+        unsafe header.name.withCString { name in
+            unsafe header.value.withCString { value in
+                unsafe withHeaders(rest.dropFirst(), done + [llmhttp_header(name: name, value: value)], body)
+            }
+        }
+    }
+}

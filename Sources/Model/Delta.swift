@@ -1,0 +1,205 @@
+/// What a batch of events changes: for each series touched, what to add and what to set, and the ids to remember.
+///
+/// Folded against a registry, the ids and the open calls that stay as they are meanwhile; merged into them once it is
+/// durable. A rejected event leaves no trace.
+package struct Delta: Sendable {
+    package private(set) var agents = TouchedTable<LabelValue, AgentChange>()
+    package private(set) var calls = TouchedTable<SeriesLabels, CallTotals>()
+    package private(set) var endpoints = TouchedTable<EndpointLabels, Histogram>()
+    package private(set) var offerings = TouchedTable<OfferingLabels, Int64>()
+    package private(set) var memoryAvailableMegabytes: Double?
+    package private(set) var ids = TouchedTable<Digest, UInt64>()
+    /// Calls that begin; ended again within the batch, they are in neither list.
+    package private(set) var opened: [Digest: LabelValue] = [:]
+    /// Calls in flight that end or expire.
+    package private(set) var closed: Set<Digest> = []
+    /// Places of the series limit that new sets and agents take.
+    package private(set) var placesTaken = 0
+    /// Records that the series limit folded.
+    package private(set) var overflowRecords = 0
+
+    package init() {}
+
+    /// What became of an event that was not rejected.
+    package enum Outcome: Sendable {
+        case accepted
+        /// Its id is known, with this content: a retry, not counted again.
+        case duplicate
+    }
+
+    /// Folds one event in.
+    ///
+    /// - Throws: `id_reused`, or `total_overflow` where a total would pass its bound; `self` is then unchanged.
+    package mutating func fold(_ event: Event, onto state: LedgerState, now: Instant)
+        throws(RecordRejection) -> Outcome
+    {
+        switch event {
+        case .start(let start): open(start, onto: state, now: now)
+        case .end(let record): try count(record, onto: state, now: now)
+        }
+    }
+
+    /// Ends the lease of calls begun before `deadline`.
+    package mutating func expireCalls(begunBefore deadline: Instant, onto state: LedgerState) {
+        for call in state.openCalls.begun(before: deadline) {
+            closed.insert(call.id)
+            agents[call.agentName, default: AgentChange()].activeCalls -= 1
+            agents[call.agentName, default: AgentChange()].expiredCalls += 1
+        }
+    }
+
+    /// Whether all of a request's starts find room among the open calls, whatever else is in it.
+    package func hasRoomForStarts(of events: [Event], onto state: LedgerState, now: Instant) -> Bool {
+        var room = OpenCalls.limit - state.openCalls.count + closed.count - opened.count
+        let starts = events.lazy.compactMap { event in if case .start(let start) = event { start } else { nil } }
+        if starts.count <= room { return true }
+        var counted: Set<Digest> = []
+        for start in starts
+        where remembered(start.id.start, state, now) == nil && remembered(start.id.end, state, now) == nil
+            && counted.insert(start.id.call).inserted
+        {
+            room -= 1
+        }
+        return room >= 0
+    }
+
+    // MARK: Starts
+
+    private mutating func open(_ start: CallStart, onto state: LedgerState, now: Instant) -> Outcome {
+        if remembered(start.id.start, state, now) != nil { return .duplicate }
+        ids[start.id.start, default: 0] = 0
+        let agentName = place(agentName: start.agentName, onto: state)
+        agents[agentName, default: AgentChange()].reportsActiveCalls = true
+        // A call that has ended before its start arrives is not in flight.
+        guard remembered(start.id.end, state, now) == nil else { return .accepted }
+        opened[start.id.call] = agentName
+        agents[agentName, default: AgentChange()].activeCalls += 1
+        return .accepted
+    }
+
+    // MARK: Ends
+
+    private mutating func count(_ record: CallRecord, onto state: LedgerState, now: Instant)
+        throws(RecordRejection) -> Outcome
+    {
+        if let id = record.id, let content = remembered(id.end, state, now) {
+            guard content == id.content else {
+                throw RecordRejection(
+                    field: "id", code: .idReused,
+                    message: "this id was sent before with other content; "
+                        + "a retry repeats the record unchanged, a new call needs a new id")
+            }
+            return .duplicate
+        }
+
+        let placement = placement(of: record.labels, onto: state)
+        let labels = placement.labels
+        let base = state.registry.calls[labels]?.totals
+        let touched = calls[labels]
+        try CallTotals.check(record, touched: touched, base: base)
+        if let latency = record.apiLatencyMicroseconds {
+            try Histogram.checkSum(
+                of: endpoints[labels.endpoint], and: state.registry.endpoints[labels.endpoint]?.latency,
+                adding: latency, family: "llm_api_latency_seconds", field: "api_latency_ms")
+        }
+        // Nothing below can fail, nothing above has changed anything.
+        let status = Self.named(
+            record.status, among: [base?.calls, touched?.calls], limit: NameLimits.statuses,
+            reserved: NameLimits.reservedStatuses)
+        let errorType = record.errorType.map {
+            Self.named($0, among: [base?.errors, touched?.errors], limit: NameLimits.errorTypes, reserved: [])
+        }
+        calls[labels, default: CallTotals()]
+            .fold(record, status: status, errorType: errorType, bounds: state.registry.bounds)
+        offerings[labels.offering, default: 0] += record.cost == nil ? 1 : 0
+        if let latency = record.apiLatencyMicroseconds {
+            endpoints[labels.endpoint, default: Histogram(bounds: state.registry.bounds)]
+                .observe(latency, bounds: state.registry.bounds, trace: record.trace)
+        }
+        agents[labels.agentName, default: AgentChange()].ownSets += placement.isNewSet ? 1 : 0
+        if let memory = record.memoryRSSMegabytes {
+            agents[labels.agentName, default: AgentChange()].memoryRSSMegabytes = memory
+        }
+        placesTaken += placement.places
+        overflowRecords += placement.isOverflow ? 1 : 0
+        memoryAvailableMegabytes = record.memoryAvailableMegabytes ?? memoryAvailableMegabytes
+        if let id = record.id {
+            ids[id.end, default: id.content] = id.content
+            close(id.call, onto: state)
+        }
+        return .accepted
+    }
+
+    /// Lowers the gauge of a call in flight; does nothing for a call that never began or whose lease has ended.
+    private mutating func close(_ call: Digest, onto state: LedgerState) {
+        if let agentName = opened.removeValue(forKey: call) {
+            agents[agentName, default: AgentChange()].activeCalls -= 1
+        } else if let agentName = state.openCalls[call], closed.insert(call).inserted {
+            agents[agentName, default: AgentChange()].activeCalls -= 1
+        }
+    }
+
+    private func remembered(_ key: Digest, _ state: LedgerState, _ now: Instant) -> UInt64? {
+        if let content = ids[key] { return content }
+        return state.recentIDs.content(of: key, now: now)
+    }
+
+    // MARK: Limits
+
+    /// Where a record is counted.
+    private struct Placement {
+        let labels: SeriesLabels
+        var isNewSet = false
+        var places = 0
+        var isOverflow = false
+    }
+
+    private func placement(of labels: SeriesLabels, onto state: LedgerState) -> Placement {
+        if calls[labels] != nil || state.registry.calls.index(of: labels) != nil { return Placement(labels: labels) }
+        let sets = ownSets(of: labels.agentName, onto: state)
+        // An agent without a set holds a place already.
+        let needed = sets == 0 ? 0 : 1
+        if state.registry.places + placesTaken + needed <= state.registry.maxSeries {
+            return Placement(labels: labels, isNewSet: true, places: needed)
+        }
+        return Placement(labels: .folded(agentName: sets == nil ? .other : labels.agentName), isOverflow: true)
+    }
+
+    /// The agent's sets that are not folded, this batch's included; `nil` for an agent not seen before.
+    private func ownSets(of agentName: LabelValue, onto state: LedgerState) -> Int? {
+        let base = state.registry.agents[agentName]?.ownSets
+        guard let change = agents[agentName] else { return base }
+        return (base ?? 0) + change.ownSets
+    }
+
+    private mutating func place(agentName: LabelValue, onto state: LedgerState) -> LabelValue {
+        if ownSets(of: agentName, onto: state) != nil { return agentName }
+        guard state.registry.places + placesTaken < state.registry.maxSeries else {
+            overflowRecords += 1
+            return .other
+        }
+        placesTaken += 1
+        return agentName
+    }
+
+    /// `name`, or `_other` where the set has as many names as it may have.
+    private static func named(
+        _ name: LabelValue, among tallies: [Tally?], limit: Int, reserved: [LabelValue]
+    ) -> LabelValue {
+        if reserved.contains(name) || tallies.contains(where: { $0?.contains(name) == true }) { return name }
+        var names = Set(reserved)
+        for tally in tallies {
+            for entry in tally?.entries ?? [] where entry.name != .other { names.insert(entry.name) }
+        }
+        return names.count < limit ? name : .other
+    }
+}
+
+/// How many names one set may have (contract section 3, "Limits").
+package enum NameLimits {
+    package static let statuses = 16
+    package static let errorTypes = 32
+    /// Statuses whose place is kept free for them.
+    package static let reservedStatuses = ["success", "error", "timeout", "cancelled", "rate_limited"].map(
+        LabelValue.init)
+}

@@ -1,0 +1,39 @@
+/// A label value: any UTF-8, equal to another when the bytes are.
+///
+/// Swift's `String ==` holds "é" equal to "e" + U+0301; Prometheus holds them to be two series, and so does this type.
+package struct LabelValue: Hashable, Sendable, CustomStringConvertible {
+    package let text: String
+
+    /// The name of everything that the limits fold together. Senders cannot use it: names beginning with `_` are
+    /// rejected.
+    package static let other = LabelValue("_other")
+
+    package init(_ text: String) {
+        var text = text
+        // Bridged or sliced storage would make every comparison slow.
+        text.makeContiguousUTF8()
+        self.text = text
+    }
+
+    package static func == (left: LabelValue, right: LabelValue) -> Bool {
+        left.text.utf8Span.span.elementsEqual(right.text.utf8Span.span)
+    }
+
+    package func hash(into hasher: inout Hasher) {
+        let span = text.utf8Span.span
+        // Safe: the bytes are read while the closure runs.
+        unsafe span.withUnsafeBytes { bytes in unsafe hasher.combine(bytes: bytes) }
+        // No UTF-8 contains 0xFF, so ("ab", "c") and ("a", "bc") hash apart.
+        hasher.combine(0xFF as UInt8)
+    }
+
+    package var description: String { text }
+}
+
+extension Span<UInt8> {
+    fileprivate func elementsEqual(_ other: Span<UInt8>) -> Bool {
+        guard count == other.count else { return false }
+        for index in indices where self[index] != other[index] { return false }
+        return true
+    }
+}

@@ -1,0 +1,130 @@
+/// All series and their totals, as of the last merged batch.
+///
+/// Read by `Delta` while it folds; changed by `merge`, `reset` and `forget` alone.
+package struct Registry: Sendable {
+    package let bounds: HistogramBounds
+    /// Distinct (agent_name, provider, model) sets beyond which new ones are folded.
+    package let maxSeries: Int
+
+    package private(set) var calls = Table<SeriesLabels, CallSeries>()
+    package private(set) var endpoints = Table<EndpointLabels, EndpointSeries>()
+    package private(set) var offerings = Table<OfferingLabels, OfferingSeries>()
+    package private(set) var agents = Table<LabelValue, AgentSeries>()
+    package private(set) var memoryAvailableMegabytes: Double?
+    /// Places taken of `maxSeries`: one for each set that is not folded, and one for each agent without such a set.
+    package private(set) var places = 0
+
+    package init(bounds: HistogramBounds = .standard, maxSeries: Int = 10_000) {
+        self.bounds = bounds
+        self.maxSeries = maxSeries
+    }
+
+    /// Makes a batch part of the totals. Cannot fail: `Delta` has checked all bounds, against this very registry.
+    package mutating func merge(_ delta: Delta) {
+        for touched in delta.agents.entries {
+            let index = agents.index(of: touched.key, orInsert: AgentSeries(name: touched.key))
+            agents[index].merge(touched.value)
+        }
+        for touched in delta.calls.entries {
+            let index = calls.index(of: touched.key, orInsert: CallSeries(labels: touched.key))
+            calls[index].totals.merge(touched.value)
+        }
+        for touched in delta.endpoints.entries {
+            let index = endpoints.index(
+                of: touched.key, orInsert: EndpointSeries(labels: touched.key, bounds: bounds))
+            endpoints[index].latency.merge(touched.value)
+        }
+        for touched in delta.offerings.entries {
+            let index = offerings.index(of: touched.key, orInsert: OfferingSeries(labels: touched.key))
+            offerings[index].unpricedCalls += touched.value
+        }
+        memoryAvailableMegabytes = delta.memoryAvailableMegabytes ?? memoryAvailableMegabytes
+        places += delta.placesTaken
+    }
+
+    /// Removes all series but the `llm_active_calls` of agents with calls in flight, whose open starts stay.
+    package mutating func reset() {
+        let inFlight = agents.elements.filter { $0.activeCalls > 0 }
+        self = Registry(bounds: bounds, maxSeries: maxSeries)
+        for agent in inFlight {
+            let index = agents.index(of: agent.name, orInsert: AgentSeries(name: agent.name))
+            agents[index].merge(AgentChange(activeCalls: agent.activeCalls))
+        }
+        places = takenPlaces
+    }
+
+    /// Removes the series that `selection` names, and of the families with fewer labels those that no set is left for.
+    package mutating func forget(_ selection: SeriesSelection) -> ForgottenTotals {
+        var forgotten = ForgottenTotals()
+        let removed = calls.removeAll { selection.contains($0.labels) }
+        for series in removed { forgotten.add(series.totals) }
+
+        var endpointsLeft: Set<EndpointLabels> = []
+        var offeringsLeft: Set<OfferingLabels> = []
+        var agentsLeft: Set<LabelValue> = []
+        for series in calls.elements {
+            endpointsLeft.insert(series.labels.endpoint)
+            offeringsLeft.insert(series.labels.offering)
+            agentsLeft.insert(series.labels.agentName)
+        }
+        endpoints.removeAll { $0.labels.agentName == selection.agentName && !endpointsLeft.contains($0.labels) }
+        let offeringsRemoved = Set(removed.map(\.labels.offering))
+        offerings.removeAll { offeringsRemoved.contains($0.labels) && !offeringsLeft.contains($0.labels) }
+        let isWholeAgent = selection.provider == nil && selection.model == nil
+        let agentsRemoved = agents.removeAll {
+            $0.name == selection.agentName && !agentsLeft.contains($0.name) && (isWholeAgent || $0.activeCalls == 0)
+        }
+        forgotten.removesAgent = !agentsRemoved.isEmpty
+        for index in agents.indices where agents[index].name == selection.agentName {
+            agents[index].ownSets = calls.elements.count {
+                $0.labels.agentName == selection.agentName && !$0.labels.isFolded
+            }
+        }
+        places = takenPlaces
+        return forgotten
+    }
+
+    private var takenPlaces: Int {
+        agents.elements.reduce(0) { $0 + $1.places }
+    }
+}
+
+/// Which series to forget: those of one agent, or fewer.
+package struct SeriesSelection: Sendable {
+    package let agentName: LabelValue
+    package let provider: LabelValue?
+    package let model: LabelValue?
+
+    package init(agentName: LabelValue, provider: LabelValue? = nil, model: LabelValue? = nil) {
+        self.agentName = agentName
+        self.provider = provider
+        self.model = model
+    }
+
+    func contains(_ labels: SeriesLabels) -> Bool {
+        labels.agentName == agentName && (provider ?? labels.provider) == labels.provider
+            && (model ?? labels.model) == labels.model
+    }
+}
+
+/// What forgetting took out of the totals. Sums are of 128 bits: a sum over sets may pass what one set may hold.
+package struct ForgottenTotals: Sendable {
+    package private(set) var series = 0
+    package private(set) var calls: Int128 = 0
+    package private(set) var failedCalls: Int128 = 0
+    package private(set) var tokens: Int128 = 0
+    package private(set) var picoUSD: Int128 = 0
+    /// Whether nothing is left of the agent, its calls in flight included.
+    package internal(set) var removesAgent = false
+
+    /// Whether the selection named nothing that exists.
+    package var isEmpty: Bool { series == 0 && !removesAgent }
+
+    mutating func add(_ totals: CallTotals) {
+        series += 1
+        calls += Int128(totals.calls.total)
+        failedCalls += Int128(totals.failedCalls)
+        tokens += Int128(totals.tokens)
+        picoUSD += totals.cost?.picoUSD ?? 0
+    }
+}

@@ -1,0 +1,77 @@
+/// Series in the order of their birth, found by their labels.
+package struct Table<Key: Hashable & Sendable, Element: Sendable>: Sendable {
+    package private(set) var elements = ChunkedArray<Element>()
+    private var places: [Key: Int] = [:]
+    private var keys: [Key] = []
+
+    package var count: Int { elements.count }
+    package var indices: Range<Int> { 0..<elements.count }
+
+    package func index(of key: Key) -> Int? { places[key] }
+
+    package subscript(key: Key) -> Element? { places[key].map { elements[$0] } }
+
+    package subscript(index: Int) -> Element {
+        get { elements[index] }
+        _modify { yield &elements[index] }
+    }
+
+    mutating func index(of key: Key, orInsert element: @autoclosure () -> Element) -> Int {
+        if let index = places[key] { return index }
+        let index = elements.count
+        elements.append(element())
+        keys.append(key)
+        places[key] = index
+        return index
+    }
+
+    /// Removes elements and closes the gaps; the others keep their order. Costs a rebuild of the whole table.
+    @discardableResult
+    mutating func removeAll(where isRemoved: (Element) -> Bool) -> [Element] {
+        var removed: [Element] = []
+        var kept = Table()
+        for (key, element) in zip(keys, elements) {
+            if isRemoved(element) {
+                removed.append(element)
+            } else {
+                _ = kept.index(of: key, orInsert: element)
+            }
+        }
+        if !removed.isEmpty { self = kept }
+        return removed
+    }
+}
+
+/// What a batch touches, by key, in the order of the first touch. Most batches touch few keys.
+package struct TouchedTable<Key: Hashable & Sendable, Value: Sendable>: Sendable {
+    package private(set) var entries: [(key: Key, value: Value)] = []
+    private var places: [Key: Int] = [:]
+
+    package subscript(key: Key) -> Value? {
+        place(of: key).map { entries[$0].value }
+    }
+
+    /// The value to change; `initial` where the key is touched first.
+    subscript(key: Key, default initial: @autoclosure () -> Value) -> Value {
+        get { self[key] ?? initial() }
+        _modify {
+            let place: Int
+            if let known = self.place(of: key) {
+                place = known
+            } else {
+                place = entries.count
+                entries.append((key, initial()))
+                if place > 0 {
+                    if place == 1 { places[entries[0].key] = 0 }
+                    places[key] = place
+                }
+            }
+            yield &entries[place].value
+        }
+    }
+
+    private func place(of key: Key) -> Int? {
+        // A dictionary pays from the second key on: most batches of one sender touch one.
+        entries.count < 2 ? entries.firstIndex { $0.key == key } : places[key]
+    }
+}

@@ -1,0 +1,35 @@
+/// Counts by name, in the order in which the names came.
+///
+/// A list, not a dictionary: a set has one or two statuses, rarely sixteen.
+package struct Tally: Equatable, Sendable {
+    package private(set) var entries: [Entry] = []
+
+    package struct Entry: Equatable, Sendable {
+        package let name: LabelValue
+        package fileprivate(set) var count: Int64
+    }
+
+    package init() {}
+
+    package subscript(name: LabelValue) -> Int64 {
+        entries.first { $0.name == name }?.count ?? 0
+    }
+
+    package func contains(_ name: LabelValue) -> Bool {
+        entries.contains { $0.name == name }
+    }
+
+    package var total: Int64 { entries.reduce(0) { $0 + $1.count } }
+
+    mutating func add(_ count: Int64, to name: LabelValue) {
+        if let place = entries.firstIndex(where: { $0.name == name }) {
+            entries[place].count += count
+        } else {
+            entries.append(Entry(name: name, count: count))
+        }
+    }
+
+    mutating func merge(_ other: Tally) {
+        for entry in other.entries { add(entry.count, to: entry.name) }
+    }
+}
