@@ -1,7 +1,7 @@
 """The text of a scrape, read back sample by sample.
 
-Values stay the text they were sent as: `3` and `3.0` differ here, as the contract makes them differ. Both formats are read:
-text 0.0.4 (Prometheus, "Exposition formats") and OpenMetrics 1.0.
+Values stay the text they were sent as: `3` and `3.0` differ here, as the contract makes them differ. Both formats are
+read: text 0.0.4 (Prometheus, "Exposition formats") and OpenMetrics 1.0.
 """
 
 from __future__ import annotations

@@ -143,7 +143,7 @@ def test_starts_and_ends_from_many_threads_balance(exporter):
     assert exporter.calls() == 320
 
 
-@pytest.mark.slow
+@pytest.mark.heavy
 def test_open_starts_are_at_most_100_000_and_then_503_applies_nothing(exporter):
     for batch in range(4):
         records = [begin(f"{batch}-{n}") for n in range(25_000)]

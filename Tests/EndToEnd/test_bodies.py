@@ -279,7 +279,7 @@ def test_past_four_times_the_limit_the_connection_closes(small):
     assert small.get("/-/healthy").status == 200
 
 
-@pytest.mark.slow
+@pytest.mark.heavy
 def test_a_body_over_the_limit_that_stalls_is_closed_after_ten_seconds(small):
     with small.wire() as wire:
         started = time.monotonic()
@@ -330,7 +330,7 @@ def test_a_chunked_body_over_the_limit_is_413(small):
         assert wire.reply().outcome() == (1, 0, 0)
 
 
-@pytest.mark.slow
+@pytest.mark.heavy
 @pytest.mark.parametrize("name", ["gzip", "deflate", "zstd", "zstd_stream"])
 def test_a_bomb_is_413_without_the_memory_growing_by_more_than_the_limit(start, name):
     limit_mib, bomb_mib = 8, 256

@@ -125,7 +125,8 @@ def test_the_key_and_the_place_in_the_body_make_the_id(exporter):
     assert keyed(exporter, [call(input_tokens=1), call(id="own"), call(input_tokens=3)], "K").outcome() == (3, 0, 0)
     assert exporter.post([call(id="K/0", input_tokens=1), call(id="K/2", input_tokens=3)]).outcome() == (0, 2, 0)
     assert exporter.post(call(id="own")).outcome() == (0, 1, 0)
-    assert exporter.post(call(id="K/1")).outcome() == (1, 0, 0), "a record with an id of its own does not use its place's"
+    # A record with an id of its own leaves that of its place unused.
+    assert exporter.post(call(id="K/1")).outcome() == (1, 0, 0)
 
 
 def test_rejected_records_keep_their_place_and_blank_lines_have_none(exporter):

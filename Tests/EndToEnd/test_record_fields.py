@@ -57,11 +57,12 @@ def assert_accepted(exporter, record):
     ("", "empty"), ("   ", "empty"),
     ("a" * 257, "too_long"), ("é" * 128 + "a", "too_long"), ("🐙" * 64 + "a", "too_long"),
     ("_hidden", "reserved"), ("  _hidden", "reserved"), ("_other", "reserved"), ("_", "reserved"),
-    *((f"a{c}b", "control_character") for c in ("\0", "\t", "\n", "\r\n", "\x1b", "\x1f", "\x7f", "\x80", "\x85", "\x9f")),
+    *((f"a{c}b", "control_character")
+      for c in ("\0", "\t", "\n", "\r\n", "\x1b", "\x1f", "\x7f", "\x80", "\x85", "\x9f")),
     ("\ta", "control_character"), ("a\n", "control_character"),
 ], ids=repr)
 def test_a_name_out_of_its_bounds_is_rejected(standing, field, value, code):
-    # repr() keeps a control character out of the JSON text: there it would be a defect of the syntax.
+    # json.dumps() escapes control characters: as they are they would be a defect of the syntax, not of the name.
     if isinstance(value, str):
         value = Raw(json.dumps(value))
     assert_rejected(standing, {**fresh(), field: value}, code, field)
@@ -224,7 +225,8 @@ def test_parts_beyond_their_whole_are_inconsistent(standing, fields, at_fault):
 
 
 @pytest.mark.parametrize("fields", [
-    {"input_tokens": 10, "cache_read_tokens": 10}, {"input_tokens": 10, "cache_read_tokens": 4, "cache_write_tokens": 6},
+    {"input_tokens": 10, "cache_read_tokens": 10},
+    {"input_tokens": 10, "cache_read_tokens": 4, "cache_write_tokens": 6},
     {"output_tokens": 10, "reasoning_tokens": 10}, {"cache_read_tokens": 0, "cache_write_tokens": 0,
                                                     "reasoning_tokens": 0},
 ])
@@ -522,9 +524,9 @@ def test_an_unknown_key_twice_is_no_error(standing):
     assert_accepted(standing, Raw(encode(fresh())[:-1] + ',"note":1,"note":2}'))
 
 
-@pytest.mark.parametrize("value", [Raw("1"), "text", None, True, [], {}, [[1, {"a": [None]}]], {"model": 5, "a": {"model": 1}},
-                                   Raw("1e400"), Raw('"\\u0000"'), Raw("[" * 50 + "]" * 50)],
-                         ids=lambda v: encode(v)[:24])
+@pytest.mark.parametrize("value", [
+    Raw("1"), "text", None, True, [], {}, [[1, {"a": [None]}]], {"model": 5, "a": {"model": 1}}, Raw("1e400"),
+    Raw('"\\u0000"'), Raw("[" * 50 + "]" * 50)], ids=lambda v: encode(v)[:24])
 def test_an_unknown_field_is_ignored_counted_and_named(standing, value):
     before = standing.scrape().total("llm_exporter_unknown_fields_total")
     told = assert_accepted(standing, {**fresh(), "prompt_title": value})
@@ -556,7 +558,8 @@ def test_the_error_named_is_the_first_of_the_table(standing, record, field, code
 
 
 def test_rejected_records_are_counted_by_reason(exporter):
-    exporter.post_lines([call(latency_ms=-1), call(model=""), call(model="  "), call(), Raw("nonsense"), Raw("5")]).outcome()
+    exporter.post_lines([call(latency_ms=-1), call(model=""), call(model="  "), call(), Raw("nonsense"), Raw("5")]
+                        ).outcome()
     shown = exporter.scrape()
     reasons = {s.labels["reason"]: s.value for s in shown.find("llm_exporter_records_rejected_total") if s.value != "0"}
     assert reasons == {"out_of_range": "1", "empty": "2", "malformed_json": "1", "not_an_object": "1"}
@@ -569,7 +572,7 @@ def test_at_most_100_errors_are_listed_and_all_are_counted(standing):
     assert [error["index"] for error in reply.json["errors"]] == list(range(100))
 
 
-@pytest.mark.slow
+@pytest.mark.heavy
 @pytest.mark.timeout(180)
 def test_a_record_that_would_carry_tokens_past_their_bound_is_rejected(start):
     """2^63 - 1 tokens take 4.6 million records of the largest size: 14 compressed bodies."""
