@@ -6,7 +6,12 @@ from typing import Callable, Iterator
 
 import pytest
 
-from exporter import Exporter
+from exporter import BINARY, Exporter
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    if not BINARY.is_file() and not session.config.option.collectonly:
+        pytest.exit(f"no program at {BINARY}: build it with `make build`, or set LLM_EXPORTER_BIN", returncode=4)
 
 
 @pytest.fixture

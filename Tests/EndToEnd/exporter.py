@@ -169,7 +169,6 @@ class Exporter:
     """A running `llm-exporter serve` with its state in memory, on a free port of 127.0.0.1."""
 
     def __init__(self, *flags: str, listen: tuple[str, ...] = ("127.0.0.1:0",), command: tuple[str, ...] = ()):
-        assert BINARY.is_file(), f"no program at {BINARY}: build it, or set LLM_EXPORTER_BIN"
         self.log_file = tempfile.NamedTemporaryFile(prefix="llm-exporter-", suffix=".log")
         addresses = [part for address in listen for part in ("--web.listen-address", address)]
         self.process = subprocess.Popen(
@@ -282,6 +281,5 @@ class Exporter:
 
 def run(*arguments: str, within: float = 2 * PATIENCE) -> subprocess.CompletedProcess[str]:
     """The program run to its end."""
-    assert BINARY.is_file(), f"no program at {BINARY}: build it, or set LLM_EXPORTER_BIN"
     return subprocess.run([BINARY, *arguments], capture_output=True, text=True, timeout=within,
                           stdin=subprocess.DEVNULL)

@@ -218,7 +218,7 @@ def test_a_bad_address_among_good_ones_starts_nothing():
     ["--active-calls.lease", "500ms"],
     ["--web.max-body-size", "1024"], ["--web.max-body-size", "64KiB"], ["--web.max-body-size", "1GiB"],
     ["--web.max-body-size", "10MB"], ["--histogram.buckets", "0.001,0.25,1e1"], ["--histogram.reset-on-change"],
-    ["--limits.max-series", "1"], ["--log.level", "debug"], ["--storage.path", "/nonexistent/unused"],
+    ["--limits.max-series", "1"], ["--log.level", "debug"],
 ], ids=" ".join)
 def test_good_flags_are_taken(start, flags):
     exporter = start(*flags)

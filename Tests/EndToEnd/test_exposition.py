@@ -24,8 +24,8 @@ PROMETHEUS_3 = ("application/openmetrics-text;version=1.0.0;escaping=allow-utf-8
 HOSTILE = [
     'quote " quote', 'back \\ slash', '\\"', '\\\\n', '\\n', 'a\\', '"', '{}', 'a="b",c', 'a,b', '# HELP x y', "a # b",
     "e\u0301 and \u00e9", "\u0301", "🐙", "\U0001f469\u200d\U0001f469\u200d\U0001f467", "\u202eright to left",
-    "\u2028\u2029", "\ufeffbom", "\u200b", "漢字", "\u0640\u0640", "\U0010ffff", "\ufffd", "\uffff", "NaN", "+Inf", "1e5", "%s%n", "$(id)", "<b>&amp;</b>", "a\u00a0b", "z" * 256,
-    "🐙" * 64,
+    "\u2028\u2029", "\ufeffbom", "\u200b", "漢字", "\u0640\u0640", "\U0010ffff", "\ufffd", "\uffff", "NaN", "+Inf",
+    "1e5", "%s%n", "$(id)", "<b>&amp;</b>", "a\u00a0b", "z" * 256, "🐙" * 64,
 ]
 
 MATRIX = [("text", None), ("openmetrics", OPENMETRICS)]
@@ -205,9 +205,8 @@ def test_the_order_is_stable(exporter, format, accept):
     first = order()
     exporter.post([full(agent_name="agent-3", model="m-1", latency_ms=9000, trace_id="fff")]).outcome()
     assert order() == first
-    exporter.post(full(agent_name="a new one")).outcome()
-    assert [line for line in order() if ("agent_name", "a new one") not in line] == [
-        line for line in first if ("agent_name", "a new one") not in line]
+    exporter.post(full(agent_name="a new one", model="m-1")).outcome()
+    assert [line for line in order() if ("agent_name", "a new one") not in line] == first
 
 
 # Numbers

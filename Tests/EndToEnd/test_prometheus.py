@@ -28,7 +28,7 @@ DAY = ([call(agent_name="ReviewerGPT", provider="openai", model="gpt-4o-mini", i
                cost_usd=0, latency_ms=9000)] * 5
        + [call(agent_name="CodesmithAgent", provider="anthropic", model="claude", input_tokens=2000, output_tokens=n,
                cost_usd=Raw("0.0123"), latency_ms=1000 + 100 * n) for n in range(20)]
-       + [call(agent_name="CodesmithAgent", provider="openai", model="gpt-4o-mini", status="timeout", latency_ms=12_000,
+       + [call(agent_name="CodesmithAgent", provider="openai", model="gpt-4o-mini", status="error", latency_ms=12_000,
                cost_usd=Raw("0.5"))] * 2)
 
 
@@ -45,7 +45,8 @@ def day():
             assert exporter.post_lines(DAY[at:at + 10]).outcome()[0] == len(DAY[at:at + 10])
             time.sleep(0.2)
         prometheus.await_scrapes(2)
-        moment = time.time()
+        # Prometheus' clock ticks in milliseconds.
+        moment = round(time.time(), 3)
         yield exporter, prometheus, moment
         exporter.stop()
     finally:
@@ -59,27 +60,31 @@ def seconds(duration):
 
 
 def extrapolated_rate(samples, start, end):
-    """Growth per second over a range, as Prometheus computes it (promql/functions.go, extrapolatedRate), no resets."""
+    """Growth per second over a range, as Prometheus computes it (promql/functions.go, extrapolatedRate), no resets.
+
+    Times are whole milliseconds, as in Prometheus: differences of Unix seconds would lose digits.
+    """
     (first_time, first), (last_time, last) = samples[0], samples[-1]
-    grown, sampled = last - first, last_time - first_time
+    grown, sampled = last - first, (last_time - first_time) / 1000
     average = sampled / (len(samples) - 1)
-    to_start, to_end = first_time - start, end - last_time
+    to_start, to_end = (first_time - start) / 1000, (end - last_time) / 1000
     if grown > 0 and first >= 0:
         to_start = min(to_start, sampled * (first / grown))
     reach = sampled
     reach += to_start if to_start < average * 1.1 else average / 2
     reach += to_end if to_end < average * 1.1 else average / 2
-    return grown * (reach / sampled) / (end - start)
+    return grown * (reach / sampled) / ((end - start) / 1000)
 
 
 def rates(prometheus, selector, window, moment, by):
     """`sum by (by) (rate(selector[window]))`, from the raw samples."""
     sums = defaultdict(float)
     for series in prometheus.query(f"{selector}[{window}]", moment):
-        samples = [(t, float(v)) for t, v in series["values"]]
+        samples = [(round(t * 1000), float(v)) for t, v in series["values"]]
         if len(samples) > 1:
             key = tuple(series["metric"][label] for label in by)
-            sums[key] += extrapolated_rate(samples, moment - seconds(window), moment)
+            end = round(moment * 1000)
+            sums[key] += extrapolated_rate(samples, end - round(seconds(window) * 1000), end)
     return dict(sums)
 
 
