@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from typing import Callable, Iterator
 
 import pytest
@@ -10,6 +11,8 @@ from exporter import BINARY, Exporter
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
+    # A terminated run unwinds like an interrupted one, so that fixtures end what they started.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     if not BINARY.is_file() and not session.config.option.collectonly:
         pytest.exit(f"no program at {BINARY}: build it with `make build`, or set LLM_EXPORTER_BIN", returncode=4)
 

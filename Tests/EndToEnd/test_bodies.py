@@ -247,6 +247,13 @@ def test_the_limit_itself_fits_and_one_byte_more_does_not(small):
     assert small.calls() == 1
 
 
+@pytest.mark.heavy
+def test_the_limit_is_32_mib_by_default(exporter):
+    assert exporter.post(body_of(32 << 20)).outcome() == (1, 0, 0)
+    exporter.post(body_of((32 << 20) + 1)).problem(413)
+    assert exporter.calls() == 1
+
+
 @pytest.mark.parametrize("name, pack", [("gzip", gzip.compress), ("deflate", zlib.compress), ("zstd", zstd),
                                         ("zstd", zstd_stream)], ids=["gzip", "deflate", "zstd", "zstd_stream"])
 def test_the_limit_counts_what_was_compressed(small, name, pack):

@@ -163,11 +163,11 @@ def test_any_other_key_is_400_and_nothing_is_applied(exporter, key):
 # Window
 
 def test_an_id_is_remembered_for_the_window_only(start):
-    exporter = start("--dedup.window", "1s")
-    assert exporter.scrape().value("llm_exporter_dedup_window_seconds") == "1"
+    exporter = start("--dedup.window", "2s")
+    assert exporter.scrape().value("llm_exporter_dedup_window_seconds") == "2"
     assert exporter.post(call(id="1")).outcome() == (1, 0, 0)
     assert exporter.post(call(id="1")).outcome() == (0, 1, 0)
-    time.sleep(1.5)
+    time.sleep(2.5)
     assert exporter.post(call(id="1", input_tokens=9)).outcome() == (1, 0, 0)
     assert exporter.calls() == 2
 
