@@ -49,9 +49,11 @@ package struct Delta: Sendable {
     }
 
     /// Whether all of a request's starts find room among the open calls, whatever else is in it.
-    package func hasRoomForStarts(of events: [Event], onto state: LedgerState, now: Instant) -> Bool {
+    package func hasRoomForStarts(
+        of events: [(index: Int, event: Event)], onto state: LedgerState, now: Instant
+    ) -> Bool {
         var room = OpenCalls.limit - state.openCalls.count + closed.count - opened.count
-        let starts = events.lazy.compactMap { event in if case .start(let start) = event { start } else { nil } }
+        let starts = events.compactMap { placed in if case .start(let start) = placed.event { start } else { nil } }
         if starts.count <= room { return true }
         var counted: Set<Digest> = []
         for start in starts
