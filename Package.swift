@@ -7,6 +7,9 @@ let package = Package(
     targets: [
         .target(name: "Model"),
         .target(name: "Bytes"),
+        .target(name: "Exposition", dependencies: ["Model"]),
+        .testTarget(name: "ModelTests", dependencies: ["Model"]),
+        .testTarget(name: "ExpositionTests", dependencies: ["Exposition", "Model"]),
     ],
     swiftLanguageModes: [.v6],
     cxxLanguageStandard: .cxx17
