@@ -2,24 +2,46 @@ package import Model
 
 /// The text of one scrape.
 ///
-/// Built whole, in one buffer; nothing here can fail. Each line is a constant, a label block rendered at the series'
-/// birth, and a number: what a line costs is copying them.
+/// Built whole, in one buffer; nothing here can fail. A line is a constant, a label block rendered at the series' birth,
+/// and a number: what it costs is copying them.
 package struct Exposition {
     private let format: ExpositionFormat
-    private var output: [UInt8] = []
+    private let buckets: [Bucket]
+    private var text: TextBuffer
 
     /// The families of contract section 2 in its order, then `own` in the order given.
     package static func render(_ snapshot: Snapshot, own: [MetricFamily], format: ExpositionFormat) -> [UInt8] {
-        var exposition = Exposition(format: format)
-        exposition.output.reserveCapacity(estimatedBytes(of: snapshot))
+        var exposition = Exposition(of: snapshot, format: format)
         exposition.append(snapshot)
         for family in own { exposition.append(family) }
-        if format == .openMetrics { exposition.append("# EOF\n") }
-        return exposition.output
+        if format == .openMetrics { exposition.text.append("# EOF\n") }
+        return exposition.text.bytes
     }
 
-    private init(format: ExpositionFormat) {
+    private init(of snapshot: Snapshot, format: ExpositionFormat) {
         self.format = format
+        buckets = Bucket.all(of: snapshot.bounds)
+        text = TextBuffer(reserving: Self.estimatedBytes(of: snapshot, buckets: buckets.count))
+    }
+
+    /// About what the text will take, rather more: room that stays untouched costs nothing, moving the text does.
+    private static func estimatedBytes(of snapshot: Snapshot, buckets: Int) -> Int {
+        // The longest name with the longest end and a number of usual length.
+        let lineBeyondBlock = 96
+        let histogramLines = buckets + 2
+        var estimate = 16_384
+        for chunk in snapshot.calls.chunks {
+            for index in chunk.indices {
+                let lines = 12 + (chunk[index].totals.latency == nil ? 0 : histogramLines)
+                estimate += lines * (chunk[index].block.bytes.count + lineBeyondBlock)
+            }
+        }
+        for chunk in snapshot.endpoints.chunks {
+            for index in chunk.indices {
+                estimate += histogramLines * (chunk[index].block.bytes.count + lineBeyondBlock)
+            }
+        }
+        return estimate + (snapshot.agents.count * 3 + snapshot.offerings.count) * 2 * lineBeyondBlock
     }
 }
 
@@ -27,158 +49,237 @@ package struct Exposition {
 
 extension Exposition {
     private mutating func append(_ snapshot: Snapshot) {
-        let buckets = Bucket.all(of: snapshot.bounds)
-
         append(CallFamilies.calls)
         appendCalls(snapshot.calls)
         append(CallFamilies.tokens)
-        appendSeries(snapshot.calls, of: CallFamilies.tokens) { $0.totals.tokens }
+        appendSeries(snapshot.calls, of: CallFamilies.tokens) { ($0[$1].block, $0[$1].totals.tokens) }
         append(CallFamilies.cost)
         appendCosts(snapshot.calls)
         append(CallFamilies.memoryRSS)
-        let memoryRSS = start(of: CallFamilies.memoryRSS.name)
         for agent in snapshot.agents {
-            if let megabytes = agent.memoryRSSMegabytes {
-                append(memoryRSS, agent.block)
-                append(megabytes)
-                endLine()
-            }
+            guard let megabytes = agent.memoryRSSMegabytes else { continue }
+            append(MetricFamily.Sample(labels: agent.block, value: .double(megabytes)), of: CallFamilies.memoryRSS.name)
         }
         append(CallFamilies.memoryAvailable)
         if let megabytes = snapshot.memoryAvailableMegabytes {
-            append(CallFamilies.memoryAvailable.name, LabelBlock(), .double(megabytes))
+            append(MetricFamily.Sample(value: .double(megabytes)), of: CallFamilies.memoryAvailable.name)
         }
         append(CallFamilies.activeCalls)
-        appendSeries(snapshot.agents, of: CallFamilies.activeCalls) { $0.reportsActiveCalls ? $0.activeCalls : nil }
-        append(CallFamilies.latency)
-        let latency = HistogramNames(CallFamilies.latency.name)
-        for series in snapshot.calls {
-            if let histogram = series.totals.latency { append(histogram, of: latency, series.block, buckets) }
+        appendSeries(snapshot.agents, of: CallFamilies.activeCalls) {
+            ($0[$1].block, $0[$1].reportsActiveCalls ? $0[$1].activeCalls : nil)
         }
+        append(CallFamilies.latency)
+        appendLatencies(snapshot.calls)
         append(CallFamilies.apiLatency)
-        let apiLatency = HistogramNames(CallFamilies.apiLatency.name)
-        for series in snapshot.endpoints { append(series.latency, of: apiLatency, series.block, buckets) }
+        appendLatencies(snapshot.endpoints)
         append(CallFamilies.lastInputTokens)
-        appendSeries(snapshot.calls, of: CallFamilies.lastInputTokens) { $0.totals.lastInputTokens }
+        appendSeries(snapshot.calls, of: CallFamilies.lastInputTokens) { ($0[$1].block, $0[$1].totals.lastInputTokens) }
         append(CallFamilies.lastOutputTokens)
-        appendSeries(snapshot.calls, of: CallFamilies.lastOutputTokens) { $0.totals.lastOutputTokens }
+        appendSeries(snapshot.calls, of: CallFamilies.lastOutputTokens) { ($0[$1].block, $0[$1].totals.lastOutputTokens) }
 
         append(CallFamilies.tokenUsage)
         appendKinds(snapshot.calls)
         append(CallFamilies.unpriced)
-        appendSeries(snapshot.offerings, of: CallFamilies.unpriced) { $0.unpricedCalls }
+        appendSeries(snapshot.offerings, of: CallFamilies.unpriced) { ($0[$1].block, $0[$1].unpricedCalls) }
         append(CallFamilies.usageMissing)
-        appendSeries(snapshot.calls, of: CallFamilies.usageMissing) { $0.totals.usageMissing }
+        appendSeries(snapshot.calls, of: CallFamilies.usageMissing) { ($0[$1].block, $0[$1].totals.usageMissing) }
         append(CallFamilies.errors)
         appendErrors(snapshot.calls)
         append(CallFamilies.expired)
-        appendSeries(snapshot.agents, of: CallFamilies.expired) { $0.reportsActiveCalls ? $0.expiredCalls : nil }
+        appendSeries(snapshot.agents, of: CallFamilies.expired) {
+            ($0[$1].block, $0[$1].reportsActiveCalls ? $0[$1].expiredCalls : nil)
+        }
     }
+}
 
+extension Exposition {
     private mutating func appendCalls(_ all: ChunkedArray<CallSeries>) {
         let start = start(of: CallFamilies.calls.name)
-        let always = ["success", "error"].map { (name: LabelValue($0), end: Array(",status=\"\($0)\"} ".utf8)) }
-        for series in all {
-            for status in always {
-                append(start, series.block, end: status.end, series.totals.calls[status.name])
-            }
-            for entry in series.totals.calls.entries where !always.contains(where: { $0.name == entry.name }) {
-                append(start, series.block, end: Self.end(of: "status", entry.name), entry.count)
+        let success = Self.end(of: "status", CallRecord.success)
+        let errorName = LabelValue("error")
+        let error = Self.end(of: "status", errorName)
+        var ends = LineEnds(of: "status")
+        for chunk in all.chunks {
+            for index in chunk.indices {
+                let block = chunk[index].block.bytes
+                let statuses = chunk[index].totals.calls.entries
+                var successes: Int64 = 0
+                var errors: Int64 = 0
+                var others = false
+                for entry in statuses {
+                    if entry.name == CallRecord.success {
+                        successes = entry.count
+                    } else if entry.name == errorName {
+                        errors = entry.count
+                    } else {
+                        others = true
+                    }
+                }
+                text.appendLine(start, block, success, successes)
+                text.appendLine(start, block, error, errors)
+                guard others else { continue }
+                for entry in statuses where entry.name != CallRecord.success && entry.name != errorName {
+                    text.appendLine(start, block, ends[entry.name], entry.count)
+                }
             }
         }
     }
 
     private mutating func appendCosts(_ all: ChunkedArray<CallSeries>) {
         let start = start(of: CallFamilies.cost.name)
-        for series in all {
-            guard let cost = series.totals.cost else { continue }
-            append(start, series.block)
-            PlainDecimal.append(cost.picoUSD, scale: Money.scale, to: &output)
-            endLine()
+        for chunk in all.chunks {
+            for index in chunk.indices {
+                guard let cost = chunk[index].totals.cost else { continue }
+                text.append(start, chunk[index].block.bytes, Self.blockEnd)
+                text.append(cost.picoUSD, scale: Money.scale)
+                text.endLine()
+            }
         }
     }
 
     private mutating func appendKinds(_ all: ChunkedArray<CallSeries>) {
         let start = start(of: CallFamilies.tokenUsage.name)
-        let ends = ["input", "cache_read", "cache_write", "output", "reasoning"].map {
-            Array(",token_type=\"\($0)\"} ".utf8)
-        }
-        for series in all {
-            guard let kinds = series.totals.kinds else { continue }
-            append(start, series.block, end: ends[0], kinds.input)
-            append(start, series.block, end: ends[1], kinds.cacheRead)
-            append(start, series.block, end: ends[2], kinds.cacheWrite)
-            append(start, series.block, end: ends[3], kinds.output)
-            append(start, series.block, end: ends[4], kinds.reasoning)
+        func end(_ kind: String) -> [UInt8] { Self.end(of: "token_type", LabelValue(kind)) }
+        let input = end("input")
+        let cacheRead = end("cache_read")
+        let cacheWrite = end("cache_write")
+        let output = end("output")
+        let reasoning = end("reasoning")
+        for chunk in all.chunks {
+            for index in chunk.indices {
+                guard let kinds = chunk[index].totals.kinds else { continue }
+                let block = chunk[index].block.bytes
+                text.appendLine(start, block, input, kinds.input)
+                text.appendLine(start, block, cacheRead, kinds.cacheRead)
+                text.appendLine(start, block, cacheWrite, kinds.cacheWrite)
+                text.appendLine(start, block, output, kinds.output)
+                text.appendLine(start, block, reasoning, kinds.reasoning)
+            }
         }
     }
 
     private mutating func appendErrors(_ all: ChunkedArray<CallSeries>) {
         let start = start(of: CallFamilies.errors.name)
-        for series in all {
-            for entry in series.totals.errors.entries {
-                append(start, series.block, end: Self.end(of: "error_type", entry.name), entry.count)
+        var ends = LineEnds(of: "error_type")
+        for chunk in all.chunks {
+            for index in chunk.indices {
+                for entry in chunk[index].totals.errors.entries {
+                    text.appendLine(start, chunk[index].block.bytes, ends[entry.name], entry.count)
+                }
             }
         }
     }
 
     /// One line a series, where it has a value.
-    private mutating func appendSeries(
-        _ all: ChunkedArray<CallSeries>, of family: MetricFamily.Head, value: (CallSeries) -> Int64?
+    ///
+    /// - Parameter read: reads one element of a chunk in place; handed over as a value, it would be copied whole.
+    @inline(__always)
+    private mutating func appendSeries<Series>(
+        _ all: ChunkedArray<Series>, of family: MetricFamily.Head,
+        read: (_ chunk: [Series], _ index: Int) -> (LabelBlock, Int64?)
     ) {
         let start = start(of: family.name)
-        for series in all {
-            if let value = value(series) { append(start, series.block, end: Self.blockEnd, value) }
+        for chunk in all.chunks {
+            for index in chunk.indices {
+                let (block, value) = read(chunk, index)
+                if let value { text.appendLine(start, block.bytes, Self.blockEnd, value) }
+            }
         }
     }
 
-    private mutating func appendSeries(
-        _ all: ChunkedArray<AgentSeries>, of family: MetricFamily.Head, value: (AgentSeries) -> Int64?
-    ) {
-        let start = start(of: family.name)
-        for series in all {
-            if let value = value(series) { append(start, series.block, end: Self.blockEnd, value) }
+    private mutating func appendLatencies(_ all: ChunkedArray<CallSeries>) {
+        let names = HistogramNames(CallFamilies.latency.name)
+        for chunk in all.chunks {
+            for index in chunk.indices {
+                guard let latency = chunk[index].totals.latency else { continue }
+                append(latency, of: names, chunk[index].block.bytes)
+            }
         }
     }
 
-    private mutating func appendSeries(
-        _ all: ChunkedArray<OfferingSeries>, of family: MetricFamily.Head, value: (OfferingSeries) -> Int64?
-    ) {
-        let start = start(of: family.name)
-        for series in all {
-            if let value = value(series) { append(start, series.block, end: Self.blockEnd, value) }
+    private mutating func appendLatencies(_ all: ChunkedArray<EndpointSeries>) {
+        let names = HistogramNames(CallFamilies.apiLatency.name)
+        for chunk in all.chunks {
+            for index in chunk.indices { append(chunk[index].latency, of: names, chunk[index].block.bytes) }
         }
     }
 
-    private mutating func append(
-        _ histogram: Histogram, of names: HistogramNames, _ block: LabelBlock, _ buckets: [Bucket]
-    ) {
+    private mutating func append(_ histogram: Histogram, of names: HistogramNames, _ block: [UInt8]) {
         var count: Int64 = 0
-        let showsExemplars = format == .openMetrics && !histogram.exemplars.isEmpty
-        for bucket in buckets.indices {
-            count += histogram.counts[bucket]
-            append(names.bucket, block, end: buckets[bucket].end, count, endsLine: false)
-            if showsExemplars, let exemplar = histogram.exemplars[bucket] { append(exemplar) }
-            endLine()
+        let exemplars = format == .openMetrics ? histogram.exemplars : []
+        for index in buckets.indices {
+            count += histogram.counts[index]
+            text.append(names.bucket, block, buckets[index].end, count)
+            if !exemplars.isEmpty, let exemplar = exemplars[index] { append(exemplar) }
+            text.endLine()
         }
-        append(names.sum, block)
-        PlainDecimal.append(Int128(histogram.sumMicroseconds), scale: 6, to: &output)
-        endLine()
-        append(names.count, block, end: Self.blockEnd, count)
+        text.append(names.sum, block, Self.blockEnd)
+        text.append(Int128(histogram.sumMicroseconds), scale: 6)
+        text.endLine()
+        text.appendLine(names.count, block, Self.blockEnd, count)
     }
 
     /// OpenMetrics 1.0, "Exemplars".
     private mutating func append(_ exemplar: Exemplar) {
-        append(" # {trace_id=\"")
-        append(exemplar.trace.id)
-        append("\"} ")
-        PlainDecimal.append(Int128(exemplar.microseconds), scale: 6, to: &output)
-        append(" ")
-        PlainDecimal.append(Int128(exemplar.trace.unixMilliseconds), scale: 3, to: &output)
+        text.append(" # {trace_id=\"")
+        text.append(exemplar.trace.id)
+        text.append("\"} ")
+        text.append(Int128(exemplar.microseconds), scale: 6)
+        text.append(" ")
+        text.append(Int128(exemplar.trace.unixMilliseconds), scale: 3)
     }
 
-    private static func estimatedBytes(of snapshot: Snapshot) -> Int {
-        4096
+    private static let blockEnd = Array("} ".utf8)
+
+    /// A line up to its label block.
+    private func start(of name: String) -> [UInt8] { Array((name + "{").utf8) }
+
+    /// What follows the label block where the family has one label more.
+    private static func end(of label: String, _ value: LabelValue) -> [UInt8] {
+        [UInt8(ascii: ",")] + LabelBlock([(label, value)]).bytes + blockEnd
+    }
+
+    /// What follows the label block by the value of one label more, rendered when first met: values repeat from set to
+    /// set.
+    private struct LineEnds {
+        private let label: String
+        private var known: [LabelValue: [UInt8]] = [:]
+
+        init(of label: String) {
+            self.label = label
+        }
+
+        subscript(value: LabelValue) -> [UInt8] {
+            mutating get {
+                if let end = known[value] { return end }
+                let end = Exposition.end(of: label, value)
+                known[value] = end
+                return end
+            }
+        }
+    }
+
+    /// The names of a histogram's samples, each with its opening brace.
+    private struct HistogramNames {
+        let bucket: [UInt8]
+        let sum: [UInt8]
+        let count: [UInt8]
+
+        init(_ name: String) {
+            bucket = Array((name + "_bucket{").utf8)
+            sum = Array((name + "_sum{").utf8)
+            count = Array((name + "_count{").utf8)
+        }
+    }
+
+    /// A bucket of the two latency histograms.
+    private struct Bucket {
+        /// What follows the label block.
+        let end: [UInt8]
+
+        static func all(of bounds: HistogramBounds) -> [Bucket] {
+            bounds.labels.map { Bucket(end: Exposition.end(of: "le", LabelValue($0))) }
+        }
     }
 }
 
@@ -187,127 +288,70 @@ extension Exposition {
 extension Exposition {
     private mutating func append(_ family: MetricFamily) {
         append(family.head)
-        for sample in family.samples {
-            if case .histogram(let bounds, let counts, let sumMicroseconds) = sample.value {
-                var count: Int128 = 0
-                for (le, added) in zip(bounds.labels, counts) {
-                    count += Int128(added)
-                    var labels = sample.labels
-                    labels.append("le", LabelValue(le))
-                    append(family.head.name + "_bucket", labels, .integer(count))
-                }
-                append(family.head.name + "_sum", sample.labels, .scaled(Int128(sumMicroseconds), scale: 6))
-                append(family.head.name + "_count", sample.labels, .integer(count))
-            } else {
-                append(family.head.name, sample.labels, sample.value)
+        for sample in family.samples { append(sample, of: family.head.name) }
+    }
+
+    private mutating func append(_ sample: MetricFamily.Sample, of name: String) {
+        switch sample.value {
+        case .integer(let value):
+            appendStart(name, sample.labels)
+            text.append(value, scale: 0)
+            text.endLine()
+        case .scaled(let value, let scale):
+            appendStart(name, sample.labels)
+            text.append(value, scale: scale)
+            text.endLine()
+        case .double(let value):
+            appendStart(name, sample.labels)
+            text.append(Self.shortestText(of: value))
+            text.endLine()
+        case .histogram(let bounds, let counts, let sumMicroseconds):
+            var count: Int128 = 0
+            for (le, added) in zip(bounds.labels, counts) {
+                count += Int128(added)
+                var labels = sample.labels
+                labels.append("le", LabelValue(le))
+                append(MetricFamily.Sample(labels: labels, value: .integer(count)), of: name + "_bucket")
             }
+            let sum = MetricFamily.Value.scaled(Int128(sumMicroseconds), scale: 6)
+            append(MetricFamily.Sample(labels: sample.labels, value: sum), of: name + "_sum")
+            append(MetricFamily.Sample(labels: sample.labels, value: .integer(count)), of: name + "_count")
         }
     }
 
-    /// One line; a histogram is several and has its own way.
-    private mutating func append(_ name: String, _ labels: LabelBlock, _ value: MetricFamily.Value) {
-        append(name)
+    /// Appends a line up to its value.
+    private mutating func appendStart(_ name: String, _ labels: LabelBlock) {
+        text.append(name)
         if !labels.bytes.isEmpty {
-            append("{")
-            output.append(contentsOf: labels.bytes)
-            append("}")
+            text.append("{")
+            text.append(labels.bytes)
+            text.append("}")
         }
-        append(" ")
-        switch value {
-        case .integer(let value): PlainDecimal.append(value, to: &output)
-        case .scaled(let value, let scale): PlainDecimal.append(value, scale: scale, to: &output)
-        case .double(let value): append(value)
-        case .histogram: break
-        }
-        endLine()
+        text.append(" ")
     }
-}
 
-// MARK: - Lines
-
-extension Exposition {
-    private static let blockEnd = Array("} ".utf8)
-
-    private func start(of name: String) -> [UInt8] { Array((name + "{").utf8) }
-
-    private static func end(of label: String, _ value: LabelValue) -> [UInt8] {
-        Array(",".utf8) + LabelBlock([(label, value)]).bytes + blockEnd
+    /// The shortest text that reads back as `value`; whole numbers without a point, as Prometheus writes them.
+    private static func shortestText(of value: Double) -> String {
+        if value.isNaN { return "NaN" }
+        if value.isInfinite { return value < 0 ? "-Inf" : "+Inf" }
+        let text = value.description
+        return text.hasSuffix(".0") ? String(text.dropLast(2)) : text
     }
 
     private mutating func append(_ head: MetricFamily.Head) {
         // In OpenMetrics `_total` belongs to a counter's samples, not to its name.
         let isShortened = format == .openMetrics && head.kind == .counter && head.name.hasSuffix("_total")
         let name = isShortened ? String(head.name.dropLast("_total".count)) : head.name
-        append("# HELP \(name) ")
+        text.append("# HELP \(name) ")
         for byte in head.help.utf8 {
             switch byte {
-            case UInt8(ascii: "\\"): append("\\\\")
-            case UInt8(ascii: "\n"): append("\\n")
+            case UInt8(ascii: "\\"): text.append("\\\\")
+            case UInt8(ascii: "\n"): text.append("\\n")
             // The text format 0.0.4 leaves quotes in HELP alone; OpenMetrics escapes them.
-            case UInt8(ascii: "\"") where format == .openMetrics: append("\\\"")
-            default: output.append(byte)
+            case UInt8(ascii: "\"") where format == .openMetrics: text.append("\\\"")
+            default: text.append(byte)
             }
         }
-        append("\n# TYPE \(name) \(head.kind)\n")
-    }
-
-    private mutating func append(_ text: String) {
-        output.append(contentsOf: text.utf8)
-    }
-
-    private mutating func append(_ start: [UInt8], _ block: LabelBlock) {
-        output.append(contentsOf: start)
-        output.append(contentsOf: block.bytes)
-        output.append(contentsOf: Self.blockEnd)
-    }
-
-    private mutating func append(
-        _ start: [UInt8], _ block: LabelBlock, end: [UInt8], _ value: Int64, endsLine: Bool = true
-    ) {
-        output.append(contentsOf: start)
-        output.append(contentsOf: block.bytes)
-        output.append(contentsOf: end)
-        PlainDecimal.append(Int128(value), to: &output)
-        if endsLine { endLine() }
-    }
-
-    /// The shortest text that reads back as `value`; whole numbers without a point.
-    private mutating func append(_ value: Double) {
-        if let whole = Int64(exactly: value), whole.magnitude < 1 << 53 {
-            PlainDecimal.append(Int128(whole), to: &output)
-        } else if value.isNaN {
-            append("NaN")
-        } else if value.isInfinite {
-            append(value < 0 ? "-Inf" : "+Inf")
-        } else {
-            let text = value.description
-            append(text.hasSuffix(".0") ? String(text.dropLast(2)) : text)
-        }
-    }
-
-    private mutating func endLine() {
-        output.append(UInt8(ascii: "\n"))
-    }
-}
-
-/// The names of a histogram's samples, each with its opening brace.
-private struct HistogramNames {
-    let bucket: [UInt8]
-    let sum: [UInt8]
-    let count: [UInt8]
-
-    init(_ name: String) {
-        bucket = Array((name + "_bucket{").utf8)
-        sum = Array((name + "_sum{").utf8)
-        count = Array((name + "_count{").utf8)
-    }
-}
-
-/// What follows the label block of a bucket's line.
-private struct Bucket {
-    let end: [UInt8]
-
-    static func all(of bounds: HistogramBounds) -> [Bucket] {
-        bounds.labels.map { Bucket(end: Array(",le=\"\($0)\"} ".utf8)) }
+        text.append("\n# TYPE \(name) \(head.kind.rawValue)\n")
     }
 }

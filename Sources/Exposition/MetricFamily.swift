@@ -2,7 +2,7 @@ package import Model
 
 /// A family that is not kept by the registry: the exporter's own metrics and those of its process. Few samples.
 package struct MetricFamily: Sendable {
-    package enum Kind: Sendable {
+    package enum Kind: String, Sendable {
         case counter, gauge, histogram
     }
 
