@@ -5,7 +5,8 @@ enum CallFamilies {
     static let tokens = MetricFamily.Head(
         name: "llm_tokens_total", kind: .counter, help: "Tokens of LLM calls, input and output together.")
     static let cost = MetricFamily.Head(
-        name: "llm_cost_usd_total", kind: .counter, help: "Cost of LLM calls in US dollars; unpriced calls add nothing.")
+        name: "llm_cost_usd_total", kind: .counter, help: "Cost of LLM calls in US dollars; unpriced calls add nothing."
+    )
     static let memoryRSS = MetricFamily.Head(
         name: "llm_memory_rss_mb", kind: .gauge, help: "Resident memory in megabytes that the agent last reported.")
     static let memoryAvailable = MetricFamily.Head(

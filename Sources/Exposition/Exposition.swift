@@ -75,7 +75,9 @@ extension Exposition {
         append(CallFamilies.lastInputTokens)
         appendSeries(snapshot.calls, of: CallFamilies.lastInputTokens) { ($0[$1].block, $0[$1].totals.lastInputTokens) }
         append(CallFamilies.lastOutputTokens)
-        appendSeries(snapshot.calls, of: CallFamilies.lastOutputTokens) { ($0[$1].block, $0[$1].totals.lastOutputTokens) }
+        appendSeries(snapshot.calls, of: CallFamilies.lastOutputTokens) {
+            ($0[$1].block, $0[$1].totals.lastOutputTokens)
+        }
 
         append(CallFamilies.tokenUsage)
         appendKinds(snapshot.calls)
