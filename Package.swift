@@ -7,6 +7,8 @@ let package = Package(
     targets: [
         .target(name: "Model"),
         .target(name: "Bytes"),
+        .systemLibrary(name: "CXXHash", pkgConfig: "libxxhash", providers: [.apt(["libxxhash-dev"])]),
+        .target(name: "Intake", dependencies: ["Model", "Bytes", "CXXHash"]),
     ],
     swiftLanguageModes: [.v6],
     cxxLanguageStandard: .cxx17
