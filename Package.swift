@@ -8,7 +8,9 @@ let package = Package(
         .target(name: "Model"),
         .target(name: "Bytes"),
         .systemLibrary(name: "CXXHash", pkgConfig: "libxxhash", providers: [.apt(["libxxhash-dev"])]),
-        .target(name: "Intake", dependencies: ["Model", "Bytes", "CXXHash"]),
+        .target(name: "CSimdjson", linkerSettings: [.linkedLibrary("simdjson")]),
+        .target(name: "Intake", dependencies: ["Model", "Bytes", "CSimdjson", "CXXHash"]),
+        .testTarget(name: "IntakeTests", dependencies: ["Intake", "Model", "Bytes"]),
     ],
     swiftLanguageModes: [.v6],
     cxxLanguageStandard: .cxx17
