@@ -140,7 +140,8 @@ import Testing
         state.take((0..<limit - 2).map { .started("A", .example($0)) })
         state.take([.end(CallRecord(labels: SeriesLabels("A"), id: .example(limit + 50)))])
         func hasRoom(_ numbers: [UInt128], in delta: Delta = Delta()) -> Bool {
-            delta.hasRoomForStarts(of: numbers.map { .started("A", .example($0)) }, onto: state, now: dawn)
+            let events = numbers.map { (index: 0, event: Event.started("A", .example($0))) }
+            return delta.hasRoomForStarts(of: events, onto: state, now: dawn)
         }
         #expect(hasRoom([]))
         #expect(hasRoom([limit, limit + 1]))
