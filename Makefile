@@ -8,8 +8,7 @@ MAKEFLAGS += --no-print-directory
 
 # An import that Package.swift does not declare is an error; scripts/check-imports says what it may declare.
 IMPORT_CHECK := --explicit-target-dependency-import-check error
-# The release carries the Swift runtime, so that it runs on a host without Swift.
-RELEASE := -c release --static-swift-stdlib $(IMPORT_CHECK)
+RELEASE := -c release $(IMPORT_CHECK)
 BINARY := .build/release/llm-exporter
 ADDRESS := 127.0.0.1:10140
 

@@ -24,6 +24,9 @@ let package = Package(
         .target(name: "CContentCoding", dependencies: ["CZlib", "CZstd"]),
         .target(name: "ContentCoding", dependencies: ["Bytes", "CContentCoding"]),
         .target(name: "Model"),
+        .systemLibrary(name: "CXXHash", pkgConfig: "libxxhash", providers: [.apt(["libxxhash-dev"])]),
+        .target(name: "CSimdjson", linkerSettings: [.linkedLibrary("simdjson")]),
+        .target(name: "Intake", dependencies: ["Bytes", "CSimdjson", "CXXHash", "Model"]),
         .target(name: "Exposition", dependencies: ["Model"]),
 
         // The program.
@@ -47,26 +50,35 @@ let package = Package(
             ],
             linkerSettings: [
                 // The program runs on hosts without Swift.
-                .unsafeFlags(["-static-stdlib"], .when(configuration: .release))
+                .unsafeFlags(
+                    ["-static-stdlib", "-l_FoundationCollections", "-l_FoundationCShims"],
+                    .when(configuration: .release))
             ]),
 
-        .target(name: "LoopbackServer", path: "Tests/LoopbackServer"),
+        .testTarget(name: "ContentCodingTests", dependencies: ["Bytes", "ContentCoding"]),
+        .testTarget(
+            name: "ExporterServiceTests", dependencies: ["ContentCoding", "ExporterService", "Exposition", "Model"]),
         .testTarget(name: "ExpositionTests", dependencies: ["Exposition", "Model"]),
+        .target(name: "LoopbackServer", path: "Tests/LoopbackServer"),
         .testTarget(name: "HTTPClientTests", dependencies: ["HTTPClient", "LoopbackServer"]),
+        .testTarget(name: "IntakeTests", dependencies: ["Bytes", "Intake", "Model"]),
         .testTarget(name: "ModelTests", dependencies: ["Model"]),
+        .testTarget(name: "ProgramTests", dependencies: ["ExporterService", "Model", "llm-exporter"]),
         .testTarget(
             name: "SimulationTests",
             dependencies: ["LoopbackServer", "Simulation", .product(name: "Logging", package: "swift-log")]),
     ],
     swiftLanguageModes: [.v6],
-    cLanguageStandard: .c17,
+    cLanguageStandard: .gnu17,
     cxxLanguageStandard: .cxx17
 )
 
 for target in package.targets where target.type != .system {
     let isSwift = !["CHTTPShim", "CContentCoding", "CCurlShim", "CBuild", "CSimdjson"].contains(target.name)
     if isSwift {
-        target.swiftSettings = [.strictMemorySafety(), .treatAllWarnings(as: .error)]
+        target.swiftSettings = [
+            .strictMemorySafety(), .treatAllWarnings(as: .error), .enableUpcomingFeature("InternalImportsByDefault"),
+        ]
     } else {
         target.cSettings = (target.cSettings ?? []) + [.treatAllWarnings(as: .error)]
         target.cxxSettings = [.treatAllWarnings(as: .error)]

@@ -1,4 +1,4 @@
-#define _GNU_SOURCE
+#define _GNU_SOURCE  // strerrordesc_np
 
 #include "CHTTPShim.h"
 

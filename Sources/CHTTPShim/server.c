@@ -34,6 +34,8 @@ struct llmhttp_exchange {
     const char *path;
     llmhttp_fault fault;
     bool is_handed_over;
+    // Handed over and not settled.
+    bool is_pending;
 
     char *body;
     size_t body_length;
@@ -101,12 +103,19 @@ static llmhttp_fault framing_fault(struct MHD_Connection *connection)
 
 // MARK: Answers
 
+// The handler's part is done, whether or not anybody is left to read the answer.
+static void settle(llmhttp_exchange *exchange)
+{
+    if (exchange->response != NULL) MHD_destroy_response(exchange->response);
+    exchange->response = NULL;
+    exchange->is_pending = false;
+    atomic_fetch_sub(&exchange->server->pending, 1);
+}
+
 static enum MHD_Result queue_answer(llmhttp_exchange *exchange)
 {
     enum MHD_Result result = MHD_queue_response(exchange->connection, exchange->status, exchange->response);
-    MHD_destroy_response(exchange->response);
-    exchange->response = NULL;
-    atomic_fetch_sub(&exchange->server->pending, 1);
+    settle(exchange);
     return result;
 }
 
@@ -114,6 +123,7 @@ static enum MHD_Result hand_over(llmhttp_exchange *exchange)
 {
     llmhttp_server *server = exchange->server;
     exchange->is_handed_over = true;
+    exchange->is_pending = true;
     // Counted before the flag is read, and the flag is set before the count is read: one of the two sees the other.
     atomic_fetch_add(&server->pending, 1);
     if (atomic_load(&server->refusing)) exchange->fault = LLMHTTP_FAULT_STOPPING;
@@ -269,6 +279,8 @@ static void request_completed(
     llmhttp_exchange *exchange = *request_context;
     if (exchange == NULL) return;
     *request_context = NULL;
+    // A peer that went away while its answer was made: libmicrohttpd does not ask for that answer any more.
+    if (exchange->is_pending) settle(exchange);
     free(exchange->body);
     free(exchange);
     atomic_fetch_sub(&server->in_flight, 1);
@@ -280,6 +292,17 @@ static void log_message(void *context, const char *format, va_list arguments)
     char message[512];
     vsnprintf(message, sizeof message, format, arguments);
     server->options.log(server->options.context, message);
+}
+
+// A path is a C string to libmicrohttpd: with a zero inside, "/%00anything" would be "/". It leads nowhere instead.
+static size_t unescape(void *context, struct MHD_Connection *connection, char *text)
+{
+    (void)context;
+    (void)connection;
+    size_t length = MHD_http_unescape(text);
+    if (memchr(text, '\0', length) == NULL) return length;
+    text[0] = '\0';
+    return 0;
 }
 
 // MARK: Life
@@ -295,7 +318,7 @@ llmhttp_server *llmhttp_server_start(const llmhttp_options *options)
         server, MHD_OPTION_EXTERNAL_LOGGER, log_message, server, MHD_OPTION_LISTEN_SOCKET, options->listen_socket,
         MHD_OPTION_NOTIFY_COMPLETED, request_completed, server, MHD_OPTION_CONNECTION_LIMIT, options->connection_limit,
         MHD_OPTION_CONNECTION_TIMEOUT, options->idle_timeout_seconds, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        (size_t)CONNECTION_MEMORY_BYTES, MHD_OPTION_STRICT_FOR_CLIENT, 1,
+        (size_t)CONNECTION_MEMORY_BYTES, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_UNESCAPE_CALLBACK, unescape, NULL,
         options->threads > 1 ? MHD_OPTION_THREAD_POOL_SIZE : MHD_OPTION_END, options->threads, MHD_OPTION_END);
     if (server->daemon == NULL) {
         free(server);

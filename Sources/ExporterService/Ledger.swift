@@ -1,13 +1,12 @@
 private import Dispatch
 package import Model
-private import Synchronization
 
 /// The one place where totals change: a mailbox that any thread may fill, and a serial queue that empties it in batches.
 ///
 /// All that waits when the queue turns to the mailbox is one batch: folded into a delta, committed, merged, and only then
 /// answered. Whoever was answered finds his records in every snapshot taken later.
 package final class Ledger: Sendable {
-    private let mailbox = Mutex(Mailbox())
+    private let mailbox = Locked(Mailbox())
     private let book: QueueConfined<Book>
     private let clock: Clock
     private let lease: Duration
@@ -27,7 +26,7 @@ package final class Ledger: Sendable {
     ///
     /// - Parameter reply: called once, on the ledger's queue, when the outcome is final. It must not wait.
     package func submit(
-        _ events: [PlacedEvent], reply: @escaping @Sendable (Result<Verdict, LedgerRefusal>) -> Void
+        _ events: [(index: Int, event: Event)], reply: @escaping @Sendable (Result<Verdict, LedgerRefusal>) -> Void
     ) {
         post { $0.submissions.append(Submission(events: events, reply: reply)) }
     }
@@ -67,7 +66,7 @@ package final class Ledger: Sendable {
     }
 
     private struct Submission: Sendable {
-        let events: [PlacedEvent]
+        let events: [(index: Int, event: Event)]
         let reply: @Sendable (Result<Verdict, LedgerRefusal>) -> Void
     }
 
@@ -117,7 +116,9 @@ package final class Ledger: Sendable {
         }
         book.state.merge(delta, now: now)
         book.state.pruneIDs(now: now)
-        observer.committed(records: work.submissions.count, overflowRecords: delta.overflowRecords, in: .now - began)
+        if !work.submissions.isEmpty {
+            observer.committed(overflowRecords: delta.overflowRecords, in: .now - began)
+        }
         reportShortWindow(&book)
 
         for (submission, verdict) in zip(work.submissions, verdicts) { submission.reply(verdict) }
@@ -131,10 +132,10 @@ package final class Ledger: Sendable {
         for reply in work.snapshots { reply(snapshot) }
     }
 
-    private func fold(_ events: [PlacedEvent], into delta: inout Delta, onto state: LedgerState, now: Instant)
-        -> Result<Verdict, LedgerRefusal>
-    {
-        guard delta.hasRoomForStarts(of: events.lazy.map(\.event), onto: state, now: now) else {
+    private func fold(
+        _ events: [(index: Int, event: Event)], into delta: inout Delta, onto state: LedgerState, now: Instant
+    ) -> Result<Verdict, LedgerRefusal> {
+        guard delta.hasRoomForStarts(of: events, onto: state, now: now) else {
             return .failure(.tooManyOpenCalls)
         }
         var verdict = Verdict()
@@ -145,7 +146,7 @@ package final class Ledger: Sendable {
                 case .duplicate: verdict.duplicates += 1
                 }
             } catch {
-                verdict.rejections.append(PlacedRejection(index: placed.index, rejection: error))
+                verdict.rejections.append((placed.index, error))
             }
         }
         return .success(verdict)
@@ -164,7 +165,7 @@ package final class Ledger: Sendable {
 package struct Verdict: Sendable {
     package var accepted = 0
     package var duplicates = 0
-    package var rejections: [PlacedRejection] = []
+    package var rejections: [(index: Int, rejection: RecordRejection)] = []
 }
 
 /// Why nothing of a request was applied.
@@ -176,7 +177,7 @@ package enum LedgerRefusal: Error, Sendable {
 /// What the ledger tells of its own work; called on its queue.
 package protocol LedgerObserver: Sendable {
     /// A batch was committed and merged.
-    func committed(records: Int, overflowRecords: Int, in duration: Duration)
+    func committed(overflowRecords: Int, in duration: Duration)
     /// `--dedup.max-ids` pushes ids out before their time; called once.
     func windowShortened(to window: Duration, maxIDs: Int)
 }

@@ -18,18 +18,17 @@ package struct ListeningSocket: Sendable {
             throw .cannotListen(reason: unsafe reason.map { unsafe String(cString: $0) } ?? "unknown reason")
         }
         self.descriptor = descriptor
-        // A host name of a socket is an address, so 80 bytes hold it.
-        let text = unsafe withUnsafeTemporaryAllocation(of: CChar.self, capacity: 80) { buffer in
-            unsafe llmhttp_socket_address(descriptor, buffer.baseAddress, buffer.count)
-                ? unsafe String(cString: buffer.baseAddress!) : ""
-        }
-        address = text
+        // The longest is an IPv6 address with a scope: 80 bytes hold it.
+        var text = [CChar](repeating: 0, count: 80)
+        let isKnown = unsafe llmhttp_socket_address(descriptor, &text, text.count)
+        let bytes = text.prefix { $0 != 0 }.map(UInt8.init(bitPattern:))
+        address = isKnown ? String(decoding: bytes, as: UTF8.self) : "an unknown address"
     }
 
     private static func withOptionalCString<Result>(
         _ text: String?, _ body: (UnsafePointer<CChar>?) -> Result
     ) -> Result {
-        guard let text else { return unsafe body(nil) }
+        guard let text else { return body(nil) }
         return unsafe text.withCString(body)
     }
 }

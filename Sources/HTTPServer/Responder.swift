@@ -20,14 +20,15 @@ private import Synchronization
     /// Later answers to the same request are dropped.
     package func respond(_ response: Response) {
         guard !isAnswered.exchange(true, ordering: .relaxed) else { return }
-        let count = response.body.count
-        let body = count == 0 ? nil : unsafe malloc(count)
-        if let body = unsafe body {
-            unsafe response.body.withUnsafeBytes { bytes in unsafe body.copyMemory(from: bytes.baseAddress!, byteCount: count) }
+        // From malloc, because the C side takes it over and frees it.
+        guard let body = unsafe malloc(max(1, response.body.count)) else {
+            unsafe llmhttp_exchange_respond(exchange, 500, nil, 0, nil, 0, true)
+            return
         }
+        unsafe UnsafeMutableRawBufferPointer(start: body, count: response.body.count).copyBytes(from: response.body)
         unsafe withHeaders(response.headers[...], []) { headers in
             unsafe llmhttp_exchange_respond(
-                exchange, UInt32(response.status), headers.baseAddress, headers.count, body, count,
+                exchange, UInt32(response.status), headers.baseAddress, headers.count, body, response.body.count,
                 response.closesConnection)
         }
     }

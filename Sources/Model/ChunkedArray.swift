@@ -3,7 +3,10 @@
 /// A scrape holds a copy while batches go on changing the original: with a plain array the first batch after each
 /// scrape would copy every series.
 package struct ChunkedArray<Element: Sendable>: Sendable {
-    private var chunks: [[Element]] = []
+    /// The elements in order; all chunks but the last are full.
+    ///
+    /// For readers in a hurry: an element changed or read in place is not copied, one met by iterating is.
+    package private(set) var chunks: [[Element]] = []
     package private(set) var count = 0
 
     private static var chunkShift: Int { 6 }

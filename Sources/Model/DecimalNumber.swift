@@ -12,8 +12,8 @@ package struct DecimalNumber: Sendable {
 
     /// Digits kept: all that surely fit into 128 bits. What lies behind them only matters for ties.
     private static let keptDigits = 38
-    /// Past this, exponents only say "far out of every range".
-    private static let exponentBound = 1_000_000
+    /// Past this, exponents only say "far out of every range". Beyond what the digits of any body can make up for.
+    private static let exponentBound = 1 << 48
 
     /// - Parameter token: the whole number, nothing else; `nil` is returned for anything but the grammar.
     package init?(_ token: some Collection<UInt8>) {
@@ -81,6 +81,8 @@ package struct DecimalNumber: Sendable {
     }
 
     /// The magnitude as a whole number of 10^-scale, rounded half to even; `nil` where it exceeds `Int128`.
+    ///
+    /// Past 10^37, which is past every bound, digits behind the 38th are cut.
     package func magnitude(scale: Int) -> Int128? {
         guard significand != 0 else { return 0 }
         var power = exponent + scale
@@ -94,21 +96,13 @@ package struct DecimalNumber: Sendable {
             }
             return Int128(exactly: result)
         }
-        // 10^39 exceeds every significand twice over: nothing is left, not even a tie.
-        if power < -39 { return 0 }
+        // Every significand is below 10^38: less than a tenth is left, not even a tie.
+        if power < -Self.keptDigits { return 0 }
         var divisor: UInt128 = 1
-        // 10^38 is the largest power in 128 bits; the 39th division is of a quotient below 10.
-        var value = significand
-        var sticky = hasMore
-        if power == -39 {
-            sticky = sticky || value % 10 != 0
-            value /= 10
-            power += 1
-        }
         for _ in 0..<(-power) { divisor *= 10 }
-        let (quotient, remainder) = value.quotientAndRemainder(dividingBy: divisor)
+        let (quotient, remainder) = significand.quotientAndRemainder(dividingBy: divisor)
         let half = divisor / 2
-        let roundsUp = remainder > half || (remainder == half && (sticky || quotient % 2 == 1))
+        let roundsUp = remainder > half || (remainder == half && (hasMore || quotient % 2 == 1))
         return Int128(exactly: quotient + (roundsUp ? 1 : 0))
     }
 

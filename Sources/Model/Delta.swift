@@ -42,16 +42,19 @@ package struct Delta: Sendable {
     /// Ends the lease of calls begun before `deadline`.
     package mutating func expireCalls(begunBefore deadline: Instant, onto state: LedgerState) {
         for call in state.openCalls.begun(before: deadline) {
-            closed.insert(call.id)
+            // One that ended in this batch has lowered the gauge already.
+            guard closed.insert(call.id).inserted else { continue }
             agents[call.agentName, default: AgentChange()].activeCalls -= 1
             agents[call.agentName, default: AgentChange()].expiredCalls += 1
         }
     }
 
     /// Whether all of a request's starts find room among the open calls, whatever else is in it.
-    package func hasRoomForStarts(of events: [Event], onto state: LedgerState, now: Instant) -> Bool {
+    package func hasRoomForStarts(
+        of events: [(index: Int, event: Event)], onto state: LedgerState, now: Instant
+    ) -> Bool {
         var room = OpenCalls.limit - state.openCalls.count + closed.count - opened.count
-        let starts = events.lazy.compactMap { event in if case .start(let start) = event { start } else { nil } }
+        let starts = events.compactMap { placed in if case .start(let start) = placed.event { start } else { nil } }
         if starts.count <= room { return true }
         var counted: Set<Digest> = []
         for start in starts
@@ -67,6 +70,8 @@ package struct Delta: Sendable {
 
     private mutating func open(_ start: CallStart, onto state: LedgerState, now: Instant) -> Outcome {
         if remembered(start.id.start, state, now) != nil { return .duplicate }
+        // A call in flight may outlive the memory of its start; raised twice, the gauge would never come down.
+        if state.openCalls[start.id.call] != nil, !closed.contains(start.id.call) { return .duplicate }
         ids[start.id.start, default: 0] = 0
         let agentName = place(agentName: start.agentName, onto: state)
         agents[agentName, default: AgentChange()].reportsActiveCalls = true

@@ -48,7 +48,7 @@ package struct Histogram: Equatable, Sendable {
     package var count: Int64 { counts.reduce(0, +) }
 
     /// The caller has seen to it that the sum stays within `Int64`.
-    mutating func observe(_ microseconds: Int64, bounds: HistogramBounds, trace: Trace?) {
+    package mutating func observe(_ microseconds: Int64, bounds: HistogramBounds, trace: Trace? = nil) {
         let bucket = bounds.bucket(of: microseconds)
         counts[bucket] += 1
         sumMicroseconds += microseconds

@@ -9,7 +9,7 @@ package struct RecentIDs: Sendable {
     /// The oldest id that `maxIDs` pushed out before its time, and when.
     private var evicted: (age: Int64, at: Instant)?
 
-    private var ring = Ring()
+    private var ring: Ring
     private var parts: [Part]
 
     private static let partBits = 8
@@ -17,8 +17,14 @@ package struct RecentIDs: Sendable {
     private static let pruneStep = 64
 
     package init(window: Duration, maxIDs: Int) {
+        self.init(window: window, maxIDs: maxIDs, firstPlace: 0)
+    }
+
+    /// - Parameter firstPlace: where the places begin; a test begins just before they wrap around.
+    init(window: Duration, maxIDs: Int, firstPlace: UInt32) {
         self.window = window
         self.maxIDs = maxIDs
+        ring = Ring(firstPlace: firstPlace)
         parts = Array(repeating: Part(), count: 1 << Self.partBits)
     }
 
@@ -84,10 +90,14 @@ package struct RecentIDs: Sendable {
         private var chunks: [[Entry]] = []
         private var offset = 0
         private(set) var count = 0
-        private(set) var firstPlace: UInt32 = 0
+        private(set) var firstPlace: UInt32
 
         private static let chunkShift = 12
         private static let placeMask = UInt32.max >> 1
+
+        init(firstPlace: UInt32) {
+            self.firstPlace = firstPlace & Self.placeMask
+        }
 
         subscript(place: UInt32) -> Entry {
             let index = offset + Int((place &- firstPlace) & Self.placeMask)

@@ -72,7 +72,8 @@ package struct Registry: Sendable {
         offerings.removeAll { offeringsRemoved.contains($0.labels) && !offeringsLeft.contains($0.labels) }
         let isWholeAgent = selection.provider == nil && selection.model == nil
         let agentsRemoved = agents.removeAll {
-            $0.name == selection.agentName && !agentsLeft.contains($0.name) && (isWholeAgent || $0.activeCalls == 0)
+            $0.name == selection.agentName && !agentsLeft.contains($0.name)
+                && (isWholeAgent || (!removed.isEmpty && $0.activeCalls == 0))
         }
         forgotten.removesAgent = !agentsRemoved.isEmpty
         for index in agents.indices where agents[index].name == selection.agentName {

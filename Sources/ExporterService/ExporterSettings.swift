@@ -1,0 +1,69 @@
+package import Model
+
+/// What the operator chose; defaults as contract section 1 gives them.
+package struct ExporterSettings: Sendable {
+    package var listenAddresses = [ListenAddress.standard]
+    package var telemetryPath = "/metrics"
+    /// Counted after decompression.
+    package var bodyLimitBytes = 32 << 20
+    package var allowsAdminRoutes = false
+    package var idWindow: Duration = .seconds(24 * 60 * 60)
+    package var maxIDs = 5_000_000
+    package var maxSeries = 10_000
+    package var activeCallLease: Duration = .seconds(10 * 60)
+    package var bounds = HistogramBounds.standard
+    package var build: BuildDescription
+
+    package init(build: BuildDescription) {
+        self.build = build
+    }
+}
+
+/// Where to listen: `host:port`, `:port` for all addresses, or `[::1]:port`.
+package struct ListenAddress: Sendable, Equatable {
+    /// `nil` is all addresses.
+    package let host: String?
+    /// 0 picks a free one.
+    package let port: UInt16
+
+    package static let standard = ListenAddress(host: "127.0.0.1", port: 10140)
+
+    package init(host: String?, port: UInt16) {
+        self.host = host
+        self.port = port
+    }
+
+    package init?(_ text: String) {
+        guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]) else {
+            return nil
+        }
+        var host = String(text[..<colon])
+        if host.hasPrefix("["), host.hasSuffix("]") {
+            host = String(host.dropFirst().dropLast())
+            guard host.contains(":") else { return nil }
+        } else if host.contains(":") {
+            return nil
+        }
+        self.init(host: host.isEmpty ? nil : host, port: port)
+    }
+
+    /// Whether only programs on this host can connect.
+    package var isLoopback: Bool {
+        host == "localhost" || host == "::1" || host?.hasPrefix("127.") == true
+    }
+}
+
+extension ListenAddress: CustomStringConvertible {
+    package var description: String {
+        guard let host else { return ":\(port)" }
+        return host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
+    }
+}
+
+extension ExporterSettings {
+    /// Whether `path` can be the telemetry path: absolute, and no other route's.
+    package static func isFreePath(_ path: String) -> Bool {
+        path.hasPrefix("/") && !path.contains("?")
+            && Route.allCases.allSatisfy { $0 == .telemetry || $0.path(telemetry: path) != path }
+    }
+}

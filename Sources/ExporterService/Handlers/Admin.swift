@@ -1,0 +1,56 @@
+import HTTPServer
+import Model
+
+extension Service {
+    /// `POST /api/v1/admin/reset`: all series go, in one commit; ids and open starts stay.
+    func reset(_ reply: Reply) {
+        guard allowsAdmin(reply) else { return }
+        ledger.reset { [log] in
+            log.info("Reset all series")
+            reply.send(Response(status: 204))
+        }
+    }
+
+    /// `POST /api/v1/admin/forget`: the series of an agent, or fewer, go, and their place is free again.
+    func forget(_ request: borrowing Request, _ reply: Reply) {
+        guard allowsAdmin(reply) else { return }
+        guard let agentName = request.query("agent_name"), !agentName.isEmpty else {
+            reply.send(
+                Problem(
+                    status: 400, detail: "name the agent: POST /api/v1/admin/forget?agent_name=NAME (percent-encoded)"))
+            return
+        }
+        let selection = SeriesSelection(
+            agentName: LabelValue(agentName), provider: request.query("provider").map(LabelValue.init),
+            model: request.query("model").map(LabelValue.init))
+        ledger.forget(selection) { [log] forgotten in
+            guard !forgotten.isEmpty else {
+                reply.send(
+                    Problem(status: 404, detail: "no series has these labels; GET /summary lists agents and models"))
+                return
+            }
+            log.info("Forgot series", metadata: ["series": "\(forgotten.series)"])
+            var json = JSONText()
+            json.object { json in
+                json.key("series")
+                json.number(forgotten.series)
+                json.key("calls")
+                json.number(forgotten.calls)
+                json.key("tokens")
+                json.number(forgotten.tokens)
+                json.key("cost_usd")
+                json.number(forgotten.picoUSD, scale: Money.scale)
+                json.key("errors")
+                json.number(forgotten.failedCalls)
+            }
+            reply.send(.json(200, json))
+        }
+    }
+
+    private func allowsAdmin(_ reply: Reply) -> Bool {
+        if settings.allowsAdminRoutes { return true }
+        reply.send(
+            Problem(status: 403, detail: "the admin routes are off; start the exporter with --web.enable-admin-api"))
+        return false
+    }
+}

@@ -1,0 +1,40 @@
+import HTTPServer
+
+extension Service {
+    /// `GET /`: for the person who opens the port in a browser.
+    var landingPage: Response {
+        let telemetry = Self.escaped(settings.telemetryPath)
+        let page = """
+            <!DOCTYPE html>
+            <html lang="en">
+            <head><meta charset="utf-8"><title>llm-exporter</title></head>
+            <body>
+            <h1>llm-exporter \(Self.escaped(settings.build.version))</h1>
+            <p>Counts the calls, tokens, cost, latency and errors of LLM agents for Prometheus.</p>
+            <ul>
+            <li><a href="\(telemetry)">\(telemetry)</a>: the metrics, for Prometheus</li>
+            <li><a href="/summary">/summary</a>: totals by agent and by model, as JSON</li>
+            <li><a href="/-/ready">/-/ready</a> and <a href="/-/healthy">/-/healthy</a></li>
+            </ul>
+            <p>Agents post their calls to <code>/record</code>:</p>
+            <pre>curl -H 'Content-Type: application/json' -d '{"agent_name":"ReviewerGPT","provider":"openai",\
+            "model":"gpt-4o-mini","input_tokens":25,"output_tokens":109,"latency_ms":150}' http://HOST:PORT/record</pre>
+            </body>
+            </html>
+
+            """
+        return Response(status: 200, headers: [("Content-Type", "text/html; charset=utf-8")], body: Array(page.utf8))
+    }
+
+    private static func escaped(_ text: String) -> String {
+        text.reduce(into: "") { result, character in
+            switch character {
+            case "&": result += "&amp;"
+            case "<": result += "&lt;"
+            case ">": result += "&gt;"
+            case "\"": result += "&quot;"
+            default: result.append(character)
+            }
+        }
+    }
+}

@@ -1,0 +1,167 @@
+import Exposition
+import Model
+
+/// What the exporter counts of itself: `llm_exporter_*`. Begins at 0 with each start.
+final class OwnMetrics: Sendable {
+    private let counts = Locked(Counts())
+    private let build: BuildDescription
+    private let telemetryPath: String
+
+    /// 0.1 ms to 5 s: from a commit in memory to a disk that stalls.
+    private static let bounds =
+        HistogramBounds(
+            microseconds: [100, 250, 500, 1000, 2500, 5000, 10_000, 50_000, 100_000, 500_000, 1_000_000, 5_000_000])
+        ?? .standard
+
+    private struct Counts: Sendable {
+        var requests: [RequestKey: Int64] = [:]
+        var requestDurations: [Route: Histogram] = [:]
+        var commitDuration = Histogram(bounds: OwnMetrics.bounds)
+        var accepted: Int64 = 0
+        var duplicates: Int64 = 0
+        var rejected: [RecordRejection.Code: Int64] = [:]
+        var overflowRecords: Int64 = 0
+        var unknownFields: Int64 = 0
+    }
+
+    private struct RequestKey: Hashable, Comparable {
+        let path: String
+        let status: Int
+
+        static func < (left: RequestKey, right: RequestKey) -> Bool {
+            (left.path, left.status) < (right.path, right.status)
+        }
+    }
+
+    init(build: BuildDescription, telemetryPath: String) {
+        self.build = build
+        self.telemetryPath = telemetryPath
+    }
+
+    func answered(_ route: Route, status: Int, in duration: Duration) {
+        let path = route.path(telemetry: telemetryPath)
+        counts.withLock { counts in
+            counts.requests[RequestKey(path: path, status: status), default: 0] += 1
+            counts.requestDurations[route, default: Histogram(bounds: Self.bounds)]
+                .observe(duration.wholeMicroseconds, bounds: Self.bounds)
+        }
+    }
+
+    func committed(overflowRecords: Int, in duration: Duration) {
+        counts.withLock { counts in
+            counts.commitDuration.observe(duration.wholeMicroseconds, bounds: Self.bounds)
+            counts.overflowRecords += Int64(overflowRecords)
+        }
+    }
+
+    func took(_ errors: RecordErrors, unknownFields: Int) {
+        counts.withLock { counts in
+            counts.accepted += Int64(errors.accepted)
+            counts.duplicates += Int64(errors.duplicates)
+            for (_, rejection) in errors.rejections { counts.rejected[rejection.code, default: 0] += 1 }
+            counts.unknownFields += Int64(unknownFields)
+        }
+    }
+
+    /// Families in a fixed order; labels of one family sorted.
+    func families(ledger: LedgerSnapshot) -> [MetricFamily] {
+        let counts = counts.withLock { $0 }
+        return [
+            MetricFamily(
+                name: "llm_exporter_build_info", kind: .gauge, help: "What this exporter was built from; always 1.",
+                samples: [.init(labels: build.labels, value: .integer(1))]),
+            MetricFamily(
+                name: "llm_exporter_http_requests_total", kind: .counter, help: "Requests answered, by route and code.",
+                samples: counts.requests.sorted { $0.key < $1.key }.map { key, count in
+                    .init(
+                        labels: LabelBlock([
+                            ("route", LabelValue(key.path)), ("code", LabelValue(String(key.status))),
+                        ]), value: .integer(Int128(count)))
+                }),
+            MetricFamily(
+                name: "llm_exporter_http_request_duration_seconds", kind: .histogram,
+                help: "Time from a request's last byte to its answer, in seconds.",
+                samples: Route.allCases.compactMap { route in
+                    counts.requestDurations[route].map { histogram in
+                        let path = LabelValue(route.path(telemetry: telemetryPath))
+                        return .init(labels: LabelBlock([("route", path)]), value: Self.value(of: histogram))
+                    }
+                }),
+            MetricFamily(
+                name: "llm_exporter_commit_duration_seconds", kind: .histogram,
+                help: "Time to fold, commit and merge one batch, in seconds.",
+                samples: [.init(value: Self.value(of: counts.commitDuration))]),
+            Self.single(
+                "llm_exporter_records_accepted_total", .counter, "Records counted.", Int128(counts.accepted)),
+            Self.single(
+                "llm_exporter_records_duplicate_total", .counter, "Records not counted again: retries of known ids.",
+                Int128(counts.duplicates)),
+            MetricFamily(
+                name: "llm_exporter_records_rejected_total", kind: .counter, help: "Records refused, by reason.",
+                samples: RecordRejection.Code.allCases.map { code in
+                    .init(
+                        labels: LabelBlock([("reason", LabelValue(code.rawValue))]),
+                        value: .integer(Int128(counts.rejected[code] ?? 0)))
+                }),
+            Self.single(
+                "llm_exporter_overflow_records_total", .counter,
+                "Records counted under _other because of --limits.max-series.", Int128(counts.overflowRecords)),
+            Self.single(
+                "llm_exporter_unknown_fields_total", .counter, "Fields of records that are not known and were ignored.",
+                Int128(counts.unknownFields)),
+            Self.single(
+                "llm_exporter_series", .gauge,
+                "Sets of agent_name, provider and model, and agents known only by starts, counted against the limit.",
+                Int128(ledger.places)),
+            Self.single(
+                "llm_exporter_series_limit", .gauge, "The largest llm_exporter_series: --limits.max-series.",
+                Int128(ledger.maxSeries)),
+            Self.single(
+                "llm_exporter_open_calls", .gauge, "Calls begun and neither ended nor expired.",
+                Int128(ledger.openCalls)),
+            Self.single(
+                "llm_exporter_remembered_ids", .gauge, "Ids remembered to recognise retries.",
+                Int128(ledger.rememberedIDs)),
+            MetricFamily(
+                name: "llm_exporter_dedup_window_seconds", kind: .gauge,
+                help: "For how long an id is remembered now: --dedup.window, less while --dedup.max-ids is reached.",
+                samples: [.init(value: .scaled(Int128(ledger.idWindow.wholeMicroseconds), scale: 6))]),
+            Self.single(
+                "llm_exporter_storage_durable", .gauge,
+                "1 when acknowledged records are on disk, 0 when in memory only.",
+                0),
+        ]
+    }
+
+    private static func single(_ name: String, _ kind: MetricFamily.Kind, _ help: String, _ value: Int128)
+        -> MetricFamily
+    {
+        MetricFamily(name: name, kind: kind, help: help, samples: [.init(value: .integer(value))])
+    }
+
+    private static func value(of histogram: Histogram) -> MetricFamily.Value {
+        .histogram(bounds: bounds, counts: histogram.counts, sumMicroseconds: histogram.sumMicroseconds)
+    }
+}
+
+/// What the program was built from.
+package struct BuildDescription: Sendable {
+    package let version: String
+    package let revision: String
+    package let swiftVersion: String
+    package let libmicrohttpdVersion: String
+
+    package init(version: String, revision: String, swiftVersion: String, libmicrohttpdVersion: String) {
+        self.version = version
+        self.revision = revision
+        self.swiftVersion = swiftVersion
+        self.libmicrohttpdVersion = libmicrohttpdVersion
+    }
+
+    var labels: LabelBlock {
+        LabelBlock([
+            ("version", LabelValue(version)), ("revision", LabelValue(revision)), ("swift", LabelValue(swiftVersion)),
+            ("libmicrohttpd", LabelValue(libmicrohttpdVersion)),
+        ])
+    }
+}

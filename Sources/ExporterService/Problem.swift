@@ -1,0 +1,87 @@
+import HTTPServer
+import Model
+
+/// Why a request was refused, for programs and people (RFC 9457).
+struct Problem: Sendable {
+    let status: Int
+    let detail: String
+    var headers: [(name: String, value: String)] = []
+    var errors: RecordErrors?
+    var closesConnection = false
+
+    /// Seconds after which a sender should try again; for refusals that applied nothing.
+    static let retryAfterSeconds = 1
+
+    var response: Response {
+        var json = JSONText()
+        json.object { json in
+            json.key("title")
+            json.string(Self.title(of: status))
+            json.key("status")
+            json.number(status)
+            json.key("detail")
+            json.string(detail)
+            errors?.write(to: &json)
+        }
+        return Response(
+            status: status, headers: [("Content-Type", "application/problem+json")] + headers, body: json.bytes,
+            closesConnection: closesConnection)
+    }
+
+    static func retryLater(_ detail: String, closesConnection: Bool = false) -> Problem {
+        Problem(
+            status: 503, detail: detail, headers: [("Retry-After", String(retryAfterSeconds))],
+            closesConnection: closesConnection)
+    }
+
+    private static func title(of status: Int) -> String {
+        switch status {
+        case 400: "Bad Request"
+        case 403: "Forbidden"
+        case 404: "Not Found"
+        case 405: "Method Not Allowed"
+        case 413: "Content Too Large"
+        case 415: "Unsupported Media Type"
+        case 422: "Unprocessable Content"
+        case 503: "Service Unavailable"
+        default: "Internal Server Error"
+        }
+    }
+}
+
+/// The rejected records of one request, as answers list them.
+struct RecordErrors: Sendable {
+    let accepted: Int
+    let duplicates: Int
+    let rejections: [(index: Int, rejection: RecordRejection)]
+
+    /// Listed in one answer; the count says how many there were.
+    static let listed = 100
+
+    /// Writes the members that an acknowledgement and a problem share.
+    func write(to json: inout JSONText) {
+        json.key("accepted")
+        json.number(accepted)
+        json.key("duplicates")
+        json.number(duplicates)
+        json.key("rejected")
+        json.number(rejections.count)
+        json.key("errors")
+        json.array { json in
+            for (index, rejection) in rejections.prefix(Self.listed) {
+                json.object { json in
+                    json.key("index")
+                    json.number(index)
+                    if let field = rejection.field {
+                        json.key("field")
+                        json.string(field)
+                    }
+                    json.key("code")
+                    json.string(rejection.code.rawValue)
+                    json.key("message")
+                    json.string(rejection.message)
+                }
+            }
+        }
+    }
+}

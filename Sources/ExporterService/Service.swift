@@ -1,0 +1,153 @@
+private import Dispatch
+import HTTPServer
+import Logging
+import Model
+import Synchronization
+
+/// Answers requests: finds the route, checks the method, and hands over to the route's handler.
+final class Service: Sendable {
+    let settings: ExporterSettings
+    let log: Logger
+    let ledger: Ledger
+    let metrics: OwnMetrics
+    let clock: Ledger.Clock
+    /// Whether posts and scrapes are served; false while starting and stopping.
+    let isReady = Atomic(false)
+    private let routes: [String: Route]
+    /// Renders scrapes, one at a time: neither server threads nor the ledger wait for it, and memory holds one body.
+    private let renderer = DispatchQueue(label: "llm-exporter.renderer", qos: .userInitiated)
+
+    init(settings: ExporterSettings, log: Logger, clock: @escaping Ledger.Clock) {
+        self.settings = settings
+        self.log = log
+        self.clock = clock
+        let metrics = OwnMetrics(build: settings.build, telemetryPath: settings.telemetryPath)
+        self.metrics = metrics
+        ledger = Ledger(
+            state: LedgerState(
+                registry: Registry(bounds: settings.bounds, maxSeries: settings.maxSeries),
+                recentIDs: RecentIDs(window: settings.idWindow, maxIDs: settings.maxIDs)),
+            lease: settings.activeCallLease, clock: clock, observer: Observer(metrics: metrics, log: log))
+        routes = Dictionary(
+            uniqueKeysWithValues: Route.allCases.filter { $0 != .unknown }
+                .map { ($0.path(telemetry: settings.telemetryPath), $0) })
+    }
+
+    func handle(_ request: borrowing Request, _ responder: Responder) {
+        let route = routes[request.path] ?? .unknown
+        let reply = Reply(route: route, began: .now, responder: responder, metrics: metrics)
+        if let fault = request.fault {
+            reply.send(refusal(of: fault))
+            return
+        }
+        if route == .unknown {
+            reply.send(
+                Problem(status: 404, detail: "there is nothing at this path; GET / lists what there is"))
+            return
+        }
+        let method = request.method
+        guard route.methods.contains(method) else {
+            let allowed = route.methods.joined(separator: ", ")
+            reply.send(
+                Problem(status: 405, detail: "this path answers \(allowed)", headers: [("Allow", allowed)]))
+            return
+        }
+        switch route {
+        case .record: record(request, reply)
+        case .telemetry: telemetry(request, reply)
+        case .summary: summary(reply)
+        case .landing: reply.send(landingPage)
+        case .healthy: reply.send(.text(200, "healthy\n"))
+        case .ready: readiness(reply)
+        case .reload:
+            reload()
+            reply.send(.text(200, "reloaded\n"))
+        case .reset: reset(reply)
+        case .forget: forget(request, reply)
+        case .unknown: break
+        }
+    }
+
+    /// Runs `body` where it may take its time.
+    func render(_ body: @escaping @Sendable () -> Void) {
+        renderer.async(execute: DispatchWorkItem(block: body))
+    }
+
+    func reload() {
+        log.info("Reloaded", metadata: ["files": "none: no configuration file was given"])
+    }
+
+    private func refusal(of fault: RequestFault) -> Problem {
+        switch fault {
+        case .bodyTooLarge: bodyTooLarge
+        case .contradictoryLength:
+            Problem(
+                status: 400,
+                detail: "send one Content-Length, or Transfer-Encoding: chunked, and not both (RFC 9112, section 6.3)",
+                closesConnection: true)
+        case .contradictoryHost:
+            Problem(status: 400, detail: "send one Host header (RFC 9112, section 3.2)", closesConnection: true)
+        case .stopping: .retryLater("the exporter is stopping; nothing was applied", closesConnection: true)
+        case .outOfMemory: .retryLater("no memory for this body; nothing was applied", closesConnection: true)
+        }
+    }
+
+    var bodyTooLarge: Problem {
+        Problem(
+            status: 413,
+            detail: "the body exceeds \(settings.bodyLimitBytes) bytes after decompression; "
+                + "send fewer records at a time, or raise --web.max-body-size")
+    }
+
+    private func readiness(_ reply: Reply) {
+        if isReady.load(ordering: .relaxed) {
+            reply.send(.text(200, "ready\n"))
+        } else {
+            reply.send(.retryLater("the exporter is starting or stopping"))
+        }
+    }
+
+    /// Takes the ledger's word for what it did.
+    private struct Observer: LedgerObserver {
+        let metrics: OwnMetrics
+        let log: Logger
+
+        func committed(overflowRecords: Int, in duration: Duration) {
+            metrics.committed(overflowRecords: overflowRecords, in: duration)
+        }
+
+        func windowShortened(to window: Duration, maxIDs: Int) {
+            log.warning(
+                "Ids are forgotten before --dedup.window is over, so late retries would count twice; raise --dedup.max-ids",
+                metadata: ["max_ids": "\(maxIDs)", "window_seconds": "\(window.components.seconds)"])
+        }
+    }
+}
+
+/// The way to answer one request, counted as it is taken.
+struct Reply: Sendable {
+    let route: Route
+    let began: ContinuousClock.Instant
+    let responder: Responder
+    let metrics: OwnMetrics
+
+    /// Counted first: who has the answer finds it in the next scrape.
+    func send(_ response: Response) {
+        metrics.answered(route, status: response.status, in: .now - began)
+        responder.respond(response)
+    }
+
+    func send(_ problem: Problem) {
+        send(problem.response)
+    }
+}
+
+extension Response {
+    static func text(_ status: Int, _ body: String) -> Response {
+        Response(status: status, headers: [("Content-Type", "text/plain; charset=utf-8")], body: Array(body.utf8))
+    }
+
+    static func json(_ status: Int, _ body: JSONText) -> Response {
+        Response(status: status, headers: [("Content-Type", "application/json")], body: body.bytes)
+    }
+}

@@ -1,0 +1,50 @@
+/// What the sender of a body should know although its records were taken: each thing once, few of them.
+struct BodyWarnings {
+    /// Occurrences of unknown fields.
+    private(set) var unknownFields = 0
+
+    private var names: [(prefix: [UInt8], isClipped: Bool, text: String)] = []
+    private var otherOccurrences = 0
+    private var ignoredErrorType: Int?
+
+    /// Names told; occurrences of further ones are only counted, so that a hostile body costs no memory.
+    private static let nameLimit = 20
+    /// Bytes of a name that are looked at. Longer than what is shown.
+    private static let prefixBytes = 48
+
+    mutating func noteUnknownFields(of object: JSONObject, index: Int) {
+        let count = object.unknownKeyCount
+        guard count > 0 else { return }
+        unknownFields += count
+        for place in 0..<count { note(object.unknownKey(place), index: index) }
+    }
+
+    mutating func noteIgnoredErrorType(index: Int) {
+        ignoredErrorType = ignoredErrorType ?? index
+    }
+
+    private mutating func note(_ name: JSONText, index: Int) {
+        let isClipped = name.count > Self.prefixBytes
+        let prefix = isClipped ? name.trimmed(prefix: 0, suffix: name.count - Self.prefixBytes) : name
+        if names.contains(where: { $0.isClipped == isClipped && prefix.elementsEqual($0.prefix) }) { return }
+        guard names.count < Self.nameLimit else {
+            otherOccurrences += 1
+            return
+        }
+        let text = "unknown field \"\(Excerpt(name))\" ignored (first in record \(index))"
+        names.append((Array(prefix), isClipped, text))
+    }
+
+    var messages: [String] {
+        var messages: [String] = []
+        if let ignoredErrorType {
+            messages.append(
+                "error_type ignored where status is success (first in record \(ignoredErrorType)); "
+                    + "send a status other than success with it")
+        }
+        // Names that differ behind what is shown look alike.
+        for name in names where !messages.contains(name.text) { messages.append(name.text) }
+        if otherOccurrences > 0 { messages.append("and \(otherOccurrences) more fields that are unknown") }
+        return messages
+    }
+}

@@ -1,0 +1,19 @@
+package import Model
+
+/// What one body holds: the events to count and the records that break a rule.
+package struct DecodedBatch: Sendable {
+    /// In the order of the body.
+    package let events: [(index: Int, event: Event)]
+    /// All of them, in the order of the body.
+    package let rejections: [(index: Int, rejection: RecordRejection)]
+    /// For the sender; no two alike, and few.
+    package let warnings: [String]
+    /// Fields that the contract does not know, counted each time they occur.
+    package let unknownFields: Int
+}
+
+/// Why a body was refused as a whole. Nothing of it is applied.
+package struct MalformedBody: Error, Sendable {
+    /// What is wrong, where, and what to do, for a person.
+    package let detail: String
+}

@@ -1,0 +1,210 @@
+package import Bytes
+package import Model
+
+/// Reads the records of a body and checks them against contract section 3.
+///
+/// Pure: nothing is kept from one body to the next, and any thread may use it.
+package struct RecordDecoder: Sendable {
+    package init() {}
+
+    /// Decodes a whole body.
+    ///
+    /// - Parameter arrival: the time of exemplars that have none of their own.
+    /// - Throws: when the body as a whole is not JSON, or neither records nor a list of them. A record or a line at
+    ///   fault is among the rejections instead, and the others are taken.
+    package func decode(
+        _ body: PaddedBytes, format: BodyFormat, idempotencyKey: IdempotencyKey?, arrival: Instant
+    ) throws(MalformedBody) -> DecodedBatch {
+        // Safe: no text or object leaves the closure, only values made of them.
+        try unsafe body.withUnsafeBytes { (bytes) throws(MalformedBody) in
+            let text = unsafe JSONText(bytes.assumingMemoryBound(to: UInt8.self))
+            var decoding = Decoding(RecordReader(idempotencyKey: idempotencyKey, arrival: arrival))
+            try decoding.read(text, format: format)
+            return decoding.batch
+        }
+    }
+}
+
+/// The work on one body.
+private struct Decoding: ~Copyable {
+    private var reader = JSONReader()
+    private var records: RecordReader
+    private var events: [(index: Int, event: Event)] = []
+    private var rejections: [(index: Int, rejection: RecordRejection)] = []
+    private var warnings = BodyWarnings()
+
+    /// No record that is accepted is shorter: its braces, three required keys and their values.
+    private static let smallestRecordBytes = 45
+    private static let remedy = "send one JSON object, an array of objects, or one object a line (NDJSON)"
+
+    init(_ records: RecordReader) {
+        self.records = records
+    }
+
+    var batch: DecodedBatch {
+        DecodedBatch(
+            events: events, rejections: rejections, warnings: warnings.messages, unknownFields: warnings.unknownFields)
+    }
+
+    mutating func read(_ body: JSONText, format: BodyFormat) throws(MalformedBody) {
+        if body.isEmpty { throw MalformedBody(detail: "the body is empty; \(Self.remedy)") }
+        if body.starts(with: [0xEF, 0xBB, 0xBF]) {
+            throw MalformedBody(detail: "the body begins with a byte order mark; send UTF-8 without one")
+        }
+        switch format {
+        case .ndjson: readLines(body)
+        case .json: try readDocumentOrLines(body)
+        }
+    }
+
+    // MARK: JSON
+
+    private mutating func readDocumentOrLines(_ body: JSONText) throws(MalformedBody) {
+        var lines = Lines(body)
+        guard let first = lines.nextWithText() else {
+            throw MalformedBody(detail: "the body holds white space only; \(Self.remedy)")
+        }
+        let second = lines.nextWithText()
+        let beginsWithObject = first.text.first { !$0.isWhiteSpace } == UInt8(ascii: "{")
+        let startsLikeLines = beginsWithObject && second != nil
+        if startsLikeLines && isObject(first.text) {
+            readLines(body)
+            return
+        }
+        do {
+            try readDocument(body)
+        } catch let fault {
+            let secondBegins = second?.text.first { !$0.isWhiteSpace }
+            if startsLikeLines, secondBegins == UInt8(ascii: "{") {
+                readLines(body)
+                return
+            }
+            throw fault
+        }
+    }
+
+    /// Whether the line alone is a JSON object.
+    private mutating func isObject(_ line: JSONText) -> Bool {
+        // The first line of a document that is spread over several seldom ends in a brace: no need to try.
+        guard line.last(where: { !$0.isWhiteSpace }) == UInt8(ascii: "}") else { return false }
+        do {
+            guard try reader.open(line) == .object else { return false }
+            _ = try reader.readObject()
+            return true
+        } catch {
+            return false
+        }
+    }
+
+    private mutating func readDocument(_ body: JSONText) throws(MalformedBody) {
+        var index = 0
+        var isArray = false
+        do {
+            switch try reader.open(body) {
+            case .object:
+                take(try reader.readObject(), index: 0, line: nil)
+            case .scalar:
+                throw MalformedBody(detail: "the body is JSON but neither an object nor an array; \(Self.remedy)")
+            case .array:
+                isArray = true
+                while let element = try reader.nextElement() {
+                    switch element {
+                    case .object(let object): take(object, index: index, line: nil)
+                    case .other: reject(.notAnObject, index: index, line: nil)
+                    }
+                    index += 1
+                }
+            }
+        } catch let malformed as MalformedBody {
+            throw malformed
+        } catch let fault as JSONFault {
+            let place = isArray ? " (in element \(index))" : ""
+            let reason = fault.reason(in: body)
+            throw MalformedBody(
+                detail: "the body is not JSON: \(reason)\(place); nothing of it was taken; \(Self.remedy)")
+        } catch {
+            throw MalformedBody(detail: "the body is not JSON; \(Self.remedy)")
+        }
+    }
+
+    // MARK: NDJSON
+
+    private mutating func readLines(_ body: JSONText) {
+        var lines = Lines(body)
+        var index = 0
+        while let line = lines.nextWithText() {
+            if index == 0 {
+                // As if all lines were as long as the first, within what the body can hold.
+                events.reserveCapacity(body.count / max(line.text.count, Self.smallestRecordBytes) + 1)
+            }
+            do {
+                if try reader.open(line.text) == .object {
+                    take(try reader.readObject(), index: index, line: line.number)
+                } else {
+                    // An array is read to its end, to tell a line that is no object from one that is not JSON.
+                    try skipRest(of: line.text)
+                    reject(.notAnObject, index: index, line: line.number)
+                }
+            } catch {
+                reject(.malformed(error, in: line.text), index: index, line: line.number)
+            }
+            index += 1
+        }
+    }
+
+    private mutating func skipRest(of line: JSONText) throws(JSONFault) {
+        guard line.first(where: { !$0.isWhiteSpace }) == UInt8(ascii: "[") else { return }
+        while try reader.nextElement() != nil {}
+    }
+
+    // MARK: Records
+
+    private mutating func take(_ object: JSONObject, index: Int, line: Int?) {
+        warnings.noteUnknownFields(of: object, index: index)
+        do {
+            events.append((index, try records.read(object, index: index, warnings: &warnings)))
+        } catch {
+            reject(error, index: index, line: line)
+        }
+    }
+
+    private mutating func reject(_ rejection: RecordRejection, index: Int, line: Int?) {
+        rejections.append((index, line.map(rejection.onLine) ?? rejection))
+    }
+}
+
+/// The lines of a text, without their line feed. CR before it is white space to JSON.
+private struct Lines {
+    private var rest: JSONText
+    private var number = 0
+
+    struct Line {
+        let text: JSONText
+        /// From 1; blank lines count.
+        let number: Int
+    }
+
+    init(_ text: JSONText) {
+        rest = text
+    }
+
+    /// The next line that is not blank.
+    mutating func nextWithText() -> Line? {
+        while !rest.isEmpty {
+            let length = rest.firstLineFeed ?? rest.count
+            let text = rest.trimmed(prefix: 0, suffix: rest.count - length)
+            rest = rest.trimmed(prefix: min(length + 1, rest.count), suffix: 0)
+            number += 1
+            if text.contains(where: { !$0.isWhiteSpace }) { return Line(text: text, number: number) }
+        }
+        return nil
+    }
+}
+
+extension UInt8 {
+    /// RFC 8259, section 2.
+    fileprivate var isWhiteSpace: Bool {
+        self == UInt8(ascii: " ") || self == UInt8(ascii: "\n") || self == UInt8(ascii: "\r")
+            || self == UInt8(ascii: "\t")
+    }
+}

@@ -1,0 +1,325 @@
+internal import Model
+
+/// Makes events of JSON objects, one after the other, by the rules of contract section 3.
+///
+/// Remembers the last value of each name: records of one body mostly repeat them, and then share one string.
+struct RecordReader {
+    let idempotencyKey: IdempotencyKey?
+    let arrival: Instant
+
+    private var agentName = RepeatedName()
+    private var provider = RepeatedName()
+    private var model = RepeatedName()
+    private var status = RepeatedName()
+    private var errorType = RepeatedName()
+    private var digestInput = DigestInput()
+
+    private static let nameBytes = 256
+    private static let idBytes = 256
+    private static let traceIDBytes = 64
+    private static let statusBytes = 32
+    private static let errorTypeBytes = 64
+    /// How old a timestamp may be to stand at an exemplar.
+    private static let exemplarAge = Duration.seconds(600)
+    private static let unknownError = LabelValue("unknown")
+
+    init(idempotencyKey: IdempotencyKey?, arrival: Instant) {
+        self.idempotencyKey = idempotencyKey
+        self.arrival = arrival
+    }
+
+    /// - Parameter index: the record's place in the body.
+    /// - Throws: the first error in the order of the contract's table.
+    mutating func read(_ object: JSONObject, index: Int, warnings: inout BodyWarnings) throws(RecordRejection) -> Event {
+        // Looked at before its turn: it decides what is required.
+        let isStart = if case .string(let event) = object[.event] { event.equals("start") } else { false }
+
+        guard let agentName = try name(object, .agentName, memory: &agentName) else {
+            throw .missing(.agentName, object[.agentName])
+        }
+        let provider = try name(object, .provider, memory: &provider)
+        if provider == nil, !isStart { throw .missing(.provider, object[.provider]) }
+        let model = try name(object, .model, memory: &model)
+        if model == nil, !isStart { throw .missing(.model, object[.model]) }
+        let status = try status(object)
+        let usage = try usage(object)
+        let cost = try units(object, .costUSD, .cost)
+        let latency = try units(object, .latencyMilliseconds, .latency)
+        let apiLatency = try units(object, .apiLatencyMilliseconds, .latency)
+        let memoryRSS = try megabytes(object, .memoryRSSMegabytes)
+        let memoryAvailable = try megabytes(object, .memoryAvailableMegabytes)
+        let id = try id(object)
+        if isStart, id == nil, idempotencyKey == nil { throw .missing(.id, object[.id]) }
+        try checkEvent(object)
+        let timestamp = try timestamp(object)
+        let traceID = try traceID(object)
+        let errorType = try errorType(object, status: status, index: index, warnings: &warnings)
+
+        let call = callDigest(agentName: agentName, id: id, index: index)
+        guard !isStart, let provider, let model else {
+            // Starts are told apart by their id alone; `isStart` has made sure of one.
+            guard let call else { throw .missing(.id, object[.id]) }
+            return .start(CallStart(agentName: agentName, id: RecordID(call: call, content: 0)))
+        }
+        var record = CallRecord(
+            labels: SeriesLabels(agentName: agentName, provider: provider, model: model), status: status,
+            errorType: errorType, usage: usage, cost: cost.flatMap { Money(picoUSD: Int128($0)) },
+            latencyMicroseconds: latency, apiLatencyMicroseconds: apiLatency, memoryRSSMegabytes: memoryRSS,
+            memoryAvailableMegabytes: memoryAvailable)
+        if let call {
+            record.id = RecordID(call: call, content: contentDigest(record, cost: cost))
+        }
+        if let traceID {
+            record.trace = Trace(id: traceID, unixMilliseconds: exemplarTime(timestamp).unixMilliseconds)
+        }
+        return .end(record)
+    }
+
+    // MARK: Names
+
+    private func name(
+        _ object: JSONObject, _ field: Field, memory: inout RepeatedName
+    ) throws(RecordRejection) -> LabelValue? {
+        guard let sent = try string(object, field) else { return nil }
+        let name = sent.trimmingSpaces()
+        if let known = memory.value(ifEqualTo: name) { return known }
+        guard !name.isEmpty else { throw .empty(field, bytes: Self.nameBytes) }
+        guard name.count <= Self.nameBytes else { throw .tooLong(field, name, bytes: Self.nameBytes) }
+        if name.containsControlCharacter { throw .controlCharacter(field, name) }
+        if name.first == UInt8(ascii: "_") { throw .reserved(field, name) }
+        return memory.remember(name)
+    }
+
+    private mutating func status(_ object: JSONObject) throws(RecordRejection) -> LabelValue {
+        guard let name = try string(object, .status) else { return CallRecord.success }
+        if let known = status.value(ifEqualTo: name) { return known }
+        let isFormed = (1...Self.statusBytes).contains(name.count) && name[0].isLowercaseLetter
+            && name.allSatisfy { $0.isLowercaseLetter || $0.isDigit || $0 == UInt8(ascii: "_") }
+        guard isFormed else {
+            throw .invalidFormat(
+                .status, name, expected: "1 to 32 of a-z, 0-9 and _, the first a letter, as in success or timeout")
+        }
+        return status.remember(name)
+    }
+
+    private mutating func errorType(
+        _ object: JSONObject, status: LabelValue, index: Int, warnings: inout BodyWarnings
+    ) throws(RecordRejection) -> LabelValue? {
+        if status == CallRecord.success {
+            switch object[.errorType] {
+            case .absent, .null: break
+            case .repeated: throw .duplicateKey(.errorType)
+            default: warnings.noteIgnoredErrorType(index: index)
+            }
+            return nil
+        }
+        guard let name = try string(object, .errorType) else { return Self.unknownError }
+        if let known = errorType.value(ifEqualTo: name) { return known }
+        let isFormed = (1...Self.errorTypeBytes).contains(name.count)
+            && (name[0].isLetter || name[0].isDigit || name[0] == UInt8(ascii: "_"))
+            && name.allSatisfy { $0.isLetter || $0.isDigit || "_.:-".utf8.contains($0) }
+        guard isFormed else {
+            throw .invalidFormat(
+                .errorType, name,
+                expected: "1 to 64 of A-Z, a-z, 0-9, _ . : and -, the first a letter, digit or _, as in rate_limit")
+        }
+        return errorType.remember(name)
+    }
+
+    // MARK: Numbers
+
+    private func usage(_ object: JSONObject) throws(RecordRejection) -> Usage {
+        let input = try units(object, .inputTokens, .tokens)
+        let output = try units(object, .outputTokens, .tokens)
+        let total = try units(object, .totalTokens, .tokens)
+        let cacheRead = try part(object, .cacheReadTokens, of: .inputTokens, input, beside: 0)
+        let cacheWrite = try part(object, .cacheWriteTokens, of: .inputTokens, input, beside: cacheRead ?? 0)
+        let reasoning = try part(object, .reasoningTokens, of: .outputTokens, output, beside: 0)
+        return Usage(
+            input: input, output: output, total: total, cacheRead: cacheRead, cacheWrite: cacheWrite,
+            reasoning: reasoning)
+    }
+
+    /// - Parameter taken: what another part takes of the whole.
+    private func part(
+        _ object: JSONObject, _ field: Field, of wholeField: Field, _ whole: Int64?, beside taken: Int64
+    ) throws(RecordRejection) -> Int64? {
+        guard let part = try units(object, field, .tokens) else { return nil }
+        if part > 0, part > (whole ?? 0) - taken {
+            throw .inconsistent(field, part, of: wholeField, whole, beside: taken)
+        }
+        return part
+    }
+
+    private func units(
+        _ object: JSONObject, _ field: Field, _ quantity: Quantity
+    ) throws(RecordRejection) -> Int64? {
+        guard let token = try number(object, field) else { return nil }
+        do {
+            return try quantity.units(token)
+        } catch {
+            throw .quantity(field, token, quantity, error)
+        }
+    }
+
+    private func megabytes(_ object: JSONObject, _ field: Field) throws(RecordRejection) -> Double? {
+        guard let token = try number(object, field) else { return nil }
+        do {
+            return try Quantity.megabytes.double(token)
+        } catch {
+            throw .quantity(field, token, .megabytes, error)
+        }
+    }
+
+    // MARK: The rest
+
+    private func id(_ object: JSONObject) throws(RecordRejection) -> JSONText? {
+        guard let id = try string(object, .id) else { return nil }
+        guard !id.isEmpty else { throw .empty(.id, bytes: Self.idBytes) }
+        guard id.count <= Self.idBytes else { throw .tooLong(.id, id, bytes: Self.idBytes) }
+        return id
+    }
+
+    private func checkEvent(_ object: JSONObject) throws(RecordRejection) {
+        guard let event = try string(object, .event) else { return }
+        guard event.equals("end") || event.equals("start") else {
+            throw .invalidFormat(.event, event, expected: "\"end\" or \"start\"")
+        }
+    }
+
+    private func timestamp(_ object: JSONObject) throws(RecordRejection) -> Instant? {
+        switch object[.timestamp] {
+        case .absent, .null: return nil
+        case .repeated: throw .duplicateKey(.timestamp)
+        case .number(let token):
+            guard let instant = Timestamp.instant(unixSeconds: token) else {
+                throw RecordRejection(
+                    field: Field.timestamp.name, code: .outOfRange,
+                    message: "timestamp is \(Excerpt(token)); seconds since 1970 begin at 0")
+            }
+            return instant
+        case .string(let text):
+            guard let instant = Timestamp.instant(rfc3339: text) else {
+                throw .invalidFormat(
+                    .timestamp, text, expected: "a date and time of RFC 3339 as in 2025-01-31T23:59:59Z")
+            }
+            return instant
+        case let other:
+            throw .wrongType(.timestamp, other, expected: "a string of RFC 3339 or a number of seconds since 1970")
+        }
+    }
+
+    private func traceID(_ object: JSONObject) throws(RecordRejection) -> String? {
+        guard let id = try string(object, .traceID) else { return nil }
+        guard (1...Self.traceIDBytes).contains(id.count), id.allSatisfy(\.isHexadecimalDigit) else {
+            throw .invalidFormat(.traceID, id, expected: "1 to 64 hexadecimal digits")
+        }
+        return id.string
+    }
+
+    private func exemplarTime(_ timestamp: Instant?) -> Instant {
+        guard let timestamp, timestamp <= arrival, timestamp.adding(Self.exemplarAge) >= arrival else { return arrival }
+        return timestamp
+    }
+
+    private func string(_ object: JSONObject, _ field: Field) throws(RecordRejection) -> JSONText? {
+        switch object[field] {
+        case .string(let text): return text
+        case .absent, .null: return nil
+        case .repeated: throw .duplicateKey(field)
+        case let other: throw .wrongType(field, other, expected: "a string")
+        }
+    }
+
+    private func number(_ object: JSONObject, _ field: Field) throws(RecordRejection) -> JSONText? {
+        switch object[field] {
+        case .number(let token): return token
+        case .absent, .null: return nil
+        case .repeated: throw .duplicateKey(field)
+        case let other: throw .wrongType(field, other, expected: "a number")
+        }
+    }
+
+    // MARK: Digests
+
+    private mutating func callDigest(agentName: LabelValue, id: JSONText?, index: Int) -> Digest? {
+        guard id != nil || idempotencyKey != nil else { return nil }
+        digestInput.removeAll()
+        digestInput.append(.agentName, agentName)
+        if let id {
+            digestInput.append(last: id)
+        } else if let idempotencyKey {
+            digestInput.append(last: idempotencyKey.text.utf8)
+            digestInput.append(last: "/\(index)".utf8)
+        }
+        return Digest(bits: digestInput.digest128)
+    }
+
+    /// Of what was understood, not of what was written: 5 and 5.0 are one content, and so are absent and null.
+    private mutating func contentDigest(_ record: CallRecord, cost: Int64?) -> UInt64 {
+        digestInput.removeAll()
+        digestInput.append(.agentName, record.labels.agentName)
+        digestInput.append(.provider, record.labels.provider)
+        digestInput.append(.model, record.labels.model)
+        digestInput.append(.status, record.status)
+        digestInput.append(.inputTokens, record.usage.input)
+        digestInput.append(.outputTokens, record.usage.output)
+        digestInput.append(.totalTokens, record.usage.total)
+        digestInput.append(.cacheReadTokens, record.usage.cacheRead)
+        digestInput.append(.cacheWriteTokens, record.usage.cacheWrite)
+        digestInput.append(.reasoningTokens, record.usage.reasoning)
+        digestInput.append(.costUSD, cost)
+        digestInput.append(.latencyMilliseconds, record.latencyMicroseconds)
+        digestInput.append(.apiLatencyMilliseconds, record.apiLatencyMicroseconds)
+        digestInput.append(.memoryRSSMegabytes, record.memoryRSSMegabytes)
+        digestInput.append(.memoryAvailableMegabytes, record.memoryAvailableMegabytes)
+        if let errorType = record.errorType { digestInput.append(.errorType, errorType) }
+        return digestInput.digest64
+    }
+}
+
+/// The last value that a field had.
+private struct RepeatedName {
+    private var last: LabelValue?
+
+    func value(ifEqualTo text: JSONText) -> LabelValue? {
+        guard let last, text.equals(last.text) else { return nil }
+        return last
+    }
+
+    mutating func remember(_ text: JSONText) -> LabelValue {
+        let value = LabelValue(text.string)
+        last = value
+        return value
+    }
+}
+
+extension JSONText {
+    /// U+0020 alone (docs/decisions.md, "Trimming").
+    fileprivate func trimmingSpaces() -> JSONText {
+        let space = UInt8(ascii: " ")
+        guard first == space || last == space else { return self }
+        let prefix = prefix { $0 == space }.count
+        let suffix = prefix == count ? 0 : reversed().prefix { $0 == space }.count
+        return trimmed(prefix: prefix, suffix: suffix)
+    }
+
+    /// Unicode category Cc: U+0000 to U+001F, U+007F to U+009F.
+    fileprivate var containsControlCharacter: Bool {
+        var previous: UInt8 = 0
+        for byte in self {
+            if byte < 0x20 || byte == 0x7F || (previous == 0xC2 && byte < 0xA0) { return true }
+            previous = byte
+        }
+        return false
+    }
+}
+
+extension UInt8 {
+    fileprivate var isLowercaseLetter: Bool { (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(self) }
+    fileprivate var isLetter: Bool { (self | 0x20).isLowercaseLetter }
+    fileprivate var isDigit: Bool { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(self) }
+    fileprivate var isHexadecimalDigit: Bool {
+        isDigit || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains(self | 0x20)
+    }
+}

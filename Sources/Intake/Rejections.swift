@@ -1,0 +1,144 @@
+internal import Model
+
+/// Messages for the senders of records: what is wrong with which field, what was seen, what to do.
+extension RecordRejection {
+    static func missing(_ field: Field, _ value: JSONValue) -> RecordRejection {
+        let seen = if case .null = value { "is null" } else { "is missing" }
+        let owner = field == .id ? "a start needs one" : "every record needs one"
+        return RecordRejection(field: field.name, code: .missing, message: "\(field.name) \(seen); \(owner)")
+    }
+
+    static func duplicateKey(_ field: Field) -> RecordRejection {
+        RecordRejection(
+            field: field.name, code: .duplicateKey, message: "\(field.name) stands in the record twice; send it once")
+    }
+
+    static func wrongType(_ field: Field, _ value: JSONValue, expected: String) -> RecordRejection {
+        let seen =
+            switch value {
+            case .absent, .null, .repeated: "null"
+            case .boolean(let token): "\(Excerpt(token))"
+            case .number(let token): "the number \(Excerpt(token))"
+            case .string(let text): "the string \"\(Excerpt(text))\""
+            case .array: "an array"
+            case .object: "an object"
+            }
+        return RecordRejection(
+            field: field.name, code: .wrongType, message: "\(field.name) is \(seen); send \(expected)")
+    }
+
+    static func quantity(
+        _ field: Field, _ token: JSONText, _ quantity: Quantity, _ fault: Quantity.Fault
+    ) -> RecordRejection {
+        switch fault {
+        case .notInteger:
+            RecordRejection(
+                field: field.name, code: .notInteger,
+                message: "\(field.name) is \(Excerpt(token)); send a whole number from 0 to \(quantity.bound)")
+        case .outOfRange:
+            RecordRejection(
+                field: field.name, code: .outOfRange,
+                message: "\(field.name) is \(Excerpt(token)); send a number from 0 to \(quantity.bound)")
+        }
+    }
+
+    static func empty(_ field: Field, bytes: Int) -> RecordRejection {
+        RecordRejection(
+            field: field.name, code: .empty, message: "\(field.name) is empty; send 1 to \(bytes) bytes of text")
+    }
+
+    static func tooLong(_ field: Field, _ text: JSONText, bytes: Int) -> RecordRejection {
+        RecordRejection(
+            field: field.name, code: .tooLong,
+            message: "\(field.name) has \(text.count) bytes, \"\(Excerpt(text))\"; send at most \(bytes) bytes")
+    }
+
+    static func controlCharacter(_ field: Field, _ text: JSONText) -> RecordRejection {
+        RecordRejection(
+            field: field.name, code: .controlCharacter,
+            message: "\(field.name) holds a control character, \"\(Excerpt(text))\"; remove it")
+    }
+
+    static func reserved(_ field: Field, _ text: JSONText) -> RecordRejection {
+        RecordRejection(
+            field: field.name, code: .reserved,
+            message: "\(field.name) is \"\(Excerpt(text))\"; names that begin with _ are the exporter's own")
+    }
+
+    static func invalidFormat(_ field: Field, _ text: JSONText, expected: String) -> RecordRejection {
+        RecordRejection(
+            field: field.name, code: .invalidFormat,
+            message: "\(field.name) is \"\(Excerpt(text))\"; send \(expected)")
+    }
+
+    static func inconsistent(
+        _ field: Field, _ part: Int64, of wholeField: Field, _ whole: Int64?, beside taken: Int64
+    ) -> RecordRejection {
+        let bound = whole.map { "\(wholeField.name) is \($0)" } ?? "\(wholeField.name) is missing"
+        let other = taken > 0 ? " and \(Field.cacheReadTokens.name) is \(taken)" : ""
+        return RecordRejection(
+            field: field.name, code: .inconsistent,
+            message: "\(field.name) is \(part) but \(bound)\(other); \(wholeField.name) includes its parts")
+    }
+
+    static let notAnObject = RecordRejection(
+        code: .notAnObject, message: "the record is not a JSON object; send {\"agent_name\": …}")
+
+    static func malformed(_ fault: JSONFault, in text: some Collection<UInt8>) -> RecordRejection {
+        RecordRejection(
+            code: .malformedJSON, message: "the line is not JSON: \(fault.reason(in: text)); send one object a line")
+    }
+
+    func onLine(_ line: Int) -> RecordRejection {
+        RecordRejection(field: field, code: code, message: "\(message) (line \(line))")
+    }
+}
+
+extension JSONFault {
+    /// What is wrong and where, for a person.
+    func reason(in text: some Collection<UInt8>) -> String {
+        switch kind {
+        case .syntax: "unexpected text near byte \(offset)"
+        case .incomplete: "an array or object is not closed"
+        case .trailing: "something follows the end of the value, or an array or object is not closed"
+        case .number: "no JSON number at byte \(offset)"
+        case .escape: "an invalid escape in the string at byte \(offset)"
+        case .depth: "arrays and objects nested deeper than \(JSONReader.depthLimit) levels at byte \(offset)"
+        case .tooLong: "longer than 4 GiB"
+        case .encoding:
+            String(validating: text, as: UTF8.self) == nil
+                ? "bytes that are not UTF-8 at byte \(Self.validPrefix(of: text))" : "bytes that are not UTF-8"
+        case .controlCharacter: "a control character in a string that must be escaped" + Self.place(in: text, of: kind)
+        case .unclosedString: "a string is not closed" + Self.place(in: text, of: kind)
+        }
+    }
+
+    /// Bytes before the first that is not UTF-8.
+    private static func validPrefix(of text: some Collection<UInt8>) -> Int {
+        var decoder = UTF8()
+        var bytes = text.makeIterator()
+        var count = 0
+        while case .scalarValue(let scalar) = decoder.decode(&bytes) { count += UTF8.width(scalar) }
+        return count
+    }
+
+    /// The first control character in a string, or the quote that no other closes.
+    private static func place(in text: some Collection<UInt8>, of kind: Kind) -> String {
+        var open: Int?
+        var isEscaped = false
+        for (offset, byte) in text.enumerated() {
+            if open == nil {
+                if byte == UInt8(ascii: "\"") { open = offset }
+            } else if byte < 0x20, kind == .controlCharacter {
+                return " at byte \(offset)"
+            } else if isEscaped {
+                isEscaped = false
+            } else if byte == UInt8(ascii: "\\") {
+                isEscaped = true
+            } else if byte == UInt8(ascii: "\"") {
+                open = nil
+            }
+        }
+        return open.map { ", opened at byte \($0)" } ?? ""
+    }
+}

@@ -1,0 +1,102 @@
+internal import Model
+
+/// The time of a call as its sender tells it: a date of RFC 3339, section 5.6, or seconds since 1970.
+enum Timestamp {
+    /// - Returns: `nil` for a number below 0. One past all dates is the last instant there is.
+    static func instant(unixSeconds token: JSONText) -> Instant? {
+        guard let number = DecimalNumber(token), !number.isNegative else { return nil }
+        let milliseconds = number.magnitude(scale: 3) ?? Int128.max
+        return Instant(unixMilliseconds: Int64(clamping: milliseconds))
+    }
+
+    /// - Returns: `nil` for anything but the grammar and for days and hours that no calendar or clock has.
+    static func instant(rfc3339 text: JSONText) -> Instant? {
+        var rest = text[...]
+        guard let year = digits(4, from: &rest), take("-", from: &rest), let month = digits(2, from: &rest),
+            take("-", from: &rest), let day = digits(2, from: &rest), take("T", or: "t", from: &rest),
+            let hour = digits(2, from: &rest), take(":", from: &rest), let minute = digits(2, from: &rest),
+            take(":", from: &rest), let second = digits(2, from: &rest),
+            let fraction = fraction(from: &rest), let offset = offsetMinutes(from: &rest), rest.isEmpty,
+            (1...12).contains(month), (1...daysOf(month: month, year: year)).contains(day), hour < 24, minute < 60,
+            second <= 60
+        else { return nil }
+        let minutes = days(year: year, month: month, day: day) * 1440 + hour * 60 + minute - offset
+        var milliseconds = Int64(minutes) * 60_000 + Int64(second) * 1000 + Int64(fraction)
+        if second == 60 {
+            // Leap seconds end a day of UTC; Unix time has no place for them but the end of the second before.
+            guard minutes % 1440 == 1439 || minutes % 1440 == -1 else { return nil }
+            milliseconds = Int64(minutes) * 60_000 + 59_999
+        }
+        return Instant(unixMilliseconds: milliseconds)
+    }
+
+    private typealias Rest = Slice<JSONText>
+
+    private static func take(_ first: Unicode.Scalar, or second: Unicode.Scalar? = nil, from rest: inout Rest) -> Bool {
+        guard let byte = rest.first, byte == UInt8(ascii: first) || second.map({ byte == UInt8(ascii: $0) }) == true
+        else { return false }
+        rest.removeFirst()
+        return true
+    }
+
+    private static func digit(from rest: inout Rest) -> Int? {
+        guard let byte = rest.first, byte >= UInt8(ascii: "0"), byte <= UInt8(ascii: "9") else { return nil }
+        rest.removeFirst()
+        return Int(byte - UInt8(ascii: "0"))
+    }
+
+    private static func digits(_ count: Int, from rest: inout Rest) -> Int? {
+        var value = 0
+        for _ in 0..<count {
+            guard let digit = digit(from: &rest) else { return nil }
+            value = value * 10 + digit
+        }
+        return value
+    }
+
+    /// Whole milliseconds of a fraction of any length; 0 where there is none, `nil` for a point without digits.
+    private static func fraction(from rest: inout Rest) -> Int? {
+        guard take(".", from: &rest) else { return 0 }
+        guard let first = digit(from: &rest) else { return nil }
+        var milliseconds = first * 100
+        var weight = 10
+        while let digit = digit(from: &rest) {
+            milliseconds += digit * weight
+            weight /= 10
+        }
+        return milliseconds
+    }
+
+    private static func offsetMinutes(from rest: inout Rest) -> Int? {
+        if take("Z", or: "z", from: &rest) { return 0 }
+        let isWest = rest.first == UInt8(ascii: "-")
+        guard isWest || rest.first == UInt8(ascii: "+") else { return nil }
+        rest.removeFirst()
+        guard let hours = digits(2, from: &rest), take(":", from: &rest), let minutes = digits(2, from: &rest),
+            hours < 24, minutes < 60
+        else { return nil }
+        return (isWest ? -1 : 1) * (hours * 60 + minutes)
+    }
+
+    private static func isLeap(_ year: Int) -> Bool {
+        year % 4 == 0 && (year % 100 != 0 || year % 400 == 0)
+    }
+
+    private static func daysOf(month: Int, year: Int) -> Int {
+        switch month {
+        case 2: isLeap(year) ? 29 : 28
+        case 4, 6, 9, 11: 30
+        default: 31
+        }
+    }
+
+    /// Days since 1970-01-01 in the Gregorian calendar, extended before its beginning.
+    private static func days(year: Int, month: Int, day: Int) -> Int {
+        // Years begin in March, so that the leap day ends them (Howard Hinnant, "days_from_civil").
+        let year = month <= 2 ? year - 1 : year
+        let era = (year >= 0 ? year : year - 399) / 400
+        let yearOfEra = year - era * 400
+        let dayOfYear = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1
+        return era * 146_097 + yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear - 719_468
+    }
+}

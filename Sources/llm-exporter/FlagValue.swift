@@ -1,0 +1,150 @@
+import ArgumentParser
+import ExporterService
+import Model
+
+/// Reads the values of flags; each error says what was expected, with an example.
+enum FlagValue {
+    static func listenAddress(_ text: String) throws -> ListenAddress {
+        guard let address = ListenAddress(text) else {
+            throw ValidationError(
+                "expected host:port, :port or [::1]:port with a port from 0 to 65535, such as 127.0.0.1:10140")
+        }
+        return address
+    }
+
+    static func telemetryPath(_ text: String) throws -> String {
+        guard ExporterSettings.isFreePath(text) else {
+            throw ValidationError("expected a path that begins with / and is not another route, such as /metrics")
+        }
+        return text
+    }
+
+    static func count(_ bounds: ClosedRange<Int>) -> @Sendable (String) throws -> Int {
+        { text in
+            guard let count = Int(text), bounds.contains(count) else {
+                throw ValidationError("expected a whole number from \(bounds.lowerBound) to \(bounds.upperBound)")
+            }
+            return count
+        }
+    }
+
+    static func timeSpan(_ text: String) throws -> TimeSpan {
+        guard let span = TimeSpan(text) else {
+            throw ValidationError("expected a duration above 0 and up to ten years, such as 24h, 1d12h, 90s or 500ms")
+        }
+        return span
+    }
+
+    static func byteSize(_ text: String) throws -> ByteSize {
+        guard let size = ByteSize(text) else {
+            throw ValidationError("expected a size above 0 and up to 2GiB, such as 32MiB, 500KB or 1048576")
+        }
+        return size
+    }
+
+    static func buckets(_ text: String) throws -> Buckets {
+        guard let buckets = Buckets(text) else {
+            throw ValidationError(
+                "expected seconds above 0, increasing, separated by commas, to the microsecond, such as 0.1,0.5,1,2.5,5,10"
+            )
+        }
+        return buckets
+    }
+}
+
+/// A duration as Prometheus writes it: `24h`, `1d12h`, `90s`, `500ms`.
+struct TimeSpan: CustomStringConvertible {
+    let duration: Duration
+    let description: String
+
+    static let day = TimeSpan(duration: .seconds(24 * 60 * 60), description: "24h")
+    static let tenMinutes = TimeSpan(duration: .seconds(10 * 60), description: "10m")
+
+    private static let units: [(name: String, milliseconds: Int64)] = [
+        ("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000), ("w", 604_800_000),
+    ]
+
+    /// Longest that is taken: ten years.
+    private static let limitMilliseconds: Int64 = 3650 * 86_400_000
+
+    private init(duration: Duration, description: String) {
+        self.duration = duration
+        self.description = description
+    }
+
+    init?(_ text: String) {
+        var rest = text[...]
+        var milliseconds: Int64 = 0
+        repeat {
+            let digits = rest.prefix { $0.isASCII && $0.isNumber }
+            rest.removeFirst(digits.count)
+            let name = rest.prefix { $0.isASCII && $0.isLetter }
+            rest.removeFirst(name.count)
+            guard let number = Int64(digits), let unit = Self.units.first(where: { $0.name == name }) else {
+                return nil
+            }
+            let (part, overflow) = number.multipliedReportingOverflow(by: unit.milliseconds)
+            guard !overflow, part <= Self.limitMilliseconds - milliseconds else { return nil }
+            milliseconds += part
+        } while !rest.isEmpty
+        guard milliseconds > 0 else { return nil }
+        self.init(duration: .milliseconds(milliseconds), description: text)
+    }
+}
+
+/// A size in bytes: `32MiB`, `500KB`, `1048576`.
+struct ByteSize: CustomStringConvertible {
+    let bytes: Int
+    let description: String
+
+    static let standard = ByteSize(bytes: 32 << 20, description: "32MiB")
+
+    private static let units: [(name: String, bytes: Int)] = [
+        ("", 1), ("b", 1), ("kb", 1000), ("kib", 1 << 10), ("mb", 1_000_000), ("mib", 1 << 20), ("gb", 1_000_000_000),
+        ("gib", 1 << 30),
+    ]
+
+    /// Largest that is taken: simdjson reads at most 4 GiB.
+    private static let limit = 2 << 30
+
+    private init(bytes: Int, description: String) {
+        self.bytes = bytes
+        self.description = description
+    }
+
+    init?(_ text: String) {
+        let digits = text.prefix { $0.isASCII && $0.isNumber }
+        let name = text.dropFirst(digits.count).lowercased()
+        guard let number = Int(digits), let unit = Self.units.first(where: { $0.name == name }) else { return nil }
+        let (bytes, overflow) = number.multipliedReportingOverflow(by: unit.bytes)
+        guard !overflow, bytes > 0, bytes <= Self.limit else { return nil }
+        self.init(bytes: bytes, description: text)
+    }
+}
+
+/// Upper bounds of the histograms in seconds: `0.1,0.5,1`.
+struct Buckets: CustomStringConvertible {
+    let bounds: HistogramBounds
+
+    static let standard = Buckets(bounds: .standard)
+
+    private init(bounds: HistogramBounds) {
+        self.bounds = bounds
+    }
+
+    init?(_ text: String) {
+        var microseconds: [Int64] = []
+        for part in text.split(separator: ",", omittingEmptySubsequences: false) {
+            guard let number = DecimalNumber(part.utf8), !number.isNegative,
+                let value = number.magnitude(scale: 6).flatMap(Int64.init(exactly:))
+            else { return nil }
+            microseconds.append(value)
+        }
+        guard let bounds = HistogramBounds(microseconds: microseconds) else { return nil }
+        self.init(bounds: bounds)
+    }
+
+    var description: String {
+        bounds.microseconds.map { PlainDecimal.text(Int128($0), scale: 6) }.joined(separator: ",")
+    }
+}

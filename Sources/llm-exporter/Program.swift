@@ -1,0 +1,58 @@
+import ArgumentParser
+import Glibc
+
+/// The program's beginning: reads the command line, runs the command, and turns each failure into one clear line.
+@main
+enum Program {
+    static func main() {
+        // A peer that went away must be an error of one write, not the end of the program.
+        signal(SIGPIPE, SIG_IGN)
+        do {
+            var command = try Root.parseAsRoot()
+            try command.run()
+        } catch let failure as Failure {
+            fail(failure.description, code: failure.exitCode)
+        } catch {
+            if Root.exitCode(for: error).isSuccess {
+                print(Root.fullMessage(for: error))
+                return
+            }
+            fail(
+                Root.message(for: error) + "; see llm-exporter help, or llm-exporter help serve for its flags",
+                code: Failure.usage)
+        }
+    }
+
+    private static func fail(_ line: String, code: Int32) {
+        StandardError.write("llm-exporter: " + line + "\n")
+        exit(code)
+    }
+}
+
+/// The commands. `serve` is the one meant where none is named.
+struct Root: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "llm-exporter",
+        abstract: "Counts the calls, tokens, cost, latency and errors of LLM agents for Prometheus.",
+        discussion: "Without a command it runs the exporter; llm-exporter help serve lists the flags.",
+        version: Version.text,
+        subcommands: [Serve.self, Simulate.self],
+        defaultSubcommand: Serve.self)
+}
+
+/// A failure that ends the program, as one line.
+struct Failure: Error, CustomStringConvertible {
+    /// Names what failed, where, and the remedy.
+    let description: String
+    let exitCode: Int32
+
+    /// A failure at run time (contract section 1).
+    static let runtime: Int32 = 1
+    /// Bad flags or configuration (contract section 1).
+    static let usage: Int32 = 2
+
+    init(_ description: String, exitCode: Int32 = Failure.runtime) {
+        self.description = description
+        self.exitCode = exitCode
+    }
+}

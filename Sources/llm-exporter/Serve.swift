@@ -1,0 +1,201 @@
+import ArgumentParser
+import ExporterService
+import Glibc
+import Logging
+import Model
+
+/// `llm-exporter [serve]`: runs the exporter until it is told to stop.
+struct Serve: ParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Runs the exporter.")
+
+    @Option(
+        name: .customLong("web.listen-address"),
+        help: ArgumentHelp(
+            "Where to listen: host:port, :port for all addresses, or [::1]:port; port 0 picks a free one. Repeatable. (default: 127.0.0.1:10140)",
+            valueName: "address"),
+        transform: FlagValue.listenAddress)
+    var listenAddresses: [ListenAddress] = []
+
+    @Flag(name: .customLong("web.systemd-socket"), help: "Take the sockets that systemd hands over. \(notYet)")
+    var systemdSocket = false
+
+    @Option(
+        name: .customLong("web.telemetry-path"),
+        help: ArgumentHelp("Where Prometheus scrapes.", valueName: "path"), transform: FlagValue.telemetryPath)
+    var telemetryPath = "/metrics"
+
+    @Option(
+        name: .customLong("web.config.file"),
+        help: ArgumentHelp("TLS and authentication. \(notYet)", valueName: "file"))
+    var webConfigFile: String?
+
+    @Option(
+        name: .customLong("web.max-body-size"),
+        help: ArgumentHelp("Largest request body, after decompression.", valueName: "size"),
+        transform: FlagValue.byteSize)
+    var bodyLimit = ByteSize.standard
+
+    @Flag(name: .customLong("web.enable-admin-api"), help: "Allow POST /api/v1/admin/reset and /forget.")
+    var enableAdminAPI = false
+
+    @Option(
+        name: .customLong("storage.path"),
+        help: ArgumentHelp(
+            "Folder of the database. This version keeps totals in memory and does not touch it.", valueName: "folder"))
+    var storagePath = "data"
+
+    @Flag(name: .customLong("storage.memory"), help: "Keep nothing on disk.")
+    var storageMemory = false
+
+    @Option(
+        name: .customLong("dedup.window"), help: ArgumentHelp("How long an id is remembered.", valueName: "duration"),
+        transform: FlagValue.timeSpan)
+    var idWindow = TimeSpan.day
+
+    @Option(
+        name: .customLong("dedup.max-ids"), help: ArgumentHelp("Most ids remembered.", valueName: "count"),
+        transform: FlagValue.count(1...1_000_000_000))
+    var maxIDs = 5_000_000
+
+    @Option(
+        name: .customLong("limits.max-series"),
+        help: ArgumentHelp(
+            "Most sets of agent_name, provider and model; further ones count as _other.", valueName: "count"),
+        transform: FlagValue.count(1...10_000_000))
+    var maxSeries = 10_000
+
+    @Option(
+        name: .customLong("active-calls.lease"),
+        help: ArgumentHelp(
+            "After this a started call that never ended no longer counts as active.", valueName: "duration"),
+        transform: FlagValue.timeSpan)
+    var activeCallLease = TimeSpan.tenMinutes
+
+    @Option(
+        name: .customLong("histogram.buckets"),
+        help: ArgumentHelp("Upper bounds in seconds, increasing; +Inf is implied.", valueName: "bounds"),
+        transform: FlagValue.buckets)
+    var buckets = Buckets.standard
+
+    @Flag(
+        name: .customLong("histogram.reset-on-change"),
+        help: "Restart the histograms at 0 when the bounds changed. Has no effect while totals are kept in memory.")
+    var resetHistogramsOnChange = false
+
+    @Option(
+        name: .customLong("prices.file"),
+        help: ArgumentHelp("A price table. Repeatable. \(notYet)", valueName: "file"))
+    var priceFiles: [String] = []
+
+    @Flag(name: .customLong("prices.no-builtin"), help: "Do without the shipped price table. \(notYet)")
+    var noBuiltinPrices = false
+
+    @Option(
+        name: .customLong("config.file"),
+        help: ArgumentHelp("Price overrides, aliases, budgets. \(notYet)", valueName: "file"))
+    var configFile: String?
+
+    @Flag(name: .customLong("config.check"), help: "Validate --config.file and exit. \(notYet)")
+    var configCheck = false
+
+    @Option(name: .customLong("log.level"), help: "Least level that is logged.")
+    var logLevel = LogLevel.info
+
+    @Option(name: .customLong("log.format"), help: "Form of a log line.")
+    var logFormat = LogFormat.logfmt
+
+    private static let notYet = "(not available in this version)"
+
+    func validate() throws {
+        let unavailable: [(flag: String, isGiven: Bool)] = [
+            ("--web.systemd-socket", systemdSocket), ("--web.config.file", webConfigFile != nil),
+            ("--prices.file", !priceFiles.isEmpty), ("--prices.no-builtin", noBuiltinPrices),
+            ("--config.file", configFile != nil), ("--config.check", configCheck),
+        ]
+        if let first = unavailable.first(where: \.isGiven) {
+            throw ValidationError("\(first.flag) is not available in this version; leave it out")
+        }
+    }
+
+    func run() throws {
+        let log = Logger(label: "llm-exporter") { _ in
+            LineLogHandler(format: logFormat, level: logLevel.level)
+        }
+        FileDescriptors.raiseLimit()
+        log.info(
+            "Starting llm-exporter",
+            metadata: ["version": "\(Version.number)", "revision": "\(Version.build.revision)"])
+        if storageMemory {
+            log.info("Totals are kept in memory and begin at 0 with each start")
+        } else {
+            log.warning(
+                "This version keeps totals in memory: they begin at 0 with each start; --storage.memory says that this is meant",
+                metadata: ["storage.path": "\(storagePath)"])
+        }
+        let signals = Signals(SIGTERM, SIGINT, SIGHUP)
+        let exporter = Exporter(settings: settings, log: log)
+        do throws(StartError) {
+            _ = try exporter.start()
+        } catch {
+            throw Failure(error.description)
+        }
+        while true {
+            let number = signals.next()
+            if number == SIGHUP {
+                exporter.reload()
+                continue
+            }
+            log.info("Stopping", metadata: ["signal": number == SIGTERM ? "SIGTERM" : "SIGINT"])
+            exporter.stop()
+            log.info("Stopped")
+            return
+        }
+    }
+
+    private var settings: ExporterSettings {
+        var settings = ExporterSettings(build: Version.build)
+        if !listenAddresses.isEmpty { settings.listenAddresses = listenAddresses }
+        settings.telemetryPath = telemetryPath
+        settings.bodyLimitBytes = bodyLimit.bytes
+        settings.allowsAdminRoutes = enableAdminAPI
+        settings.idWindow = idWindow.duration
+        settings.maxIDs = maxIDs
+        settings.maxSeries = maxSeries
+        settings.activeCallLease = activeCallLease.duration
+        settings.bounds = buckets.bounds
+        return settings
+    }
+}
+
+/// Signals to wait for rather than to be interrupted by.
+///
+/// Blocked from the beginning, and so in all threads that are started later: one that comes before anybody waits stays
+/// pending, where a handler or an ignored signal would lose it.
+private struct Signals {
+    private var set = sigset_t()
+
+    init(_ numbers: Int32...) {
+        unsafe sigemptyset(&set)
+        for number in numbers { unsafe sigaddset(&set, number) }
+        unsafe pthread_sigmask(SIG_BLOCK, &set, nil)
+    }
+
+    /// Waits.
+    func next() -> Int32 {
+        var set = set
+        var number: Int32 = 0
+        unsafe sigwait(&set, &number)
+        return number
+    }
+}
+
+/// The process's limit of open files, one of which each connection takes.
+enum FileDescriptors {
+    /// Raises the soft limit to the hard one, as far as is of use; a failure leaves the limit as it was.
+    static func raiseLimit() {
+        var limits = rlimit()
+        guard unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limits) == 0 else { return }
+        limits.rlim_cur = min(limits.rlim_max, max(limits.rlim_cur, 65_536))
+        unsafe setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limits)
+    }
+}

@@ -1,0 +1,63 @@
+import ArgumentParser
+import ExporterService
+import Logging
+import Simulation
+
+/// `llm-exporter simulate`: the reviewer's day, over real HTTP.
+struct Simulate: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Plays the day of a code-reviewing agent against an exporter, and checks that it was counted.",
+        discussion: "Exit code 1 when what the exporter shows differs from what was sent.")
+
+    @Option(
+        help: ArgumentHelp(
+            "The exporter to post to, such as http://127.0.0.1:10140; without it, one of its own, in memory.",
+            valueName: "url"))
+    var url: String?
+
+    func validate() throws {
+        if let url, !url.hasPrefix("http://"), !url.hasPrefix("https://") {
+            throw ValidationError(
+                "--url \(url): expected an address that begins with http:// or https://, such as http://127.0.0.1:10140"
+            )
+        }
+    }
+
+    func run() throws {
+        let log = Logger(label: "simulate") { _ in LineLogHandler(format: .logfmt, level: .info) }
+        guard let url else {
+            try withOwnExporter { try play(against: $0, log) }
+            return
+        }
+        try play(against: url, log)
+    }
+
+    private func play(against url: String, _ log: Logger) throws {
+        let report: DayReport
+        do throws(SimulationError) {
+            report = try ReviewerDay(url: url, log: log).run()
+        } catch {
+            throw Failure(error.description)
+        }
+        print(report)
+        guard report.differences.isEmpty else {
+            throw Failure("the exporter shows something else than was sent; the report lists each difference")
+        }
+    }
+
+    private func withOwnExporter(_ body: (String) throws -> Void) throws {
+        var settings = ExporterSettings(build: Version.build)
+        settings.listenAddresses = [ListenAddress(host: "127.0.0.1", port: 0)]
+        let exporter = Exporter(
+            settings: settings, log: Logger(label: "exporter") { _ in LineLogHandler(format: .logfmt, level: .warning) }
+        )
+        let addresses: [String]
+        do throws(StartError) {
+            addresses = try exporter.start()
+        } catch {
+            throw Failure(error.description)
+        }
+        defer { exporter.stop() }
+        for address in addresses { try body("http://\(address)") }
+    }
+}

@@ -1,0 +1,86 @@
+@testable import Model
+
+let dawn = Instant(unixMilliseconds: 1_700_000_000_000)
+
+extension LabelValue: ExpressibleByStringLiteral {
+    /// The text as it is written.
+    public init(stringLiteral value: String) { self.init(value) }
+}
+
+extension SeriesLabels {
+    init(_ agentName: LabelValue, _ provider: LabelValue = "openai", _ model: LabelValue = "gpt-4o-mini") {
+        self.init(agentName: agentName, provider: provider, model: model)
+    }
+}
+
+extension RecordID {
+    static func example(_ number: UInt128, content: UInt64 = 1) -> RecordID {
+        // Spread over all parts of the look-up table.
+        RecordID(call: Digest(bits: number &* 0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835), content: content)
+    }
+}
+
+extension Event {
+    static func started(_ agentName: LabelValue, _ id: RecordID) -> Event {
+        .start(CallStart(agentName: agentName, id: id))
+    }
+}
+
+extension LedgerState {
+    static func example(
+        maxSeries: Int = 10_000, window: Duration = .seconds(86_400), maxIDs: Int = 1_000_000
+    ) -> LedgerState {
+        LedgerState(
+            registry: Registry(maxSeries: maxSeries), recentIDs: RecentIDs(window: window, maxIDs: maxIDs))
+    }
+
+    /// Folds a batch and merges it; rejected events are left out, as the ledger does it.
+    @discardableResult
+    mutating func take(_ events: [Event], now: Instant = dawn) -> [Delta.Outcome?] {
+        var delta = Delta()
+        let outcomes = events.map { try? delta.fold($0, onto: self, now: now) }
+        merge(delta, now: now)
+        return outcomes
+    }
+
+    @discardableResult
+    mutating func take(_ records: CallRecord..., now: Instant = dawn) -> [Delta.Outcome?] {
+        take(records.map(Event.end), now: now)
+    }
+
+    mutating func expire(begunBefore deadline: Instant) {
+        var delta = Delta()
+        delta.expireCalls(begunBefore: deadline, onto: self)
+        merge(delta, now: deadline)
+    }
+
+    func active(_ agentName: LabelValue) -> Int64? { registry.agents[agentName]?.activeCalls }
+
+    func totals(_ labels: SeriesLabels) -> CallTotals? { registry.calls[labels]?.totals }
+
+    /// All that does not depend on the order of arrival, in an order of its own.
+    var sums: [String] {
+        var lines: [String] = []
+        func counts(_ tally: Tally) -> String {
+            tally.entries.map { "\($0.name)=\($0.count)" }.sorted().joined(separator: " ")
+        }
+        for series in registry.calls.elements {
+            let totals = series.totals
+            lines.append(
+                """
+                \(series.labels) \(counts(totals.calls)) \(totals.tokens) \(String(describing: totals.kinds)) \
+                \(String(describing: totals.cost)) \(totals.usageMissing) \(counts(totals.errors)) \
+                \(String(describing: totals.latency?.counts)) \(String(describing: totals.latency?.sumMicroseconds))
+                """)
+        }
+        for series in registry.endpoints.elements {
+            lines.append("\(series.labels) \(series.latency.counts) \(series.latency.sumMicroseconds)")
+        }
+        for series in registry.offerings.elements { lines.append("\(series.labels) \(series.unpricedCalls)") }
+        for agent in registry.agents.elements {
+            lines.append("\(agent.name) \(agent.ownSets) \(agent.activeCalls) \(agent.reportsActiveCalls)")
+        }
+        lines.append("\(registry.places) places, \(openCalls.count) open, \(recentIDs.count) ids")
+        return lines.sorted()
+    }
+}

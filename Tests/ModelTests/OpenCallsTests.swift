@@ -1,0 +1,162 @@
+import Testing
+
+@testable import Model
+
+@Suite("Calls in flight") struct OpenCallsTests {
+    private func at(_ seconds: Int) -> Instant { dawn.adding(.seconds(seconds)) }
+
+    @Test("expire oldest first, those begun before the deadline only")
+    func expiryOrder() {
+        var calls = OpenCalls()
+        for number in 0..<6 {
+            calls.open(Digest(bits: UInt128(number)), agentName: LabelValue("a\(number)"), now: at(number))
+        }
+        calls.close(Digest(bits: 1))
+        #expect(calls.begun(before: at(4)).map(\.agentName) == ["a0", "a2", "a3"])
+        #expect(calls.begun(before: at(0)).isEmpty)
+        calls.removeAll(agentName: "a0")
+        #expect(calls.begun(before: at(100)).map(\.agentName) == ["a2", "a3", "a4", "a5"])
+        #expect(calls.count == 4)
+        #expect(calls[Digest(bits: 2)] == "a2")
+        #expect(calls[Digest(bits: 1)] == nil)
+    }
+
+    @Test("a call begun again counts from its new beginning")
+    func reopened() {
+        var calls = OpenCalls()
+        calls.open(Digest(bits: 1), agentName: "A", now: at(0))
+        calls.open(Digest(bits: 2), agentName: "B", now: at(1))
+        calls.close(Digest(bits: 1))
+        calls.open(Digest(bits: 1), agentName: "A", now: at(10))
+        #expect(calls.begun(before: at(5)).map(\.agentName) == ["B"])
+        #expect(calls.begun(before: at(11)).map(\.agentName) == ["B", "A"])
+    }
+
+    @Test("take no more room for the ended ones behind a long call")
+    func boundedMemory() throws {
+        var calls = OpenCalls()
+        calls.open(Digest(bits: 0), agentName: "Long", now: at(0))
+        for number in 1...50_000 as ClosedRange<UInt128> {
+            calls.open(Digest(bits: number), agentName: "Short", now: at(1))
+            calls.close(Digest(bits: number))
+        }
+        let order = try #require(
+            Mirror(reflecting: calls).children.first { $0.label == "order" }?.value as? [(id: Digest, begun: Instant)])
+        #expect(order.count <= 1_030)
+        #expect(calls.count == 1)
+        #expect(calls.begun(before: at(1)).map(\.agentName) == ["Long"])
+    }
+
+    @Test("agree with a plain list, whatever comes")
+    func agreesWithPlainList() {
+        var random = Seeded(3)
+        var calls = OpenCalls()
+        var plain: [(id: Digest, agentName: LabelValue, begun: Instant)] = []
+        for step in 0..<8_000 {
+            let now = at(step)
+            if Int.random(in: 0..<100, using: &random) < 52 {
+                let id = Digest(bits: UInt128(step))
+                let agentName = LabelValue("a\(step % 3)")
+                calls.open(id, agentName: agentName, now: now)
+                plain.append((id, agentName, now))
+            } else if let place = plain.indices.randomElement(using: &random) {
+                calls.close(plain.remove(at: place).id)
+            }
+            if step % 500 == 499 {
+                let deadline = at(Int.random(in: 0...step, using: &random))
+                #expect(calls.begun(before: deadline).map(\.id) == plain.filter { $0.begun < deadline }.map(\.id))
+                #expect(calls.count == plain.count)
+            }
+        }
+    }
+
+    @Test("raise and lower the gauge, in one batch or several", arguments: [true, false])
+    func gauge(inOneBatch: Bool) {
+        func end(_ id: RecordID) -> Event { .end(CallRecord(labels: SeriesLabels("A"), id: id)) }
+        let steps: [(Event, Int64)] = [
+            (.started("A", .example(1)), 1), (.started("A", .example(2)), 2), (.started("A", .example(1)), 2),
+            (end(.example(1)), 1), (end(.example(1)), 1), (end(.example(3)), 1), (.started("A", .example(3)), 1),
+            (end(.example(2)), 0),
+        ]
+        var state = LedgerState.example()
+        if inOneBatch {
+            state.take(steps.map(\.0))
+        } else {
+            for (event, active) in steps {
+                state.take([event])
+                #expect(state.active("A") == active)
+            }
+        }
+        #expect(state.active("A") == 0)
+        #expect(state.openCalls.count == 0)
+        #expect(state.totals(SeriesLabels("A"))?.calls.total == 3)
+    }
+
+    @Test("an expired lease lowers the gauge once; the end counts and lowers nothing")
+    func lease() {
+        var state = LedgerState.example()
+        state.take([.started("A", .example(1)), .started("A", .example(2))], now: at(0))
+        state.expire(begunBefore: at(0))
+        #expect(state.active("A") == 2)
+        state.expire(begunBefore: at(1))
+        state.expire(begunBefore: at(1))
+        #expect(state.active("A") == 0)
+        #expect(state.registry.agents["A"]?.expiredCalls == 2)
+        state.take([.end(CallRecord(labels: SeriesLabels("A"), id: .example(1)))], now: at(2))
+        #expect(state.active("A") == 0)
+        #expect(state.totals(SeriesLabels("A"))?.calls.total == 1)
+    }
+
+    @Test("an end and the end of the lease in one batch lower the gauge once", arguments: [true, false])
+    func leaseWithinBatch(expiresFirst: Bool) throws {
+        var state = LedgerState.example()
+        state.take([.started("A", .example(1))], now: at(0))
+        let end = Event.end(CallRecord(labels: SeriesLabels("A"), id: .example(1)))
+        var delta = Delta()
+        if expiresFirst { delta.expireCalls(begunBefore: at(1), onto: state) }
+        #expect(try delta.fold(end, onto: state, now: at(1)) == .accepted)
+        if !expiresFirst { delta.expireCalls(begunBefore: at(1), onto: state) }
+        state.merge(delta, now: at(1))
+        #expect(state.active("A") == 0)
+        #expect(state.openCalls.count == 0)
+        #expect(state.registry.agents["A"]?.expiredCalls == (expiresFirst ? 1 : 0))
+    }
+
+    @Test("a start repeated after its id was forgotten raises the gauge once")
+    func startOutlivesItsID() {
+        var state = LedgerState.example(window: .seconds(1))
+        state.take([.started("A", .example(1))], now: at(0))
+        #expect(state.take([.started("A", .example(1))], now: at(5)) == [.duplicate])
+        #expect(state.active("A") == 1)
+        state.take([.end(CallRecord(labels: SeriesLabels("A"), id: .example(1)))], now: at(6))
+        #expect(state.active("A") == 0)
+        #expect(state.openCalls.count == 0)
+    }
+
+    @Test("find room up to their limit, repeated starts and those already ended apart")
+    func room() {
+        var state = LedgerState.example()
+        let limit = UInt128(OpenCalls.limit)
+        state.take((0..<limit - 2).map { .started("A", .example($0)) })
+        state.take([.end(CallRecord(labels: SeriesLabels("A"), id: .example(limit + 50)))])
+        func hasRoom(_ numbers: [UInt128], in delta: Delta = Delta()) -> Bool {
+            let events = numbers.map { (index: 0, event: Event.started("A", .example($0))) }
+            return delta.hasRoomForStarts(of: events, onto: state, now: dawn)
+        }
+        #expect(hasRoom([]))
+        #expect(hasRoom([limit, limit + 1]))
+        #expect(!hasRoom([limit, limit + 1, limit + 2]))
+        #expect(hasRoom([limit, limit + 1, limit + 1, limit]))
+        #expect(hasRoom([limit, limit + 1, 0, 1, 2]))
+        #expect(hasRoom([limit, limit + 1, limit + 50]))
+        var delta = Delta()
+        _ = try? delta.fold(.started("A", .example(limit)), onto: state, now: dawn)
+        #expect(hasRoom([limit + 1, limit], in: delta))
+        #expect(!hasRoom([limit + 1, limit + 2], in: delta))
+        _ = try? delta.fold(
+            .end(CallRecord(labels: SeriesLabels("A"), id: .example(0))), onto: state, now: dawn)
+        #expect(hasRoom([limit + 1, limit + 2], in: delta))
+        state.merge(delta, now: dawn)
+        #expect(state.openCalls.count == OpenCalls.limit - 2)
+    }
+}

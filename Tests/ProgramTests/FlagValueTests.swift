@@ -1,0 +1,46 @@
+import ExporterService
+import Model
+import Testing
+
+@testable import llm_exporter
+
+@Suite("Values of flags") struct FlagValueTests {
+    @Test(
+        "durations as Prometheus writes them",
+        arguments: [
+            ("24h", 86_400_000), ("1d12h", 129_600_000), ("500ms", 500), ("1m30s", 90_000), ("2w", 1_209_600_000),
+            ("", nil), ("0s", nil), ("10", nil), ("-5s", nil), ("1.5h", nil), ("5 s", nil), ("h", nil), ("99999w", nil),
+            ("9223372036854775807h", nil),
+        ] as [(String, Int64?)])
+    func durations(text: String, milliseconds: Int64?) {
+        #expect(TimeSpan(text)?.duration.wholeMilliseconds == milliseconds)
+    }
+
+    @Test(
+        "sizes with decimal and binary units",
+        arguments: [
+            ("32MiB", 33_554_432), ("500KB", 500_000), ("1", 1), ("2GiB", 2_147_483_648), ("1mb", 1_000_000), ("", nil),
+            ("0", nil), ("3GiB", nil), ("-1", nil), ("1.5MiB", nil), ("MiB", nil), ("9223372036854775807GiB", nil),
+        ] as [(String, Int?)])
+    func sizes(text: String, bytes: Int?) {
+        #expect(ByteSize(text)?.bytes == bytes)
+    }
+
+    @Test(
+        "bounds increase and are above 0",
+        arguments: [
+            ("0.1,0.5,1,2.5,5,10", HistogramBounds.standard.microseconds), ("1e-3", [1000]), ("1,1", nil), ("2,1", nil),
+            ("0,1", nil), ("", nil), ("1,", nil), ("-1", nil), ("1,+Inf", nil), ("0.0000001", nil),
+        ] as [(String, [Int64]?)])
+    func bounds(text: String, microseconds: [Int64]?) {
+        #expect(Buckets(text)?.bounds.microseconds == microseconds)
+    }
+
+    @Test("defaults are those of the contract, and read back as themselves")
+    func defaults() throws {
+        #expect(Buckets.standard.description == "0.1,0.5,1,2.5,5,10")
+        #expect(TimeSpan(TimeSpan.day.description)?.duration == .seconds(86_400))
+        #expect(TimeSpan(TimeSpan.tenMinutes.description)?.duration == .seconds(600))
+        #expect(ByteSize(ByteSize.standard.description)?.bytes == 33_554_432)
+    }
+}
