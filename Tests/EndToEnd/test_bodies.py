@@ -1,13 +1,14 @@
 """Bodies as clients send them: shapes, types, encodings, lengths, and the ends of their patience."""
 
 import gzip
+import socket
 import time
 import zlib
 
 import pytest
 import zstandard
 
-from exporter import JSON, NDJSON, PATIENCE, Raw, call, encode, eventually, ndjson
+from exporter import JSON, NDJSON, Raw, call, encode, eventually, ndjson
 
 LIMIT = 64 * 1024
 
@@ -373,11 +374,24 @@ PARTS = {
 }
 
 
+def leave(wire, leaving):
+    if leaving == "reset":
+        wire.reset()
+    elif leaving == "half_close":
+        wire.socket.shutdown(socket.SHUT_WR)
+    else:
+        wire.socket.close()
+
+
+def assert_no_trace_of_them(exporter):
+    shown = exporter.scrape()
+    assert not shown.find("llm_calls_total")
+    assert shown.value("llm_exporter_records_accepted_total") == "0"
+
+
 @pytest.mark.parametrize("part", PARTS)
 @pytest.mark.parametrize("leaving", ["close", "reset", "half_close"])
-@pytest.mark.parametrize("at_once", [False, True], ids=["later", "at_once"])
-def test_a_client_that_disconnects_halfway_leaves_nothing_behind(exporter, part, leaving, at_once):
-    """`at_once`: the end of the stream may come with what was sent, in one read of the server."""
+def test_a_client_that_disconnects_halfway_leaves_nothing_behind(exporter, part, leaving):
     exporter.get("/-/healthy")
     time.sleep(0.05)
     before = exporter.open_files()
@@ -385,24 +399,31 @@ def test_a_client_that_disconnects_halfway_leaves_nothing_behind(exporter, part,
     for wire in wires:
         wire.send(PARTS[part])
     eventually(lambda: exporter.open_files() >= before + 20, "the connections are open")
-    if not at_once:
-        time.sleep(0.05)
+    time.sleep(0.1)
     for wire in wires:
-        if leaving == "reset":
-            wire.reset()
-        elif leaving == "half_close":
-            wire.socket.shutdown(1)
-        else:
-            wire.socket.close()
+        leave(wire, leaving)
     if leaving == "half_close" and part != "nothing":
         for wire in wires:
             assert wire.is_closed_by_peer()
     for wire in wires:
         wire.socket.close()
     eventually(lambda: exporter.open_files() <= before, "the connections are gone")
-    shown = exporter.scrape()
-    assert not shown.find("llm_calls_total")
-    assert shown.value("llm_exporter_records_accepted_total") == "0"
+    assert_no_trace_of_them(exporter)
+
+
+@pytest.mark.heavy
+@pytest.mark.timeout(150)
+def test_clients_that_disconnect_as_they_send_leave_nothing_behind_past_the_idle_time_out(exporter):
+    """libmicrohttpd may read the last bytes without seeing that the stream ends there; its idle time-out then does."""
+    exporter.get("/-/healthy")
+    time.sleep(0.05)
+    before = exporter.open_files()
+    for part in PARTS.values():
+        for leaving in ("close", "reset"):
+            for _ in range(10):
+                leave(exporter.wire().send(part), leaving)
+    eventually(lambda: exporter.open_files() <= before, "the connections are gone", within=100)
+    assert_no_trace_of_them(exporter)
 
 
 @pytest.mark.parametrize("leaving", ["close", "reset"])
@@ -437,7 +458,7 @@ def test_nothing_that_clients_send_is_in_the_log(exporter):
                  f"POST /record HTTP/1.1\r\nHost: {mark}\r\nContent-Length: {mark}\r\n\r\n"):
         with exporter.wire() as wire:
             wire.send(junk).socket.shutdown(1)
-            wire.is_closed_by_peer(within=2)
+            wire.is_closed_by_peer(within=0.5)
     assert exporter.get("/-/healthy").status == 200
     assert mark.lower() not in exporter.log.lower()
 
@@ -456,5 +477,6 @@ def test_noise_does_not_stop_the_program(standing, noise):
                 wire.socket.shutdown(1)
             except OSError:
                 pass
-            wire.is_closed_by_peer(within=PATIENCE)
+            # Some noise is the start of a request that may yet come: not closed at once.
+            wire.is_closed_by_peer(within=0.2)
     assert standing.get("/-/healthy").status == 200
