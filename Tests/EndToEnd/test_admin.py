@@ -64,7 +64,8 @@ def test_reset_keeps_open_starts(admin):
                 call(agent_name="B", id="1"), call(agent_name="A")]).outcome()
     assert reset(admin).status == 204
     assert [(s.name, s.labels, s.value) for s in of_records(admin.scrape())] == [
-        ("llm_active_calls", {"agent_name": "A"}, "1")]
+        ("llm_active_calls", {"agent_name": "A"}, "1"),
+        ("llm_active_calls_expired_total", {"agent_name": "A"}, "0")]
     admin.post(call(agent_name="A", id="1")).outcome()
     assert admin.scrape().value("llm_active_calls", agent_name="A") == "0"
     assert admin.calls() == 1

@@ -550,7 +550,8 @@ def test_a_record_without_unknown_fields_has_no_warnings(standing):
     ({"model": 5, "provider": None, "agent_name": ""}, "agent_name", "empty"),
     ({"model": 5, "agent_name": "A"}, "provider", "missing"),
     (call(latency_ms=-1, input_tokens="5", status="X"), "status", "invalid_format"),
-    (call(trace_id="?", cost_usd=-1, reasoning_tokens=5), "cost_usd", "out_of_range"),
+    (call(trace_id="?", cost_usd=-1, reasoning_tokens=5), "reasoning_tokens", "inconsistent"),
+        (call(trace_id="?", cost_usd=-1), "cost_usd", "out_of_range"),
 ], ids=repr)
 def test_the_error_named_is_the_first_of_the_table(standing, record, field, code):
     error = standing.post(record).first_error()
