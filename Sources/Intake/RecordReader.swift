@@ -30,7 +30,8 @@ struct RecordReader {
 
     /// - Parameter index: the record's place in the body.
     /// - Throws: the first error in the order of the contract's table.
-    mutating func read(_ object: JSONObject, index: Int, warnings: inout BodyWarnings) throws(RecordRejection) -> Event {
+    mutating func read(_ object: JSONObject, index: Int, warnings: inout BodyWarnings) throws(RecordRejection) -> Event
+    {
         // Looked at before its turn: it decides what is required.
         let isStart = if case .string(let event) = object[.event] { event.equals("start") } else { false }
 
@@ -93,7 +94,8 @@ struct RecordReader {
     private mutating func status(_ object: JSONObject) throws(RecordRejection) -> LabelValue {
         guard let name = try string(object, .status) else { return CallRecord.success }
         if let known = status.value(ifEqualTo: name) { return known }
-        let isFormed = (1...Self.statusBytes).contains(name.count) && name[0].isLowercaseLetter
+        let isFormed =
+            (1...Self.statusBytes).contains(name.count) && name[0].isLowercaseLetter
             && name.allSatisfy { $0.isLowercaseLetter || $0.isDigit || $0 == UInt8(ascii: "_") }
         guard isFormed else {
             throw .invalidFormat(
@@ -115,7 +117,8 @@ struct RecordReader {
         }
         guard let name = try string(object, .errorType) else { return Self.unknownError }
         if let known = errorType.value(ifEqualTo: name) { return known }
-        let isFormed = (1...Self.errorTypeBytes).contains(name.count)
+        let isFormed =
+            (1...Self.errorTypeBytes).contains(name.count)
             && (name[0].isLetter || name[0].isDigit || name[0] == UInt8(ascii: "_"))
             && name.allSatisfy { $0.isLetter || $0.isDigit || "_.:-".utf8.contains($0) }
         guard isFormed else {
