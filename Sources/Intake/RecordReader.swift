@@ -33,7 +33,7 @@ struct RecordReader {
     mutating func read(_ object: JSONObject, index: Int, warnings: inout BodyWarnings) throws(RecordRejection) -> Event
     {
         // Looked at before its turn: it decides what is required.
-        let isStart = if case .string(let event) = object[.event] { event.equals("start") } else { false }
+        let isStart = if case .string(let event) = object[.event] { event.elementsEqual("start".utf8) } else { false }
 
         guard let agentName = try name(object, .agentName, memory: &agentName) else {
             throw .missing(.agentName, object[.agentName])
@@ -185,7 +185,7 @@ struct RecordReader {
 
     private func checkEvent(_ object: JSONObject) throws(RecordRejection) {
         guard let event = try string(object, .event) else { return }
-        guard event.equals("end") || event.equals("start") else {
+        guard event.elementsEqual("end".utf8) || event.elementsEqual("start".utf8) else {
             throw .invalidFormat(.event, event, expected: "\"end\" or \"start\"")
         }
     }
@@ -252,8 +252,8 @@ struct RecordReader {
         if let id {
             digestInput.append(last: id)
         } else if let idempotencyKey {
-            digestInput.append(last: idempotencyKey.text.utf8)
-            digestInput.append(last: "/\(index)".utf8)
+            digestInput.append(last: idempotencyKey.text)
+            digestInput.append(last: "/\(index)")
         }
         return Digest(bits: digestInput.digest128)
     }
@@ -284,15 +284,17 @@ struct RecordReader {
 /// The last value that a field had.
 private struct RepeatedName {
     private var last: LabelValue?
+    private var bytes: [UInt8] = []
 
     func value(ifEqualTo text: JSONText) -> LabelValue? {
-        guard let last, text.equals(last.text) else { return nil }
+        guard let last, text.equals(bytes) else { return nil }
         return last
     }
 
     mutating func remember(_ text: JSONText) -> LabelValue {
         let value = LabelValue(text.string)
         last = value
+        bytes = Array(text)
         return value
     }
 }

@@ -130,7 +130,8 @@ import Testing
     func brokenLines() throws {
         let good = record()
         let batch = try decode(
-            "\(good)\n\n{\"agent_name\":\"x\n\(good)\n\(good)}\nhello\n[\(good)]\n[\n42\n\(record(#""cost_usd":-1"#))\n\(good)",
+            "\(good)\n\n{\"agent_name\":\"x\n\(good)\n\(good)}\nhello\n[\(good)]\n[\n42\n"
+                + "\(record(#""cost_usd":-1"#))\n\(good)",
             .ndjson)
         #expect(batch.events.map(\.index) == [0, 2, 9])
         #expect(batch.rejections.map(\.index) == [1, 3, 4, 5, 6, 7, 8])
@@ -183,5 +184,21 @@ import Testing
         #expect(clipped.unknownFields == 2)
         #expect(clipped.warnings.count == 1)
         #expect(clipped.warnings[0].utf8.count < 120)
+    }
+
+    @Test("names and keys come out whole at each length, with an escape at each place", arguments: 1...33)
+    func lengths(length: Int) throws {
+        let name = String(repeating: "n", count: length)
+        #expect(
+            try decode(#"{"agent_name":"\#(name)","provider":"p","model":"m"}"#).onlyRecord?.labels.agentName.text
+                == name)
+        for place in 0...length {
+            let before = name.prefix(place)
+            let after = name.dropFirst(place)
+            let body = #"{"agent_name":"\#(before)\"\#(after)","provider":"p","model":"m","\#(before)\\\#(after)":1}"#
+            let batch = try decode(body)
+            #expect(batch.onlyRecord?.labels.agentName.text == "\(before)\"\(after)")
+            #expect(batch.warnings == [#"unknown field "\#(before)\\#(after)" ignored (first in record 0)"#])
+        }
     }
 }

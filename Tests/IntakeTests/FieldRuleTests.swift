@@ -231,8 +231,10 @@ private let nameFields = ["agent_name", "provider", "model"]
             try decode(
                 record(
                     #""status":"timeout","input_tokens":10,"output_tokens":20,"total_tokens":31,"cache_read_tokens":1,"#
-                        + #""cache_write_tokens":2,"reasoning_tokens":3,"latency_ms":1,"api_latency_ms":0.5,"error_type":"t","#
-                        + #""memory_rss_mb":1.5,"memory_available_mb":2,"id":"i","trace_id":"aB","timestamp":1749999990.5"#
+                        + #""cache_write_tokens":2,"reasoning_tokens":3,"latency_ms":1,"#
+                        + #""api_latency_ms":0.5,"error_type":"t","#
+                        + #""memory_rss_mb":1.5,"memory_available_mb":2,"id":"i","trace_id":"aB","#
+                        + #""timestamp":1749999990.5"#
                 )
             ).onlyRecord)
         #expect(record.status == LabelValue("timeout"))

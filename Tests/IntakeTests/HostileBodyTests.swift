@@ -33,7 +33,7 @@ private struct SeededNumbers: RandomNumberGenerator {
         var numbers = SeededNumbers(state: UInt64(seed) &* 0x9E37_79B9_7F4A_7C15 | 1)
         var taken = 0
         var refused = 0
-        for round in 0..<5_000 {
+        for round in 0..<2_000 {
             var body = Array(Self.seeds[round % Self.seeds.count].utf8)
             for _ in 0..<Int.random(in: 1...4, using: &numbers) {
                 let place = Int.random(in: 0...body.count, using: &numbers)
@@ -64,8 +64,8 @@ private struct SeededNumbers: RandomNumberGenerator {
             }
         }
         // The mutations are neither all harmless nor all fatal.
-        #expect(taken > 1000)
-        #expect(refused > 1000)
+        #expect(taken > 500)
+        #expect(refused > 500)
         #expect(try decode(record()).onlyRecord != nil)
     }
 
