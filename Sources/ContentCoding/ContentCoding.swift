@@ -35,7 +35,8 @@ package enum ContentCoding: String, Sendable, CaseIterable {
             }
         }
         switch result {
-        case LLMCODING_OK: return unsafe PaddedBytes(adoptingMapping: block.bytes, of: block.mapped_length, count: block.length)
+        case LLMCODING_OK:
+            return unsafe PaddedBytes(adoptingMapping: block.bytes, of: block.mapped_length, count: block.length)
         case LLMCODING_TOO_LARGE: throw .tooLarge
         case LLMCODING_OUT_OF_MEMORY: throw .outOfMemory
         default: throw .malformed
