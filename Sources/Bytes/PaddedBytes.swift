@@ -10,6 +10,8 @@ private import Glibc
 
     private let start: UnsafeMutableRawPointer?
     package let count: Int
+    /// Bytes to unmap; 0 for a block from malloc.
+    private let mappedCount: Int
 
     /// Takes over a block from `malloc`, freed with the last reference.
     ///
@@ -18,6 +20,16 @@ private import Glibc
     package init(adopting start: UnsafeMutableRawPointer?, count: Int) {
         unsafe self.start = start
         self.count = count
+        mappedCount = 0
+    }
+
+    /// Takes over whole pages from `mmap`, unmapped with the last reference.
+    ///
+    /// - Parameter mappedCount: all bytes of the mapping; `count` + `padding` or more.
+    package init(adoptingMapping start: UnsafeMutableRawPointer?, of mappedCount: Int, count: Int) {
+        unsafe self.start = start
+        self.count = count
+        self.mappedCount = mappedCount
     }
 
     package convenience init(_ bytes: some Collection<UInt8>) {
@@ -28,7 +40,7 @@ private import Glibc
     }
 
     deinit {
-        unsafe free(start)
+        if mappedCount > 0 { unsafe munmap(start, mappedCount) } else { unsafe free(start) }
     }
 
     package var isEmpty: Bool { count == 0 }

@@ -3,41 +3,41 @@
 #include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
 #include <zlib.h>
 #include <zstd.h>
+#include <zstd_errors.h>
 
-// MARK: A block that grows to a limit
+// MARK: Blocks
 
 typedef struct {
     unsigned char *bytes;
-    size_t length, capacity, limit, padding;
-} growing_block;
+    size_t length, capacity, mapped_length;
+} block;
 
-enum { FIRST_CAPACITY = 64 * 1024 };
-
-// Room for at least one byte, or for none at the limit. realloc moves large blocks by remapping, so growing never holds two.
-static bool grow(growing_block *block)
+// Address space for all that may come, at once: the system gives memory page by page as it is written, so a body takes
+// what it decodes to, nothing is copied to grow, and freeing returns all of it. malloc would keep what a bomb had taken.
+static bool map_block(block *block, size_t capacity, size_t padding)
 {
-    if (block->length < block->capacity || block->capacity == block->limit) return true;
-    size_t capacity = block->capacity == 0 ? FIRST_CAPACITY : block->capacity * 2;
-    if (capacity > block->limit) capacity = block->limit;
-    unsigned char *bytes = realloc(block->bytes, capacity + block->padding);
-    if (bytes == NULL) return false;
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    size_t mapped_length = (capacity + padding + page - 1) / page * page;
+    void *bytes = mmap(NULL, mapped_length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (bytes == MAP_FAILED) return false;
     block->bytes = bytes;
     block->capacity = capacity;
+    block->mapped_length = mapped_length;
     return true;
 }
 
-static llmcoding_result finish(growing_block *block, llmcoding_result result, llmcoding_block *output)
+static llmcoding_result finish(block *block, llmcoding_result result, llmcoding_block *output)
 {
-    if (result != LLMCODING_OK || block->length == 0) {
-        free(block->bytes);
-        block->bytes = NULL;
-        block->length = 0;
+    *output = (llmcoding_block){0};
+    if (result == LLMCODING_OK) {
+        *output = (llmcoding_block){block->bytes, block->length, block->mapped_length};
+    } else if (block->bytes != NULL) {
+        munmap(block->bytes, block->mapped_length);
     }
-    output->bytes = block->bytes;
-    output->length = block->length;
     return result;
 }
 
@@ -54,130 +54,86 @@ static bool looks_like_zlib(const unsigned char *input, size_t length)
     return length >= 2 && (input[0] & 0x0f) == 8 && (input[0] * 256u + input[1]) % 31 == 0;
 }
 
-static llmcoding_result inflate_members(z_stream *stream, size_t length, bool is_gzip, growing_block *block)
+// The block has room for one byte more than the limit: whether that byte comes tells "full" from "too large". All lengths
+// fit zlib's unsigned counts, because no limit is set above 2 GiB.
+static llmcoding_result inflate_members(z_stream *stream, bool is_gzip, size_t limit, block *block)
 {
-    size_t rest = length;
     for (;;) {
-        if (!grow(block)) return LLMCODING_OUT_OF_MEMORY;
-        // At the limit one more byte is asked for, into nowhere: whether it comes tells "full" from "too large".
-        unsigned char excess;
-        size_t room = block->capacity - block->length;
-        bool is_full = room == 0;
-        if (room > UINT_MAX) room = UINT_MAX;
-        unsigned given = rest > UINT_MAX ? UINT_MAX : (unsigned)rest;
-        stream->avail_in = given;
-        stream->next_out = is_full ? &excess : block->bytes + block->length;
-        stream->avail_out = is_full ? 1 : (unsigned)room;
-        unsigned offered = stream->avail_out;
-        int status = inflate(stream, Z_NO_FLUSH);
-        rest -= given - stream->avail_in;
-        size_t produced = offered - stream->avail_out;
-        if (is_full && produced > 0) return LLMCODING_TOO_LARGE;
-        if (!is_full) block->length += produced;
-        if (status == Z_STREAM_END) {
-            if (rest == 0) return LLMCODING_OK;
-            if (!is_gzip || !looks_like_gzip(stream->next_in, rest)) return LLMCODING_MALFORMED;
-            if (inflateReset(stream) != Z_OK) return LLMCODING_MALFORMED;
-        } else if (status != Z_OK && !(status == Z_BUF_ERROR && stream->avail_out == 0)) {
-            return status == Z_MEM_ERROR ? LLMCODING_OUT_OF_MEMORY : LLMCODING_MALFORMED;
-        } else if (rest == 0 && stream->avail_out > 0) {
-            // Cut short: all input is read, and there was room for more.
-            return LLMCODING_MALFORMED;
-        }
+        stream->next_out = block->bytes + block->length;
+        stream->avail_out = (unsigned)(block->capacity - block->length);
+        int status = inflate(stream, Z_FINISH);
+        block->length = (size_t)(stream->next_out - block->bytes);
+        if (block->length > limit) return LLMCODING_TOO_LARGE;
+        // Z_BUF_ERROR: there was room for more, so the input was cut short.
+        if (status != Z_STREAM_END) return status == Z_MEM_ERROR ? LLMCODING_OUT_OF_MEMORY : LLMCODING_MALFORMED;
+        if (stream->avail_in == 0) return LLMCODING_OK;
+        bool is_next_member = is_gzip && looks_like_gzip(stream->next_in, stream->avail_in);
+        if (!is_next_member || inflateReset(stream) != Z_OK) return LLMCODING_MALFORMED;
     }
 }
 
 llmcoding_result llmcoding_inflate(
     const void *input, size_t length, size_t limit, size_t padding, llmcoding_block *output)
 {
-    growing_block block = {.limit = limit, .padding = padding};
+    block block = {0};
+    if (length > UINT_MAX || limit >= UINT_MAX || !map_block(&block, limit + 1, padding))
+        return finish(&block, LLMCODING_OUT_OF_MEMORY, output);
     bool is_gzip = looks_like_gzip(input, length);
     // 15 is the largest window; +16 reads gzip's frame, a minus reads none (zlib.h, inflateInit2).
     int window = is_gzip ? 15 + 16 : looks_like_zlib(input, length) ? 15 : -15;
-    z_stream stream = {.next_in = (unsigned char *)(uintptr_t)input};
+    z_stream stream = {.next_in = (unsigned char *)(uintptr_t)input, .avail_in = (unsigned)length};
     if (inflateInit2(&stream, window) != Z_OK) return finish(&block, LLMCODING_OUT_OF_MEMORY, output);
-    llmcoding_result result = inflate_members(&stream, length, is_gzip, &block);
+    llmcoding_result result = inflate_members(&stream, is_gzip, limit, &block);
     inflateEnd(&stream);
     return finish(&block, result, output);
 }
 
 llmcoding_result llmcoding_gzip(const void *input, size_t length, llmcoding_block *output)
 {
-    *output = (llmcoding_block){0};
+    block block = {0};
     z_stream stream = {0};
     if (length > UINT_MAX || deflateInit2(&stream, Z_BEST_SPEED, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK)
-        return LLMCODING_OUT_OF_MEMORY;
+        return finish(&block, LLMCODING_OUT_OF_MEMORY, output);
     size_t bound = deflateBound(&stream, length);
-    void *bytes = bound > UINT_MAX ? NULL : malloc(bound);
-    if (bytes == NULL) {
-        deflateEnd(&stream);
-        return LLMCODING_OUT_OF_MEMORY;
+    int status = Z_MEM_ERROR;
+    if (bound <= UINT_MAX && map_block(&block, bound, 0)) {
+        stream.next_in = (unsigned char *)(uintptr_t)input;
+        stream.avail_in = (unsigned)length;
+        stream.next_out = block.bytes;
+        stream.avail_out = (unsigned)bound;
+        status = deflate(&stream, Z_FINISH);
+        block.length = stream.total_out;
     }
-    stream.next_in = (unsigned char *)(uintptr_t)input;
-    stream.avail_in = (unsigned)length;
-    stream.next_out = bytes;
-    stream.avail_out = (unsigned)bound;
-    int status = deflate(&stream, Z_FINISH);
-    *output = (llmcoding_block){.bytes = bytes, .length = stream.total_out};
     deflateEnd(&stream);
-    if (status == Z_STREAM_END) return LLMCODING_OK;
-    free(bytes);
-    *output = (llmcoding_block){0};
-    return LLMCODING_OUT_OF_MEMORY;
+    return finish(&block, status == Z_STREAM_END ? LLMCODING_OK : LLMCODING_OUT_OF_MEMORY, output);
 }
 
 // MARK: zstd
 
-// RFC 9659: a decoder of the content coding need not, and to bound its memory should not, take more than 8 MiB.
-enum { ZSTD_WINDOW_LOG_MAX = 23 };
-
-static llmcoding_result unzstd_frames(ZSTD_DCtx *context, ZSTD_inBuffer *input, growing_block *block)
-{
-    size_t left_in_frame = 0;
-    for (;;) {
-        if (!grow(block)) return LLMCODING_OUT_OF_MEMORY;
-        unsigned char excess;
-        bool is_full = block->length == block->capacity;
-        ZSTD_outBuffer output = {
-            .dst = is_full ? &excess : block->bytes + block->length,
-            .size = is_full ? 1 : block->capacity - block->length,
-        };
-        size_t read_before = input->pos;
-        left_in_frame = ZSTD_decompressStream(context, &output, input);
-        if (ZSTD_isError(left_in_frame)) return LLMCODING_MALFORMED;
-        if (is_full && output.pos > 0) return LLMCODING_TOO_LARGE;
-        if (!is_full) block->length += output.pos;
-        if (input->pos < input->size) continue;
-        if (left_in_frame == 0) return LLMCODING_OK;
-        // All is read: nothing more can come of it once a call makes nothing.
-        if (output.pos < output.size && input->pos == read_before) return LLMCODING_MALFORMED;
-    }
-}
-
 llmcoding_result llmcoding_unzstd(
     const void *input, size_t length, size_t limit, size_t padding, llmcoding_block *output)
 {
-    growing_block block = {.limit = limit, .padding = padding};
-    ZSTD_DCtx *context = ZSTD_createDCtx();
-    if (context == NULL) return finish(&block, LLMCODING_OUT_OF_MEMORY, output);
-    ZSTD_DCtx_setParameter(context, ZSTD_d_windowLogMax, ZSTD_WINDOW_LOG_MAX);
-    ZSTD_inBuffer source = {.src = input, .size = length};
-    llmcoding_result result = length == 0 ? LLMCODING_MALFORMED : unzstd_frames(context, &source, &block);
-    ZSTD_freeDCtx(context);
+    block block = {0};
+    if (!map_block(&block, limit, padding)) return finish(&block, LLMCODING_OUT_OF_MEMORY, output);
+    // In one call: a streaming decoder would keep the frame's window beside the output, up to 128 MiB of it.
+    size_t decoded = ZSTD_decompress(block.bytes, limit, input, length);
+    llmcoding_result result = LLMCODING_OK;
+    if (!ZSTD_isError(decoded)) {
+        block.length = decoded;
+    } else {
+        switch (ZSTD_getErrorCode(decoded)) {
+        case ZSTD_error_dstSize_tooSmall: result = LLMCODING_TOO_LARGE; break;
+        case ZSTD_error_memory_allocation: result = LLMCODING_OUT_OF_MEMORY; break;
+        default: result = LLMCODING_MALFORMED; break;
+        }
+    }
     return finish(&block, result, output);
 }
 
 llmcoding_result llmcoding_zstd(const void *input, size_t length, llmcoding_block *output)
 {
-    *output = (llmcoding_block){0};
-    size_t bound = ZSTD_compressBound(length);
-    void *bytes = malloc(bound);
-    if (bytes == NULL) return LLMCODING_OUT_OF_MEMORY;
-    size_t written = ZSTD_compress(bytes, bound, input, length, 1);
-    if (ZSTD_isError(written)) {
-        free(bytes);
-        return LLMCODING_OUT_OF_MEMORY;
-    }
-    *output = (llmcoding_block){.bytes = bytes, .length = written};
-    return LLMCODING_OK;
+    block block = {0};
+    if (!map_block(&block, ZSTD_compressBound(length), 0)) return finish(&block, LLMCODING_OUT_OF_MEMORY, output);
+    block.length = ZSTD_compress(block.bytes, block.capacity, input, length, 1);
+    return finish(&block, ZSTD_isError(block.length) ? LLMCODING_OUT_OF_MEMORY : LLMCODING_OK, output);
 }

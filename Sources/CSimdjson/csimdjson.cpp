@@ -2,6 +2,7 @@
 
 #include <simdjson.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cstdlib>
 #include <cstring>
@@ -86,6 +87,22 @@ bool isNumber(const uint8_t *byte, const uint8_t *end) {
     return byte == end;
 }
 
+/// The first quote or backslash, eight bytes at a time. Reads at most seven bytes beyond it, which the padding allows.
+const uint8_t *stringStop(const uint8_t *byte) {
+    constexpr uint64_t ones = 0x0101010101010101, tops = 0x8080808080808080;
+    for (;; byte += 8) {
+        uint64_t word;
+        std::memcpy(&word, byte, 8);
+        const uint64_t quotes = word ^ (ones * '"');
+        const uint64_t backslashes = word ^ (ones * '\\');
+        // A top bit stands where a byte is 0; above the lowest such byte there may be more.
+        const uint64_t zeros = (((quotes - ones) & ~quotes) | ((backslashes - ones) & ~backslashes)) & tops;
+        if (zeros != 0) { break; }
+    }
+    while (*byte != '"' && *byte != '\\') { byte++; }
+    return byte;
+}
+
 /// Unescaping turns a lone low surrogate into these bytes, which UTF-8 forbids.
 bool hasSurrogate(const uint8_t *bytes, size_t length) {
     for (size_t index = 0; index + 1 < length; index++) {
@@ -126,12 +143,11 @@ struct csimdjson_parser {
         here = bytes;
         unescaped = unescapedBuffer.get();
         isAtFirstElement = true;
-        // Grown in steps: the lines of a body differ in length, and simdjson would allocate anew for each longer one.
+        // At least doubled: the lines of a body differ in length, and simdjson would allocate anew for each longer one.
         if (parser.capacity() < length || parser.capacity() == 0) {
-            size_t capacity = parser.capacity() < smallestCapacity ? smallestCapacity : parser.capacity();
-            while (capacity < length) { capacity *= 2; }
-            if (capacity > parser.max_capacity()) { capacity = length; }
-            if (auto error = parser.allocate(capacity)) { return status(error); }
+            const size_t doubled = std::min(2 * parser.capacity(), parser.max_capacity());
+            const size_t capacity = std::max({length, doubled, smallestCapacity});
+            if (auto error = parser.allocate(capacity, simdjsonDepth)) { return status(error); }
         }
         if (auto error = parser.iterate(bytes, length, length + CSIMDJSON_PADDING).get(document)) {
             return status(error);
@@ -185,6 +201,8 @@ struct csimdjson_parser {
 
 private:
     static constexpr size_t smallestCapacity = 1024;
+    /// What simdjson allocates for, well above what is walked.
+    static constexpr size_t simdjsonDepth = 2 * CSIMDJSON_DEPTH_LIMIT;
 
     KeyTable keys;
     ondemand::parser parser;
@@ -333,8 +351,7 @@ private:
     csimdjson_status text(const ondemand::raw_json_string &raw, csimdjson_key &result) {
         const uint8_t *first = reinterpret_cast<const uint8_t *>(raw.raw());
         // simdjson has seen to it that the string is closed within the document.
-        const uint8_t *byte = first;
-        while (*byte != '"' && *byte != '\\') { byte++; }
+        const uint8_t *byte = stringStop(first);
         if (*byte == '"') {
             result = {first, size_t(byte - first)};
             return csimdjson_status_found;

@@ -35,7 +35,8 @@ package enum ContentCoding: String, Sendable, CaseIterable {
             }
         }
         switch result {
-        case LLMCODING_OK: return unsafe PaddedBytes(adopting: block.bytes, count: block.length)
+        case LLMCODING_OK:
+            return unsafe PaddedBytes(adoptingMapping: block.bytes, of: block.mapped_length, count: block.length)
         case LLMCODING_TOO_LARGE: throw .tooLarge
         case LLMCODING_OUT_OF_MEMORY: throw .outOfMemory
         default: throw .malformed
@@ -56,7 +57,7 @@ package enum ContentCoding: String, Sendable, CaseIterable {
             }
         }
         guard result == LLMCODING_OK else { return nil }
-        defer { unsafe free(block.bytes) }
+        defer { unsafe munmap(block.bytes, block.mapped_length) }
         return unsafe Array(UnsafeRawBufferPointer(start: block.bytes, count: block.length))
     }
 }

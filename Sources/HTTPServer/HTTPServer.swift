@@ -17,8 +17,10 @@ private import CHTTPShim
         package var bodyLimitBytes = 32 << 20
         package var connections = 4096
         package var threads = 2
-        /// Seconds without a byte. Longer than the usual scrape interval, so that scrapes keep their connection.
-        package var idleTimeoutSeconds = 75
+        /// Seconds without a byte. Longer than the usual scrape interval of 15 s, so that scrapes keep their connection;
+        /// not much longer, because libmicrohttpd 0.9.75 misses the end of a peer that arrives together with the last
+        /// part of an unfinished request (an edge of epoll that it takes for read), and only this timer finds it.
+        package var idleTimeoutSeconds = 20
 
         package init() {}
     }

@@ -171,11 +171,9 @@ enum JSONValue {
     /// The `Double` nearest to a number; infinite where it is past all of them.
     var double: Double { unsafe csimdjson_double(bytes.baseAddress, bytes.count) }
 
-    func equals(_ text: String) -> Bool {
-        let other = text.utf8Span.span
-        guard other.count == count else { return false }
-        for index in 0..<count where unsafe other[index] != bytes[index] { return false }
-        return true
+    func equals(_ other: [UInt8]) -> Bool {
+        guard other.count == count, let start = unsafe bytes.baseAddress else { return other.isEmpty && isEmpty }
+        return unsafe memcmp(start, other, count) == 0
     }
 }
 

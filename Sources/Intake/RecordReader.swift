@@ -30,9 +30,10 @@ struct RecordReader {
 
     /// - Parameter index: the record's place in the body.
     /// - Throws: the first error in the order of the contract's table.
-    mutating func read(_ object: JSONObject, index: Int, warnings: inout BodyWarnings) throws(RecordRejection) -> Event {
+    mutating func read(_ object: JSONObject, index: Int, warnings: inout BodyWarnings) throws(RecordRejection) -> Event
+    {
         // Looked at before its turn: it decides what is required.
-        let isStart = if case .string(let event) = object[.event] { event.equals("start") } else { false }
+        let isStart = if case .string(let event) = object[.event] { event.elementsEqual("start".utf8) } else { false }
 
         guard let agentName = try name(object, .agentName, memory: &agentName) else {
             throw .missing(.agentName, object[.agentName])
@@ -93,7 +94,8 @@ struct RecordReader {
     private mutating func status(_ object: JSONObject) throws(RecordRejection) -> LabelValue {
         guard let name = try string(object, .status) else { return CallRecord.success }
         if let known = status.value(ifEqualTo: name) { return known }
-        let isFormed = (1...Self.statusBytes).contains(name.count) && name[0].isLowercaseLetter
+        let isFormed =
+            (1...Self.statusBytes).contains(name.count) && name[0].isLowercaseLetter
             && name.allSatisfy { $0.isLowercaseLetter || $0.isDigit || $0 == UInt8(ascii: "_") }
         guard isFormed else {
             throw .invalidFormat(
@@ -115,7 +117,8 @@ struct RecordReader {
         }
         guard let name = try string(object, .errorType) else { return Self.unknownError }
         if let known = errorType.value(ifEqualTo: name) { return known }
-        let isFormed = (1...Self.errorTypeBytes).contains(name.count)
+        let isFormed =
+            (1...Self.errorTypeBytes).contains(name.count)
             && (name[0].isLetter || name[0].isDigit || name[0] == UInt8(ascii: "_"))
             && name.allSatisfy { $0.isLetter || $0.isDigit || "_.:-".utf8.contains($0) }
         guard isFormed else {
@@ -182,7 +185,7 @@ struct RecordReader {
 
     private func checkEvent(_ object: JSONObject) throws(RecordRejection) {
         guard let event = try string(object, .event) else { return }
-        guard event.equals("end") || event.equals("start") else {
+        guard event.elementsEqual("end".utf8) || event.elementsEqual("start".utf8) else {
             throw .invalidFormat(.event, event, expected: "\"end\" or \"start\"")
         }
     }
@@ -249,8 +252,8 @@ struct RecordReader {
         if let id {
             digestInput.append(last: id)
         } else if let idempotencyKey {
-            digestInput.append(last: idempotencyKey.text.utf8)
-            digestInput.append(last: "/\(index)".utf8)
+            digestInput.append(last: idempotencyKey.text)
+            digestInput.append(last: "/\(index)")
         }
         return Digest(bits: digestInput.digest128)
     }
@@ -281,15 +284,17 @@ struct RecordReader {
 /// The last value that a field had.
 private struct RepeatedName {
     private var last: LabelValue?
+    private var bytes: [UInt8] = []
 
     func value(ifEqualTo text: JSONText) -> LabelValue? {
-        guard let last, text.equals(last.text) else { return nil }
+        guard let last, text.equals(bytes) else { return nil }
         return last
     }
 
     mutating func remember(_ text: JSONText) -> LabelValue {
         let value = LabelValue(text.string)
         last = value
+        bytes = Array(text)
         return value
     }
 }

@@ -98,9 +98,16 @@ extension JSONFault {
     /// What is wrong and where, for a person.
     func reason(in text: some Collection<UInt8>) -> String {
         switch kind {
-        case .syntax: "unexpected text near byte \(offset)"
         case .incomplete: "an array or object is not closed"
-        case .trailing: "something follows the end of the value, or an array or object is not closed"
+        case .syntax, .trailing:
+            // Most often the sender was cut short.
+            if Self.isCutShort(text) {
+                "an array or object is not closed"
+            } else if kind == .trailing {
+                "something follows the end of the value"
+            } else {
+                "unexpected text near byte \(offset)"
+            }
         case .number: "no JSON number at byte \(offset)"
         case .escape: "an invalid escape in the string at byte \(offset)"
         case .depth: "arrays and objects nested deeper than \(JSONReader.depthLimit) levels at byte \(offset)"
@@ -111,6 +118,32 @@ extension JSONFault {
         case .controlCharacter: "a control character in a string that must be escaped" + Self.place(in: text, of: kind)
         case .unclosedString: "a string is not closed" + Self.place(in: text, of: kind)
         }
+    }
+
+    /// Whether more arrays and objects begin than end.
+    private static func isCutShort(_ text: some Collection<UInt8>) -> Bool {
+        var open = 0
+        var isInString = false
+        var isEscaped = false
+        for byte in text {
+            if isInString {
+                if isEscaped {
+                    isEscaped = false
+                } else if byte == UInt8(ascii: "\\") {
+                    isEscaped = true
+                } else if byte == UInt8(ascii: "\"") {
+                    isInString = false
+                }
+                continue
+            }
+            switch byte {
+            case UInt8(ascii: "\""): isInString = true
+            case UInt8(ascii: "["), UInt8(ascii: "{"): open += 1
+            case UInt8(ascii: "]"), UInt8(ascii: "}"): open -= 1
+            default: break
+            }
+        }
+        return open > 0
     }
 
     /// Bytes before the first that is not UTF-8.

@@ -75,7 +75,8 @@ def test_text_is_the_default(standing, accept):
 @pytest.mark.parametrize("accept", [
     PROMETHEUS_2, PROMETHEUS_3, OPENMETRICS, "application/openmetrics-text",
     "application/openmetrics-text; version=1.0.0; charset=utf-8", "APPLICATION/OpenMetrics-Text",
-    "text/plain;q=0.5, application/openmetrics-text;q=0.9", "text/plain;q=0.5,application/openmetrics-text",
+    "text/plain;q=0.5, application/openmetrics-text;q=0.9", "application/openmetrics-text, text/plain",
+    "text/plain;q=0.5,application/openmetrics-text",
     "application/openmetrics-text;q=0.2,*/*;q=0.1", "text/plain;q=0, application/openmetrics-text;q=0.001",
 ])
 def test_openmetrics_is_given_to_those_who_prefer_it(standing, accept):

@@ -242,6 +242,8 @@ def test_a_decimal_is_taken_up_to_its_bound_and_no_further(standing, field, most
         assert_accepted(standing, fresh(**{field: Raw(text)}))
     for text in ("-1", "-0.001", "-1e-7", f"{most}.001", str(most + 1), "1e20", "1e300"):
         assert_rejected(standing, fresh(**{field: Raw(text)}), "out_of_range", field)
+    # Bounds hold before rounding.
+    assert_rejected(standing, fresh(**{field: Raw(f"{most}.{'0' * 30}1")}), "out_of_range", field)
     for text in ('"1"', "true", "[]", "{}", '"NaN"'):
         assert_rejected(standing, fresh(**{field: Raw(text)}), "wrong_type", field)
 
@@ -387,7 +389,8 @@ def test_a_start_needs_its_agent_and_id_only(standing, record, code, field):
     ("2024-02-30T12:00:00Z", "invalid_format"), ("2023-02-29T12:00:00Z", "invalid_format"),
     ("2024-05-01T24:00:00Z", "invalid_format"), ("2024-05-01T12:60:00Z", "invalid_format"),
     ("2024-05-01T12:00:00.Z", "invalid_format"), ("2024-05-01T12:00:00+2:00", "invalid_format"),
-    ("2024-05-01T12:00:00Zjunk", "invalid_format"), ("1714564800", "invalid_format"),
+    ("2024-05-01T12:00:60Z", "invalid_format"), ("2024-05-01 12:00:00Z", "invalid_format"),
+    ("2024-05-01T12:00:00Zjunk", "invalid_format"), (Raw("-1"), "out_of_range"), ("1714564800", "invalid_format"),
     (True, "wrong_type"), ({}, "wrong_type"),
 ], ids=repr)
 def test_a_timestamp_of_another_form_is_rejected(standing, value, code):
@@ -396,7 +399,7 @@ def test_a_timestamp_of_another_form_is_rejected(standing, value, code):
 
 @pytest.mark.parametrize("value", [
     "2024-05-01T12:00:00Z", "2024-02-29T12:00:00Z", "2024-05-01T12:00:00.123456789Z", "2024-05-01T12:00:00+02:00",
-    "2024-05-01T12:00:00-11:30", "2016-12-31T23:59:60Z", "1970-01-01T00:00:00Z", "2099-01-01T00:00:00Z",
+    "2024-05-01T12:00:00-11:30", "2016-12-31T23:59:60Z", "2017-01-01T00:59:60+01:00", "1970-01-01T00:00:00Z", "2099-01-01T00:00:00Z",
     0, 1714564800, Raw("1714564800.125"), Raw("1.7145648e9"), None,
 ], ids=repr)
 def test_a_timestamp_is_rfc_3339_or_unix_seconds(standing, value):
@@ -538,6 +541,14 @@ def test_an_unknown_field_is_ignored_counted_and_named(standing, value):
 def test_a_field_is_known_by_its_exact_name_only(standing, key):
     told = assert_accepted(standing, {**fresh(), key: 1})
     assert told["warnings"]
+
+
+def test_the_unknown_fields_of_a_rejected_record_count_and_are_warned_of_too(standing):
+    before = standing.scrape().total("llm_exporter_unknown_fields_total")
+    told = standing.post([fresh(), {**fresh(), "modell": "x", "model": ABSENT}])
+    assert told.outcome() == (1, 0, 1)
+    assert any("modell" in warning for warning in told.json["warnings"]), told
+    assert standing.scrape().total("llm_exporter_unknown_fields_total") == before + 1
 
 
 def test_a_record_without_unknown_fields_has_no_warnings(standing):

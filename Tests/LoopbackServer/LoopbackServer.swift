@@ -56,7 +56,13 @@ import Synchronization
         DispatchQueue(label: "loopback.accept").async { [log] in
             while true {
                 let connection = accept(listener, nil, nil)
-                guard connection >= 0 else { return }
+                guard connection >= 0 else {
+                    // EINVAL is the server's end. Closed here and nowhere else: this loop must never accept from a
+                    // descriptor that was given anew to another server.
+                    if errno != EINVAL { continue }
+                    close(listener)
+                    return
+                }
                 log.state.withLock {
                     $0.accepted += 1
                     $0.open.insert(connection)
@@ -74,9 +80,8 @@ import Synchronization
     }
 
     deinit {
-        // `accept` returns an error after this, which ends its loop.
+        // `accept` returns an error after this, which ends its loop and closes it.
         _ = shutdown(listener, Int32(SHUT_RDWR))
-        close(listener)
         log.state.withLock {
             for connection in $0.open { _ = shutdown(connection, Int32(SHUT_RDWR)) }
         }

@@ -1,5 +1,5 @@
-// gzip, deflate and zstd over whole bodies, with a bound on what they may become: zlib's inflateInit2 is a macro, and the
-// growing of a malloc block without copying it twice is C's business.
+// gzip, deflate and zstd over whole bodies, with a bound on what they may become: zlib's inflateInit2 is a macro, and
+// results lie in mappings that take memory only as they are written.
 #ifndef CCONTENTCODING_H
 #define CCONTENTCODING_H
 
@@ -15,9 +15,10 @@ typedef enum {
 } llmcoding_result;
 
 typedef struct {
-    /// From malloc; the receiver frees it. NULL unless the result is LLMCODING_OK and `length` above 0.
+    /// Whole pages from mmap, which the receiver unmaps; NULL unless the result is LLMCODING_OK.
     void *bytes;
     size_t length;
+    size_t mapped_length;
 } llmcoding_block;
 
 /// Decodes gzip (RFC 1952, several members too) or deflate (RFC 9110, section 8.4.1.2: zlib's format; raw deflate, which
@@ -25,7 +26,7 @@ typedef struct {
 llmcoding_result llmcoding_inflate(
     const void *input, size_t length, size_t limit, size_t padding, llmcoding_block *output);
 
-/// Decodes zstd frames (RFC 8878), with windows up to 8 MiB (RFC 9659).
+/// Decodes zstd frames (RFC 8878).
 llmcoding_result llmcoding_unzstd(
     const void *input, size_t length, size_t limit, size_t padding, llmcoding_block *output);
 
