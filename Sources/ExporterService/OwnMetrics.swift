@@ -54,11 +54,11 @@ final class OwnMetrics: Sendable {
         }
     }
 
-    func took(_ errors: RecordErrors, unknownFields: Int) {
+    func took(_ outcome: BatchOutcome, unknownFields: Int) {
         counts.withLock { counts in
-            counts.accepted += Int64(errors.accepted)
-            counts.duplicates += Int64(errors.duplicates)
-            for (_, rejection) in errors.rejections { counts.rejected[rejection.code, default: 0] += 1 }
+            counts.accepted += Int64(outcome.accepted)
+            counts.duplicates += Int64(outcome.duplicates)
+            for (_, rejection) in outcome.rejections { counts.rejected[rejection.code, default: 0] += 1 }
             counts.unknownFields += Int64(unknownFields)
         }
     }

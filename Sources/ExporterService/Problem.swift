@@ -6,7 +6,7 @@ struct Problem: Sendable {
     let status: Int
     let detail: String
     var headers: [(name: String, value: String)] = []
-    var errors: RecordErrors?
+    var outcome: BatchOutcome?
     var closesConnection = false
 
     /// Seconds after which a sender should try again; for refusals that applied nothing.
@@ -21,7 +21,7 @@ struct Problem: Sendable {
             json.number(status)
             json.key("detail")
             json.string(detail)
-            errors?.write(to: &json)
+            outcome?.write(to: &json)
         }
         return Response(
             status: status, headers: [("Content-Type", "application/problem+json")] + headers, body: json.bytes,
@@ -49,16 +49,19 @@ struct Problem: Sendable {
     }
 }
 
-/// The rejected records of one request, as answers list them.
-struct RecordErrors: Sendable {
+/// What became of one request's records, as acknowledgements and problems tell it.
+struct BatchOutcome: Sendable {
     let accepted: Int
     let duplicates: Int
     let rejections: [(index: Int, rejection: RecordRejection)]
+    let warnings: [String]
 
     /// Listed in one answer; the count says how many there were.
     static let listed = 100
 
-    /// Writes the members that an acknowledgement and a problem share.
+    /// Whether there were records and none of them was, or had been, counted.
+    var isRefused: Bool { !rejections.isEmpty && accepted + duplicates == 0 }
+
     func write(to json: inout JSONText) {
         json.key("accepted")
         json.number(accepted)
@@ -83,5 +86,8 @@ struct RecordErrors: Sendable {
                 }
             }
         }
+        guard !warnings.isEmpty else { return }
+        json.key("warnings")
+        json.array { json in for warning in warnings { json.string(warning) } }
     }
 }

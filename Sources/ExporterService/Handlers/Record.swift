@@ -17,11 +17,11 @@ extension Service {
         ledger.submit(batch.events) { [metrics] result in
             switch result {
             case .success(let verdict):
-                let errors = RecordErrors(
+                let outcome = BatchOutcome(
                     accepted: verdict.accepted, duplicates: verdict.duplicates,
-                    rejections: Self.merged(batch.rejections, verdict.rejections))
-                metrics.took(errors, unknownFields: batch.unknownFields)
-                reply.send(Self.acknowledgement(errors, warnings: batch.warnings))
+                    rejections: Self.merged(batch.rejections, verdict.rejections), warnings: batch.warnings)
+                metrics.took(outcome, unknownFields: batch.unknownFields)
+                reply.send(Self.acknowledgement(of: outcome))
             case .failure(.tooManyOpenCalls):
                 reply.send(
                     .retryLater(
@@ -99,19 +99,14 @@ extension Service {
         return (left + right).sorted { $0.index < $1.index }
     }
 
-    private static func acknowledgement(_ errors: RecordErrors, warnings: [String]) -> Response {
-        if !errors.rejections.isEmpty, errors.accepted + errors.duplicates == 0 {
-            let count = errors.rejections.count
+    private static func acknowledgement(of outcome: BatchOutcome) -> Response {
+        if outcome.isRefused {
+            let count = outcome.rejections.count
             let detail = count == 1 ? "the record was rejected" : "all \(count) records were rejected"
-            return Problem(status: 422, detail: detail + "; errors says why", errors: errors).response
+            return Problem(status: 422, detail: detail + "; errors says why", outcome: outcome).response
         }
         var json = JSONText()
-        json.object { json in
-            errors.write(to: &json)
-            guard !warnings.isEmpty else { return }
-            json.key("warnings")
-            json.array { json in for warning in warnings { json.string(warning) } }
-        }
+        json.object { json in outcome.write(to: &json) }
         return .json(200, json)
     }
 }
