@@ -552,6 +552,12 @@ def test_the_unknown_fields_of_a_rejected_record_count_and_are_warned_of_too(sta
     assert standing.scrape().total("llm_exporter_unknown_fields_total") == before + 1
 
 
+def test_a_refused_request_is_told_of_its_misspelt_field(standing):
+    told = standing.post({**fresh(), "modell": "x", "model": ABSENT}).problem(422)
+    assert told["errors"][0]["field"] == "model" and told["rejected"] == 1
+    assert any("modell" in warning for warning in told["warnings"]), told
+
+
 def test_a_record_without_unknown_fields_has_no_warnings(standing):
     told = assert_accepted(standing, fresh(input_tokens=1))
     assert told.get("warnings", []) == []
