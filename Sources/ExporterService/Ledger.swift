@@ -146,7 +146,7 @@ package final class Ledger: Sendable {
                 case .duplicate: verdict.duplicates += 1
                 }
             } catch {
-                verdict.rejections.append((placed.index, error))
+                verdict.rejections.append(index: placed.index, error)
             }
         }
         return .success(verdict)
@@ -165,7 +165,7 @@ package final class Ledger: Sendable {
 package struct Verdict: Sendable {
     package var accepted = 0
     package var duplicates = 0
-    package var rejections: [(index: Int, rejection: RecordRejection)] = []
+    package var rejections = RejectedRecords()
 }
 
 /// Why nothing of a request was applied.

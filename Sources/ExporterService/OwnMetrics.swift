@@ -58,7 +58,7 @@ final class OwnMetrics: Sendable {
         counts.withLock { counts in
             counts.accepted += Int64(outcome.accepted)
             counts.duplicates += Int64(outcome.duplicates)
-            for (_, rejection) in outcome.rejections { counts.rejected[rejection.code, default: 0] += 1 }
+            counts.rejected.merge(outcome.rejections.counts.mapValues(Int64.init), uniquingKeysWith: +)
             counts.unknownFields += Int64(unknownFields)
         }
     }

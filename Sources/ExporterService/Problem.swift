@@ -53,11 +53,8 @@ struct Problem: Sendable {
 struct BatchOutcome: Sendable {
     let accepted: Int
     let duplicates: Int
-    let rejections: [(index: Int, rejection: RecordRejection)]
+    let rejections: RejectedRecords
     let warnings: [String]
-
-    /// Listed in one answer; the count says how many there were.
-    static let listed = 100
 
     /// Whether there were records and none of them was, or had been, counted.
     var isRefused: Bool { !rejections.isEmpty && accepted + duplicates == 0 }
@@ -71,7 +68,7 @@ struct BatchOutcome: Sendable {
         json.number(rejections.count)
         json.key("errors")
         json.array { json in
-            for (index, rejection) in rejections.prefix(Self.listed) {
+            for (index, rejection) in rejections.listed {
                 json.object { json in
                     json.key("index")
                     json.number(index)

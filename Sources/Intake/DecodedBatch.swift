@@ -4,8 +4,7 @@ package import Model
 package struct DecodedBatch: Sendable {
     /// In the order of the body.
     package let events: [(index: Int, event: Event)]
-    /// All of them, in the order of the body.
-    package let rejections: [(index: Int, rejection: RecordRejection)]
+    package let rejections: RejectedRecords
     /// For the sender; no two alike, and few.
     package let warnings: [String]
     /// Fields that the contract does not know, counted each time they occur.

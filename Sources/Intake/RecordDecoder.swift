@@ -30,7 +30,7 @@ private struct Decoding: ~Copyable {
     private var reader = JSONReader()
     private var records: RecordReader
     private var events: [(index: Int, event: Event)] = []
-    private var rejections: [(index: Int, rejection: RecordRejection)] = []
+    private var rejections = RejectedRecords()
     private var warnings = BodyWarnings()
 
     /// No record that is accepted is shorter: its braces, three required keys and their values.
@@ -169,7 +169,7 @@ private struct Decoding: ~Copyable {
     }
 
     private mutating func reject(_ rejection: RecordRejection, index: Int, line: Int?) {
-        rejections.append((index, line.map(rejection.onLine) ?? rejection))
+        rejections.append(index: index, line.map(rejection.onLine) ?? rejection)
     }
 }
 

@@ -443,6 +443,23 @@ def test_a_client_that_disconnects_halfway_leaves_nothing_behind(exporter, part,
 
 
 @pytest.mark.heavy
+@pytest.mark.parametrize("separator, opening, closing, content_type", [
+    (b",", b"[", b"]", "application/json"), (b"\n", b"", b"", "application/x-ndjson")], ids=["array", "ndjson"])
+def test_a_body_of_nothing_but_bad_records_is_counted_in_bounded_memory(
+        start, separator, opening, closing, content_type):
+    limit_mib = 8
+    exporter = start("--web.max-body-size", f"{limit_mib}MiB")
+    exporter.post(call()).outcome()
+    exporter.forget_memory_peak()
+    before = exporter.memory_kib("VmRSS")
+    count = (limit_mib << 20) // 3 - 1
+    told = exporter.post(opening + separator.join([b"{}"] * count) + closing, {"Content-Type": content_type}).problem(422)
+    assert told["rejected"] == count and len(told["errors"]) == 100
+    # An array is indexed before it is read, at six bytes a byte; messages of millions of records would be gigabytes.
+    assert exporter.memory_kib("VmHWM") - before <= limit_mib * 10 * 1024
+
+
+@pytest.mark.heavy
 def test_clients_that_disconnect_as_they_send_leave_nothing_behind_past_the_idle_time_out(exporter):
     """libmicrohttpd may read the last bytes without seeing that the stream ends there: then its idle timer does."""
     exporter.get("/-/healthy")

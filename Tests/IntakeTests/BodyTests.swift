@@ -99,7 +99,7 @@ import Testing
             let lines = Array((record() + "\n").utf8) + body + Array(("\n" + record()).utf8)
             let batch = try decode(lines, .ndjson)
             #expect(batch.events.map(\.index) == [0, 2])
-            #expect(batch.rejections.map(\.rejection.code) == [.malformedJSON])
+            #expect(batch.rejections.listed.map(\.rejection.code) == [.malformedJSON])
         }
     }
 
@@ -120,9 +120,9 @@ import Testing
     func arrays() throws {
         let batch = try decode("[\(record()),5,null,[1,{}],\"x\",\(record(#""latency_ms":-1"#)),{},\(record())]")
         #expect(batch.events.map(\.index) == [0, 7])
-        #expect(batch.rejections.map(\.index) == [1, 2, 3, 4, 5, 6])
+        #expect(batch.rejections.listed.map(\.index) == [1, 2, 3, 4, 5, 6])
         #expect(
-            batch.rejections.map(\.rejection.code)
+            batch.rejections.listed.map(\.rejection.code)
                 == [.notAnObject, .notAnObject, .notAnObject, .notAnObject, .outOfRange, .missing])
     }
 
@@ -134,13 +134,15 @@ import Testing
                 + "\(record(#""cost_usd":-1"#))\n\(good)",
             .ndjson)
         #expect(batch.events.map(\.index) == [0, 2, 9])
-        #expect(batch.rejections.map(\.index) == [1, 3, 4, 5, 6, 7, 8])
-        let codes = batch.rejections.map(\.rejection.code)
+        #expect(batch.rejections.listed.map(\.index) == [1, 3, 4, 5, 6, 7, 8])
+        let codes = batch.rejections.listed.map(\.rejection.code)
         #expect(
             codes == [
                 .malformedJSON, .malformedJSON, .malformedJSON, .notAnObject, .malformedJSON, .notAnObject, .outOfRange,
             ])
-        let lines = batch.rejections.map { $0.rejection.message.split(separator: " ").suffix(2).joined(separator: " ") }
+        let lines = batch.rejections.listed.map {
+            $0.rejection.message.split(separator: " ").suffix(2).joined(separator: " ")
+        }
         #expect(lines == ["(line 3)", "(line 5)", "(line 6)", "(line 7)", "(line 8)", "(line 9)", "(line 10)"])
     }
 
@@ -149,9 +151,9 @@ import Testing
         let good = record()
         let batch = try decode("{\"agent_name\":\n\(good)\n\(good)")
         #expect(batch.events.map(\.index) == [1, 2])
-        #expect(batch.rejections.map(\.rejection.code) == [.malformedJSON])
-        #expect(try decode("\(good)\nhello").rejections.map(\.rejection.code) == [.malformedJSON])
-        #expect(try decode("\(good)\n[1]\n\(good)").rejections.map(\.rejection.code) == [.notAnObject])
+        #expect(batch.rejections.listed.map(\.rejection.code) == [.malformedJSON])
+        #expect(try decode("\(good)\nhello").rejections.listed.map(\.rejection.code) == [.malformedJSON])
+        #expect(try decode("\(good)\n[1]\n\(good)").rejections.listed.map(\.rejection.code) == [.notAnObject])
         #expect(try decode("\(good)\n\n \n").onlyRecord != nil)
     }
 

@@ -33,7 +33,7 @@ extension DecodedBatch {
 
     /// The only rejection, if nothing was taken.
     var onlyRejection: RecordRejection? {
-        events.isEmpty && rejections.count == 1 ? rejections[0].rejection : nil
+        events.isEmpty && rejections.count == 1 ? rejections.listed[0].rejection : nil
     }
 }
 

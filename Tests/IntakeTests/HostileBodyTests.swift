@@ -53,7 +53,7 @@ private struct SeededNumbers: RandomNumberGenerator {
                 do {
                     let batch = try decode(body, format, key: round % 2 == 0 ? "k" : nil)
                     taken += batch.events.count
-                    for rejection in batch.rejections {
+                    for rejection in batch.rejections.listed {
                         #expect(rejection.rejection.message.utf8.count < 400)
                         #expect(rejection.rejection.message.unicodeScalars.allSatisfy { $0.value >= 0x20 })
                     }

@@ -19,7 +19,7 @@ extension Service {
             case .success(let verdict):
                 let outcome = BatchOutcome(
                     accepted: verdict.accepted, duplicates: verdict.duplicates,
-                    rejections: Self.merged(batch.rejections, verdict.rejections), warnings: batch.warnings)
+                    rejections: batch.rejections.merging(verdict.rejections), warnings: batch.warnings)
                 metrics.took(outcome, unknownFields: batch.unknownFields)
                 reply.send(Self.acknowledgement(of: outcome))
             case .failure(.tooManyOpenCalls):
@@ -88,15 +88,6 @@ extension Service {
             case .outOfMemory: throw Refusal(.retryLater("no memory to decode this body; nothing was applied"))
             }
         }
-    }
-
-    /// Both lists are in the order of the body; so is the result.
-    private static func merged(
-        _ left: [(index: Int, rejection: RecordRejection)], _ right: [(index: Int, rejection: RecordRejection)]
-    ) -> [(index: Int, rejection: RecordRejection)] {
-        if left.isEmpty { return right }
-        if right.isEmpty { return left }
-        return (left + right).sorted { $0.index < $1.index }
     }
 
     private static func acknowledgement(of outcome: BatchOutcome) -> Response {
