@@ -13,7 +13,7 @@ struct Problem: Sendable {
     static let retryAfterSeconds = 1
 
     var response: Response {
-        var json = JSONText()
+        var json = JSONWriter()
         json.object { json in
             json.key("title")
             json.string(Self.title(of: status))
@@ -59,7 +59,7 @@ struct BatchOutcome: Sendable {
     /// Whether there were records and none of them was, or had been, counted.
     var isRefused: Bool { !rejections.isEmpty && accepted + duplicates == 0 }
 
-    func write(to json: inout JSONText) {
+    func write(to json: inout JSONWriter) {
         json.key("accepted")
         json.number(accepted)
         json.key("duplicates")

@@ -147,7 +147,7 @@ extension Response {
         Response(status: status, headers: [("Content-Type", "text/plain; charset=utf-8")], body: Array(body.utf8))
     }
 
-    static func json(_ status: Int, _ body: JSONText) -> Response {
+    static func json(_ status: Int, _ body: JSONWriter) -> Response {
         Response(status: status, headers: [("Content-Type", "application/json")], body: body.bytes)
     }
 }

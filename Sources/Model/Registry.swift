@@ -108,13 +108,11 @@ package struct SeriesSelection: Sendable {
     }
 }
 
-/// What forgetting took out of the totals. Sums are of 128 bits: a sum over sets may pass what one set may hold.
+/// What forgetting took out of the totals.
 package struct ForgottenTotals: Sendable {
+    /// Sets that were removed.
     package private(set) var series = 0
-    package private(set) var calls: Int128 = 0
-    package private(set) var failedCalls: Int128 = 0
-    package private(set) var tokens: Int128 = 0
-    package private(set) var picoUSD: Int128 = 0
+    package private(set) var sums = CallSums()
     /// Whether nothing is left of the agent, its calls in flight included.
     package internal(set) var removesAgent = false
 
@@ -123,9 +121,6 @@ package struct ForgottenTotals: Sendable {
 
     mutating func add(_ totals: CallTotals) {
         series += 1
-        calls += Int128(totals.calls.total)
-        failedCalls += Int128(totals.failedCalls)
-        tokens += Int128(totals.tokens)
-        picoUSD += totals.cost?.picoUSD ?? 0
+        sums.add(totals)
     }
 }

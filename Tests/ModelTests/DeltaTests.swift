@@ -303,7 +303,7 @@ import Testing
         }
         state.take([.started("A", .example(1))])
         let part = state.forget(SeriesSelection(agentName: "A", model: "m1"))
-        #expect([part.calls, part.failedCalls, part.tokens, part.picoUSD] == [2, 1, 10, 7])
+        #expect([part.sums.calls, part.sums.failedCalls, part.sums.tokens, part.sums.picoUSD] == [2, 1, 10, 7])
         #expect(part.series == 1 && !part.removesAgent && !part.isEmpty)
         #expect(state.registry.places == 2)
         // Of families with fewer labels, those that another set still needs stay.

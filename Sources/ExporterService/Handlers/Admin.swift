@@ -30,18 +30,11 @@ extension Service {
                 return
             }
             log.info("Forgot series", metadata: ["series": "\(forgotten.series)"])
-            var json = JSONText()
+            var json = JSONWriter()
             json.object { json in
                 json.key("series")
                 json.number(forgotten.series)
-                json.key("calls")
-                json.number(forgotten.calls)
-                json.key("tokens")
-                json.number(forgotten.tokens)
-                json.key("cost_usd")
-                json.number(forgotten.picoUSD, scale: Money.scale)
-                json.key("errors")
-                json.number(forgotten.failedCalls)
+                forgotten.sums.write(to: &json)
             }
             reply.send(.json(200, json))
         }

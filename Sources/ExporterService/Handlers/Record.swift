@@ -96,7 +96,7 @@ extension Service {
             let detail = count == 1 ? "the record was rejected" : "all \(count) records were rejected"
             return Problem(status: 422, detail: detail + "; errors says why", outcome: outcome).response
         }
-        var json = JSONText()
+        var json = JSONWriter()
         json.object { json in outcome.write(to: &json) }
         return .json(200, json)
     }

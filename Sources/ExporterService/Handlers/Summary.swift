@@ -9,54 +9,27 @@ extension Service {
     }
 }
 
-/// Totals over sets. 128 bits: a sum over sets may pass what one set may hold.
+/// Totals of all sets, by agent and by model.
 struct Summary {
-    private var total = Line()
-    private var agents = TouchedLines()
-    private var models = TouchedLines()
+    private var total = CallSums()
+    private var agents = Lines()
+    private var models = Lines()
 
-    private struct Line {
-        var calls: Int128 = 0
-        var errors: Int128 = 0
-        var tokens: Int128 = 0
-        var picoUSD: Int128 = 0
-
-        mutating func add(_ totals: CallTotals) {
-            calls += Int128(totals.calls.total)
-            errors += Int128(totals.failedCalls)
-            tokens += Int128(totals.tokens)
-            picoUSD += totals.cost?.picoUSD ?? 0
-        }
-
-        func write(to json: inout JSONText) {
-            json.object { json in
-                json.key("calls")
-                json.number(calls)
-                json.key("tokens")
-                json.number(tokens)
-                json.key("cost_usd")
-                json.number(picoUSD, scale: Money.scale)
-                json.key("errors")
-                json.number(errors)
-            }
-        }
-    }
-
-    /// Lines by name, in the order of the first.
-    private struct TouchedLines {
+    /// Sums by name, in the order of the first.
+    private struct Lines {
         var names: [LabelValue] = []
-        var lines: [LabelValue: Line] = [:]
+        var sums: [LabelValue: CallSums] = [:]
 
         mutating func add(_ totals: CallTotals, to name: LabelValue) {
-            if lines[name] == nil { names.append(name) }
-            lines[name, default: Line()].add(totals)
+            if sums[name] == nil { names.append(name) }
+            sums[name, default: CallSums()].add(totals)
         }
 
-        func write(to json: inout JSONText) {
+        func write(to json: inout JSONWriter) {
             json.object { json in
                 for name in names {
                     json.key(name.text)
-                    lines[name]?.write(to: &json)
+                    json.object { json in sums[name]?.write(to: &json) }
                 }
             }
         }
@@ -70,15 +43,15 @@ struct Summary {
         }
     }
 
-    var json: JSONText {
-        var json = JSONText()
+    var json: JSONWriter {
+        var json = JSONWriter()
         json.object { json in
             json.key("total_calls")
             json.number(total.calls)
             json.key("success_calls")
-            json.number(total.calls - total.errors)
+            json.number(total.calls - total.failedCalls)
             json.key("error_calls")
-            json.number(total.errors)
+            json.number(total.failedCalls)
             json.key("total_tokens")
             json.number(total.tokens)
             json.key("total_cost_usd")
@@ -89,5 +62,19 @@ struct Summary {
             models.write(to: &json)
         }
         return json
+    }
+}
+
+extension CallSums {
+    /// Writes the members that a line of the summary and the answer to forgetting share.
+    func write(to json: inout JSONWriter) {
+        json.key("calls")
+        json.number(calls)
+        json.key("tokens")
+        json.number(tokens)
+        json.key("cost_usd")
+        json.number(picoUSD, scale: Money.scale)
+        json.key("errors")
+        json.number(failedCalls)
     }
 }

@@ -1,14 +1,14 @@
 import Model
 
 /// JSON written by hand: answers are small, and money must come out as the exact decimal, not as a `Double`.
-struct JSONText {
+struct JSONWriter {
     private(set) var bytes: [UInt8] = []
     /// Whether the next value or key needs a comma before it.
     private var needsComma = false
 
-    mutating func object(_ body: (inout JSONText) -> Void) { nest("{", "}", body) }
+    mutating func object(_ body: (inout JSONWriter) -> Void) { nest("{", "}", body) }
 
-    mutating func array(_ body: (inout JSONText) -> Void) { nest("[", "]", body) }
+    mutating func array(_ body: (inout JSONWriter) -> Void) { nest("[", "]", body) }
 
     mutating func key(_ name: String) {
         string(name)
@@ -40,7 +40,7 @@ struct JSONText {
         PlainDecimal.append(value, scale: scale, to: &bytes)
     }
 
-    private mutating func nest(_ open: Unicode.Scalar, _ close: Unicode.Scalar, _ body: (inout JSONText) -> Void) {
+    private mutating func nest(_ open: Unicode.Scalar, _ close: Unicode.Scalar, _ body: (inout JSONWriter) -> Void) {
         separate()
         bytes.append(UInt8(ascii: open))
         needsComma = false

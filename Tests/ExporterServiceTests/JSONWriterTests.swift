@@ -2,10 +2,10 @@ import Testing
 
 @testable import ExporterService
 
-@Suite("JSON text") struct JSONTextTests {
+@Suite("JSON writer") struct JSONWriterTests {
     @Test("commas stand between values and keys, and nowhere else")
     func commas() {
-        var json = JSONText()
+        var json = JSONWriter()
         json.object { json in
             json.key("a")
             json.array { json in
@@ -25,7 +25,7 @@ import Testing
 
     @Test("strings are escaped as RFC 8259 demands, and no more")
     func escapes() {
-        var json = JSONText()
+        var json = JSONWriter()
         json.string("\"\\\n\u{1F}\u{7F}é😀/")
         #expect(String(decoding: json.bytes, as: UTF8.self) == "\"\\\"\\\\\\u000a\\u001f\u{7F}é😀/\"")
     }
