@@ -24,9 +24,9 @@ help: ## Prints this list
 .PHONY: run
 run: build ## Installs what is missing, builds, and runs the exporter on 127.0.0.1:10140
 	@echo
-	@echo 'Running $(BINARY) with no configuration; Ctrl-C stops it.'
-	@echo 'It takes records on http://$(ADDRESS)/record and shows them on http://$(ADDRESS)/metrics.'
-	@echo 'From another terminal:'
+	@echo 'Starting $(BINARY) with no configuration; Ctrl-C stops it.'
+	@echo 'Once it says "Listening on", it takes records on http://$(ADDRESS)/record and shows them on'
+	@echo 'http://$(ADDRESS)/metrics. From another terminal:'
 	@echo
 	@echo "  curl http://$(ADDRESS)/record -H 'Content-Type: application/json' -d '{"
 	@echo '    "agent_name": "ReviewerGPT", "provider": "openai", "model": "gpt-4o-mini", "id": "review-1",'

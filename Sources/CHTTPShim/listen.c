@@ -27,7 +27,7 @@ static int listen_on(const struct addrinfo *address, bool is_dual_stack)
     return -1;
 }
 
-int llmhttp_listen(const char *host, const char *port, const char **error)
+int llmhttp_listen(const char *host, const char *port, bool *is_in_use, const char **error)
 {
     const char *hosts[] = {host == NULL ? "::" : host, "0.0.0.0"};
     for (int index = 0; index < (host == NULL ? 2 : 1); index++) {
@@ -43,6 +43,7 @@ int llmhttp_listen(const char *host, const char *port, const char **error)
         freeaddrinfo(addresses);
         if (descriptor >= 0) return descriptor;
         *error = strerrordesc_np(reason);
+        *is_in_use = reason == EADDRINUSE;
         // IPv4 alone is the answer only to a system without IPv6, not to a port that is taken.
         if (reason != EAFNOSUPPORT && reason != EADDRNOTAVAIL) return -1;
     }

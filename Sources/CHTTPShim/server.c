@@ -9,11 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/socket.h>
 #include <time.h>
-#include <unistd.h>
 
-_Static_assert(MHD_VERSION >= 0x00097300, "MHD_OPTION_LISTEN_SOCKET with epoll and a quiescent pool needs 0.9.73");
+_Static_assert(MHD_VERSION >= 0x00097300, "MHD_OPTION_LISTEN_SOCKET with a pool of epoll threads is tested from 0.9.73 on");
 
 struct llmhttp_server {
     llmhttp_options options;
@@ -21,7 +19,7 @@ struct llmhttp_server {
     atomic_uint in_flight;
     // Handed to `handle` and not yet queued: a suspended connection at MHD_stop_daemon would abort the process.
     atomic_uint pending;
-    atomic_bool quiesced;
+    atomic_bool draining;
     atomic_bool refusing;
 };
 
@@ -148,7 +146,7 @@ void llmhttp_exchange_respond(
     } else {
         for (size_t index = 0; index < header_count; index++)
             MHD_add_response_header(response, headers[index].name, headers[index].value);
-        if (closes || atomic_load(&exchange->server->quiesced))
+        if (closes || atomic_load(&exchange->server->draining))
             MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
     }
     exchange->response = response;
@@ -197,6 +195,8 @@ static enum MHD_Result begin_request(llmhttp_exchange *exchange)
 {
     uint64_t limit = exchange->server->options.body_limit_bytes;
     exchange->fault = framing_fault(exchange->connection);
+    if (exchange->fault == LLMHTTP_FAULT_NONE && atomic_load(&exchange->server->draining))
+        exchange->fault = LLMHTTP_FAULT_DRAINING;
     if (exchange->fault != LLMHTTP_FAULT_NONE) return hand_over(exchange);
 
     const char *length = MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND, "Content-Length");
@@ -327,12 +327,9 @@ llmhttp_server *llmhttp_server_start(const llmhttp_options *options)
     return server;
 }
 
-void llmhttp_server_quiesce(llmhttp_server *server)
+void llmhttp_server_drain(llmhttp_server *server)
 {
-    atomic_store(&server->quiesced, true);
-    MHD_quiesce_daemon(server->daemon);
-    // Who connects from now on is refused, rather than left waiting in a backlog that nobody reads.
-    shutdown(server->options.listen_socket, SHUT_RDWR);
+    atomic_store(&server->draining, true);
 }
 
 unsigned llmhttp_server_requests_in_flight(llmhttp_server *server)
@@ -345,11 +342,7 @@ void llmhttp_server_stop(llmhttp_server *server)
     atomic_store(&server->refusing, true);
     struct timespec pause = {.tv_nsec = 1000 * 1000};
     while (atomic_load(&server->pending) > 0) nanosleep(&pause, NULL);
-    bool owns_socket = atomic_load(&server->quiesced);
-    int listen_socket = server->options.listen_socket;
     MHD_stop_daemon(server->daemon);
-    // libmicrohttpd closes the socket itself unless it was quiesced, which hands it back.
-    if (owns_socket) close(listen_socket);
     free(server);
 }
 

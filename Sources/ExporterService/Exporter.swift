@@ -79,14 +79,14 @@ package final class Exporter: Sendable {
         service.reload()
     }
 
-    /// Refuses new connections, answers what was taken, closes. Within 5 s; blocks.
+    /// Takes no more records, answers what was taken, closes. Within 5 s; blocks.
     package func stop() {
         service.isReady.store(false, ordering: .relaxed)
         let servers = servers.withLock { servers in
             defer { servers = [] }
             return servers
         }
-        for server in servers { server.quiesce() }
+        for server in servers { server.drain() }
         let deadline = ContinuousClock.now + Self.drainLimit
         while servers.contains(where: { $0.requestsInFlight > 0 }), ContinuousClock.now < deadline { usleep(2000) }
         for server in servers { server.stop() }
@@ -99,9 +99,13 @@ package struct StartError: Error, Sendable, CustomStringConvertible {
 
     fileprivate init(address: ListenAddress, cause: HTTPServerError) {
         switch cause {
+        case .addressInUse:
+            description =
+                "cannot listen on \(address): the address is in use; choose another with --web.listen-address, "
+                + "or stop the program that holds it (ss -ltnp names it)"
         case .cannotListen(let reason):
             description =
-                "cannot listen on \(address): \(reason); choose another address with --web.listen-address, or stop the program that holds it"
+                "cannot listen on \(address): \(reason); name an address of this host with --web.listen-address"
         case .cannotStart:
             description = "cannot serve \(address): libmicrohttpd refused to start; see the log at --log.level=debug"
         }

@@ -61,9 +61,18 @@ extension ListenAddress: CustomStringConvertible {
 }
 
 extension ExporterSettings {
-    /// Whether `path` can be the telemetry path: absolute, and no other route's.
+    /// Whether `path` can be the telemetry path: absolute, of characters that no client encodes (RFC 3986, section 2.3),
+    /// and no other route's.
     package static func isFreePath(_ path: String) -> Bool {
-        path.hasPrefix("/") && !path.contains("?")
+        path.hasPrefix("/")
+            && path.utf8.allSatisfy { byte in
+                switch byte {
+                case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                    UInt8(ascii: "0")...UInt8(ascii: "9"):
+                    true
+                default: "/-._~".utf8.contains(byte)
+                }
+            }
             && Route.allCases.allSatisfy { $0 == .telemetry || $0.path(telemetry: path) != path }
     }
 }

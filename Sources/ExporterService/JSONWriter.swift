@@ -6,6 +6,9 @@ struct JSONWriter {
     /// Whether the next value or key needs a comma before it.
     private var needsComma = false
 
+    /// The text as a reply's body: with a line feed, so that a terminal's prompt does not stick to it.
+    var line: [UInt8] { bytes + [UInt8(ascii: "\n")] }
+
     mutating func object(_ body: (inout JSONWriter) -> Void) { nest("{", "}", body) }
 
     mutating func array(_ body: (inout JSONWriter) -> Void) { nest("[", "]", body) }

@@ -102,6 +102,7 @@ package final class Ledger: Sendable {
         /// The latest moment seen: a clock that steps back must not make ids or leases younger.
         var now = Instant(unixMilliseconds: 0)
         var saysThatWindowIsShort = false
+        var saysThatLimitIsReached = false
     }
 
     private func process(_ work: Work, on book: inout Book) {
@@ -120,6 +121,10 @@ package final class Ledger: Sendable {
             observer.committed(overflowRecords: delta.overflowRecords, in: .now - began)
         }
         reportShortWindow(&book)
+        if delta.overflowRecords > 0, !book.saysThatLimitIsReached {
+            book.saysThatLimitIsReached = true
+            observer.limitReached(maxSeries: book.state.registry.maxSeries)
+        }
 
         for (submission, verdict) in zip(work.submissions, verdicts) { submission.reply(verdict) }
         for reply in work.resets {
@@ -178,6 +183,8 @@ package enum LedgerRefusal: Error, Sendable {
 package protocol LedgerObserver: Sendable {
     /// A batch was committed and merged.
     func committed(overflowRecords: Int, in duration: Duration)
+    /// `--limits.max-series` folds a record; called once.
+    func limitReached(maxSeries: Int)
     /// `--dedup.max-ids` pushes ids out before their time; called once.
     func windowShortened(to window: Duration, maxIDs: Int)
 }

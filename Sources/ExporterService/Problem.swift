@@ -24,7 +24,7 @@ struct Problem: Sendable {
             outcome?.write(to: &json)
         }
         return Response(
-            status: status, headers: [("Content-Type", "application/problem+json")] + headers, body: json.bytes,
+            status: status, headers: [("Content-Type", "application/problem+json")] + headers, body: json.line,
             closesConnection: closesConnection)
     }
 

@@ -36,8 +36,8 @@ final class Service: Sendable {
     func handle(_ request: borrowing Request, _ responder: Responder) {
         let route = routes[request.path] ?? .unknown
         let reply = Reply(route: route, began: .now, responder: responder, metrics: metrics)
-        if let fault = request.fault {
-            reply.send(refusal(of: fault))
+        if let fault = request.fault, let problem = refusal(of: fault, route) {
+            reply.send(problem)
             return
         }
         if route == .unknown {
@@ -56,7 +56,7 @@ final class Service: Sendable {
         case .record: record(request, reply)
         case .telemetry: telemetry(request, reply)
         case .summary: summary(reply)
-        case .landing: reply.send(landingPage)
+        case .landing: reply.send(landingPage(host: request.header("Host")))
         case .healthy: reply.send(.text(200, "healthy\n"))
         case .ready: readiness(reply)
         case .reload:
@@ -77,7 +77,8 @@ final class Service: Sendable {
         log.info("Reloaded", metadata: ["files": "none: no configuration file was given"])
     }
 
-    private func refusal(of fault: RequestFault) -> Problem {
+    /// `nil` where the request can be answered all the same.
+    private func refusal(of fault: RequestFault, _ route: Route) -> Problem? {
         switch fault {
         case .bodyTooLarge: bodyTooLarge
         case .contradictoryLength:
@@ -87,7 +88,9 @@ final class Service: Sendable {
                 closesConnection: true)
         case .contradictoryHost:
             Problem(status: 400, detail: "send one Host header (RFC 9112, section 3.2)", closesConnection: true)
-        case .stopping: .retryLater("the exporter is stopping; nothing was applied", closesConnection: true)
+        // While the last records are answered, a last scrape is welcome.
+        case .draining where !route.methods.contains("POST"): nil
+        case .draining, .stopping: .retryLater("the exporter is stopping; nothing was applied", closesConnection: true)
         case .outOfMemory: .retryLater("no memory for this body; nothing was applied", closesConnection: true)
         }
     }
@@ -116,10 +119,19 @@ final class Service: Sendable {
             metrics.committed(overflowRecords: overflowRecords, in: duration)
         }
 
+        func limitReached(maxSeries: Int) {
+            log.warning(
+                "The limit of series is reached: calls of new agents, providers and models count as _other; raise --limits.max-series, or forget series that are not needed",
+                metadata: ["max_series": "\(maxSeries)"])
+        }
+
         func windowShortened(to window: Duration, maxIDs: Int) {
             log.warning(
                 "Ids are forgotten before --dedup.window is over, so late retries would count twice; raise --dedup.max-ids",
-                metadata: ["max_ids": "\(maxIDs)", "window_seconds": "\(window.components.seconds)"])
+                metadata: [
+                    "max_ids": "\(maxIDs)",
+                    "window_seconds": "\(PlainDecimal.text(Int128(window.wholeMicroseconds), scale: 6))",
+                ])
         }
     }
 }
@@ -148,6 +160,6 @@ extension Response {
     }
 
     static func json(_ status: Int, _ body: JSONWriter) -> Response {
-        Response(status: status, headers: [("Content-Type", "application/json")], body: body.bytes)
+        Response(status: status, headers: [("Content-Type", "application/json")], body: body.line)
     }
 }

@@ -70,9 +70,9 @@ private import CHTTPShim
         unsafe self.callbacks = callbacks
     }
 
-    /// Refuses new connections; each answer from now on closes its connection.
-    package func quiesce() {
-        unsafe llmhttp_server_quiesce(server)
+    /// Marks requests that come from now on as draining, and closes each connection with its next answer.
+    package func drain() {
+        unsafe llmhttp_server_drain(server)
     }
 
     /// Requests between their headers and the end of their answer.

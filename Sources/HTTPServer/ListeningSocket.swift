@@ -10,11 +10,13 @@ package struct ListeningSocket: Sendable {
     ///   - host: a name or address; `nil` listens on all addresses.
     ///   - port: 0 picks a free one.
     package init(host: String?, port: UInt16) throws(HTTPServerError) {
+        var isInUse = false
         var reason: UnsafePointer<CChar>?
         let descriptor = unsafe Self.withOptionalCString(host) { host in
-            unsafe llmhttp_listen(host, String(port), &reason)
+            unsafe llmhttp_listen(host, String(port), &isInUse, &reason)
         }
         guard descriptor >= 0 else {
+            if isInUse { throw .addressInUse }
             throw .cannotListen(reason: unsafe reason.map { unsafe String(cString: $0) } ?? "unknown reason")
         }
         self.descriptor = descriptor
@@ -35,7 +37,9 @@ package struct ListeningSocket: Sendable {
 
 /// Why the server cannot run.
 package enum HTTPServerError: Error, Sendable {
-    /// The reason is the system's, such as "Address already in use".
+    /// Another socket listens there.
+    case addressInUse
+    /// The reason is the system's, such as "Cannot assign requested address".
     case cannotListen(reason: String)
     /// libmicrohttpd refused to start.
     case cannotStart

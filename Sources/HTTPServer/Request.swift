@@ -33,6 +33,7 @@ private import CHTTPShim
         case LLMHTTP_FAULT_BODY_TOO_LARGE: .bodyTooLarge
         case LLMHTTP_FAULT_CONTRADICTORY_LENGTH: .contradictoryLength
         case LLMHTTP_FAULT_CONTRADICTORY_HOST: .contradictoryHost
+        case LLMHTTP_FAULT_DRAINING: .draining
         case LLMHTTP_FAULT_STOPPING: .stopping
         case LLMHTTP_FAULT_OUT_OF_MEMORY: .outOfMemory
         default: nil
@@ -61,7 +62,9 @@ package enum RequestFault: Sendable {
     case contradictoryLength
     /// 400 (RFC 9112, section 3.2).
     case contradictoryHost
-    /// 503: the server takes nothing more.
+    /// 503 for what would change something: the request came after `HTTPServer.drain`.
+    case draining
+    /// 503, within the handler's call: the server stops now.
     case stopping
     /// 503.
     case outOfMemory

@@ -32,16 +32,17 @@ struct RecordReader {
     /// - Throws: the first error in the order of the contract's table.
     mutating func read(_ object: JSONObject, index: Int, warnings: inout BodyWarnings) throws(RecordRejection) -> Event
     {
-        // Looked at before its turn: it decides what is required.
+        // Looked at before its turn: it decides what is required, and a misspelt one must not be told of a missing model.
+        try checkEvent(object)
         let isStart = if case .string(let event) = object[.event] { event.elementsEqual("start".utf8) } else { false }
 
         guard let agentName = try name(object, .agentName, memory: &agentName) else {
-            throw .missing(.agentName, object[.agentName])
+            throw .missing(.agentName, in: object, isStart: isStart)
         }
         let provider = try name(object, .provider, memory: &provider)
-        if provider == nil, !isStart { throw .missing(.provider, object[.provider]) }
+        if provider == nil, !isStart { throw .missing(.provider, in: object, isStart: isStart) }
         let model = try name(object, .model, memory: &model)
-        if model == nil, !isStart { throw .missing(.model, object[.model]) }
+        if model == nil, !isStart { throw .missing(.model, in: object, isStart: isStart) }
         let status = try status(object)
         let usage = try usage(object)
         let cost = try units(object, .costUSD, .cost)
@@ -50,8 +51,7 @@ struct RecordReader {
         let memoryRSS = try megabytes(object, .memoryRSSMegabytes)
         let memoryAvailable = try megabytes(object, .memoryAvailableMegabytes)
         let id = try id(object)
-        if isStart, id == nil, idempotencyKey == nil { throw .missing(.id, object[.id]) }
-        try checkEvent(object)
+        if isStart, id == nil, idempotencyKey == nil { throw .missing(.id, in: object, isStart: isStart) }
         let timestamp = try timestamp(object)
         let traceID = try traceID(object)
         let errorType = try errorType(object, status: status, index: index, warnings: &warnings)
@@ -59,7 +59,7 @@ struct RecordReader {
         let call = callDigest(agentName: agentName, id: id, index: index)
         guard !isStart, let provider, let model else {
             // Starts are told apart by their id alone; `isStart` has made sure of one.
-            guard let call else { throw .missing(.id, object[.id]) }
+            guard let call else { throw .missing(.id, in: object, isStart: isStart) }
             return .start(CallStart(agentName: agentName, id: RecordID(call: call, content: 0)))
         }
         var record = CallRecord(

@@ -2,10 +2,21 @@ internal import Model
 
 /// Messages for the senders of records: what is wrong with which field, what was seen, what to do.
 extension RecordRejection {
-    static func missing(_ field: Field, _ value: JSONValue) -> RecordRejection {
-        let seen = if case .null = value { "is null" } else { "is missing" }
-        let owner = field == .id ? "a start needs one" : "every record needs one"
-        return RecordRejection(field: field.name, code: .missing, message: "\(field.name) \(seen); \(owner)")
+    /// Names all required fields that are missing, so that a sender need not find them one by one.
+    static func missing(_ field: Field, in object: JSONObject, isStart: Bool) -> RecordRejection {
+        let required: [Field] = isStart ? [.agentName, .id] : [.agentName, .provider, .model]
+        let missing = required.filter { other in
+            if other == field { return true }
+            switch object[other] {
+            case .absent, .null: return other != .id
+            default: return false
+            }
+        }
+        let names = missing.map(\.name).joined(separator: ", ")
+        let verb = missing.count == 1 ? "is" : "are"
+        let needs = isStart ? "a start needs agent_name and id" : "a record needs agent_name, provider and model"
+        return RecordRejection(
+            field: field.name, code: .missing, message: "\(names) \(verb) missing or null; \(needs)")
     }
 
     static func duplicateKey(_ field: Field) -> RecordRejection {

@@ -7,21 +7,30 @@ enum Program {
     static func main() {
         // A peer that went away must be an error of one write, not the end of the program.
         signal(SIGPIPE, SIG_IGN)
+        let first = CommandLine.arguments.dropFirst().first ?? ""
+        if Self.laterCommands.contains(first) {
+            fail("the command \(first) is not available in this version", code: Failure.usage)
+        }
         do {
             var command = try Root.parseAsRoot()
             try command.run()
         } catch let failure as Failure {
+            if failure.isLogged { exit(failure.exitCode) }
             fail(failure.description, code: failure.exitCode)
         } catch {
             if Root.exitCode(for: error).isSuccess {
                 print(Root.fullMessage(for: error))
                 return
             }
-            fail(
-                Root.message(for: error) + "; see llm-exporter help, or llm-exporter help serve for its flags",
-                code: Failure.usage)
+            var message = Root.message(for: error)
+            if message.hasSuffix(".") { message.removeLast() }
+            let command = first == "simulate" ? first : "serve"
+            fail("\(message) (llm-exporter help \(command) lists its flags)", code: Failure.usage)
         }
     }
+
+    /// Commands that users of other versions know.
+    private static let laterCommands = ["send", "prices", "check-storage", "backup", "forget", "reset"]
 
     private static func fail(_ line: String, code: Int32) {
         StandardError.write("llm-exporter: " + line + "\n")
@@ -45,6 +54,8 @@ struct Failure: Error, CustomStringConvertible {
     /// Names what failed, where, and the remedy.
     let description: String
     let exitCode: Int32
+    /// Whether the log has said it already.
+    var isLogged = false
 
     /// A failure at run time (contract section 1).
     static let runtime: Int32 = 1

@@ -21,7 +21,8 @@ struct Serve: ParsableCommand {
 
     @Option(
         name: .customLong("web.telemetry-path"),
-        help: ArgumentHelp("Where Prometheus scrapes.", valueName: "path"), transform: FlagValue.telemetryPath)
+        help: ArgumentHelp("Where Prometheus scrapes. (default: /metrics)", valueName: "path"),
+        transform: FlagValue.telemetryPath)
     var telemetryPath = "/metrics"
 
     @Option(
@@ -31,7 +32,9 @@ struct Serve: ParsableCommand {
 
     @Option(
         name: .customLong("web.max-body-size"),
-        help: ArgumentHelp("Largest request body, after decompression.", valueName: "size"),
+        help: ArgumentHelp(
+            "Largest request body, after decompression, such as 500KB or 32MiB. (default: \(ByteSize.standard))",
+            valueName: "size"),
         transform: FlagValue.byteSize)
     var bodyLimit = ByteSize.standard
 
@@ -48,32 +51,39 @@ struct Serve: ParsableCommand {
     var storageMemory = false
 
     @Option(
-        name: .customLong("dedup.window"), help: ArgumentHelp("How long an id is remembered.", valueName: "duration"),
+        name: .customLong("dedup.window"),
+        help: ArgumentHelp(
+            "How long an id is remembered, such as 90s, 10m or 1d12h. (default: \(TimeSpan.day))", valueName: "duration"
+        ),
         transform: FlagValue.timeSpan)
     var idWindow = TimeSpan.day
 
     @Option(
-        name: .customLong("dedup.max-ids"), help: ArgumentHelp("Most ids remembered.", valueName: "count"),
+        name: .customLong("dedup.max-ids"),
+        help: ArgumentHelp("Most ids remembered. (default: 5000000)", valueName: "count"),
         transform: FlagValue.count(1...1_000_000_000))
     var maxIDs = 5_000_000
 
     @Option(
         name: .customLong("limits.max-series"),
         help: ArgumentHelp(
-            "Most sets of agent_name, provider and model; further ones count as _other.", valueName: "count"),
+            "Most sets of agent_name, provider and model; further ones count as _other. (default: 10000)",
+            valueName: "count"),
         transform: FlagValue.count(1...10_000_000))
     var maxSeries = 10_000
 
     @Option(
         name: .customLong("active-calls.lease"),
         help: ArgumentHelp(
-            "After this a started call that never ended no longer counts as active.", valueName: "duration"),
+            "After this a started call that never ended no longer counts as active. (default: \(TimeSpan.tenMinutes))",
+            valueName: "duration"),
         transform: FlagValue.timeSpan)
     var activeCallLease = TimeSpan.tenMinutes
 
     @Option(
         name: .customLong("histogram.buckets"),
-        help: ArgumentHelp("Upper bounds in seconds, increasing; +Inf is implied.", valueName: "bounds"),
+        help: ArgumentHelp(
+            "Upper bounds in seconds, increasing; +Inf is implied. (default: \(Buckets.standard))", valueName: "bounds"),
         transform: FlagValue.buckets)
     var buckets = Buckets.standard
 
@@ -106,18 +116,19 @@ struct Serve: ParsableCommand {
 
     private static let notYet = "(not available in this version)"
 
-    func validate() throws {
+    private func refuseWhatIsNotAvailable() throws {
         let unavailable: [(flag: String, isGiven: Bool)] = [
             ("--web.systemd-socket", systemdSocket), ("--web.config.file", webConfigFile != nil),
             ("--prices.file", !priceFiles.isEmpty), ("--prices.no-builtin", noBuiltinPrices),
             ("--config.file", configFile != nil), ("--config.check", configCheck),
         ]
         if let first = unavailable.first(where: \.isGiven) {
-            throw ValidationError("\(first.flag) is not available in this version; leave it out")
+            throw Failure("\(first.flag) is not available in this version; leave it out", exitCode: Failure.usage)
         }
     }
 
     func run() throws {
+        try refuseWhatIsNotAvailable()
         let log = Logger(label: "llm-exporter") { _ in
             LineLogHandler(format: logFormat, level: logLevel.level)
         }
@@ -129,7 +140,7 @@ struct Serve: ParsableCommand {
             log.info("Totals are kept in memory and begin at 0 with each start")
         } else {
             log.warning(
-                "This version keeps totals in memory: they begin at 0 with each start; --storage.memory says that this is meant",
+                "Totals are kept in memory and are lost at each restart: this version cannot store them yet. --storage.memory says that this is meant",
                 metadata: ["storage.path": "\(storagePath)"])
         }
         let signals = Signals(SIGTERM, SIGINT, SIGHUP)
@@ -137,7 +148,10 @@ struct Serve: ParsableCommand {
         do throws(StartError) {
             _ = try exporter.start()
         } catch {
-            throw Failure(error.description)
+            log.error("\(error)")
+            var failure = Failure(error.description)
+            failure.isLogged = true
+            throw failure
         }
         while true {
             let number = signals.next()

@@ -24,6 +24,8 @@ import Testing
 
         func committed(overflowRecords: Int, in duration: Duration) { commits.withLock { $0 += 1 } }
 
+        func limitReached(maxSeries: Int) {}
+
         func windowShortened(to window: Duration, maxIDs: Int) { shortened.withLock { $0.append(window) } }
     }
 

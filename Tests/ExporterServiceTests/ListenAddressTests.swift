@@ -32,7 +32,9 @@ import Testing
         #expect(ExporterSettings.isFreePath(path))
     }
 
-    @Test("a taken or relative path is refused", arguments: ["metrics", "", "/", "/record", "/-/ready", "/m?x=1"])
+    @Test(
+        "a taken or relative path is refused",
+        arguments: ["metrics", "", "/", "/record", "/-/ready", "/m?x=1", "/a b", "/\u{E9}"])
     func takenPath(path: String) {
         #expect(!ExporterSettings.isFreePath(path))
     }

@@ -178,17 +178,17 @@ private let nameFields = ["agent_name", "provider", "model"]
         #expect(try decode(record(members)).onlyRecord != nil)
     }
 
-    @Test("of several errors the first in the order of the contract's table is told")
+    @Test("of several errors the first in the order of the contract's table is told, but event comes before all")
     func order() throws {
         var members = [
-            (#""trace_id":"x""#, "trace_id"), (#""timestamp":"x""#, "timestamp"), (#""event":"x""#, "event"),
+            (#""trace_id":"x""#, "trace_id"), (#""timestamp":"x""#, "timestamp"),
             (#""id":"""#, "id"), (#""memory_available_mb":-1"#, "memory_available_mb"),
             (#""memory_rss_mb":-1"#, "memory_rss_mb"), (#""api_latency_ms":-1"#, "api_latency_ms"),
             (#""latency_ms":-1"#, "latency_ms"), (#""cost_usd":-1"#, "cost_usd"),
             (#""reasoning_tokens":-1"#, "reasoning_tokens"), (#""cache_write_tokens":-1"#, "cache_write_tokens"),
             (#""cache_read_tokens":-1"#, "cache_read_tokens"), (#""total_tokens":-1"#, "total_tokens"),
             (#""output_tokens":-1"#, "output_tokens"), (#""input_tokens":-1"#, "input_tokens"),
-            (#""status":"""#, "status"),
+            (#""status":"""#, "status"), (#""event":"x""#, "event"),
         ]
         while let last = members.last {
             let body = record(members.map(\.0).joined(separator: ","))
@@ -196,8 +196,10 @@ private let nameFields = ["agent_name", "provider", "model"]
             members.removeLast()
         }
         #expect(try decode(#"{"status":5}"#).onlyRejection?.field == "agent_name")
+        #expect(try decode("{}").onlyRejection?.message.hasPrefix("agent_name, provider, model are missing") == true)
+        #expect(try decode(#"{"event":"start"}"#).onlyRejection?.message.hasPrefix("agent_name is missing") == true)
         #expect(try decode(#"{"agent_name":"a","model":5}"#).onlyRejection?.field == "provider")
-        #expect(try decode(#"{"agent_name":"a","provider":"p","event":5}"#).onlyRejection?.field == "model")
+        #expect(try decode(#"{"agent_name":"a","provider":"p","event":5}"#).onlyRejection?.field == "event")
     }
 
     @Test("numbers are exact, in micros and picos, half to even")

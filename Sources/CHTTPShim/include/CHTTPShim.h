@@ -26,7 +26,9 @@ typedef enum {
     LLMHTTP_FAULT_CONTRADICTORY_LENGTH,
     /// More than one Host (RFC 9112, section 3.2). None at all is refused by libmicrohttpd in strict mode.
     LLMHTTP_FAULT_CONTRADICTORY_HOST,
-    /// The server is stopping and takes nothing more.
+    /// The request came after llmhttp_server_drain: what changes nothing may still be answered.
+    LLMHTTP_FAULT_DRAINING,
+    /// The server stops now: the answer must come within `handle`.
     LLMHTTP_FAULT_STOPPING,
     /// No memory for the body.
     LLMHTTP_FAULT_OUT_OF_MEMORY,
@@ -54,8 +56,8 @@ typedef struct {
 /// Opens a listening socket: variadic fcntl and unions of sockaddr are awkward from Swift.
 ///
 /// `host` NULL means all addresses, IPv6 and IPv4 in one socket where the system has IPv6. Returns the socket, or -1 with
-/// a reason in `error` (lent by the C library, static).
-int llmhttp_listen(const char *host, const char *port, const char **error);
+/// a reason in `error` (lent by the C library, static) and whether it is that the address is taken.
+int llmhttp_listen(const char *host, const char *port, bool *is_in_use, const char **error);
 
 /// Writes `127.0.0.1:80` or `[::1]:80` into `buffer`; false where the socket has no such address.
 bool llmhttp_socket_address(int listen_socket, char *buffer, size_t capacity);
@@ -63,8 +65,12 @@ bool llmhttp_socket_address(int listen_socket, char *buffer, size_t capacity);
 /// Starts serving. NULL when libmicrohttpd refuses; the socket is then still the caller's.
 llmhttp_server *llmhttp_server_start(const llmhttp_options *options);
 
-/// Stops accepting connections; those that are open go on, and each answer closes its connection.
-void llmhttp_server_quiesce(llmhttp_server *server);
+/// From now on requests come as LLMHTTP_FAULT_DRAINING, and each answer closes its connection; those whose headers are in
+/// go on.
+///
+/// Not by MHD_quiesce_daemon: in 0.9.75 it and the workers of a pool both take the socket out of epoll, and the one that
+/// comes second ends the process.
+void llmhttp_server_drain(llmhttp_server *server);
 
 /// Requests between their headers and the end of their answer.
 unsigned llmhttp_server_requests_in_flight(llmhttp_server *server);

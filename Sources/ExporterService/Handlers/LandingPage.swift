@@ -2,7 +2,10 @@ import HTTPServer
 
 extension Service {
     /// `GET /`: for the person who opens the port in a browser.
-    var landingPage: Response {
+    ///
+    /// - Parameter host: as the request names this exporter, so that the example can be pasted.
+    func landingPage(host: String?) -> Response {
+        let host = Self.escaped(host ?? "127.0.0.1:10140")
         let telemetry = Self.escaped(settings.telemetryPath)
         let page = """
             <!DOCTYPE html>
@@ -16,9 +19,10 @@ extension Service {
             <li><a href="/summary">/summary</a>: totals by agent and by model, as JSON</li>
             <li><a href="/-/ready">/-/ready</a> and <a href="/-/healthy">/-/healthy</a></li>
             </ul>
-            <p>Agents post their calls to <code>/record</code>:</p>
+            <p><code>POST /-/reload</code>, <code>/api/v1/admin/reset</code> and <code>/api/v1/admin/forget</code> are for
+            the operator. Agents post their calls to <code>/record</code>:</p>
             <pre>curl -H 'Content-Type: application/json' -d '{"agent_name":"ReviewerGPT","provider":"openai",\
-            "model":"gpt-4o-mini","input_tokens":25,"output_tokens":109,"latency_ms":150}' http://HOST:PORT/record</pre>
+            "model":"gpt-4o-mini","input_tokens":25,"output_tokens":109,"latency_ms":150,"id":"review-1"}' http://\(host)/record</pre>
             </body>
             </html>
 
