@@ -111,6 +111,37 @@ def test_a_request_in_flight_is_answered_before_the_end(start, number):
     assert exporter.wait() == 0
 
 
+def test_while_it_stops_nothing_more_is_taken_and_a_last_scrape_is_answered(start):
+    exporter = start()
+    with exporter.wire() as wire:
+        wire.send(POST + BODY[:20])
+        time.sleep(0.2)
+        exporter.signal(signal.SIGTERM)
+        eventually(lambda: "Stopping" in exporter.log, "it stops")
+        time.sleep(0.2)
+        refused = exporter.post(call())
+        assert refused.problem(503) and int(refused.headers["Retry-After"]) > 0
+        assert exporter.get("/-/ready").status == 503
+        assert exporter.get("/-/healthy").status == 200
+        assert exporter.scrape().total("llm_calls_total") == 0
+        wire.send(BODY[20:])
+        assert wire.reply().outcome() == (1, 0, 0)
+    assert exporter.wait() == 0
+
+
+def test_it_stops_cleanly_however_often(start):
+    # The server's threads are busy with connections while it is told to stop: a race between them once ended the program.
+    for _ in range(40):
+        exporter = start()
+        wires = [exporter.wire() for _ in range(8)]
+        for wire in wires:
+            wire.send(POST + BODY)
+        exporter.signal(signal.SIGTERM)
+        assert exporter.wait() == 0
+        for wire in wires:
+            wire.socket.close()
+
+
 def test_a_request_that_never_ends_does_not_hold_up_the_end_for_ever(start):
     exporter = start()
     with exporter.wire() as wire:
