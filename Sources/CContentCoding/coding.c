@@ -73,12 +73,11 @@ static llmcoding_result inflate_members(z_stream *stream, bool is_gzip, size_t l
 }
 
 llmcoding_result llmcoding_inflate(
-    const void *input, size_t length, size_t limit, size_t padding, llmcoding_block *output)
+    const void *input, size_t length, bool is_gzip, size_t limit, size_t padding, llmcoding_block *output)
 {
     block block = {0};
     if (length > UINT_MAX || limit >= UINT_MAX || !map_block(&block, limit + 1, padding))
         return finish(&block, LLMCODING_OUT_OF_MEMORY, output);
-    bool is_gzip = looks_like_gzip(input, length);
     // 15 is the largest window; +16 reads gzip's frame, a minus reads none (zlib.h, inflateInit2).
     int window = is_gzip ? 15 + 16 : looks_like_zlib(input, length) ? 15 : -15;
     z_stream stream = {.next_in = (unsigned char *)(uintptr_t)input, .avail_in = (unsigned)length};

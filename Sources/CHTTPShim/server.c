@@ -2,6 +2,7 @@
 
 #include "CHTTPShim.h"
 
+#include <ctype.h>
 #include <microhttpd.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -16,6 +17,8 @@ _Static_assert(MHD_VERSION >= 0x00097300, "MHD_OPTION_LISTEN_SOCKET with a pool 
 struct llmhttp_server {
     llmhttp_options options;
     struct MHD_Daemon *daemon;
+    // In bodies that are not handed over yet.
+    atomic_size_t gathered_bytes;
     atomic_uint in_flight;
     // Handed to `handle` and not yet queued: a suspended connection at MHD_stop_daemon would abort the process.
     atomic_uint pending;
@@ -52,6 +55,10 @@ struct llmhttp_exchange {
 // writes before it reads sees the 413, short enough that nobody is held up.
 enum { DISCARD_FACTOR = 4, DISCARD_SECONDS = 10 };
 
+// How many bodies of the largest size may be on their way at once; what comes beyond is told to come again later. Without it
+// each connection could hold a whole body in memory.
+enum { GATHERED_BODIES = 8, GATHERED_BYTES_MIN = 64 * 1024 * 1024 };
+
 // A buffer for a connection's headers and for one read of its body. Larger reads make large bodies cheaper.
 enum { CONNECTION_MEMORY_BYTES = 64 * 1024, FIRST_BODY_BYTES = 4096 };
 
@@ -62,13 +69,31 @@ typedef struct {
     unsigned transfer_encodings;
     unsigned hosts;
     bool is_chunked;
+    bool is_malformed;
 } framing;
+
+// Whether `name` is a field name that says one thing to all readers. libmicrohttpd takes `Content-Length : 5` for a header
+// named `Content-Length `, and a folded line for part of the name before it: neither would count as the length it is to
+// others (RFC 9112, sections 5.1 and 5.2).
+static bool is_sound_name(const char *name)
+{
+    static const char *const lengths[] = {"content-length", "transfer-encoding"};
+    for (size_t index = 0; index < sizeof lengths / sizeof lengths[0]; index++) {
+        size_t length = strlen(lengths[index]);
+        if (strncasecmp(name, lengths[index], length) == 0 && name[length] != '\0') return false;
+    }
+    // The characters of a token (RFC 9110, section 5.6.2).
+    for (const unsigned char *byte = (const unsigned char *)name; *byte != '\0'; byte++)
+        if (!isalnum(*byte) && strchr("!#$%&'*+-.^_`|~", *byte) == NULL) return false;
+    return true;
+}
 
 static enum MHD_Result count_framing(
     void *context, enum MHD_ValueKind kind, const char *name, const char *value)
 {
     (void)kind;
     framing *found = context;
+    if (!is_sound_name(name)) found->is_malformed = true;
     switch (name[0] | 0x20) {
     case 'c':
         if (strcasecmp(name, "Content-Length") == 0) found->content_lengths++;
@@ -88,12 +113,13 @@ static enum MHD_Result count_framing(
     return MHD_YES;
 }
 
-static llmhttp_fault framing_fault(struct MHD_Connection *connection)
+static llmhttp_fault framing_fault(struct MHD_Connection *connection, const char *version)
 {
     framing found = {0};
     MHD_get_connection_values(connection, MHD_HEADER_KIND, count_framing, &found);
-    if (found.content_lengths + found.transfer_encodings > 1
-        || (found.transfer_encodings == 1 && !found.is_chunked))
+    bool is_old = strcmp(version, MHD_HTTP_VERSION_1_1) != 0;
+    if (found.is_malformed || found.content_lengths + found.transfer_encodings > 1
+        || (found.transfer_encodings == 1 && (!found.is_chunked || is_old)))
         return LLMHTTP_FAULT_CONTRADICTORY_LENGTH;
     if (found.hosts > 1) return LLMHTTP_FAULT_CONTRADICTORY_HOST;
     return LLMHTTP_FAULT_NONE;
@@ -172,12 +198,18 @@ static llmhttp_exchange *new_exchange(
     return exchange;
 }
 
-static void start_discarding(llmhttp_exchange *exchange)
+static void drop_body(llmhttp_exchange *exchange)
 {
-    exchange->fault = LLMHTTP_FAULT_BODY_TOO_LARGE;
+    atomic_fetch_sub(&exchange->server->gathered_bytes, exchange->body_length);
     free(exchange->body);
     exchange->body = NULL;
     exchange->body_length = 0;
+}
+
+static void start_discarding(llmhttp_exchange *exchange, llmhttp_fault fault)
+{
+    exchange->fault = fault;
+    drop_body(exchange);
     clock_gettime(CLOCK_MONOTONIC, &exchange->discarding_since);
     // A sender who stalls makes no calls here, so the connection's own timer must end it.
     MHD_set_connection_option(exchange->connection, MHD_CONNECTION_OPTION_TIMEOUT, (unsigned)DISCARD_SECONDS);
@@ -191,10 +223,10 @@ static bool may_go_on_discarding(const llmhttp_exchange *exchange)
         && now.tv_sec - exchange->discarding_since.tv_sec <= DISCARD_SECONDS;
 }
 
-static enum MHD_Result begin_request(llmhttp_exchange *exchange)
+static enum MHD_Result begin_request(llmhttp_exchange *exchange, const char *version)
 {
     uint64_t limit = exchange->server->options.body_limit_bytes;
-    exchange->fault = framing_fault(exchange->connection);
+    exchange->fault = framing_fault(exchange->connection, version);
     if (exchange->fault == LLMHTTP_FAULT_NONE && atomic_load(&exchange->server->draining))
         exchange->fault = LLMHTTP_FAULT_DRAINING;
     if (exchange->fault != LLMHTTP_FAULT_NONE) return hand_over(exchange);
@@ -204,7 +236,7 @@ static enum MHD_Result begin_request(llmhttp_exchange *exchange)
     exchange->declared_length = length == NULL ? 0 : strtoull(length, NULL, 10);
     if (exchange->declared_length > limit) {
         const char *expect = MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND, "Expect");
-        start_discarding(exchange);
+        start_discarding(exchange, LLMHTTP_FAULT_BODY_TOO_LARGE);
         bool waits_for_permission = expect != NULL && strcasecmp(expect, "100-continue") == 0;
         // Who would be cut off anyway is told at once, too.
         if (waits_for_permission || exchange->declared_length > limit * DISCARD_FACTOR) return hand_over(exchange);
@@ -212,8 +244,9 @@ static enum MHD_Result begin_request(llmhttp_exchange *exchange)
     return MHD_YES;
 }
 
-static bool reserve_body(llmhttp_exchange *exchange, size_t needed)
+static bool grow_body(llmhttp_exchange *exchange, size_t added)
 {
+    size_t needed = exchange->body_length + added;
     if (needed <= exchange->body_capacity) return true;
     size_t capacity = exchange->body_capacity * 2;
     if (capacity < FIRST_BODY_BYTES) capacity = FIRST_BODY_BYTES;
@@ -227,6 +260,20 @@ static bool reserve_body(llmhttp_exchange *exchange, size_t needed)
     return true;
 }
 
+// Takes `added` bytes of the budget and makes room for them behind the body.
+static bool reserve_body(llmhttp_exchange *exchange, size_t added)
+{
+    llmhttp_server *server = exchange->server;
+    size_t budget = server->options.body_limit_bytes * GATHERED_BODIES;
+    // A small limit must not make many small posts at once look like too much.
+    if (budget < GATHERED_BYTES_MIN) budget = GATHERED_BYTES_MIN;
+    if (atomic_fetch_add(&server->gathered_bytes, added) + added > budget || !grow_body(exchange, added)) {
+        atomic_fetch_sub(&server->gathered_bytes, added);
+        return false;
+    }
+    return true;
+}
+
 static enum MHD_Result gather(llmhttp_exchange *exchange, const char *chunk, size_t *length)
 {
     size_t added = *length;
@@ -236,18 +283,15 @@ static enum MHD_Result gather(llmhttp_exchange *exchange, const char *chunk, siz
     exchange->received_length += added;
     if (exchange->fault == LLMHTTP_FAULT_NONE) {
         if (exchange->received_length > exchange->server->options.body_limit_bytes) {
-            start_discarding(exchange);
-        } else if (reserve_body(exchange, exchange->body_length + added)) {
+            start_discarding(exchange, LLMHTTP_FAULT_BODY_TOO_LARGE);
+        } else if (reserve_body(exchange, added)) {
             memcpy(exchange->body + exchange->body_length, chunk, added);
             exchange->body_length += added;
         } else {
-            exchange->fault = LLMHTTP_FAULT_OUT_OF_MEMORY;
-            free(exchange->body);
-            exchange->body = NULL;
-            exchange->body_length = 0;
+            start_discarding(exchange, LLMHTTP_FAULT_OUT_OF_MEMORY);
         }
     }
-    if (exchange->fault == LLMHTTP_FAULT_BODY_TOO_LARGE && !may_go_on_discarding(exchange)) return MHD_NO;
+    if (exchange->fault != LLMHTTP_FAULT_NONE && !may_go_on_discarding(exchange)) return MHD_NO;
     return MHD_YES;
 }
 
@@ -255,14 +299,13 @@ static enum MHD_Result access_handler(
     void *context, struct MHD_Connection *connection, const char *url, const char *method, const char *version,
     const char *upload_data, size_t *upload_data_size, void **request_context)
 {
-    (void)version;
     llmhttp_server *server = context;
     llmhttp_exchange *exchange = *request_context;
     if (exchange == NULL) {
         exchange = new_exchange(server, connection, method, url);
         if (exchange == NULL) return MHD_NO;
         *request_context = exchange;
-        return begin_request(exchange);
+        return begin_request(exchange, version);
     }
     if (*upload_data_size > 0) return gather(exchange, upload_data, upload_data_size);
     if (!exchange->is_handed_over) return hand_over(exchange);
@@ -281,7 +324,7 @@ static void request_completed(
     *request_context = NULL;
     // A peer that went away while its answer was made: libmicrohttpd does not ask for that answer any more.
     if (exchange->is_pending) settle(exchange);
-    free(exchange->body);
+    drop_body(exchange);
     free(exchange);
     atomic_fetch_sub(&server->in_flight, 1);
 }
@@ -377,10 +420,16 @@ const char *llmhttp_exchange_query(llmhttp_exchange *exchange, const char *name,
     return value;
 }
 
+unsigned llmhttp_exchange_query_count(llmhttp_exchange *exchange)
+{
+    return (unsigned)MHD_get_connection_values(exchange->connection, MHD_GET_ARGUMENT_KIND, NULL, NULL);
+}
+
 void *llmhttp_exchange_take_body(llmhttp_exchange *exchange, size_t *length)
 {
     void *body = exchange->body;
     *length = exchange->body_length;
+    atomic_fetch_sub(&exchange->server->gathered_bytes, exchange->body_length);
     exchange->body = NULL;
     exchange->body_length = 0;
     return body;

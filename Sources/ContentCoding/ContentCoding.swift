@@ -29,7 +29,8 @@ package enum ContentCoding: String, Sendable, CaseIterable {
         let result = unsafe body.withUnsafeBytes { bytes in
             switch self {
             case .gzip, .deflate:
-                unsafe llmcoding_inflate(bytes.baseAddress, bytes.count, limit, PaddedBytes.padding, &block)
+                unsafe llmcoding_inflate(
+                    bytes.baseAddress, bytes.count, self == .gzip, limit, PaddedBytes.padding, &block)
             case .zstd:
                 unsafe llmcoding_unzstd(bytes.baseAddress, bytes.count, limit, PaddedBytes.padding, &block)
             }

@@ -55,7 +55,7 @@ package final class Exporter: Sendable {
         var limits = HTTPServer.Limits()
         limits.bodyLimitBytes = settings.bodyLimitBytes
         limits.threads = max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
-        limits.connections = Self.connectionLimit()
+        limits.connections = max(16, Self.connectionLimit() / settings.listenAddresses.count)
         let log = log
         let service = service
         let server = try HTTPServer(

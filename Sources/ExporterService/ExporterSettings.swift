@@ -49,7 +49,9 @@ package struct ListenAddress: Sendable, Equatable {
 
     /// Whether only programs on this host can connect.
     package var isLoopback: Bool {
-        host == "localhost" || host == "::1" || host?.hasPrefix("127.") == true
+        guard let host else { return false }
+        let isAddress = host.utf8.allSatisfy { $0 == UInt8(ascii: ".") || (0x30...0x39).contains($0) }
+        return host == "localhost" || host == "::1" || (isAddress && host.hasPrefix("127."))
     }
 }
 

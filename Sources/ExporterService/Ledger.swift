@@ -116,7 +116,6 @@ package final class Ledger: Sendable {
             fold(submission.events, into: &delta, onto: book.state, now: now)
         }
         book.state.merge(delta, now: now)
-        book.state.pruneIDs(now: now)
         if !work.submissions.isEmpty {
             observer.committed(overflowRecords: delta.overflowRecords, in: .now - began)
         }

@@ -46,6 +46,9 @@ private import CHTTPShim
         return unsafe String(cString: value)
     }
 
+    /// Arguments in the query, whatever their names: more than `query` gave means that some were not understood.
+    package var queryCount: Int { Int(unsafe llmhttp_exchange_query_count(exchange)) }
+
     /// A decoded argument of the query; `nil` where it is absent or not UTF-8.
     package func query(_ name: StaticString) -> String? {
         var count = 0

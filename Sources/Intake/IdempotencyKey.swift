@@ -5,8 +5,10 @@ package struct IdempotencyKey: Sendable {
     private static let lengths = 1...200
 
     /// - Parameter header: the value, with or without the quotes of a structured field (RFC 8941, section 3.3.3).
-    /// - Returns: `nil` unless 1 to 200 bytes are left without them; the request is then answered with 400.
+    /// - Returns: `nil` unless 1 to 200 bytes of UTF-8 are left without them; the request is then answered with 400.
     package init?(header: String) {
+        // What was not UTF-8 arrives as U+FFFD: two keys that differ only there would be taken for one.
+        guard !header.unicodeScalars.contains("\u{FFFD}") else { return nil }
         let bytes = header.utf8
         let quote = UInt8(ascii: "\"")
         let isQuoted = bytes.count >= 2 && bytes.first == quote && bytes.last == quote

@@ -73,10 +73,10 @@ package struct Delta: Sendable {
         // A call in flight may outlive the memory of its start; raised twice, the gauge would never come down.
         if state.openCalls[start.id.call] != nil, !closed.contains(start.id.call) { return .duplicate }
         ids[start.id.start, default: 0] = 0
+        // A call that has ended before its start arrives is not in flight: the start changes nothing.
+        guard remembered(start.id.end, state, now) == nil else { return .accepted }
         let agentName = place(agentName: start.agentName, onto: state)
         agents[agentName, default: AgentChange()].reportsActiveCalls = true
-        // A call that has ended before its start arrives is not in flight.
-        guard remembered(start.id.end, state, now) == nil else { return .accepted }
         opened[start.id.call] = agentName
         agents[agentName, default: AgentChange()].activeCalls += 1
         return .accepted

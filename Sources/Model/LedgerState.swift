@@ -14,14 +14,11 @@ package struct LedgerState: Sendable {
     /// Makes a batch, folded against this very state, part of it. Cannot fail.
     package mutating func merge(_ delta: Delta, now: Instant) {
         registry.merge(delta)
+        // Few at a time, so that no batch waits for it.
+        recentIDs.prune(now: now, beside: delta.ids.entries.count)
         for id in delta.ids.entries { recentIDs.remember(id.key, content: id.value, now: now) }
         for call in delta.closed { openCalls.close(call) }
         for (call, agentName) in delta.opened { openCalls.open(call, agentName: agentName, now: now) }
-    }
-
-    /// Forgets expired ids, few at a time so that no batch waits for it.
-    package mutating func pruneIDs(now: Instant) {
-        recentIDs.prune(now: now)
     }
 
     /// Removes all series; ids and open starts stay.

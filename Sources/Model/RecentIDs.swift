@@ -56,8 +56,9 @@ package struct RecentIDs: Sendable {
         }
     }
 
-    mutating func prune(now: Instant) {
-        for _ in 0..<Self.pruneStep {
+    /// - Parameter added: ids that the batch remembers; as many expired ones go beside the usual few, or they would pile up.
+    mutating func prune(now: Instant, beside added: Int = 0) {
+        for _ in 0..<(Self.pruneStep + added) {
             guard ring.count > 0, isExpired(ring.first, now: now) else { return }
             dropFirst()
         }

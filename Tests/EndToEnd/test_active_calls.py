@@ -161,3 +161,9 @@ def test_open_starts_are_at_most_100_000_and_then_503_applies_nothing(exporter):
     assert exporter.post(call(id="0-0")).outcome() == (1, 0, 0)
     assert exporter.post(begin("more")).outcome() == (1, 0, 0)
     assert active(exporter) == "100000"
+
+
+def test_a_start_whose_call_has_ended_changes_nothing_of_an_agent_without_starts(exporter):
+    exporter.post(call(agent_name="A", id="1")).outcome()
+    assert exporter.post({"event": "start", "agent_name": "A", "id": "1"}).outcome() == (1, 0, 0)
+    assert not exporter.scrape().find("llm_active_calls")

@@ -230,3 +230,12 @@ def test_the_telemetry_path_is_a_flag(start):
     assert reply.status == 200 and b"llm_calls_total" in reply.body
     exporter.get("/metrics").problem(404)
     assert b'href="/telemetry/llm"' in exporter.get("/").body
+
+
+@pytest.mark.parametrize("query", [
+    "agent_name=A&provider=%FF", "agent_name=A&provider=acme&model", "agent_name=A&modle=M", "agent_name=A&agent_name=B",
+    "agent_name=A&provider=acme&provider=x", "agent_name=A%00", "provider=acme", ""])
+def test_forgetting_what_was_not_understood_is_400_and_forgets_nothing(admin, query):
+    admin.post([call(agent_name="A"), call(agent_name="A", model="other")]).outcome()
+    assert admin.request("POST", "/api/v1/admin/forget?" + query).problem(400)
+    assert admin.calls() == 2

@@ -443,6 +443,23 @@ def test_a_client_that_disconnects_halfway_leaves_nothing_behind(exporter, part,
 
 
 @pytest.mark.heavy
+def test_all_bodies_on_their_way_together_are_bounded_and_more_is_told_to_come_later(start):
+    size = 8 << 20
+    exporter = start("--web.max-body-size", "8MiB")
+    wires = [exporter.wire() for _ in range(8)]
+    for wire in wires:
+        wire.send(head(size)).send(b" " * (size - 1))
+    time.sleep(0.5)
+    refused = exporter.post(encode(call()) + " " * (1 << 20))
+    assert refused.problem(503) and int(refused.headers["Retry-After"]) > 0
+    assert exporter.calls() == 0
+    for wire in wires:
+        wire.reset()
+    eventually(lambda: exporter.post(encode(call(id="1")) + " " * (1 << 20)).status == 200, "there is room again")
+    assert exporter.calls() == 1
+
+
+@pytest.mark.heavy
 @pytest.mark.parametrize("separator, opening, closing, content_type", [
     (b",", b"[", b"]", "application/json"), (b"\n", b"", b"", "application/x-ndjson")], ids=["array", "ndjson"])
 def test_a_body_of_nothing_but_bad_records_is_counted_in_bounded_memory(

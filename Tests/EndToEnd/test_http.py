@@ -56,6 +56,30 @@ def test_contradictory_framing_is_400_and_closes(exporter, request_text):
     assert exporter.calls() == 0
 
 
+@pytest.mark.parametrize("lines", [
+    ("Content-Length: 5", "Transfer-Encoding : chunked"), ("Content-Length : 5",), ("Content-Length\t: 5",),
+    ("Content-Length:\r\n 5",), ("X: y\r\n Transfer-Encoding: chunked", "Content-Length: 5"),
+    ("Content-Length: 5", "Transfer-Encoding:\r\n chunked"), ("Bad Name: x",), ("Transfer-Encoding-X: chunked",),
+], ids=lambda lines: " | ".join(lines).encode("unicode_escape").decode())
+def test_a_length_that_only_others_see_is_400_and_closes(exporter, lines):
+    with exporter.wire() as wire:
+        wire.send(post("Host: a", *lines, body="0\r\n\r\nGET /summary HTTP/1.1\r\nHost: a\r\n\r\n"))
+        received = b""
+        try:
+            while more := wire.socket.recv(65536):
+                received += more
+        except ConnectionResetError:
+            pass
+    assert received.startswith(b"HTTP/1.1 400 "), received[:200]
+    assert b"total_calls" not in received, "what follows must not be read as a request"
+
+
+def test_a_chunked_body_of_http_1_0_is_400(exporter):
+    with exporter.wire() as wire:
+        wire.send(post("Host: a", "Transfer-Encoding: chunked", body="0\r\n\r\n").replace("HTTP/1.1", "HTTP/1.0"))
+        assert wire.reply().status == 400
+
+
 def test_the_exporters_own_refusals_are_problem_json(exporter):
     with exporter.wire() as wire:
         wire.send(post("Host: a", f"Content-Length: {len(BODY)}", "Transfer-Encoding: chunked", body=""))

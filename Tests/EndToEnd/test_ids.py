@@ -257,3 +257,21 @@ def test_retries_duplicates_and_reordering_give_the_totals_of_each_once(start, s
             assert many.post(batch).outcome() == (0, len(batch), 0)
     assert accepted == len(records)
     assert totals(many) == totals(once)
+
+
+def test_an_idempotency_key_that_is_no_utf_8_is_400(exporter):
+    with exporter.wire() as wire:
+        body = encode(call())
+        for key in (b"K\xff", b"K\xfe"):
+            wire.send(b"POST /record HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nIdempotency-Key: " + key
+                      + f"\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode())
+            assert wire.reply().problem(400)
+    assert exporter.calls() == 0
+
+
+def test_expired_ids_do_not_pile_up(start):
+    exporter = start("--dedup.window", "1s")
+    for round in range(3):
+        exporter.post_lines([call(id=f"{round}/{n}") for n in range(5000)]).outcome()
+        time.sleep(1.2)
+    assert int(exporter.scrape().value("llm_exporter_remembered_ids")) <= 5_100

@@ -21,7 +21,7 @@ import Testing
         "loopback is told from what strangers can reach",
         arguments: [
             ("127.0.0.1:1", true), ("127.9.9.9:1", true), ("[::1]:1", true), ("localhost:1", true), (":1", false),
-            ("0.0.0.0:1", false), ("[::]:1", false), ("10.0.0.1:1", false),
+            ("0.0.0.0:1", false), ("[::]:1", false), ("10.0.0.1:1", false), ("127.example.org:1", false),
         ])
     func loopback(text: String, isLoopback: Bool) throws {
         #expect(try #require(ListenAddress(text)).isLoopback == isLoopback)

@@ -3,6 +3,7 @@
 #ifndef CCONTENTCODING_H
 #define CCONTENTCODING_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 typedef enum {
@@ -21,10 +22,10 @@ typedef struct {
     size_t mapped_length;
 } llmcoding_block;
 
-/// Decodes gzip (RFC 1952, several members too) or deflate (RFC 9110, section 8.4.1.2: zlib's format; raw deflate, which
-/// some send by that name, is taken as well). At most `limit` bytes and `padding` readable ones behind them.
+/// Decodes gzip (RFC 1952, several members too), or else deflate (RFC 9110, section 8.4.1.2: zlib's format; raw deflate,
+/// which some send by that name, is taken as well). At most `limit` bytes and `padding` readable ones behind them.
 llmcoding_result llmcoding_inflate(
-    const void *input, size_t length, size_t limit, size_t padding, llmcoding_block *output);
+    const void *input, size_t length, bool is_gzip, size_t limit, size_t padding, llmcoding_block *output);
 
 /// Decodes zstd frames (RFC 8878).
 llmcoding_result llmcoding_unzstd(

@@ -30,7 +30,7 @@ typedef enum {
     LLMHTTP_FAULT_DRAINING,
     /// The server stops now: the answer must come within `handle`.
     LLMHTTP_FAULT_STOPPING,
-    /// No memory for the body.
+    /// No memory for the body, or none left of what all bodies together may take.
     LLMHTTP_FAULT_OUT_OF_MEMORY,
 } llmhttp_fault;
 
@@ -90,6 +90,9 @@ const char *llmhttp_exchange_header(llmhttp_exchange *exchange, const char *name
 
 /// A query argument, decoded, or NULL; lent until the answer.
 const char *llmhttp_exchange_query(llmhttp_exchange *exchange, const char *name, size_t *length);
+
+/// Arguments in the query, whatever their names.
+unsigned llmhttp_exchange_query_count(llmhttp_exchange *exchange);
 
 /// The body, from malloc, with padding readable behind it. The caller takes it over and frees it; NULL when empty.
 void *llmhttp_exchange_take_body(llmhttp_exchange *exchange, size_t *length);

@@ -20,9 +20,21 @@ extension Service {
                     status: 400, detail: "name the agent: POST /api/v1/admin/forget?agent_name=NAME (percent-encoded)"))
             return
         }
+        let provider = request.query("provider")
+        let model = request.query("model")
+        // An argument that is misspelt, repeated, without a value or not UTF-8 would widen what is forgotten for ever.
+        guard request.queryCount == [agentName, provider, model].count(where: { $0 != nil }) else {
+            reply.send(
+                Problem(
+                    status: 400,
+                    detail:
+                        "nothing was forgotten: the arguments are agent_name, provider and model, each once, with a "
+                        + "value in UTF-8"))
+            return
+        }
         let selection = SeriesSelection(
-            agentName: LabelValue(agentName), provider: request.query("provider").map(LabelValue.init),
-            model: request.query("model").map(LabelValue.init))
+            agentName: LabelValue(agentName), provider: provider.map(LabelValue.init), model: model.map(LabelValue.init)
+        )
         ledger.forget(selection) { [log] forgotten in
             guard !forgotten.isEmpty else {
                 reply.send(

@@ -53,7 +53,7 @@ extension Service {
         var key: IdempotencyKey?
         if let header = request.header("Idempotency-Key") {
             key = IdempotencyKey(header: header)
-            if key == nil { throw Refusal(400, "Idempotency-Key must have 1 to 200 bytes") }
+            if key == nil { throw Refusal(400, "Idempotency-Key must have 1 to 200 bytes of UTF-8") }
         }
         let body = try decoded(request)
         guard !body.isEmpty else {
