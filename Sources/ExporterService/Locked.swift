@@ -4,8 +4,8 @@ private import Glibc
 ///
 /// On a pthread mutex and not on `Synchronization.Mutex`: the thread sanitizer knows the one and not the other, whose
 /// futex lies in a library that it does not see into, and a race that it cannot tell from a lock it cannot report.
-// Unchecked: `state` is reached only between lock and unlock.
 @safe final class Locked<State>: @unchecked Sendable {
+    // Unchecked: `state` is reached only between lock and unlock.
     private let mutex: UnsafeMutablePointer<pthread_mutex_t>
     private var state: State
 

@@ -14,7 +14,7 @@ final class Service: Sendable {
     /// Whether posts and scrapes are served; false while starting and stopping.
     let isReady = Atomic(false)
     private let routes: [String: Route]
-    /// Renders scrapes, one at a time: neither server threads nor the ledger wait for it, and memory holds one body.
+    /// Renders scrapes, one at a time: neither server threads nor the ledger wait for it.
     private let renderer = DispatchQueue(label: "llm-exporter.renderer", qos: .userInitiated)
 
     init(settings: ExporterSettings, log: Logger, clock: @escaping Ledger.Clock) {

@@ -4,8 +4,9 @@ private import CHTTPShim
 /// Serves one listening socket with libmicrohttpd: epoll, a pool of threads, bodies gathered up to a limit.
 ///
 /// Knows nothing of what it serves. Requests that contradict themselves reach the handler as faults, with no body.
-// Unchecked: the C server is safe to call from any thread, and `stop` is the owner's last call.
 @safe package final class HTTPServer: @unchecked Sendable {
+    // Unchecked: the C server is safe to call from any thread, and `stop` is the owner's last call.
+
     /// Called on a server thread for each request; answers at once or hands the responder on. It must not wait.
     package typealias Handler = @Sendable (borrowing Request, Responder) -> Void
 

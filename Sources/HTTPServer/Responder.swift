@@ -3,8 +3,8 @@ private import Glibc
 private import Synchronization
 
 /// The way back to one requester: answers once, from any thread.
-// Unchecked: the pointer is used once, which `isAnswered` sees to, and the C side orders that use against its own.
 @safe package final class Responder: @unchecked Sendable {
+    // Unchecked: the pointer is used once, which `isAnswered` sees to, and the C side orders that use against its own.
     private let exchange: OpaquePointer
     private let isAnswered = Atomic(false)
 
