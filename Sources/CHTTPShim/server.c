@@ -1,8 +1,8 @@
 // One libmicrohttpd daemon on one listening socket. See CHTTPShim.h for the rules.
 
 #include "CHTTPShim.h"
+#include "framing.h"
 
-#include <ctype.h>
 #include <microhttpd.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -61,69 +61,6 @@ enum { GATHERED_BODIES = 8, GATHERED_BYTES_MIN = 64 * 1024 * 1024 };
 
 // A buffer for a connection's headers and for one read of its body. Larger reads make large bodies cheaper.
 enum { CONNECTION_MEMORY_BYTES = 64 * 1024, FIRST_BODY_BYTES = 4096 };
-
-// MARK: Framing
-
-typedef struct {
-    unsigned content_lengths;
-    unsigned transfer_encodings;
-    unsigned hosts;
-    bool is_chunked;
-    bool is_malformed;
-} framing;
-
-// Whether `name` is a field name that says one thing to all readers. libmicrohttpd takes `Content-Length : 5` for a header
-// named `Content-Length `, and a folded line for part of the name before it: neither would count as the length it is to
-// others (RFC 9112, sections 5.1 and 5.2).
-static bool is_sound_name(const char *name)
-{
-    static const char *const lengths[] = {"content-length", "transfer-encoding"};
-    for (size_t index = 0; index < sizeof lengths / sizeof lengths[0]; index++) {
-        size_t length = strlen(lengths[index]);
-        if (strncasecmp(name, lengths[index], length) == 0 && name[length] != '\0') return false;
-    }
-    // The characters of a token (RFC 9110, section 5.6.2).
-    for (const unsigned char *byte = (const unsigned char *)name; *byte != '\0'; byte++)
-        if (!isalnum(*byte) && strchr("!#$%&'*+-.^_`|~", *byte) == NULL) return false;
-    return true;
-}
-
-static enum MHD_Result count_framing(
-    void *context, enum MHD_ValueKind kind, const char *name, const char *value)
-{
-    (void)kind;
-    framing *found = context;
-    if (!is_sound_name(name)) found->is_malformed = true;
-    switch (name[0] | 0x20) {
-    case 'c':
-        if (strcasecmp(name, "Content-Length") == 0) found->content_lengths++;
-        break;
-    case 't':
-        if (strcasecmp(name, "Transfer-Encoding") == 0) {
-            found->transfer_encodings++;
-            found->is_chunked = value != NULL && strcasecmp(value, "chunked") == 0;
-        }
-        break;
-    case 'h':
-        if (strcasecmp(name, "Host") == 0) found->hosts++;
-        break;
-    default:
-        break;
-    }
-    return MHD_YES;
-}
-
-static llmhttp_fault framing_fault(struct MHD_Connection *connection, const char *version)
-{
-    framing found = {0};
-    MHD_get_connection_values(connection, MHD_HEADER_KIND, count_framing, &found);
-    bool is_old = strcmp(version, MHD_HTTP_VERSION_1_1) != 0;
-    if (found.is_malformed || found.content_lengths + found.transfer_encodings > 1
-        || (found.transfer_encodings == 1 && (!found.is_chunked || is_old)))
-        return LLMHTTP_FAULT_CONTRADICTORY_LENGTH;
-    if (found.hosts > 1) return LLMHTTP_FAULT_CONTRADICTORY_HOST;
-    return LLMHTTP_FAULT_NONE;
-}
 
 // MARK: Answers
 
@@ -226,7 +163,7 @@ static bool may_go_on_discarding(const llmhttp_exchange *exchange)
 static enum MHD_Result begin_request(llmhttp_exchange *exchange, const char *version)
 {
     uint64_t limit = exchange->server->options.body_limit_bytes;
-    exchange->fault = framing_fault(exchange->connection, version);
+    exchange->fault = llmhttp_framing_fault(exchange->connection, version);
     if (exchange->fault == LLMHTTP_FAULT_NONE && atomic_load(&exchange->server->draining))
         exchange->fault = LLMHTTP_FAULT_DRAINING;
     if (exchange->fault != LLMHTTP_FAULT_NONE) return hand_over(exchange);

@@ -152,6 +152,16 @@ class Wire:
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
         self.socket.close()
 
+    def everything(self) -> bytes:
+        """What arrives until the peer closes, in good order or not."""
+        received = b""
+        try:
+            while more := self.socket.recv(65536):
+                received += more
+        except ConnectionResetError:
+            pass
+        return received
+
     def is_closed_by_peer(self, within: float = PATIENCE) -> bool:
         """Waits for the end of the stream; what still arrives before it is dropped."""
         self.socket.settimeout(within)

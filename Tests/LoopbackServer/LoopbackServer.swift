@@ -87,7 +87,7 @@ import Synchronization
         }
     }
 
-    /// A port on which nothing listens, at least for now.
+    /// A port on which nothing listens when this returns.
     package static func closedPort() throws -> UInt16 {
         let (listener, port) = try listen()
         close(listener)

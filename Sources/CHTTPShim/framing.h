@@ -1,0 +1,12 @@
+#ifndef LLMHTTP_FRAMING_H
+#define LLMHTTP_FRAMING_H
+
+#include "CHTTPShim.h"
+
+#include <microhttpd.h>
+
+/// What is wrong with the headers that say where a request ends and for which host it is: a fault of length or host, or
+/// none. `version` is the request's, as in `HTTP/1.1`.
+llmhttp_fault llmhttp_framing_fault(struct MHD_Connection *connection, const char *version);
+
+#endif
