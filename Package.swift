@@ -28,12 +28,14 @@ let package = Package(
         .target(name: "CSimdjson", linkerSettings: [.linkedLibrary("simdjson")]),
         .target(name: "Intake", dependencies: ["Bytes", "CSimdjson", "CXXHash", "Model"]),
         .target(name: "Exposition", dependencies: ["Model"]),
+        .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
+        .target(name: "Store", dependencies: ["CSQLite", "CXXHash", "Model"]),
 
         // The program.
         .target(
             name: "ExporterService",
             dependencies: [
-                "Bytes", "ContentCoding", "Exposition", "HTTPServer", "Intake", "Model",
+                "Bytes", "ContentCoding", "Exposition", "HTTPServer", "Intake", "Model", "Store",
                 .product(name: "Logging", package: "swift-log"),
             ]),
         .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
@@ -44,7 +46,7 @@ let package = Package(
         .executableTarget(
             name: "llm-exporter",
             dependencies: [
-                "CBuild", "ExporterService", "HTTPServer", "Model", "Simulation",
+                "CBuild", "ExporterService", "HTTPServer", "Model", "Simulation", "Store",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -57,13 +59,15 @@ let package = Package(
 
         .testTarget(name: "ContentCodingTests", dependencies: ["Bytes", "ContentCoding"]),
         .testTarget(
-            name: "ExporterServiceTests", dependencies: ["ContentCoding", "ExporterService", "Exposition", "Model"]),
+            name: "ExporterServiceTests",
+            dependencies: ["ContentCoding", "ExporterService", "Exposition", "Model", "Store"]),
         .testTarget(name: "ExpositionTests", dependencies: ["Exposition", "Model"]),
         .target(name: "LoopbackServer", path: "Tests/LoopbackServer"),
         .testTarget(name: "HTTPClientTests", dependencies: ["HTTPClient", "LoopbackServer"]),
         .testTarget(name: "IntakeTests", dependencies: ["Bytes", "Intake", "Model"]),
         .testTarget(name: "ModelTests", dependencies: ["Model"]),
-        .testTarget(name: "ProgramTests", dependencies: ["ExporterService", "Model", "llm-exporter"]),
+        .testTarget(name: "StoreTests", dependencies: ["Model", "Store"]),
+        .testTarget(name: "ProgramTests", dependencies: ["ExporterService", "Model", "Store", "llm-exporter"]),
         .testTarget(
             name: "SimulationTests",
             dependencies: ["LoopbackServer", "Simulation", .product(name: "Logging", package: "swift-log")]),

@@ -97,6 +97,15 @@ static enum MHD_Result hand_over(llmhttp_exchange *exchange)
     return MHD_YES;
 }
 
+static void finish(llmhttp_exchange *exchange, unsigned status, struct MHD_Response *response)
+{
+    exchange->response = response;
+    exchange->status = status;
+    struct MHD_Connection *connection = exchange->connection;
+    // From the exchange on, unless it was suspended, the server thread may free `exchange`.
+    if (atomic_exchange(&exchange->answer, ANSWER_READY) == ANSWER_AWAITED_SUSPENDED) MHD_resume_connection(connection);
+}
+
 void llmhttp_exchange_respond(
     llmhttp_exchange *exchange, unsigned status, const llmhttp_header *headers, size_t header_count, void *body,
     size_t body_length, bool closes)
@@ -112,11 +121,13 @@ void llmhttp_exchange_respond(
         if (closes || atomic_load(&exchange->server->draining))
             MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
     }
-    exchange->response = response;
-    exchange->status = status;
-    struct MHD_Connection *connection = exchange->connection;
-    // From the exchange on, unless it was suspended, the server thread may free `exchange`.
-    if (atomic_exchange(&exchange->answer, ANSWER_READY) == ANSWER_AWAITED_SUSPENDED) MHD_resume_connection(connection);
+    finish(exchange, status, response);
+}
+
+void llmhttp_exchange_abandon(llmhttp_exchange *exchange)
+{
+    // Without a response libmicrohttpd closes the connection.
+    finish(exchange, 0, NULL);
 }
 
 // MARK: Requests

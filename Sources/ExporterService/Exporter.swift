@@ -1,7 +1,9 @@
+private import Dispatch
 private import Glibc
 private import HTTPServer
 package import Logging
 package import Model
+private import Store
 private import Synchronization
 
 /// The exporter as a whole: listens, counts, is scraped, and stops without losing what it took.
@@ -12,12 +14,48 @@ package final class Exporter: Sendable {
     private let servers = Locked<[HTTPServer]>([])
 
     /// Time for requests in flight to be answered when stopping; the rest of the 5 s is for closing.
-    private static let drainLimit: Duration = .seconds(4)
+    private static let drainLimit: Duration = .seconds(3)
+    private static let closeLimit: Duration = .milliseconds(1200)
+    private static let stopLimit: Duration = .milliseconds(4700)
 
-    package init(settings: ExporterSettings, log: Logger, clock: @escaping Ledger.Clock = { .wallClock }) {
+    /// Opens the storage and reads what is in it.
+    ///
+    /// - Throws: where it cannot be opened, or is damaged.
+    package init(settings: ExporterSettings, log: Logger) throws(StartError) {
         self.settings = settings
         self.log = log
-        service = Service(settings: settings, log: log, clock: clock)
+        let clock = SteadyClock()
+        let state: LedgerState
+        let storage: any Storage
+        switch settings.storage {
+        case .memory:
+            state = LedgerState(
+                registry: Registry(bounds: settings.bounds, maxSeries: settings.maxSeries),
+                recentIDs: RecentIDs(window: settings.idWindow, maxIDs: settings.maxIDs))
+            storage = MemoryStorage()
+        case .folder(let folder):
+            do throws(StoreError) {
+                let opened = try Store.open(
+                    folder,
+                    StoreSettings(
+                        bounds: settings.bounds, resetsHistogramsOnChange: settings.resetsHistogramsOnChange,
+                        maxSeries: settings.maxSeries, idWindow: settings.idWindow, maxIDs: settings.maxIDs),
+                    now: clock.now)
+                storage = opened.store
+                state = opened.state
+            } catch {
+                throw StartError(error)
+            }
+            log.info(
+                "Opened the storage",
+                metadata: [
+                    "path": "\(folder.path)", "series": "\(state.registry.calls.count)",
+                    "ids": "\(state.recentIDs.count)", "open_calls": "\(state.openCalls.count)",
+                ])
+        }
+        service = Service(
+            settings: settings, log: log, state: state, storage: storage, clock: { .wallClock },
+            ledgerClock: { clock.now })
     }
 
     /// Listens on all addresses.
@@ -80,24 +118,51 @@ package final class Exporter: Sendable {
     }
 
     /// Takes no more records, answers what was taken, closes. Within 5 s; blocks.
-    package func stop() {
+    ///
+    /// - Returns: whether that is done. Where a disk does not answer it is not: the process can only end, and whoever waits
+    ///   for an answer sees his connection close.
+    @discardableResult
+    package func stop() -> Bool {
+        let deadline = ContinuousClock.now + Self.stopLimit
         service.isReady.store(false, ordering: .relaxed)
         let servers = servers.withLock { servers in
             defer { servers = [] }
             return servers
         }
         for server in servers { server.drain() }
-        let deadline = ContinuousClock.now + Self.drainLimit
-        while servers.contains(where: { $0.requestsInFlight > 0 }), ContinuousClock.now < deadline { usleep(2000) }
-        for server in servers { server.stop() }
+        let drained = ContinuousClock.now + Self.drainLimit
+        while servers.contains(where: { $0.requestsInFlight > 0 }), ContinuousClock.now < drained { usleep(2000) }
+        // All that is in is answered before the servers stop, so that none of them waits for an answer.
+        service.ledger.close(within: Self.closeLimit)
+        let done = DispatchSemaphore(value: 0)
+        DispatchQueue.global().async {
+            for server in servers { server.stop() }
+            done.signal()
+        }
+        let rest = max(.zero, deadline - .now)
+        let isDone = done.wait(timeout: .now() + .microseconds(Int(rest.wholeMicroseconds))) == .success
+        if let obstacle = service.ledger.obstacle, service.ledger.isUnsettled {
+            log.error(
+                "Stopped with a commit that is not settled: the next start finds out",
+                metadata: ["reason": "\(obstacle)"])
+        }
+        return isDone
     }
 }
 
 /// Why the exporter could not start.
 package struct StartError: Error, Sendable, CustomStringConvertible {
     package let description: String
+    /// Whether another flag, and not another try, is the remedy.
+    package let isUsage: Bool
+
+    fileprivate init(_ error: StoreError) {
+        description = error.description
+        isUsage = error.kind == .boundsChanged
+    }
 
     fileprivate init(address: ListenAddress, cause: HTTPServerError) {
+        isUsage = false
         switch cause {
         case .addressInUse:
             description =
@@ -109,6 +174,22 @@ package struct StartError: Error, Sendable, CustomStringConvertible {
         case .cannotStart:
             description = "cannot serve \(address): libmicrohttpd refused to start; see the log at --log.level=debug"
         }
+    }
+}
+
+/// The time of day at its making, and from then on what has passed since, whatever becomes of the system's clock.
+///
+/// A clock that is set must neither end leases and ids before their time nor keep them for ever. Time during which the host
+/// sleeps counts (CLOCK_BOOTTIME).
+struct SteadyClock: Sendable {
+    private let offset = Instant.wallClock.unixMilliseconds - Self.sinceBoot
+
+    var now: Instant { Instant(unixMilliseconds: offset + Self.sinceBoot) }
+
+    private static var sinceBoot: Int64 {
+        var now = timespec()
+        unsafe clock_gettime(CLOCK_BOOTTIME, &now)
+        return Int64(now.tv_sec) * 1000 + Int64(now.tv_nsec) / 1_000_000
     }
 }
 

@@ -1,4 +1,5 @@
 package import Model
+package import Store
 
 /// What the operator chose; defaults as contract section 1 gives them.
 package struct ExporterSettings: Sendable {
@@ -12,10 +13,23 @@ package struct ExporterSettings: Sendable {
     package var maxSeries = 10_000
     package var activeCallLease: Duration = .seconds(10 * 60)
     package var bounds = HistogramBounds.standard
+    package var storage = StorageChoice.memory
+    /// Whether histograms begin anew where stored ones have bounds that cannot be converted.
+    package var resetsHistogramsOnChange = false
     package var build: BuildDescription
 
     package init(build: BuildDescription) {
         self.build = build
+    }
+}
+
+/// Where the state is kept.
+package enum StorageChoice: Sendable {
+    case memory
+    case folder(StorageFolder)
+
+    var folder: StorageFolder? {
+        if case .folder(let folder) = self { folder } else { nil }
     }
 }
 

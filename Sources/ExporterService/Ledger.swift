@@ -1,51 +1,143 @@
 private import Dispatch
 package import Model
+package import Store
 
 /// The one place where totals change: a mailbox that any thread may fill, and a serial queue that empties it in batches.
 ///
-/// All that waits when the queue turns to the mailbox is one batch: folded into a delta, committed, merged, and only then
-/// answered. Whoever was answered finds his records in every snapshot taken later.
+/// What waits when the queue turns to the mailbox is one batch: folded into a delta, committed, merged, and only then
+/// answered. Whoever was answered finds his records in every snapshot taken later, and no snapshot shows what is not
+/// committed. A scrape never waits for the disk: while a commit runs it sees the state before it.
 package final class Ledger: Sendable {
     private let mailbox = Locked(Mailbox())
     private let book: QueueConfined<Book>
     private let clock: Clock
-    private let lease: Duration
+    private let settings: Settings
     private let observer: any LedgerObserver
+    private let isDurable: Bool
+    private let watch = Locked<Ticker?>(nil)
 
-    /// The wall clock; a parameter, so that tests can turn it.
+    /// A clock that never steps back or ahead while the program runs; a parameter, so that tests can turn it.
     package typealias Clock = @Sendable () -> Instant
 
-    package init(state: LedgerState, lease: Duration, clock: @escaping Clock, observer: any LedgerObserver) {
-        book = QueueConfined(Book(state: state), label: "llm-exporter.ledger")
+    package struct Settings: Sendable {
+        /// After this a call that never ended is no longer active.
+        package var lease: Duration
+        /// Bytes that may wait to be committed; what comes beyond is refused.
+        package var waitingBytesLimit: Int
+        /// After this a post that waits for a disk that does not answer is refused.
+        package var patience: Duration
+        /// Time between attempts to commit again after a failure.
+        package var retryInterval: Duration
+
+        package init(
+            lease: Duration, waitingBytesLimit: Int = 128 << 20, patience: Duration = .seconds(5),
+            retryInterval: Duration = .seconds(1)
+        ) {
+            self.lease = lease
+            self.waitingBytesLimit = waitingBytesLimit
+            self.patience = patience
+            self.retryInterval = retryInterval
+        }
+    }
+
+    package init(
+        state: LedgerState, storage: sending any Storage, settings: Settings, clock: @escaping Clock,
+        observer: any LedgerObserver
+    ) {
+        isDurable = storage.isDurable
+        book = QueueConfined(Book(state: state, storage: storage), label: "llm-exporter.ledger")
+        self.settings = settings
         self.clock = clock
-        self.lease = lease
         self.observer = observer
+        watch.withLock { $0 = Ticker(every: .seconds(1)) { [weak self] in self?.lookAfterWhoWaits() } }
     }
 
     /// Counts the events of one request, each on its own: the good ones are taken, the others named.
     ///
-    /// - Parameter reply: called once, on the ledger's queue, when the outcome is final. It must not wait.
+    /// - Parameters:
+    ///   - bytes: what the request's body takes beside its events.
+    ///   - reply: called once, when the outcome is final, on the ledger's queue or, refused at once, on this thread. It
+    ///     must not wait.
     package func submit(
-        _ events: [(index: Int, event: Event)], reply: @escaping @Sendable (Result<Verdict, LedgerRefusal>) -> Void
+        _ events: [(index: Int, event: Event)], bytes: Int = 0,
+        reply: @escaping @Sendable (Result<Verdict, LedgerRefusal>) -> Void
     ) {
-        post { $0.submissions.append(Submission(events: events, reply: reply)) }
+        let submission = Submission(events: events, bytes: bytes, reply: reply)
+        var refusal: LedgerRefusal?
+        post { mailbox in
+            refusal = admission(to: mailbox)
+            guard refusal == nil else { return false }
+            mailbox.waitingBytes += submission.cost
+            mailbox.waiting.submissions.append(submission)
+            return true
+        }
+        if let refusal { reply(.failure(refusal)) }
     }
+
+    /// Why a post would be refused now, before anything is done for it.
+    package var refusal: LedgerRefusal? {
+        mailbox.withLock { admission(to: $0) }
+    }
+
+    /// What keeps the ledger from committing now, for people; `nil` when nothing does.
+    package var obstacle: String? {
+        mailbox.withLock { mailbox in
+            if let trouble = mailbox.trouble { return trouble }
+            if mailbox.isStalled(settings.patience) { return Self.stalled }
+            return mailbox.isClosed ? "the exporter is stopping" : nil
+        }
+    }
+
+    /// Whether a commit is undecided.
+    package var isUnsettled: Bool { mailbox.withLock { $0.isBlocked } }
+
+    package var waitingBytes: Int { mailbox.withLock { $0.waitingBytes } }
+    package var waitingBytesLimit: Int { settings.waitingBytesLimit }
 
     /// Takes a snapshot of all that is committed.
     ///
-    /// - Parameter reply: called once, on the ledger's queue; rendering belongs elsewhere.
+    /// - Parameter reply: called once, on the ledger's queue or on this thread; rendering belongs elsewhere.
     package func snapshot(reply: @escaping @Sendable (LedgerSnapshot) -> Void) {
-        post { $0.snapshots.append(reply) }
+        var standing: LedgerSnapshot?
+        post { mailbox in
+            standing = mailbox.standing
+            guard standing == nil else { return false }
+            mailbox.waiting.snapshots.append(reply)
+            return true
+        }
+        if let standing { reply(standing) }
     }
 
     /// Removes all series in one commit; ids and open starts stay.
-    package func reset(reply: @escaping @Sendable () -> Void) {
-        post { $0.resets.append(reply) }
+    package func reset(reply: @escaping @Sendable (Result<Void, LedgerRefusal>) -> Void) {
+        post {
+            $0.waiting.resets.append(reply); return true
+        }
     }
 
     /// Removes the series of a selection in one commit.
-    package func forget(_ selection: SeriesSelection, reply: @escaping @Sendable (ForgottenTotals) -> Void) {
-        post { $0.forgets.append((selection, reply)) }
+    package func forget(
+        _ selection: SeriesSelection, reply: @escaping @Sendable (Result<ForgottenTotals, LedgerRefusal>) -> Void
+    ) {
+        post {
+            $0.waiting.forgets.append((selection, reply)); return true
+        }
+    }
+
+    /// Commits and answers what waits, refuses what comes later, and closes the storage. Returns when that is done, or at
+    /// the deadline: a disk that does not answer must not keep the program from ending.
+    package func close(within limit: Duration) {
+        let done = DispatchSemaphore(value: 0)
+        book.schedule { book in
+            self.empty(into: &book)
+            self.mailbox.withLock { $0.isClosed = true }
+            // What came in between.
+            self.empty(into: &book)
+            book.isClosed = true
+            self.whileTheDiskWorks(&book) { $0.close() }
+            done.signal()
+        }
+        _ = done.wait(timeout: .now() + .milliseconds(Int(limit.wholeMilliseconds)))
     }
 
     // MARK: The mailbox
@@ -53,30 +145,97 @@ package final class Ledger: Sendable {
     private struct Mailbox: Sendable {
         var waiting = Work()
         var isScheduled = false
+        /// Of what waits and of the batch that is being committed.
+        var waitingBytes = 0
+        /// While the disk works: the state before, for scrapes.
+        var standing: LedgerSnapshot?
+        /// Scrapes that wait for what the disk works on, for as long as it is quick.
+        var held: [@Sendable (LedgerSnapshot) -> Void] = []
+        var commitBegan: ContinuousClock.Instant?
+        var trouble: String?
+        /// Whether an undecided commit keeps all others from being tried.
+        var isBlocked = false
+        var isClosed = false
+
+        mutating func takeHeld() -> [@Sendable (LedgerSnapshot) -> Void] {
+            defer { held = [] }
+            return held
+        }
+
+        func isStalled(_ patience: Duration) -> Bool {
+            commitBegan.map { .now - $0 > patience } ?? false
+        }
     }
 
     /// What waits for the queue.
     private struct Work: Sendable {
         var submissions: [Submission] = []
         var snapshots: [@Sendable (LedgerSnapshot) -> Void] = []
-        var resets: [@Sendable () -> Void] = []
-        var forgets: [(SeriesSelection, @Sendable (ForgottenTotals) -> Void)] = []
+        var resets: [@Sendable (Result<Void, LedgerRefusal>) -> Void] = []
+        var forgets: [(SeriesSelection, @Sendable (Result<ForgottenTotals, LedgerRefusal>) -> Void)] = []
 
         var isEmpty: Bool { submissions.isEmpty && snapshots.isEmpty && resets.isEmpty && forgets.isEmpty }
+
+        /// All but the submissions that would make the batch so large that the others wait for it.
+        mutating func takeBatch() -> Work {
+            var events = 0
+            var count = 0
+            while count < submissions.count, count == 0 || events + submissions[count].events.count <= Self.batchLimit {
+                events += submissions[count].events.count
+                count += 1
+            }
+            var batch = Work()
+            if count == submissions.count {
+                swap(&batch, &self)
+            } else {
+                let rest = Array(submissions[count...])
+                submissions.removeSubrange(count...)
+                swap(&batch, &self)
+                submissions = rest
+            }
+            return batch
+        }
+
+        /// Events in a batch of several submissions.
+        private static let batchLimit = 16_384
     }
 
     private struct Submission: Sendable {
         let events: [(index: Int, event: Event)]
+        let cost: Int
         let reply: @Sendable (Result<Verdict, LedgerRefusal>) -> Void
+
+        init(
+            events: [(index: Int, event: Event)], bytes: Int,
+            reply: @escaping @Sendable (Result<Verdict, LedgerRefusal>) -> Void
+        ) {
+            self.events = events
+            self.reply = reply
+            cost = bytes + events.count * MemoryLayout<(index: Int, event: Event)>.stride + Self.overhead
+        }
+
+        /// Of the connection and the reply that wait with it.
+        private static let overhead = 1024
+    }
+
+    private static let stalled = "the disk has not answered a sync for several seconds"
+
+    private func admission(to mailbox: Mailbox) -> LedgerRefusal? {
+        if mailbox.isClosed { return .closed }
+        if mailbox.isBlocked, let trouble = mailbox.trouble { return .storageFailed(trouble) }
+        if mailbox.isStalled(settings.patience) { return .storageFailed(Self.stalled) }
+        return mailbox.waitingBytes >= settings.waitingBytesLimit ? .overloaded : nil
     }
 
     /// An append under a lock, and a wake-up only where nobody is on the way: one `async` a post would cost a fifth of
     /// the throughput.
-    private func post(_ add: (inout Work) -> Void) {
+    ///
+    /// - Parameter add: returns whether it has added anything.
+    private func post(_ add: (inout Mailbox) -> Bool) {
         let mustSchedule = mailbox.withLock { mailbox in
-            add(&mailbox.waiting)
-            defer { mailbox.isScheduled = true }
-            return !mailbox.isScheduled
+            guard add(&mailbox), !mailbox.isScheduled else { return false }
+            mailbox.isScheduled = true
+            return true
         }
         if mustSchedule { book.schedule { book in self.empty(into: &book) } }
     }
@@ -84,14 +243,44 @@ package final class Ledger: Sendable {
     private func empty(into book: inout Book) {
         while true {
             let work = mailbox.withLock { mailbox in
-                let work = mailbox.waiting
-                mailbox.waiting = Work()
+                let work = mailbox.waiting.takeBatch()
                 mailbox.isScheduled = !work.isEmpty
                 return work
             }
             if work.isEmpty { return }
             process(work, on: &book)
+            tidy(&book)
         }
+    }
+
+    private func tidy(_ book: inout Book) {
+        guard book.storage.isUntidy else { return }
+        whileTheDiskWorks(&book) { storage in
+            do throws(StoreError) {
+                try storage.tidy()
+            } catch {
+                observer.checkpointFailed(error)
+            }
+        }
+    }
+
+    /// A disk that does not answer holds the queue; who waits behind it is told, as nothing of his was tried.
+    private func lookAfterWhoWaits() {
+        let late = mailbox.withLock { mailbox -> ([@Sendable (LedgerSnapshot) -> Void], LedgerSnapshot)? in
+            guard mailbox.isStalled(min(.seconds(1), settings.patience)), let standing = mailbox.standing else {
+                return nil
+            }
+            return (mailbox.takeHeld(), standing)
+        }
+        if let (scrapes, standing) = late { for reply in scrapes { reply(standing) } }
+        let refused = mailbox.withLock { mailbox -> [Submission] in
+            guard mailbox.isStalled(settings.patience) else { return [] }
+            let refused = mailbox.waiting.submissions
+            mailbox.waiting.submissions = []
+            mailbox.waitingBytes -= refused.reduce(0) { $0 + $1.cost }
+            return refused
+        }
+        for submission in refused { submission.reply(.failure(.storageFailed(Self.stalled))) }
     }
 
     // MARK: The queue
@@ -99,41 +288,195 @@ package final class Ledger: Sendable {
     /// What only the queue touches.
     private struct Book {
         var state: LedgerState
-        /// The latest moment seen: a clock that steps back must not make ids or leases younger.
+        let storage: any Storage
+        /// The latest moment seen: ids and leases must not grow younger.
         var now = Instant(unixMilliseconds: 0)
+        /// What the undecided commit makes of the state.
+        var undecided: Step?
+        var isRetrying = false
+        var isClosed = false
         var saysThatWindowIsShort = false
         var saysThatLimitIsReached = false
     }
 
+    /// What a commit makes of the state.
+    private enum Step: Sendable {
+        case revision(Revision)
+        case state(LedgerState)
+    }
+
     private func process(_ work: Work, on book: inout Book) {
         book.now = max(book.now, clock())
-        let began = ContinuousClock.now
         let now = book.now
-
         var delta = Delta()
-        delta.expireCalls(begunBefore: now.adding(.zero - lease), onto: book.state)
+        delta.expireCalls(begunBefore: now.adding(.zero - settings.lease), onto: book.state)
+        // A scrape that came with posts does not wait for the disk either, unless a lease ended: it must show that.
+        if isDurable && delta.isEmpty {
+            answer(work.snapshots, from: book)
+        } else {
+            mailbox.withLock { $0.held = work.snapshots }
+        }
         let verdicts = work.submissions.map { submission in
             fold(submission.events, into: &delta, onto: book.state, now: now)
         }
-        book.state.merge(delta, now: now)
-        if !work.submissions.isEmpty {
-            observer.committed(overflowRecords: delta.overflowRecords, in: .now - began)
+        let refusal = delta.isEmpty ? nil : commit(delta, on: &book, records: Self.accepted(verdicts))
+
+        // First: who has his answer may send as much again.
+        let bytes = work.submissions.reduce(0) { $0 + $1.cost }
+        if bytes > 0 { mailbox.withLock { $0.waitingBytes -= bytes } }
+        for (submission, verdict) in zip(work.submissions, verdicts) {
+            submission.reply(refusal.map { .failure($0) } ?? verdict)
         }
+        for reply in work.resets {
+            var state = book.state
+            state.reset()
+            reply(replace(with: state, on: &book))
+        }
+        for (selection, reply) in work.forgets {
+            var state = book.state
+            let forgotten = state.forget(selection)
+            reply(forgotten.isEmpty ? .success(forgotten) : replace(with: state, on: &book).map { forgotten })
+        }
+        answer(mailbox.withLock { $0.takeHeld() }, from: book)
+    }
+
+    private func answer(_ scrapes: [@Sendable (LedgerSnapshot) -> Void], from book: Book) {
+        guard !scrapes.isEmpty else { return }
+        let snapshot = LedgerSnapshot(book.state, now: book.now)
+        for reply in scrapes { reply(snapshot) }
+    }
+
+    private static func accepted(_ verdicts: [Result<Verdict, LedgerRefusal>]) -> Int {
+        verdicts.reduce(0) { sum, verdict in
+            if case .success(let verdict) = verdict { sum + verdict.accepted } else { sum }
+        }
+    }
+
+    /// - Returns: `nil` once the delta is durable and merged.
+    private func commit(_ delta: Delta, on book: inout Book, records: Int) -> LedgerRefusal? {
+        let revision = Revision(of: delta, onto: book.state, now: book.now)
+        let began = ContinuousClock.now
+        if let refusal = perform(.revision(revision), on: &book) { return refusal }
+        observer.committed(records: records, overflowRecords: delta.overflowRecords, in: .now - began)
         reportShortWindow(&book)
         if delta.overflowRecords > 0, !book.saysThatLimitIsReached {
             book.saysThatLimitIsReached = true
             observer.limitReached(maxSeries: book.state.registry.maxSeries)
         }
+        return nil
+    }
 
-        for (submission, verdict) in zip(work.submissions, verdicts) { submission.reply(verdict) }
-        for reply in work.resets {
-            book.state.reset()
-            reply()
+    private func replace(with state: LedgerState, on book: inout Book) -> Result<Void, LedgerRefusal> {
+        let began = ContinuousClock.now
+        if let refusal = perform(.state(state), on: &book) { return .failure(refusal) }
+        observer.committed(records: 0, overflowRecords: 0, in: .now - began)
+        return .success(())
+    }
+
+    /// Commits a step and makes it part of the state, or neither.
+    private func perform(_ step: Step, on book: inout Book) -> LedgerRefusal? {
+        if let trouble = mailbox.withLock({ $0.isBlocked ? $0.trouble : nil }) { return .storageFailed(trouble) }
+        if book.isClosed { return .closed }
+        let outcome = whileTheDiskWorks(&book) { storage in
+            switch step {
+            case .revision(let revision): storage.commit(revision)
+            case .state(let state): storage.replace(with: state)
+            }
         }
-        for (selection, reply) in work.forgets { reply(book.state.forget(selection)) }
-        guard !work.snapshots.isEmpty else { return }
-        let snapshot = LedgerSnapshot(book.state, now: now)
-        for reply in work.snapshots { reply(snapshot) }
+        switch outcome {
+        case .committed:
+            merge(step, into: &book.state)
+            recovered()
+            return nil
+        case .refused(let error):
+            failed(error, blocks: false, &book)
+            return error.kind == .full ? .storageFull(error.description) : .storageFailed(error.description)
+        case .undecided(let error):
+            book.undecided = step
+            failed(error, blocks: true, &book)
+            return .outcomeUnknown
+        }
+    }
+
+    private func merge(_ step: Step, into state: inout LedgerState) {
+        switch step {
+        case .revision(let revision): state.merge(revision)
+        case .state(let changed): state = changed
+        }
+    }
+
+    /// Lets scrapes see the state before.
+    private func whileTheDiskWorks<Result>(_ book: inout Book, _ work: (any Storage) -> Result) -> Result {
+        guard isDurable else { return work(book.storage) }
+        let standing = LedgerSnapshot(book.state, now: book.now)
+        let waiting = mailbox.withLock { mailbox in
+            mailbox.standing = standing
+            mailbox.commitBegan = .now
+            defer { mailbox.waiting.snapshots = [] }
+            return mailbox.waiting.snapshots
+        }
+        for reply in waiting { reply(standing) }
+        defer {
+            mailbox.withLock { mailbox in
+                mailbox.standing = nil
+                mailbox.commitBegan = nil
+            }
+        }
+        return work(book.storage)
+    }
+
+    // MARK: Trouble
+
+    private func failed(_ error: StoreError, blocks: Bool, _ book: inout Book) {
+        let isNew = mailbox.withLock { mailbox in
+            defer {
+                mailbox.trouble = error.description
+                mailbox.isBlocked = blocks
+            }
+            return mailbox.trouble == nil || mailbox.isBlocked != blocks
+        }
+        observer.commitFailed(error, isUndecided: blocks, isNew: isNew)
+        guard !book.isRetrying else { return }
+        book.isRetrying = true
+        self.book.schedule(after: settings.retryInterval) { book in self.retry(&book) }
+    }
+
+    private func recovered() {
+        let hadTrouble = mailbox.withLock { mailbox in
+            defer {
+                mailbox.trouble = nil
+                mailbox.isBlocked = false
+            }
+            return mailbox.trouble != nil
+        }
+        if hadTrouble { observer.recovered() }
+    }
+
+    /// Settles what is undecided, and tries whether commits succeed again, so that the exporter is ready without a post.
+    private func retry(_ book: inout Book) {
+        book.isRetrying = false
+        guard !book.isClosed, mailbox.withLock({ $0.trouble != nil }) else { return }
+        if mailbox.withLock({ $0.isBlocked }) {
+            switch whileTheDiskWorks(&book, { $0.settle() }) {
+            case .committed:
+                if let step = book.undecided {
+                    merge(step, into: &book.state)
+                    observer.committed(records: 0, overflowRecords: 0, in: .zero)
+                    reportShortWindow(&book)
+                }
+            case .refused: break
+            case .undecided(let error):
+                failed(error, blocks: true, &book)
+                return
+            }
+            book.undecided = nil
+        }
+        switch whileTheDiskWorks(&book, { $0.probe() }) {
+        case .committed: recovered()
+        case .refused(let error): failed(error, blocks: false, &book)
+        // Nothing hangs on it: a probe changes nothing.
+        case .undecided(let error): failed(error, blocks: true, &book)
+        }
     }
 
     private func fold(
@@ -172,16 +515,31 @@ package struct Verdict: Sendable {
     package var rejections = RejectedRecords()
 }
 
-/// Why nothing of a request was applied.
-package enum LedgerRefusal: Error, Sendable {
+/// Why nothing of a request was applied; of `outcomeUnknown`, why nobody can say.
+package enum LedgerRefusal: Error, Sendable, Equatable {
     /// As many calls are in flight as may be (`OpenCalls.limit`).
     case tooManyOpenCalls
+    /// More waits to be committed than may.
+    case overloaded
+    /// The disk is full.
+    case storageFull(String)
+    case storageFailed(String)
+    /// The commit failed, and whether it is on disk cannot be told yet.
+    case outcomeUnknown
+    /// The ledger takes no more.
+    case closed
 }
 
 /// What the ledger tells of its own work; called on its queue.
 package protocol LedgerObserver: Sendable {
     /// A batch was committed and merged.
-    func committed(overflowRecords: Int, in duration: Duration)
+    func committed(records: Int, overflowRecords: Int, in duration: Duration)
+    /// A commit failed. `isNew`: the first time since the last success, or the first of its kind.
+    func commitFailed(_ error: StoreError, isUndecided: Bool, isNew: Bool)
+    /// The first commit since then succeeded.
+    func recovered()
+    /// The WAL could not be written back, and grows; nothing is lost.
+    func checkpointFailed(_ error: StoreError)
     /// `--limits.max-series` folds a record; called once.
     func limitReached(maxSeries: Int)
     /// `--dedup.max-ids` pushes ids out before their time; called once.

@@ -1,11 +1,13 @@
 import Exposition
 import Model
+import Store
 
 /// What the exporter counts of itself: `llm_exporter_*`. Begins at 0 with each start.
 final class OwnMetrics: Sendable {
     private let counts = Locked(Counts())
     private let build: BuildDescription
     private let telemetryPath: String
+    private let storage: StorageChoice
 
     /// 0.1 ms to 5 s: from a commit in memory to a disk that stalls.
     private static let bounds =
@@ -13,10 +15,26 @@ final class OwnMetrics: Sendable {
             microseconds: [100, 250, 500, 1000, 2500, 5000, 10_000, 50_000, 100_000, 500_000, 1_000_000, 5_000_000])
         ?? .standard
 
+    /// Records in one commit, in millions: a histogram prints its sum and bounds with six places.
+    private static let batchBounds =
+        HistogramBounds(microseconds: [1, 10, 100, 1000, 10_000, 100_000].map { $0 * 1_000_000 }) ?? .standard
+
+    private enum CommitFailure: String, CaseIterable {
+        case diskFull = "disk_full"
+        case failed
+        case undecided
+    }
+
     private struct Counts: Sendable {
         var requests: [RequestKey: Int64] = [:]
         var requestDurations: [Route: Histogram] = [:]
         var commitDuration = Histogram(bounds: OwnMetrics.bounds)
+        var batchRecords = Histogram(bounds: OwnMetrics.batchBounds)
+        var commits: Int64 = 0
+        var commitFailures: [CommitFailure: Int64] = [:]
+        var checkpointFailures: Int64 = 0
+        var unanswered: Int64 = 0
+        var lastCommit: Instant?
         var accepted: Int64 = 0
         var duplicates: Int64 = 0
         var rejected: [RecordRejection.Code: Int64] = [:]
@@ -33,9 +51,10 @@ final class OwnMetrics: Sendable {
         }
     }
 
-    init(build: BuildDescription, telemetryPath: String) {
-        self.build = build
-        self.telemetryPath = telemetryPath
+    init(_ settings: ExporterSettings) {
+        build = settings.build
+        telemetryPath = settings.telemetryPath
+        storage = settings.storage
     }
 
     func answered(_ route: Route, status: Int, in duration: Duration) {
@@ -47,11 +66,32 @@ final class OwnMetrics: Sendable {
         }
     }
 
-    func committed(overflowRecords: Int, in duration: Duration) {
+    func committed(records: Int, overflowRecords: Int, in duration: Duration) {
         counts.withLock { counts in
+            counts.commits += 1
             counts.commitDuration.observe(duration.wholeMicroseconds, bounds: Self.bounds)
+            counts.batchRecords.observe(Int64(records) * 1_000_000, bounds: Self.batchBounds)
             counts.overflowRecords += Int64(overflowRecords)
+            counts.lastCommit = .wallClock
         }
+    }
+
+    func commitFailed(_ error: StoreError, isUndecided: Bool) {
+        let failure: CommitFailure = isUndecided ? .undecided : error.kind == .full ? .diskFull : .failed
+        counts.withLock { $0.commitFailures[failure, default: 0] += 1 }
+    }
+
+    /// - Returns: whether it is the first time.
+    func checkpointFailed() -> Bool {
+        counts.withLock { counts in
+            counts.checkpointFailures += 1
+            return counts.checkpointFailures == 1
+        }
+    }
+
+    /// A connection was closed without an answer.
+    func abandoned() {
+        counts.withLock { $0.unanswered += 1 }
     }
 
     func took(_ outcome: BatchOutcome, unknownFields: Int) {
@@ -64,7 +104,7 @@ final class OwnMetrics: Sendable {
     }
 
     /// Families in a fixed order; labels of one family sorted.
-    func families(ledger: LedgerSnapshot) -> [MetricFamily] {
+    func families(ledger: LedgerSnapshot, waitingBytes: Int, waitingBytesLimit: Int) -> [MetricFamily] {
         let counts = counts.withLock { $0 }
         return [
             MetricFamily(
@@ -89,8 +129,53 @@ final class OwnMetrics: Sendable {
                 }),
             MetricFamily(
                 name: "llm_exporter_commit_duration_seconds", kind: .histogram,
-                help: "Time to fold, commit and merge one batch, in seconds.",
+                help: "Time to commit and merge one batch, in seconds.",
                 samples: [.init(value: Self.value(of: counts.commitDuration))]),
+            MetricFamily(
+                name: "llm_exporter_commit_records", kind: .histogram, help: "Records counted by one commit.",
+                samples: [
+                    .init(
+                        value: .histogram(
+                            bounds: Self.batchBounds, counts: counts.batchRecords.counts,
+                            sumMicroseconds: counts.batchRecords.sumMicroseconds))
+                ]),
+            Self.single(
+                "llm_exporter_commits_total", .counter, "Batches made durable, or kept in memory where nothing is.",
+                Int128(counts.commits)),
+            MetricFamily(
+                name: "llm_exporter_commit_failures_total", kind: .counter,
+                help: "Attempts to commit, or to settle a failed commit, that failed, by reason.",
+                samples: CommitFailure.allCases.map { failure in
+                    .init(
+                        labels: LabelBlock([("reason", LabelValue(failure.rawValue))]),
+                        value: .integer(Int128(counts.commitFailures[failure] ?? 0)))
+                }),
+            Self.single(
+                "llm_exporter_checkpoint_failures_total", .counter,
+                "Attempts to write the write-ahead log back into the database that failed.",
+                Int128(counts.checkpointFailures)),
+            MetricFamily(
+                name: "llm_exporter_last_commit_timestamp_seconds", kind: .gauge,
+                help: "Unix time of the last commit; 0 before the first.",
+                samples: [.init(value: .scaled(Int128(counts.lastCommit?.unixMilliseconds ?? 0), scale: 3))]),
+            Self.single(
+                "llm_exporter_unanswered_requests_total", .counter,
+                "Connections closed without an answer because the outcome of a commit was unknown.",
+                Int128(counts.unanswered)),
+            Self.single(
+                "llm_exporter_waiting_bytes", .gauge, "Memory of records that wait to be committed.",
+                Int128(waitingBytes)),
+            Self.single(
+                "llm_exporter_waiting_bytes_limit", .gauge,
+                "The largest llm_exporter_waiting_bytes; beyond it posts get 503.",
+                Int128(waitingBytesLimit)),
+            MetricFamily(
+                name: "llm_exporter_database_bytes", kind: .gauge, help: "Size of the files of --storage.path.",
+                samples: storage.folder.map { folder in
+                    folder.sizes.map { file, bytes in
+                        .init(labels: LabelBlock([("file", LabelValue(file))]), value: .integer(Int128(bytes)))
+                    }
+                } ?? []),
             Self.single(
                 "llm_exporter_records_accepted_total", .counter, "Records counted.", Int128(counts.accepted)),
             Self.single(
@@ -129,7 +214,7 @@ final class OwnMetrics: Sendable {
             Self.single(
                 "llm_exporter_storage_durable", .gauge,
                 "1 when acknowledged records are on disk, 0 when in memory only.",
-                0),
+                storage.folder == nil ? 0 : 1),
         ]
     }
 

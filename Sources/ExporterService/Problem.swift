@@ -28,9 +28,9 @@ struct Problem: Sendable {
             closesConnection: closesConnection)
     }
 
-    static func retryLater(_ detail: String, closesConnection: Bool = false) -> Problem {
+    static func retryLater(status: Int = 503, _ detail: String, closesConnection: Bool = false) -> Problem {
         Problem(
-            status: 503, detail: detail, headers: [("Retry-After", String(retryAfterSeconds))],
+            status: status, detail: detail, headers: [("Retry-After", String(retryAfterSeconds))],
             closesConnection: closesConnection)
     }
 
@@ -44,7 +44,26 @@ struct Problem: Sendable {
         case 415: "Unsupported Media Type"
         case 422: "Unprocessable Content"
         case 503: "Service Unavailable"
+        case 507: "Insufficient Storage"
         default: "Internal Server Error"
+        }
+    }
+}
+
+extension LedgerRefusal {
+    /// What the sender is told; `nil` where nobody can say what became of the request.
+    var problem: Problem? {
+        switch self {
+        case .tooManyOpenCalls:
+            .retryLater(
+                "\(OpenCalls.limit) calls are in flight already; nothing was applied. "
+                    + "Calls end with their end record or after --active-calls.lease")
+        case .overloaded: .retryLater("more records wait to be stored than the exporter can hold; nothing was applied")
+        case .storageFull(let reason):
+            .retryLater(status: 507, "the disk of --storage.path is full; nothing was applied (\(reason))")
+        case .storageFailed(let reason): .retryLater("the storage failed; nothing was applied (\(reason))")
+        case .closed: .retryLater("the exporter is stopping; nothing was applied", closesConnection: true)
+        case .outcomeUnknown: nil
         }
     }
 }

@@ -1,4 +1,5 @@
 private import Dispatch
+internal import Model
 
 /// Work on `State`, one closure at a time, on a private serial queue.
 final class QueueConfined<State>: @unchecked Sendable {
@@ -14,5 +15,9 @@ final class QueueConfined<State>: @unchecked Sendable {
     /// Runs `body` after all that was scheduled before it.
     func schedule(_ body: @escaping @Sendable (inout State) -> Void) {
         queue.async { body(&self.state) }
+    }
+
+    func schedule(after delay: Duration, _ body: @escaping @Sendable (inout State) -> Void) {
+        queue.asyncAfter(deadline: .now() + .microseconds(Int(delay.wholeMicroseconds))) { body(&self.state) }
     }
 }

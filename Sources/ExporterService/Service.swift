@@ -1,7 +1,8 @@
-private import Dispatch
+import Dispatch
 import HTTPServer
 import Logging
 import Model
+import Store
 import Synchronization
 
 /// Answers requests: finds the route, checks the method, and hands over to the route's handler.
@@ -16,18 +17,25 @@ final class Service: Sendable {
     private let routes: [String: Route]
     /// Renders scrapes, one at a time: neither server threads nor the ledger wait for it.
     private let renderer = DispatchQueue(label: "llm-exporter.renderer", qos: .userInitiated)
+    /// Decodes large bodies, one at a time: the server's threads stay free for everybody else.
+    let decoder = DispatchQueue(label: "llm-exporter.decoder", qos: .userInitiated)
 
-    init(settings: ExporterSettings, log: Logger, clock: @escaping Ledger.Clock) {
+    /// Of bodies that wait for it.
+    let decodingBytes = Atomic(0)
+
+    /// - Parameter clock: the time of day, for exemplars.
+    init(
+        settings: ExporterSettings, log: Logger, state: LedgerState, storage: sending any Storage,
+        clock: @escaping Ledger.Clock, ledgerClock: @escaping Ledger.Clock
+    ) {
         self.settings = settings
         self.log = log
         self.clock = clock
-        let metrics = OwnMetrics(build: settings.build, telemetryPath: settings.telemetryPath)
+        let metrics = OwnMetrics(settings)
         self.metrics = metrics
         ledger = Ledger(
-            state: LedgerState(
-                registry: Registry(bounds: settings.bounds, maxSeries: settings.maxSeries),
-                recentIDs: RecentIDs(window: settings.idWindow, maxIDs: settings.maxIDs)),
-            lease: settings.activeCallLease, clock: clock, observer: Observer(metrics: metrics, log: log))
+            state: state, storage: storage, settings: Ledger.Settings(lease: settings.activeCallLease),
+            clock: ledgerClock, observer: Observer(metrics: metrics, log: log))
         routes = Dictionary(
             uniqueKeysWithValues: Route.allCases.filter { $0 != .unknown }
                 .map { ($0.path(telemetry: settings.telemetryPath), $0) })
@@ -103,10 +111,12 @@ final class Service: Sendable {
     }
 
     private func readiness(_ reply: Reply) {
-        if isReady.load(ordering: .relaxed) {
-            reply.send(.text(200, "ready\n"))
-        } else {
+        if !isReady.load(ordering: .relaxed) {
             reply.send(.retryLater("the exporter is starting or stopping"))
+        } else if let obstacle = ledger.obstacle {
+            reply.send(.retryLater("records cannot be committed: \(obstacle)"))
+        } else {
+            reply.send(.text(200, "ready\n"))
         }
     }
 
@@ -115,8 +125,31 @@ final class Service: Sendable {
         let metrics: OwnMetrics
         let log: Logger
 
-        func committed(overflowRecords: Int, in duration: Duration) {
-            metrics.committed(overflowRecords: overflowRecords, in: duration)
+        func committed(records: Int, overflowRecords: Int, in duration: Duration) {
+            metrics.committed(records: records, overflowRecords: overflowRecords, in: duration)
+        }
+
+        func commitFailed(_ error: StoreError, isUndecided: Bool, isNew: Bool) {
+            metrics.commitFailed(error, isUndecided: isUndecided)
+            guard isNew else { return }
+            log.error(
+                isUndecided
+                    ? "A commit failed and cannot be settled yet: its senders got no answer, records are refused until it is"
+                    : "A commit failed: its records were refused and nothing of them was applied; each next one is tried",
+                metadata: ["reason": "\(error)"])
+        }
+
+        func recovered() {
+            log.info("Commits succeed again")
+        }
+
+        func checkpointFailed(_ error: StoreError) {
+            // Tried again after each commit.
+            if metrics.checkpointFailed() {
+                log.warning(
+                    "The write-ahead log could not be written back and grows; nothing is lost",
+                    metadata: ["reason": "\(error)"])
+            }
         }
 
         func limitReached(maxSeries: Int) {
@@ -151,6 +184,16 @@ struct Reply: Sendable {
 
     func send(_ problem: Problem) {
         send(problem.response)
+    }
+
+    /// Says why nothing of the request was applied; where nobody can say whether it was, closes the connection.
+    func send(_ refusal: LedgerRefusal) {
+        if let problem = refusal.problem {
+            send(problem)
+        } else {
+            metrics.abandoned()
+            responder.abandon()
+        }
     }
 }
 

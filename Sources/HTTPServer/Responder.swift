@@ -33,6 +33,12 @@ private import Synchronization
         }
     }
 
+    /// Closes the connection without an answer: nobody knows what became of the request.
+    package func abandon() {
+        guard !isAnswered.exchange(true, ordering: .relaxed) else { return }
+        unsafe llmhttp_exchange_abandon(exchange)
+    }
+
     /// Lends the headers as C strings: each stays valid while the calls inside its own run.
     private func withHeaders(
         _ rest: ArraySlice<(name: String, value: String)>, _ done: [llmhttp_header],

@@ -55,9 +55,25 @@ package struct CallTotals: Equatable, Sendable {
     package private(set) var lastInputTokens: Int64?
     package private(set) var lastOutputTokens: Int64?
     /// `nil` until a record told its latency.
-    package private(set) var latency: Histogram?
+    package var latency: Histogram?
 
     package init() {}
+
+    /// Totals as they were stored.
+    package init(
+        calls: Tally, tokens: Int64, kinds: TokenKinds?, cost: Money?, usageMissing: Int64, errors: Tally,
+        lastInputTokens: Int64?, lastOutputTokens: Int64?, latency: Histogram?
+    ) {
+        self.calls = calls
+        self.tokens = tokens
+        self.kinds = kinds
+        self.cost = cost
+        self.usageMissing = usageMissing
+        self.errors = errors
+        self.lastInputTokens = lastInputTokens
+        self.lastOutputTokens = lastOutputTokens
+        self.latency = latency
+    }
 
     /// Calls that count as errors.
     package var failedCalls: Int64 { calls.total - calls[CallRecord.success] }

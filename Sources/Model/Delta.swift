@@ -1,7 +1,7 @@
 /// What a batch of events changes: for each series touched, what to add and what to set, and the ids to remember.
 ///
-/// Folded against a registry, the ids and the open calls that stay as they are meanwhile; merged into them once it is
-/// durable. A rejected event leaves no trace.
+/// Folded against a registry, the ids and the open calls that stay as they are meanwhile; what it makes of them, a
+/// `Revision`, is merged once it is durable. A rejected event leaves no trace.
 package struct Delta: Sendable {
     package private(set) var agents = TouchedTable<LabelValue, AgentChange>()
     package private(set) var calls = TouchedTable<SeriesLabels, CallTotals>()
@@ -10,7 +10,9 @@ package struct Delta: Sendable {
     package private(set) var memoryAvailableMegabytes: Double?
     package private(set) var ids = TouchedTable<Digest, UInt64>()
     /// Calls that begin; ended again within the batch, they are in neither list.
-    package private(set) var opened: [Digest: LabelValue] = [:]
+    package private(set) var opened: [Digest: OpenCall] = [:]
+    /// Calls that began, ended again or not.
+    private var begun: Int64 = 0
     /// Calls in flight that end or expire.
     package private(set) var closed: Set<Digest> = []
     /// Places of the series limit that new sets and agents take.
@@ -19,6 +21,11 @@ package struct Delta: Sendable {
     package private(set) var overflowRecords = 0
 
     package init() {}
+
+    /// Whether it changes nothing: only duplicates came, or records that were rejected.
+    package var isEmpty: Bool {
+        agents.entries.isEmpty && calls.entries.isEmpty && ids.entries.isEmpty && opened.isEmpty && closed.isEmpty
+    }
 
     /// What became of an event that was not rejected.
     package enum Outcome: Sendable {
@@ -77,7 +84,9 @@ package struct Delta: Sendable {
         guard remembered(start.id.end, state, now) == nil else { return .accepted }
         let agentName = place(agentName: start.agentName, onto: state)
         agents[agentName, default: AgentChange()].reportsActiveCalls = true
-        opened[start.id.call] = agentName
+        opened[start.id.call] = OpenCall(
+            number: state.openCalls.nextNumber + begun, id: start.id.call, agentName: agentName, begun: now)
+        begun += 1
         agents[agentName, default: AgentChange()].activeCalls += 1
         return .accepted
     }
@@ -137,10 +146,10 @@ package struct Delta: Sendable {
 
     /// Lowers the gauge of a call in flight; does nothing for a call that never began or whose lease has ended.
     private mutating func close(_ call: Digest, onto state: LedgerState) {
-        if let agentName = opened.removeValue(forKey: call) {
-            agents[agentName, default: AgentChange()].activeCalls -= 1
-        } else if let agentName = state.openCalls[call], closed.insert(call).inserted {
-            agents[agentName, default: AgentChange()].activeCalls -= 1
+        if let open = opened.removeValue(forKey: call) {
+            agents[open.agentName, default: AgentChange()].activeCalls -= 1
+        } else if let open = state.openCalls[call], closed.insert(call).inserted {
+            agents[open.agentName, default: AgentChange()].activeCalls -= 1
         }
     }
 

@@ -45,6 +45,17 @@ package struct Histogram: Equatable, Sendable {
         counts = Array(repeating: 0, count: bounds.microseconds.count + 1)
     }
 
+    /// A histogram as it was stored.
+    ///
+    /// - Parameters:
+    ///   - counts: one a bucket, not cumulated.
+    ///   - exemplars: as many, or none at all.
+    package init(counts: [Int64], sumMicroseconds: Int64, exemplars: [Exemplar?]) {
+        self.counts = counts
+        self.sumMicroseconds = sumMicroseconds
+        self.exemplars = exemplars
+    }
+
     package var count: Int64 { counts.reduce(0, +) }
 
     /// The caller has seen to it that the sum stays within `Int64`.
@@ -56,6 +67,26 @@ package struct Histogram: Equatable, Sendable {
             if exemplars.isEmpty { exemplars = Array(repeating: nil, count: counts.count) }
             exemplars[bucket] = Exemplar(trace: trace, microseconds: microseconds)
         }
+    }
+
+    /// The same observations under fewer bounds, each of which was a bound before.
+    ///
+    /// - Returns: `nil` where one was not: what fell between two bounds cannot be told apart.
+    package func rebucketed(from old: HistogramBounds, to new: HistogramBounds) -> Histogram? {
+        guard Set(new.microseconds).isSubset(of: old.microseconds) else { return nil }
+        var result = Histogram(bounds: new)
+        result.sumMicroseconds = sumMicroseconds
+        if !exemplars.isEmpty { result.exemplars = Array(repeating: nil, count: result.counts.count) }
+        for bucket in counts.indices {
+            let target =
+                bucket < old.microseconds.count
+                ? new.bucket(of: old.microseconds[bucket]) : new.microseconds.count
+            result.counts[target] += counts[bucket]
+            guard !exemplars.isEmpty, let exemplar = exemplars[bucket] else { continue }
+            let known = result.exemplars[target]?.trace.unixMilliseconds ?? .min
+            if exemplar.trace.unixMilliseconds >= known { result.exemplars[target] = exemplar }
+        }
+        return result
     }
 
     mutating func merge(_ newer: Histogram) {
@@ -74,4 +105,9 @@ package struct Histogram: Equatable, Sendable {
 package struct Exemplar: Equatable, Sendable {
     package let trace: Trace
     package let microseconds: Int64
+
+    package init(trace: Trace, microseconds: Int64) {
+        self.trace = trace
+        self.microseconds = microseconds
+    }
 }

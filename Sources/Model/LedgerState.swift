@@ -4,21 +4,22 @@
 package struct LedgerState: Sendable {
     package private(set) var registry: Registry
     package private(set) var recentIDs: RecentIDs
-    package private(set) var openCalls = OpenCalls()
+    package private(set) var openCalls: OpenCalls
 
-    package init(registry: Registry, recentIDs: RecentIDs) {
+    package init(registry: Registry, recentIDs: RecentIDs, openCalls: OpenCalls = OpenCalls()) {
         self.registry = registry
         self.recentIDs = recentIDs
+        self.openCalls = openCalls
     }
 
     /// Makes a batch, folded against this very state, part of it. Cannot fail.
-    package mutating func merge(_ delta: Delta, now: Instant) {
-        registry.merge(delta)
+    package mutating func merge(_ revision: Revision) {
+        registry.merge(revision)
         // Few at a time, so that no batch waits for it.
-        recentIDs.prune(now: now, beside: delta.ids.entries.count)
-        for id in delta.ids.entries { recentIDs.remember(id.key, content: id.value, now: now) }
-        for call in delta.closed { openCalls.close(call) }
-        for (call, agentName) in delta.opened { openCalls.open(call, agentName: agentName, now: now) }
+        recentIDs.prune(now: revision.now, beside: revision.ids.count)
+        for id in revision.ids { recentIDs.remember(id, now: revision.now) }
+        for call in revision.closed { openCalls.close(call.id) }
+        for call in revision.opened { openCalls.open(call) }
     }
 
     /// Removes all series; ids and open starts stay.

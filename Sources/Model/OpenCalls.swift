@@ -1,22 +1,40 @@
+/// A call that has begun and neither ended nor expired.
+package struct OpenCall: Sendable, Equatable {
+    /// Above 0, in the order of the starts.
+    package let number: Int64
+    package let id: Digest
+    /// The name under which the call is counted.
+    package let agentName: LabelValue
+    package let begun: Instant
+
+    package init(number: Int64, id: Digest, agentName: LabelValue, begun: Instant) {
+        self.number = number
+        self.id = id
+        self.agentName = agentName
+        self.begun = begun
+    }
+}
+
 /// Calls that have begun and neither ended nor expired.
 package struct OpenCalls: Sendable {
     /// Most calls in flight at once; a start beyond it is refused with 503.
     package static let limit = 100_000
 
-    private var calls: [Digest: Call] = [:]
+    private var calls: [Digest: OpenCall] = [:]
+    /// What the next start is numbered.
+    package private(set) var nextNumber: Int64 = 1
     /// Every start in order of arrival. Calls that have ended stay until they reach the front.
     private var order: [(id: Digest, begun: Instant)] = []
     private var front = 0
 
-    private struct Call: Sendable {
-        let agentName: LabelValue
-        let begun: Instant
-    }
+    package init() {}
 
     package var count: Int { calls.count }
 
-    /// The name under which the call is counted.
-    package subscript(id: Digest) -> LabelValue? { calls[id]?.agentName }
+    /// In any order.
+    package var all: some Collection<OpenCall> { calls.values }
+
+    package subscript(id: Digest) -> OpenCall? { calls[id] }
 
     /// Calls begun before `deadline`, the oldest first.
     package func begun(before deadline: Instant) -> [(id: Digest, agentName: LabelValue)] {
@@ -28,9 +46,11 @@ package struct OpenCalls: Sendable {
         return found
     }
 
-    mutating func open(_ id: Digest, agentName: LabelValue, now: Instant) {
-        calls[id] = Call(agentName: agentName, begun: now)
-        order.append((id, now))
+    /// - Parameter call: numbered `nextNumber` or above; begun no earlier than the last.
+    package mutating func open(_ call: OpenCall) {
+        calls[call.id] = call
+        order.append((call.id, call.begun))
+        nextNumber = call.number + 1
     }
 
     mutating func close(_ id: Digest) {

@@ -1,3 +1,15 @@
+/// What is remembered of one start or end.
+package struct RememberedID: Sendable, Equatable {
+    package let key: Digest
+    /// Digest of what was sent; 0 for a start.
+    package let content: UInt64
+
+    package init(key: Digest, content: UInt64) {
+        self.key = key
+        self.content = content
+    }
+}
+
 /// The ids of the last `window`, at most `maxIDs` of them.
 ///
 /// A ring holds the digests in order of arrival, the oldest at its front; an open-addressing table of 32-bit places
@@ -43,10 +55,11 @@ package struct RecentIDs: Sendable {
         return isExpired(entry, now: now) ? nil : entry.content
     }
 
-    mutating func remember(_ key: Digest, content: UInt64, now: Instant) {
-        let part = part(of: key)
-        let place = ring.append(Entry(key: key.bits, content: content, unixMilliseconds: now.unixMilliseconds))
-        parts[part].insert(place, key: key, in: ring)
+    /// - Parameter now: no earlier than that of the id before.
+    package mutating func remember(_ id: RememberedID, now: Instant) {
+        let part = part(of: id.key)
+        let entry = Entry(key: id.key.bits, content: id.content, unixMilliseconds: now.unixMilliseconds)
+        parts[part].insert(ring.append(entry), key: id.key, in: ring)
         while ring.count > maxIDs {
             let oldest = ring.first
             if !isExpired(oldest, now: now) {
@@ -62,6 +75,11 @@ package struct RecentIDs: Sendable {
             guard ring.count > 0, isExpired(ring.first, now: now) else { return }
             dropFirst()
         }
+    }
+
+    /// For a start, where nobody waits for a batch.
+    package mutating func pruneAll(now: Instant) {
+        while ring.count > 0, isExpired(ring.first, now: now) { dropFirst() }
     }
 
     private mutating func dropFirst() {

@@ -6,10 +6,10 @@ package struct Registry: Sendable {
     /// Distinct (agent_name, provider, model) sets beyond which new ones are folded.
     package let maxSeries: Int
 
-    package private(set) var calls = Table<SeriesLabels, CallSeries>()
-    package private(set) var endpoints = Table<EndpointLabels, EndpointSeries>()
-    package private(set) var offerings = Table<OfferingLabels, OfferingSeries>()
-    package private(set) var agents = Table<LabelValue, AgentSeries>()
+    package private(set) var calls = Table<CallSeries>()
+    package private(set) var endpoints = Table<EndpointSeries>()
+    package private(set) var offerings = Table<OfferingSeries>()
+    package private(set) var agents = Table<AgentSeries>()
     package private(set) var memoryAvailableMegabytes: Double?
     /// Places taken of `maxSeries`: one for each set that is not folded, and one for each agent without such a set.
     package private(set) var places = 0
@@ -19,27 +19,37 @@ package struct Registry: Sendable {
         self.maxSeries = maxSeries
     }
 
+    /// A registry as it was stored.
+    ///
+    /// - Parameters: each in the order of their numbers.
+    ///   - activeCalls: the calls in flight of each agent.
+    package init(
+        bounds: HistogramBounds, maxSeries: Int, calls: [CallSeries], endpoints: [EndpointSeries],
+        offerings: [OfferingSeries], agents: [AgentSeries], activeCalls: [LabelValue: Int64],
+        memoryAvailableMegabytes: Double?
+    ) {
+        self.init(bounds: bounds, maxSeries: maxSeries)
+        for series in calls { self.calls.put(series) }
+        for series in endpoints { self.endpoints.put(series) }
+        for series in offerings { self.offerings.put(series) }
+        let ownSets = ownSets
+        for var agent in agents {
+            agent.ownSets = ownSets[agent.name] ?? 0
+            agent.activeCalls = activeCalls[agent.name] ?? 0
+            self.agents.put(agent)
+        }
+        self.memoryAvailableMegabytes = memoryAvailableMegabytes
+        places = takenPlaces
+    }
+
     /// Makes a batch part of the totals. Cannot fail: `Delta` has checked all bounds, against this very registry.
-    package mutating func merge(_ delta: Delta) {
-        for touched in delta.agents.entries {
-            let index = agents.index(of: touched.key, orInsert: AgentSeries(name: touched.key))
-            agents[index].merge(touched.value)
-        }
-        for touched in delta.calls.entries {
-            let index = calls.index(of: touched.key, orInsert: CallSeries(labels: touched.key))
-            calls[index].totals.merge(touched.value)
-        }
-        for touched in delta.endpoints.entries {
-            let index = endpoints.index(
-                of: touched.key, orInsert: EndpointSeries(labels: touched.key, bounds: bounds))
-            endpoints[index].latency.merge(touched.value)
-        }
-        for touched in delta.offerings.entries {
-            let index = offerings.index(of: touched.key, orInsert: OfferingSeries(labels: touched.key))
-            offerings[index].unpricedCalls += touched.value
-        }
-        memoryAvailableMegabytes = delta.memoryAvailableMegabytes ?? memoryAvailableMegabytes
-        places += delta.placesTaken
+    package mutating func merge(_ revision: Revision) {
+        for series in revision.agents { agents.put(series) }
+        for series in revision.calls { calls.put(series) }
+        for series in revision.endpoints { endpoints.put(series) }
+        for series in revision.offerings { offerings.put(series) }
+        memoryAvailableMegabytes = revision.memoryAvailableMegabytes
+        places += revision.placesTaken
     }
 
     /// Removes all series but the `llm_active_calls` of agents with calls in flight, whose open starts stay.
@@ -47,8 +57,9 @@ package struct Registry: Sendable {
         let inFlight = agents.elements.filter { $0.activeCalls > 0 }
         self = Registry(bounds: bounds, maxSeries: maxSeries)
         for agent in inFlight {
-            let index = agents.index(of: agent.name, orInsert: AgentSeries(name: agent.name))
-            agents[index].merge(AgentChange(activeCalls: agent.activeCalls))
+            var kept = AgentSeries(number: agents.nextNumber, name: agent.name)
+            kept.merge(AgentChange(activeCalls: agent.activeCalls))
+            agents.put(kept)
         }
         places = takenPlaces
     }
@@ -77,12 +88,15 @@ package struct Registry: Sendable {
         }
         forgotten.removesAgent = !agentsRemoved.isEmpty
         for index in agents.indices where agents[index].name == selection.agentName {
-            agents[index].ownSets = calls.elements.count {
-                $0.labels.agentName == selection.agentName && !$0.labels.isFolded
-            }
+            agents[index].ownSets = ownSets[selection.agentName] ?? 0
         }
         places = takenPlaces
         return forgotten
+    }
+
+    /// Sets that are not folded, by agent.
+    private var ownSets: [LabelValue: Int] {
+        calls.elements.reduce(into: [:]) { $0[$1.labels.agentName, default: 0] += $1.labels.isFolded ? 0 : 1 }
     }
 
     private var takenPlaces: Int {

@@ -26,12 +26,22 @@ package struct SeriesLabels: Hashable, Sendable {
 package struct EndpointLabels: Hashable, Sendable {
     package let agentName: LabelValue
     package let provider: LabelValue
+
+    package init(agentName: LabelValue, provider: LabelValue) {
+        self.agentName = agentName
+        self.provider = provider
+    }
 }
 
 /// Labels of `llm_calls_unpriced_total`: a model as a provider offers it.
 package struct OfferingLabels: Hashable, Sendable {
     package let provider: LabelValue
     package let model: LabelValue
+
+    package init(provider: LabelValue, model: LabelValue) {
+        self.provider = provider
+        self.model = model
+    }
 }
 
 /// Label pairs as they stand between the braces of an exposition, rendered once at a series' birth.

@@ -1,41 +1,44 @@
 /// Series in the order of their birth, found by their labels.
-package struct Table<Key: Hashable & Sendable, Element: Sendable>: Sendable {
+package struct Table<Element: NumberedSeries>: Sendable {
     package private(set) var elements = ChunkedArray<Element>()
-    private var places: [Key: Int] = [:]
-    private var keys: [Key] = []
+    private var places: [Element.Labels: Int] = [:]
+    /// What the next series is numbered.
+    package private(set) var nextNumber: Int64 = 1
+
+    package init() {}
 
     package var count: Int { elements.count }
     package var indices: Range<Int> { 0..<elements.count }
 
-    package func index(of key: Key) -> Int? { places[key] }
+    package func index(of labels: Element.Labels) -> Int? { places[labels] }
 
-    package subscript(key: Key) -> Element? { places[key].map { elements[$0] } }
+    package subscript(labels: Element.Labels) -> Element? { places[labels].map { elements[$0] } }
 
     package subscript(index: Int) -> Element {
         get { elements[index] }
         _modify { yield &elements[index] }
     }
 
-    mutating func index(of key: Key, orInsert element: @autoclosure () -> Element) -> Int {
-        if let index = places[key] { return index }
-        let index = elements.count
-        elements.append(element())
-        keys.append(key)
-        places[key] = index
-        return index
+    /// Puts a series in the place of the one with its labels, or behind all.
+    ///
+    /// - Parameter element: a new one has a number of at least `nextNumber`.
+    package mutating func put(_ element: Element) {
+        if let index = places[element.labels] {
+            elements[index] = element
+            return
+        }
+        places[element.labels] = elements.count
+        elements.append(element)
+        nextNumber = element.number + 1
     }
 
-    /// Removes elements and closes the gaps; the others keep their order. Costs a rebuild of the whole table.
+    /// Removes series and closes the gaps; the others keep their order and numbers. Costs a rebuild of the whole table.
     @discardableResult
     mutating func removeAll(where isRemoved: (Element) -> Bool) -> [Element] {
         var removed: [Element] = []
         var kept = Table()
-        for (key, element) in zip(keys, elements) {
-            if isRemoved(element) {
-                removed.append(element)
-            } else {
-                _ = kept.index(of: key, orInsert: element)
-            }
+        for element in elements {
+            if isRemoved(element) { removed.append(element) } else { kept.put(element) }
         }
         if !removed.isEmpty { self = kept }
         return removed

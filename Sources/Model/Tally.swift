@@ -21,7 +21,7 @@ package struct Tally: Equatable, Sendable {
 
     package var total: Int64 { entries.reduce(0) { $0 + $1.count } }
 
-    mutating func add(_ count: Int64, to name: LabelValue) {
+    package mutating func add(_ count: Int64, to name: LabelValue) {
         if let place = entries.firstIndex(where: { $0.name == name }) {
             entries[place].count += count
         } else {

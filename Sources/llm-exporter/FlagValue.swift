@@ -1,6 +1,7 @@
 import ArgumentParser
 import ExporterService
 import Model
+import Store
 
 /// Reads the values of flags; each error says what was expected, with an example.
 enum FlagValue {
@@ -17,6 +18,16 @@ enum FlagValue {
             throw ValidationError("expected a path that begins with / and is not another route, such as /metrics")
         }
         return text
+    }
+
+    static func folder(_ text: String) throws -> StorageFolder {
+        guard !text.isEmpty else { throw ValidationError("expected a folder, such as /var/lib/llm-exporter") }
+        return StorageFolder(text)
+    }
+
+    static func label(_ text: String) throws -> LabelValue {
+        guard !text.isEmpty else { throw ValidationError("expected a name") }
+        return LabelValue(text)
     }
 
     static func count(_ bounds: ClosedRange<Int>) -> @Sendable (String) throws -> Int {

@@ -24,13 +24,15 @@ enum Program {
             }
             var message = Root.message(for: error)
             if message.hasSuffix(".") { message.removeLast() }
-            let command = first == "simulate" ? first : "serve"
+            let command =
+                Root.configuration.subcommands.map { $0.configuration.commandName ?? "" }.first { $0 == first }
+                ?? "serve"
             fail("\(message) (llm-exporter help \(command) lists its flags)", code: Failure.usage)
         }
     }
 
     /// Commands that users of other versions know.
-    private static let laterCommands = ["send", "prices", "check-storage", "backup", "forget", "reset"]
+    private static let laterCommands = ["send", "prices"]
 
     private static func fail(_ line: String, code: Int32) {
         StandardError.write("llm-exporter: " + line + "\n")
@@ -45,7 +47,7 @@ struct Root: ParsableCommand {
         abstract: "Counts the calls, tokens, cost, latency and errors of LLM agents for Prometheus.",
         discussion: "Without a command it runs the exporter; llm-exporter help serve lists the flags.",
         version: Version.text,
-        subcommands: [Serve.self, Simulate.self],
+        subcommands: [Serve.self, Simulate.self, CheckStorage.self, Backup.self, Reset.self, Forget.self],
         defaultSubcommand: Serve.self)
 }
 

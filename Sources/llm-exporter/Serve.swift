@@ -3,10 +3,11 @@ import ExporterService
 import Glibc
 import Logging
 import Model
+import Store
 
 /// `llm-exporter [serve]`: runs the exporter until it is told to stop.
 struct Serve: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Runs the exporter.")
+    static let configuration = CommandConfiguration(commandName: "serve", abstract: "Runs the exporter.")
 
     @Option(
         name: .customLong("web.listen-address"),
@@ -43,11 +44,11 @@ struct Serve: ParsableCommand {
 
     @Option(
         name: .customLong("storage.path"),
-        help: ArgumentHelp(
-            "Folder of the database. This version keeps totals in memory and does not touch it.", valueName: "folder"))
-    var storagePath = "data"
+        help: ArgumentHelp("Folder of the database, created if missing. (default: data)", valueName: "folder"),
+        transform: FlagValue.folder)
+    var storagePath = StorageFolder("data")
 
-    @Flag(name: .customLong("storage.memory"), help: "Keep nothing on disk.")
+    @Flag(name: .customLong("storage.memory"), help: "Keep nothing on disk: totals begin at 0 with each start.")
     var storageMemory = false
 
     @Option(
@@ -89,7 +90,7 @@ struct Serve: ParsableCommand {
 
     @Flag(
         name: .customLong("histogram.reset-on-change"),
-        help: "Restart the histograms at 0 when the bounds changed. Has no effect while totals are kept in memory.")
+        help: "Restart the two latency histograms at 0 where the stored ones cannot take the new bounds.")
     var resetHistogramsOnChange = false
 
     @Option(
@@ -138,18 +139,15 @@ struct Serve: ParsableCommand {
             metadata: ["version": "\(Version.number)", "revision": "\(Version.build.revision)"])
         if storageMemory {
             log.info("Totals are kept in memory and begin at 0 with each start")
-        } else {
-            log.warning(
-                "Totals are kept in memory and are lost at each restart: this version cannot store them yet. --storage.memory says that this is meant",
-                metadata: ["storage.path": "\(storagePath)"])
         }
         let signals = Signals(SIGTERM, SIGINT, SIGHUP)
-        let exporter = Exporter(settings: settings, log: log)
+        let exporter: Exporter
         do throws(StartError) {
+            exporter = try Exporter(settings: settings, log: log)
             _ = try exporter.start()
         } catch {
             log.error("\(error)")
-            var failure = Failure(error.description)
+            var failure = Failure(error.description, exitCode: error.isUsage ? Failure.usage : Failure.runtime)
             failure.isLogged = true
             throw failure
         }
@@ -160,7 +158,12 @@ struct Serve: ParsableCommand {
                 continue
             }
             log.info("Stopping", metadata: ["signal": number == SIGTERM ? "SIGTERM" : "SIGINT"])
-            exporter.stop()
+            guard exporter.stop() else {
+                log.error(
+                    "Stopped without answering everybody: the disk does not answer; what was acknowledged is on it")
+                // Threads that wait for the disk would hold up an orderly end.
+                _exit(Failure.runtime)
+            }
             log.info("Stopped")
             return
         }
@@ -177,6 +180,8 @@ struct Serve: ParsableCommand {
         settings.maxSeries = maxSeries
         settings.activeCallLease = activeCallLease.duration
         settings.bounds = buckets.bounds
+        settings.storage = storageMemory ? .memory : .folder(storagePath)
+        settings.resetsHistogramsOnChange = resetHistogramsOnChange
         return settings
     }
 }

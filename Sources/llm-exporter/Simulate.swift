@@ -48,11 +48,12 @@ struct Simulate: ParsableCommand {
     private func withOwnExporter(_ body: (String) throws -> Void) throws {
         var settings = ExporterSettings(build: Version.build)
         settings.listenAddresses = [ListenAddress(host: "127.0.0.1", port: 0)]
-        let exporter = Exporter(
-            settings: settings, log: Logger(label: "exporter") { _ in LineLogHandler(format: .logfmt, level: .warning) }
-        )
+        let exporter: Exporter
         let addresses: [String]
         do throws(StartError) {
+            exporter = try Exporter(
+                settings: settings,
+                log: Logger(label: "exporter") { _ in LineLogHandler(format: .logfmt, level: .warning) })
             addresses = try exporter.start()
         } catch {
             throw Failure(error.description)

@@ -1,4 +1,4 @@
-"""Fixtures: fresh exporters, so that every total is exact, and each ends as it should."""
+"""Fixtures: fresh exporters, so that every total is exact, and each ends as it should; figures to report."""
 
 from __future__ import annotations
 
@@ -8,6 +8,19 @@ from typing import Callable, Iterator
 import pytest
 
 from exporter import BINARY, Exporter
+
+FIGURES = pytest.StashKey[list[str]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[FIGURES] = []
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if config.stash[FIGURES]:
+        terminalreporter.section("figures")
+        for line in config.stash[FIGURES]:
+            terminalreporter.write_line(line)
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
@@ -48,3 +61,9 @@ def standing() -> Iterator[Exporter]:
     exporter = Exporter()
     yield exporter
     exporter.stop()
+
+
+@pytest.fixture(scope="session")
+def figures(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Takes a line of what a test has measured, to be shown at the end of the run."""
+    return request.config.stash[FIGURES].append

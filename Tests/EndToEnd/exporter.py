@@ -66,7 +66,7 @@ def ndjson(records: list[Any]) -> bytes:
     return "".join(encode(record) + "\n" for record in records).encode()
 
 
-def eventually(condition: Callable[[], Any], what: str, within: float = PATIENCE) -> Any:
+def eventually(condition: Callable[[], Any], what: str, within: float = PATIENCE, every: float = 0.02) -> Any:
     """Asks again and again until the answer is true, and returns it."""
     deadline = time.monotonic() + within
     while True:
@@ -75,7 +75,7 @@ def eventually(condition: Callable[[], Any], what: str, within: float = PATIENCE
             return answer
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {within} s: {what} (last answer: {answer!r})")
-        time.sleep(0.02)
+        time.sleep(every)
 
 
 class Reply:
@@ -175,21 +175,48 @@ class Wire:
             return False
 
 
-class Exporter:
-    """A running `llm-exporter serve` with its state in memory, on a free port of 127.0.0.1."""
+class DidNotStart(AssertionError):
+    """The program ended before it listened."""
 
-    def __init__(self, *flags: str, listen: tuple[str, ...] = ("127.0.0.1:0",), command: tuple[str, ...] = ()):
+    def __init__(self, code: int, log: str):
+        super().__init__(f"exit code {code}:\n{log}")
+        self.code, self.log = code, log
+
+
+class Exporter:
+    """A running `llm-exporter serve` on a free port of 127.0.0.1, with its state in memory or in a folder."""
+
+    def __init__(self, *flags: str, listen: tuple[str, ...] = ("127.0.0.1:0",), command: tuple[str, ...] = (),
+                 storage: Path | None = None, environment: dict[str, str] | None = None, awaited: bool = True):
+        """Starts it, with `environment` beside that of the tests; `awaited` also waits until it listens."""
         self.log_file = tempfile.NamedTemporaryFile(prefix="llm-exporter-", suffix=".log")
+        self.listeners = len(listen)
         addresses = [part for address in listen for part in ("--web.listen-address", address)]
+        state = ["--storage.memory"] if storage is None else ["--storage.path", str(storage)]
+        self.spawned_at = time.monotonic()
         self.process = subprocess.Popen(
-            [BINARY, *command, *addresses, "--storage.memory", *flags],
+            [BINARY, *command, *addresses, *state, *flags], env={**os.environ, **(environment or {})},
             stdin=subprocess.DEVNULL, stdout=self.log_file, stderr=self.log_file)
+        if awaited:
+            self.await_listening()
+
+    def __enter__(self) -> Exporter:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+
+    def await_listening(self, within: float = PATIENCE) -> None:
+        """Waits until it takes connections; raises `DidNotStart` when it ends instead."""
         try:
-            eventually(lambda: len(self.ports) >= len(listen) or self.process.poll() is not None, "listening")
-            assert self.process.poll() is None, f"exit code {self.process.returncode}:\n{self.log}"
+            eventually(lambda: len(self.ports) >= self.listeners or self.process.poll() is not None, "listening",
+                       within, every=0.005)
+            if self.process.poll() is not None:
+                raise DidNotStart(self.process.returncode, self.log)
         except BaseException:
             self.kill()
             raise
+        self.start_seconds = time.monotonic() - self.spawned_at
         self.port = self.ports[0]
         self.address = ("127.0.0.1", self.port)
         self.url = f"http://127.0.0.1:{self.port}"
@@ -229,6 +256,7 @@ class Exporter:
             self.kill()
 
     def kill(self) -> None:
+        """Ends it with SIGKILL, unless it has ended."""
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()

@@ -1,5 +1,5 @@
 import Model
-import Synchronization
+import Store
 import Testing
 
 @testable import ExporterService
@@ -9,7 +9,7 @@ import Testing
         agentName: LabelValue("agent"), provider: LabelValue("provider"), model: LabelValue("model"))
 
     private final class Watch: Sendable {
-        private let milliseconds = Mutex<Int64>(1_000_000)
+        private let milliseconds = Locked<Int64>(1_000_000)
 
         var now: Instant { Instant(unixMilliseconds: milliseconds.withLock { $0 }) }
 
@@ -19,10 +19,16 @@ import Testing
     }
 
     private final class Notes: LedgerObserver {
-        let shortened = Mutex<[Duration]>([])
-        let commits = Mutex(0)
+        let shortened = Locked<[Duration]>([])
+        let commits = Locked(0)
 
-        func committed(overflowRecords: Int, in duration: Duration) { commits.withLock { $0 += 1 } }
+        func committed(records: Int, overflowRecords: Int, in duration: Duration) { commits.withLock { $0 += 1 } }
+
+        func commitFailed(_ error: StoreError, isUndecided: Bool, isNew: Bool) {}
+
+        func recovered() {}
+
+        func checkpointFailed(_ error: StoreError) {}
 
         func limitReached(maxSeries: Int) {}
 
@@ -38,7 +44,8 @@ import Testing
             state: LedgerState(
                 registry: Registry(bounds: .standard, maxSeries: 100),
                 recentIDs: RecentIDs(window: .seconds(60), maxIDs: 10)),
-            lease: .seconds(30), clock: { [watch] in watch.now }, observer: notes)
+            storage: MemoryStorage(), settings: Ledger.Settings(lease: .seconds(30)), clock: { [watch] in watch.now },
+            observer: notes)
     }
 
     private func submit(_ events: [Event]) async -> Result<Verdict, LedgerRefusal> {

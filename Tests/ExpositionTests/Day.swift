@@ -15,13 +15,13 @@ struct Day {
     mutating func happened(_ events: Event...) throws {
         var delta = Delta()
         for event in events { _ = try delta.fold(event, onto: state, now: now) }
-        state.merge(delta, now: now)
+        state.merge(Revision(of: delta, onto: state, now: now))
     }
 
     mutating func expireAllCalls() {
         var delta = Delta()
         delta.expireCalls(begunBefore: Instant(unixMilliseconds: .max), onto: state)
-        state.merge(delta, now: now)
+        state.merge(Revision(of: delta, onto: state, now: now))
     }
 
     func scrape(_ format: ExpositionFormat, own: [MetricFamily] = []) -> String {

@@ -34,6 +34,10 @@ extension LedgerState {
             registry: Registry(maxSeries: maxSeries), recentIDs: RecentIDs(window: window, maxIDs: maxIDs))
     }
 
+    mutating func merge(_ delta: Delta, now: Instant) {
+        merge(Revision(of: delta, onto: self, now: now))
+    }
+
     /// Folds a batch and merges it; rejected events are left out, as the ledger does it.
     @discardableResult
     mutating func take(_ events: [Event], now: Instant = dawn) -> [Delta.Outcome?] {

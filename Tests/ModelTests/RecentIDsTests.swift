@@ -53,7 +53,7 @@ import Testing
                 // As a delta does: only what is not remembered is remembered.
                 if plain.content(of: key, now: now) == nil {
                     let content = UInt64(step)
-                    ids.remember(key, content: content, now: now)
+                    ids.remember(RememberedID(key: key, content: content), now: now)
                     plain.remember(key, content: content, now: now)
                 }
             case 5..<6:
@@ -76,7 +76,9 @@ import Testing
     func many() {
         var ids = RecentIDs(window: .seconds(60), maxIDs: 1_000_000, firstPlace: 1 << 31 - 10_000)
         let count: UInt128 = 30_000
-        for number in 0..<count { ids.remember(RecordID.example(number).end, content: UInt64(number), now: dawn) }
+        for number in 0..<count {
+            ids.remember(RememberedID(key: RecordID.example(number).end, content: UInt64(number)), now: dawn)
+        }
         #expect(ids.count == Int(count))
         for number in 0..<count {
             #expect(ids.content(of: RecordID.example(number).end, now: dawn) == UInt64(number))
@@ -91,14 +93,14 @@ import Testing
         }
         // 64 a round.
         #expect(rounds == 469)
-        ids.remember(RecordID.example(1).end, content: 9, now: later)
+        ids.remember(RememberedID(key: RecordID.example(1).end, content: 9), now: later)
         #expect(ids.content(of: RecordID.example(1).end, now: later) == 9)
     }
 
     @Test("are not pruned before their time")
     func pruneIsPatient() {
         var ids = RecentIDs(window: .seconds(60), maxIDs: 10)
-        ids.remember(RecordID.example(1).end, content: 1, now: dawn)
+        ids.remember(RememberedID(key: RecordID.example(1).end, content: 1), now: dawn)
         ids.prune(now: dawn.adding(.milliseconds(59_999)))
         #expect(ids.count == 1)
         ids.prune(now: dawn.adding(.seconds(60)))
@@ -108,11 +110,11 @@ import Testing
     @Test("the window is shorter for as long as ids were pushed out before their time")
     func effectiveWindow() {
         var ids = RecentIDs(window: .seconds(60), maxIDs: 2)
-        ids.remember(RecordID.example(1).end, content: 1, now: dawn)
-        ids.remember(RecordID.example(2).end, content: 1, now: dawn.adding(.seconds(1)))
+        ids.remember(RememberedID(key: RecordID.example(1).end, content: 1), now: dawn)
+        ids.remember(RememberedID(key: RecordID.example(2).end, content: 1), now: dawn.adding(.seconds(1)))
         #expect(ids.effectiveWindow(now: dawn.adding(.seconds(1))) == .seconds(60))
         let evicting = dawn.adding(.seconds(10))
-        ids.remember(RecordID.example(3).end, content: 1, now: evicting)
+        ids.remember(RememberedID(key: RecordID.example(3).end, content: 1), now: evicting)
         #expect(ids.count == 2)
         #expect(ids.content(of: RecordID.example(1).end, now: evicting) == nil)
         #expect(ids.content(of: RecordID.example(2).end, now: evicting) == 1)
@@ -120,14 +122,14 @@ import Testing
         #expect(ids.effectiveWindow(now: dawn.adding(.seconds(69))) == .seconds(10))
         #expect(ids.effectiveWindow(now: dawn.adding(.seconds(70))) == .seconds(60))
         // Pushing out what had expired anyway shortens nothing.
-        ids.remember(RecordID.example(4).end, content: 1, now: dawn.adding(.seconds(100)))
+        ids.remember(RememberedID(key: RecordID.example(4).end, content: 1), now: dawn.adding(.seconds(100)))
         #expect(ids.effectiveWindow(now: dawn.adding(.seconds(100))) == .seconds(60))
     }
 
     @Test("none are remembered where none may be")
     func noIDs() {
         var ids = RecentIDs(window: .seconds(60), maxIDs: 0)
-        ids.remember(RecordID.example(1).end, content: 1, now: dawn)
+        ids.remember(RememberedID(key: RecordID.example(1).end, content: 1), now: dawn)
         #expect(ids.count == 0)
         #expect(ids.content(of: RecordID.example(1).end, now: dawn) == nil)
         #expect(ids.effectiveWindow(now: dawn) == .zero)

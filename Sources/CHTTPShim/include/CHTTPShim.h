@@ -5,7 +5,7 @@
 // - An exchange is one request and its answer. It is made when the headers are in, handed to `handle` once when the body
 //   is in (or when the request is at fault), and freed by libmicrohttpd's completion callback after the answer.
 // - `handle` may answer at once or let any thread answer later: the connection is then suspended and resumed.
-// - Exactly one llmhttp_exchange_respond for each `handle`. After it the exchange must not be touched.
+// - Exactly one llmhttp_exchange_respond or llmhttp_exchange_abandon for each `handle`. After it the exchange must not be touched.
 #ifndef CHTTPSHIM_H
 #define CHTTPSHIM_H
 
@@ -109,6 +109,9 @@ typedef struct {
 void llmhttp_exchange_respond(
     llmhttp_exchange *exchange, unsigned status, const llmhttp_header *headers, size_t header_count, void *body,
     size_t body_length, bool closes);
+
+/// Closes the connection without an answer, from any thread: the outcome is unknown, and whoever asked must ask again.
+void llmhttp_exchange_abandon(llmhttp_exchange *exchange);
 
 /// The version of libmicrohttpd that runs, lent for ever.
 const char *llmhttp_library_version(void);

@@ -5,9 +5,13 @@ extension Service {
     /// `POST /api/v1/admin/reset`: all series go, in one commit; ids and open starts stay.
     func reset(_ reply: Reply) {
         guard allowsAdmin(reply) else { return }
-        ledger.reset { [log] in
-            log.info("Reset all series")
-            reply.send(Response(status: 204))
+        ledger.reset { [log] result in
+            switch result {
+            case .success:
+                log.info("Reset all series")
+                reply.send(Response(status: 204))
+            case .failure(let refusal): reply.send(refusal)
+            }
         }
     }
 
@@ -35,7 +39,14 @@ extension Service {
         let selection = SeriesSelection(
             agentName: LabelValue(agentName), provider: provider.map(LabelValue.init), model: model.map(LabelValue.init)
         )
-        ledger.forget(selection) { [log] forgotten in
+        ledger.forget(selection) { [log] result in
+            let forgotten: ForgottenTotals
+            switch result {
+            case .success(let totals): forgotten = totals
+            case .failure(let refusal):
+                reply.send(refusal)
+                return
+            }
             guard !forgotten.isEmpty else {
                 reply.send(
                     Problem(status: 404, detail: "no series has these labels; GET /summary lists agents and models"))

@@ -1,20 +1,73 @@
 import Bytes
 import ContentCoding
+import Dispatch
 import HTTPServer
 import Intake
 import Model
 
 extension Service {
-    /// `POST /record`: bytes to records here, on the server's thread; records to totals on the ledger's queue.
+    /// `POST /record`: bytes to records here, on the server's thread, or behind other large bodies; records to totals on
+    /// the ledger's queue.
     func record(_ request: borrowing Request, _ reply: Reply) {
-        let batch: DecodedBatch
-        do throws(Refusal) {
-            batch = try decode(request)
+        // Nothing is decoded that would be refused anyway.
+        if let refusal = ledger.refusal {
+            reply.send(refusal)
+            return
+        }
+        let post: RecordPost
+        do throws(PostRefusal) {
+            post = try RecordPost(request)
         } catch {
             reply.send(error.problem)
             return
         }
-        ledger.submit(batch.events) { [metrics] result in
+        let bytes = post.body.count
+        let inlineLimit = min(Self.inlineLimitBytes, settings.bodyLimitBytes)
+        guard bytes > inlineLimit || take(post, limit: inlineLimit, reply) == .tooLarge else { return }
+        // What a compressed body takes is known only once it is decoded: at most this. One always finds room.
+        let cost = post.coding == nil ? bytes : settings.bodyLimitBytes
+        guard decodingBytes.add(cost, ordering: .relaxed).oldValue < ledger.waitingBytesLimit else {
+            decodingBytes.subtract(cost, ordering: .relaxed)
+            reply.send(LedgerRefusal.overloaded)
+            return
+        }
+        decoder.async(
+            execute: DispatchWorkItem { [self] in
+                defer { decodingBytes.subtract(cost, ordering: .relaxed) }
+                if let refusal = ledger.refusal {
+                    reply.send(refusal)
+                } else if .now - reply.began > Self.decodingPatience {
+                    reply.send(LedgerRefusal.overloaded)
+                } else if take(post, limit: settings.bodyLimitBytes, reply) == .tooLarge {
+                    reply.send(bodyTooLarge)
+                }
+            })
+    }
+
+    /// Bodies up to this size are decoded on the server's thread: about half a millisecond.
+    private static let inlineLimitBytes = 256 << 10
+
+    /// A large body that has waited longer behind others is refused.
+    private static let decodingPatience: Duration = .seconds(5)
+
+    private enum Taking {
+        case taken
+        case tooLarge
+    }
+
+    /// Decodes a body of up to `limit` bytes and hands its records to the ledger.
+    private func take(_ post: RecordPost, limit: Int, _ reply: Reply) -> Taking {
+        let body: PaddedBytes
+        let batch: DecodedBatch
+        do throws(PostRefusal) {
+            guard let decoded = try post.decoded(limit: limit) else { return .tooLarge }
+            body = decoded
+            batch = try post.batch(body, arrival: clock())
+        } catch {
+            reply.send(error.problem)
+            return .taken
+        }
+        ledger.submit(batch.events, bytes: body.count) { [metrics] result in
             switch result {
             case .success(let verdict):
                 let outcome = BatchOutcome(
@@ -22,72 +75,10 @@ extension Service {
                     rejections: batch.rejections.merging(verdict.rejections), warnings: batch.warnings)
                 metrics.took(outcome, unknownFields: batch.unknownFields)
                 reply.send(Self.acknowledgement(of: outcome))
-            case .failure(.tooManyOpenCalls):
-                reply.send(
-                    .retryLater(
-                        "\(OpenCalls.limit) calls are in flight already; nothing was applied. "
-                            + "Calls end with their end record or after --active-calls.lease"))
+            case .failure(let refusal): reply.send(refusal)
             }
         }
-    }
-
-    private struct Refusal: Error {
-        let problem: Problem
-
-        init(_ status: Int, _ detail: String, headers: [(name: String, value: String)] = []) {
-            problem = Problem(status: status, detail: detail, headers: headers)
-        }
-
-        init(_ problem: Problem) {
-            self.problem = problem
-        }
-    }
-
-    private func decode(_ request: borrowing Request) throws(Refusal) -> DecodedBatch {
-        guard let format = BodyFormat(contentType: request.header("Content-Type")) else {
-            throw Refusal(
-                415,
-                "records come as JSON or NDJSON: add -H 'Content-Type: application/json' (or application/x-ndjson)",
-                headers: [("Accept", "application/json, application/x-ndjson, application/jsonl")])
-        }
-        var key: IdempotencyKey?
-        if let header = request.header("Idempotency-Key") {
-            key = IdempotencyKey(header: header)
-            if key == nil { throw Refusal(400, "Idempotency-Key must have 1 to 200 bytes of UTF-8") }
-        }
-        let body = try decoded(request)
-        guard !body.isEmpty else {
-            throw Refusal(400, "the body is empty: send one record as a JSON object, several as an array or NDJSON")
-        }
-        do throws(MalformedBody) {
-            return try RecordDecoder().decode(body, format: format, idempotencyKey: key, arrival: clock())
-        } catch {
-            throw Refusal(400, error.detail)
-        }
-    }
-
-    /// The body without its content coding.
-    private func decoded(_ request: borrowing Request) throws(Refusal) -> PaddedBytes {
-        let name = request.header("Content-Encoding") ?? ""
-        if name.isEmpty || name.lowercased() == "identity" || request.body.isEmpty { return request.body }
-        guard let coding = ContentCoding(token: name) else {
-            let known = ContentCoding.allCases.map(\.rawValue).joined(separator: ", ")
-            throw Refusal(
-                415, "this Content-Encoding is not known; use one of \(known), or none",
-                headers: [("Accept-Encoding", known)])
-        }
-        do throws(ContentCoding.Failure) {
-            return try coding.decode(request.body, limit: settings.bodyLimitBytes)
-        } catch {
-            switch error {
-            case .malformed:
-                throw Refusal(
-                    400,
-                    "the body is not whole \(coding.rawValue): check Content-Encoding, and that nothing was cut off")
-            case .tooLarge: throw Refusal(bodyTooLarge)
-            case .outOfMemory: throw Refusal(.retryLater("no memory to decode this body; nothing was applied"))
-            }
-        }
+        return .taken
     }
 
     private static func acknowledgement(of outcome: BatchOutcome) -> Response {

@@ -8,8 +8,12 @@ extension Service {
         let format = Negotiation.format(accept: request.header("Accept"))
         let coding = Negotiation.coding(acceptEncoding: request.header("Accept-Encoding"))
         ledger.snapshot { [self] snapshot in
-            render { [metrics] in
-                let own = metrics.families(ledger: snapshot) + ProcessMetrics.families()
+            render { [metrics, ledger] in
+                let own =
+                    metrics.families(
+                        ledger: snapshot, waitingBytes: ledger.waitingBytes,
+                        waitingBytesLimit: ledger.waitingBytesLimit)
+                    + ProcessMetrics.families()
                 let body = Exposition.render(snapshot.totals, own: own, format: format)
                 var response = Response(
                     status: 200,

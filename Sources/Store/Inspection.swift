@@ -1,0 +1,97 @@
+internal import Model
+
+/// What commands do with a database that an exporter may be using: they make no file in its folder and change none.
+package struct Inspection {
+    private let folder: StorageFolder
+    private let connection: Connection
+    /// Held where no exporter does, so that none starts meanwhile.
+    private let lock: FolderLock?
+
+    /// What a check found.
+    package struct Report: Sendable {
+        package let batch: Int64
+        package let series: Int
+        package let calls: Int64
+        package let ids: Int
+        package let openCalls: Int
+    }
+
+    /// - Throws: where there is no database, or it cannot be opened.
+    package init(_ folder: StorageFolder) throws(StoreError) {
+        guard try Files.identity(of: folder.database) != nil else {
+            throw StoreError(.failed, "there is no \(folder.database); name the folder with --storage.path")
+        }
+        self.folder = folder
+        var lock: FolderLock?
+        do throws(StoreError) {
+            do throws(StoreError) {
+                lock = try FolderLock.take(folder, creates: false)
+                connection = try folder.openAlone()
+            } catch {
+                guard error.kind == .inUse else { throw error }
+                connection = try folder.openBeside()
+            }
+        } catch {
+            throw error.naming(folder.database)
+        }
+        self.lock = lock
+    }
+
+    /// Reads every row, and compares it with its checksum, with the others, and with what was acknowledged.
+    ///
+    /// - Throws: `damaged`, with what is wrong.
+    package func check() throws(StoreError) -> Report {
+        do throws(StoreError) {
+            // Before the database: beside an exporter both go on.
+            let acknowledged = BatchNote.read(folder)
+            let stored = try StoredState(connection) { _ in }
+            if let acknowledged { try folder.compare(acknowledged, with: stored.head) }
+            return Report(stored)
+        } catch {
+            throw error.naming(folder.database)
+        }
+    }
+
+    /// Copies the database, as of one commit, to a new file, and checks the copy.
+    ///
+    /// - Throws: where the file exists, or cannot be written; nothing is left of it then.
+    package func copy(to file: String) throws(StoreError) -> Report {
+        guard try Files.kind(of: file) == .missing else {
+            throw StoreError(.failed, "\(file) exists already; name a file that does not")
+        }
+        let unfinished = try Files.unusedName(beside: file)
+        let acknowledged = BatchNote.read(folder)
+        do throws(StoreError) {
+            try Files.create(unfinished)
+        } catch {
+            throw StoreError(error.kind, "cannot copy \(folder.database) to \(file): \(error.description)")
+        }
+        do throws(StoreError) {
+            let target = try Connection(unfinished, .creating)
+            defer { target.close() }
+            try connection.copy(into: target)
+            target.close()
+            let copy = try Connection(unfinished, .readingClosed)
+            defer { copy.close() }
+            let stored = try StoredState(copy) { _ in }
+            if let acknowledged { try folder.compare(acknowledged, with: stored.head) }
+            try Files.publish(unfinished, as: file, in: Files.folder(of: file))
+            return Report(stored)
+        } catch {
+            try Files.remove(unfinished)
+            // A copy is as sound as what it was made of.
+            if error.kind == .damaged { throw error.naming(folder.database) }
+            throw StoreError(error.kind, "cannot copy \(folder.database) to \(file): \(error.description)")
+        }
+    }
+}
+
+extension Inspection.Report {
+    fileprivate init(_ stored: StoredState) {
+        batch = stored.head.batch
+        series = stored.calls.count
+        calls = stored.calls.reduce(0) { $0 + $1.totals.calls.total }
+        ids = stored.ids.count
+        openCalls = stored.openCalls.count
+    }
+}

@@ -1,0 +1,89 @@
+private import Glibc
+internal import Model
+
+extension StorageFolder {
+    /// Reads the state of a folder whose lock the caller holds. Leaves every file as it is, and makes none.
+    func read(eachIDRow: (IDRow) -> Void) throws(StoreError) -> StoredState {
+        let connection = try openAlone()
+        defer { connection.close() }
+        let stored = try StoredState(connection, eachIDRow: eachIDRow)
+        if let acknowledged = BatchNote.read(self) { try compare(acknowledged, with: stored.head) }
+        return stored
+    }
+
+    /// Reads the head alone, by a recovery that looks at nothing but the files: no index of the WAL that another process
+    /// keeps in memory has a say.
+    func readHead() throws(StoreError) -> Head {
+        guard try Files.identity(of: database) != nil else { throw StoreError(.failed, "\(database) is not there") }
+        let connection = try openAlone()
+        defer { connection.close() }
+        try StoredState.checkVersion(connection)
+        return try StoredState.head(connection)
+    }
+
+    /// - Throws: `damaged` where the database ends before the last batch that was acknowledged.
+    func compare(_ acknowledged: Int64, with head: Head) throws(StoreError) {
+        guard acknowledged > head.batch else { return }
+        throw StoreError(
+            .damaged,
+            "it ends with batch \(head.batch), but batch \(acknowledged) was acknowledged (\(note)): the WAL is damaged or missing, or this is an older copy, with which that file must go, too"
+        )
+    }
+
+    func openAlone() throws(StoreError) -> Connection {
+        try checkHeader()
+        return try Connection(database, try Files.kind(of: wal) == .missing ? .readingClosed : .readingAlone)
+    }
+
+    /// Beside the exporter that writes it, whose files must be there: SQLite would make those that are missing.
+    func openBeside() throws(StoreError) -> Connection {
+        for _ in 0..<20 {
+            if try Files.identity(of: wal) != nil, try Files.identity(of: shm) != nil {
+                try checkHeader()
+                return try Connection(database, .readingBeside)
+            }
+            usleep(100_000)
+        }
+        throw StoreError(.failed, "another program holds the folder and is about to start or to stop; try again")
+    }
+
+    /// - Throws: `damaged` where the file does not begin as a database (SQLite, "Database File Format", section 1.3).
+    ///
+    /// SQLite takes an empty file for a new database, and removes the WAL beside it.
+    func checkHeader() throws(StoreError) {
+        guard Files.text(of: database, limit: 16) == "SQLite format 3\0", Files.size(of: database) >= 512 else {
+            throw StoreError(.damaged, "it does not begin as a database, or cannot be read")
+        }
+    }
+
+    /// Brings a database of an earlier version to this one.
+    func migrate() throws(StoreError) {
+        let version: Int64
+        do {
+            let connection = try openAlone()
+            defer { connection.close() }
+            try StoredState.checkVersion(connection)
+            guard case .integer(let found) = try connection.value("PRAGMA user_version") else { return }
+            version = found
+        }
+        guard version < Schema.version else { return }
+        let connection = try Connection(database, .writing)
+        defer { connection.close() }
+        try Schema.migrate(connection, from: version)
+    }
+}
+
+extension StoreError {
+    /// The same error, as the operator needs it: with the file, and what to do.
+    func naming(_ database: String) -> StoreError {
+        switch kind {
+        case .damaged:
+            StoreError(
+                kind,
+                "\(database) is damaged, and was left as it is: \(description). Keep a copy of the folder; then restore a backup into an empty folder, or begin anew with another --storage.path"
+            )
+        case .full, .failed: StoreError(kind, "cannot use \(database): \(description)")
+        case .inUse, .boundsChanged: self
+        }
+    }
+}

@@ -1,0 +1,123 @@
+private import CXXHash
+
+/// What becomes one row of a table, beside its number and its checksum.
+protocol Row {
+    static var table: String { get }
+    /// In the order of `values`. New ones are added behind: checksums name columns by their place.
+    static var columns: [String] { get }
+    /// Names the row within its table; above 0.
+    var number: Int64 { get }
+    var values: [Value] { get }
+
+    init(number: Int64, values: [Value]) throws(StoreError)
+}
+
+extension Row {
+    /// XXH3 of the table's name, the number and all values, so that a changed bit anywhere in the row is seen.
+    ///
+    /// Absent values are left out: a column that a later version adds does not change the checksum of older rows.
+    static func checksum(number: Int64, values: [Value]) -> UInt64 {
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(512)
+        bytes.append(contentsOf: table.utf8)
+        func append(_ integer: Int64) {
+            for shift in stride(from: 0, to: 64, by: 8) { bytes.append(UInt8(truncatingIfNeeded: integer >> shift)) }
+        }
+        append(number)
+        for (column, value) in values.enumerated() {
+            // A tag for the column, then one for the type, then a length where it varies: no two rows share their bytes.
+            switch value {
+            case .null: continue
+            case .integer(let integer):
+                bytes.append(contentsOf: [UInt8(column), 1])
+                append(integer)
+            case .real(let real):
+                bytes.append(contentsOf: [UInt8(column), 2])
+                // SQLite keeps -0.0 as 0.0.
+                append(Int64(bitPattern: (real == 0 ? 0 : real).bitPattern))
+            case .text(let text):
+                bytes.append(contentsOf: [UInt8(column), 3])
+                append(Int64(text.utf8.count))
+                bytes.append(contentsOf: text.utf8)
+            case .bytes(let blob):
+                bytes.append(contentsOf: [UInt8(column), 4])
+                append(Int64(blob.count))
+                bytes.append(contentsOf: blob)
+            }
+        }
+        // Safe: the bytes are read while the closure runs.
+        return unsafe bytes.withUnsafeBytes { unsafe XXH3_64bits($0.baseAddress, $0.count) }
+    }
+}
+
+/// Takes the values of a row in their order, each as the type it must have.
+struct ValueReader {
+    private var values: ArraySlice<Value>
+
+    init(_ values: [Value]) {
+        self.values = values[...]
+    }
+
+    private mutating func next() -> Value { values.popFirst() ?? .null }
+
+    mutating func integer() throws(StoreError) -> Int64 {
+        guard let integer = try optionalInteger() else { throw StoreError(.damaged, "a number is missing") }
+        return integer
+    }
+
+    mutating func optionalInteger() throws(StoreError) -> Int64? {
+        switch next() {
+        case .null: return nil
+        case .integer(let integer): return integer
+        default: throw StoreError(.damaged, "not an integer")
+        }
+    }
+
+    /// A count or a sum, which is never below 0.
+    mutating func natural() throws(StoreError) -> Int64 {
+        guard let natural = try optionalNatural() else { throw StoreError(.damaged, "a count is missing") }
+        return natural
+    }
+
+    mutating func optionalNatural() throws(StoreError) -> Int64? {
+        guard let integer = try optionalInteger() else { return nil }
+        guard integer >= 0 else { throw StoreError(.damaged, "a count below 0") }
+        return integer
+    }
+
+    mutating func optionalReal() throws(StoreError) -> Double? {
+        switch next() {
+        case .null: return nil
+        case .real(let real): return real
+        default: throw StoreError(.damaged, "not a real number")
+        }
+    }
+
+    mutating func text() throws(StoreError) -> String {
+        guard let text = try optionalText() else { throw StoreError(.damaged, "a text is missing") }
+        return text
+    }
+
+    mutating func optionalText() throws(StoreError) -> String? {
+        switch next() {
+        case .null: return nil
+        case .text(let text): return text
+        default: throw StoreError(.damaged, "not a text")
+        }
+    }
+
+    mutating func bytes() throws(StoreError) -> [UInt8] {
+        guard case .bytes(let bytes) = next() else { throw StoreError(.damaged, "not bytes") }
+        return bytes
+    }
+}
+
+extension Value {
+    init(_ integer: Int64?) {
+        self = integer.map(Value.integer) ?? .null
+    }
+
+    init(_ real: Double?) {
+        self = real.map(Value.real) ?? .null
+    }
+}

@@ -1,0 +1,154 @@
+internal import Model
+
+/// All that a database holds, read in one go and checked.
+struct StoredState {
+    private(set) var head: Head
+    private(set) var calls: [CallSeries] = []
+    private(set) var endpoints: [EndpointSeries] = []
+    private(set) var offerings: [OfferingSeries] = []
+    private(set) var agents: [AgentSeries] = []
+    private(set) var openCalls: [OpenCall] = []
+    /// By table and number.
+    private(set) var checksums: [String: [Int64: UInt64]] = [:]
+    private(set) var ids = IDLog()
+
+    /// Reads one state, even beside a writer.
+    ///
+    /// - Parameter eachIDRow: called with the ids in the order of their arrival.
+    /// - Throws: `damaged` where anything is not as it was written.
+    init(_ connection: Connection, eachIDRow: (IDRow) -> Void) throws(StoreError) {
+        try connection.execute("BEGIN")
+        do throws(StoreError) {
+            try self.init(inTransaction: connection, eachIDRow: eachIDRow)
+        } catch {
+            // Nothing was written; an error here would hide the one that counts.
+            try? connection.execute("ROLLBACK")
+            throw error
+        }
+        try connection.execute("COMMIT")
+    }
+
+    private init(inTransaction connection: Connection, eachIDRow: (IDRow) -> Void) throws(StoreError) {
+        try Self.checkVersion(connection)
+        guard try connection.value("PRAGMA quick_check(1)") == .text("ok") else {
+            throw StoreError(.damaged, "SQLite's quick_check finds it inconsistent")
+        }
+        head = try Self.head(connection)
+        var digest: UInt64 = 0
+        calls = try rows(connection, &digest)
+        endpoints = try rows(connection, &digest)
+        offerings = try rows(connection, &digest)
+        agents = try rows(connection, &digest)
+        openCalls = try rows(connection, &digest)
+        var reader = TableReader<IDRow>(connection)
+        try reader.forEach { row, _ in
+            ids.add(row)
+            eachIDRow(row)
+        }
+        digest &+= reader.digest
+        guard digest == head.digest else {
+            throw StoreError(.damaged, "rows are missing, or are older than the last batch")
+        }
+        try checkInvariants()
+    }
+
+    /// - Throws: `damaged` where it is no database of this program, `failed` where a later version wrote it.
+    static func checkVersion(_ connection: Connection) throws(StoreError) {
+        guard try connection.value("PRAGMA application_id") == .integer(Schema.applicationID),
+            case .integer(let version) = try connection.value("PRAGMA user_version"), version > 0
+        else { throw StoreError(.damaged, "it is no database of llm-exporter") }
+        guard version <= Schema.version else {
+            throw StoreError(
+                .failed,
+                "a later version of llm-exporter wrote it (schema \(version), this one knows \(Schema.version)): run that one"
+            )
+        }
+    }
+
+    static func head(_ connection: Connection) throws(StoreError) -> Head {
+        var heads: [Head] = []
+        var reader = TableReader<Head>(connection)
+        try reader.forEach { head, _ in heads.append(head) }
+        guard let head = heads.first, heads.count == 1 else { throw StoreError(.damaged, "it has no head") }
+        return head
+    }
+
+    private mutating func rows<Content: Row>(_ connection: Connection, _ digest: inout UInt64) throws(StoreError)
+        -> [Content]
+    {
+        var rows: [Content] = []
+        var checksums: [Int64: UInt64] = [:]
+        var reader = TableReader<Content>(connection)
+        try reader.forEach { row, checksum in
+            rows.append(row)
+            checksums[row.number] = checksum
+        }
+        digest &+= reader.digest
+        self.checksums[Content.table] = checksums
+        return rows
+    }
+
+    /// What holds between rows that are each as they were written.
+    private func checkInvariants() throws(StoreError) {
+        let buckets = head.bounds.microseconds.count + 1
+        let histograms = calls.compactMap(\.totals.latency) + endpoints.map(\.latency)
+        guard histograms.allSatisfy({ $0.counts.count == buckets }) else {
+            throw StoreError(.damaged, "a histogram has other buckets than the database")
+        }
+        guard Set(calls.map(\.labels)).count == calls.count, Set(endpoints.map(\.labels)).count == endpoints.count,
+            Set(offerings.map(\.labels)).count == offerings.count, Set(agents.map(\.name)).count == agents.count,
+            Set(openCalls.map(\.id)).count == openCalls.count
+        else { throw StoreError(.damaged, "two rows have the same labels") }
+        let names = Set(agents.map(\.name))
+        guard calls.allSatisfy({ names.contains($0.labels.agentName) }),
+            openCalls.allSatisfy({ names.contains($0.agentName) })
+        else { throw StoreError(.damaged, "an agent has series and no row") }
+    }
+}
+
+extension StoredState {
+    /// The series, with the bounds that are asked for.
+    ///
+    /// - Throws: `boundsChanged` where the histograms cannot be converted, and may not begin anew.
+    func registry(_ settings: StoreSettings) throws(StoreError) -> Registry {
+        let old = head.bounds
+        let new = settings.bounds ?? old
+        func converted(_ histogram: Histogram) throws(StoreError) -> Histogram {
+            if let kept = histogram.rebucketed(from: old, to: new) { return kept }
+            if settings.resetsHistogramsOnChange { return Histogram(bounds: new) }
+            throw StoreError(
+                .boundsChanged,
+                "--histogram.buckets has bounds that the stored histograms do not have (\(old.labels.dropLast().joined(separator: ","))): "
+                    + "use those or fewer of them, or begin the latency histograms anew with --histogram.reset-on-change"
+            )
+        }
+        var calls = calls
+        var endpoints = endpoints
+        if old != new {
+            calls = try calls.map { series throws(StoreError) in
+                var totals = series.totals
+                if let latency = totals.latency { totals.latency = try converted(latency) }
+                return CallSeries(number: series.number, labels: series.labels, totals: totals)
+            }
+            endpoints = try endpoints.map { series throws(StoreError) in
+                EndpointSeries(number: series.number, labels: series.labels, latency: try converted(series.latency))
+            }
+        }
+        return Registry(
+            bounds: new, maxSeries: settings.maxSeries, calls: calls, endpoints: endpoints, offerings: offerings,
+            agents: agents, activeCalls: openCalls.reduce(into: [:]) { $0[$1.agentName, default: 0] += 1 },
+            memoryAvailableMegabytes: head.memoryAvailableMegabytes)
+    }
+
+    /// The calls in flight. None began after `now`, or before the one before it: a clock that was wrong then must not
+    /// prolong a lease.
+    func calls(now: Instant) -> OpenCalls {
+        var calls = OpenCalls()
+        var latest = Instant(unixMilliseconds: 0)
+        for call in openCalls {
+            latest = min(max(latest, call.begun), now)
+            calls.open(OpenCall(number: call.number, id: call.id, agentName: call.agentName, begun: latest))
+        }
+        return calls
+    }
+}

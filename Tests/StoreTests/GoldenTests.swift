@@ -1,0 +1,147 @@
+import FoundationEssentials
+import Model
+import Testing
+
+@testable import Store
+
+/// A database of each schema version that was ever released, which every later version must read.
+@Suite("The golden database") struct GoldenTests {
+    private static let golden = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        .appending(path: "Fixtures/llm-exporter-schema-1.db")
+
+    private static let settings = StoreSettings.example(maxSeries: 3)
+
+    /// Something of everything, in five batches.
+    private func written(to folder: StorageFolder) throws -> History {
+        var history = try History(folder, Self.settings)
+        try history.take([
+            .end(
+                CallRecord(
+                    labels: SeriesLabels("Reviewer \"GPT\" 👩‍🔬", "openai", "gpt-4o-mini"),
+                    usage: Usage(input: 1000, output: 436, cacheRead: 600, cacheWrite: 100, reasoning: 36),
+                    cost: Money(picoUSD: 276_600_000_001), latencyMicroseconds: 150_000,
+                    apiLatencyMicroseconds: 100_000, memoryRSSMegabytes: 256.5, memoryAvailableMegabytes: 1024,
+                    id: .example(1, content: .max),
+                    trace: Trace(id: "4bf92f3577b34da6a3ce929d0e0e4736", unixMilliseconds: 1_699_999_999_999))),
+            .end(
+                CallRecord(
+                    labels: SeriesLabels("Reviewer \"GPT\" 👩‍🔬", "openai", "gpt-4o-mini"), status: "timeout",
+                    errorType: "Read.Timeout:30s", latencyMicroseconds: 30_000_000, id: .example(2),
+                    trace: Trace(id: "a", unixMilliseconds: 1_700_000_000_000))),
+            .end(
+                CallRecord(
+                    labels: SeriesLabels("é", "local", "llama"), usage: Usage(total: 7), apiLatencyMicroseconds: 0,
+                    memoryRSSMegabytes: 0, id: .example(3))),
+            .started("é", 4), .started("é", 5), .started("Reviewer \"GPT\" 👩‍🔬", 6),
+        ])
+        history.pass(.seconds(90))
+        try history.take([
+            .end(CallRecord(labels: SeriesLabels("e\u{301}", "local", "llama"), id: .example(7))),
+            // Beyond the limit: of a known agent, and of a new one.
+            .end(
+                CallRecord(
+                    labels: SeriesLabels("é", "openai", "gpt-4o-mini"), status: "rate_limited", errorType: "unknown",
+                    cost: .zero, apiLatencyMicroseconds: 12_500_000, id: .example(8))),
+            .end(
+                CallRecord(
+                    labels: SeriesLabels("Newcomer", "openai", "gpt-4o-mini"), status: "error", errorType: "E",
+                    cost: Money(picoUSD: 1), memoryAvailableMegabytes: 0.1)),
+            .end(
+                CallRecord(
+                    labels: SeriesLabels("Reviewer \"GPT\" 👩‍🔬", "openai", "gpt-4o-mini"), status: "error",
+                    errorType: "unknown", usage: Usage(input: 0), latencyMicroseconds: 100_000)),
+        ])
+        history.pass(.seconds(10))
+        try history.take([.ended("é", 4)], expiring: .seconds(100))
+        history.pass(.seconds(1))
+        try history.take([.started("Sleeper", 9)], expiring: .seconds(100))
+        try history.take([.started("e\u{301}", 10)])
+        return history
+    }
+
+    @Test("holds what was committed when it was made")
+    func isRead() throws {
+        try withFolder { folder in
+            let bytes = [UInt8](try Data(contentsOf: Self.golden))
+            #expect(bytes.count < 100_000)
+            try folder.fill(["llm-exporter.db": bytes])
+            let expected = try written(to: folder.beside("written"))
+            expected.close()
+            let report = try Inspection(folder).check()
+            #expect(report.batch == 5)
+            let account = try folder.opened(Self.settings, now: expected.now).account(
+                of: expected.ids, now: expected.now)
+            #expect(account.map { $0[...] } == Self.account)
+            // And with this version's own.
+            #expect(account == expected.account)
+        }
+    }
+
+    @Test("is the one that this version writes", .enabled(if: Schema.version == 1))
+    func isWritten() throws {
+        try withFolder { folder in
+            try written(to: folder).close()
+            let bytes = try Data(contentsOf: URL(filePath: folder.database))
+            // To make it anew.
+            if ProcessInfo.processInfo.environment["LLM_EXPORTER_WRITE_GOLDEN"] != nil {
+                try bytes.write(to: Self.golden)
+            }
+            let golden = folder.beside("golden")
+            try golden.fill(["llm-exporter.db": [UInt8](try Data(contentsOf: Self.golden))])
+            let ours = try Connection(folder.database, .readingClosed)
+            let theirs = try Connection(golden.database, .readingClosed)
+            defer {
+                ours.close()
+                theirs.close()
+            }
+            // The tables; versions of SQLite differ in the bytes around them.
+            let tables = try ours.value("SELECT group_concat(sql, ';') FROM sqlite_schema ORDER BY name")
+            #expect(try theirs.value("SELECT group_concat(sql, ';') FROM sqlite_schema ORDER BY name") == tables)
+            #expect(try theirs.value("SELECT digest FROM head") == ours.value("SELECT digest FROM head"))
+        }
+    }
+
+    private static let account: [Substring] = #"""
+        bounds 0.1 0.5 1.0 2.5 5.0 10.0 +Inf, 3 places, memory available 0.1
+        call 1 "Reviewer \"GPT\" \u{0001F469}\u{200D}\u{0001F52C}" "openai" "gpt-4o-mini": calls "success" 1, \#
+        "timeout" 1, "error" 1; tokens 1436; kinds 300+600+100+400+36; cost 0.276600000001; usage missing 0; errors \#
+        "Read.Timeout:30s" 1, "unknown" 1; last 0 436; latency [1, 1, 0, 0, 0, 0, 1], 30250000 us [1] \#
+        4bf92f3577b34da6a3ce929d0e0e4736 at 1699999999999 of 150000 us [6] a at 1700000000000 of 30000000 us
+        call 2 "\u{00E9}" "local" "llama": calls "success" 1; tokens 7; kinds none; cost none; usage missing 0; \#
+        errors ; last none none; latency none
+        call 3 "e\u{0301}" "local" "llama": calls "success" 1; tokens 0; kinds none; cost none; usage missing 1; \#
+        errors ; last none none; latency none
+        call 4 "\u{00E9}" "_other" "_other": calls "rate_limited" 1, "success" 1; tokens 0; kinds none; cost 0; \#
+        usage missing 1; errors "unknown" 1; last none none; latency none
+        call 5 "_other" "_other" "_other": calls "error" 1; tokens 0; kinds none; cost 0.000000000001; usage \#
+        missing 0; errors "E" 1; last none none; latency none
+        endpoint 1 "Reviewer \"GPT\" \u{0001F469}\u{200D}\u{0001F52C}" "openai": [1, 0, 0, 0, 0, 0, 0], 100000 us \#
+        [0] 4bf92f3577b34da6a3ce929d0e0e4736 at 1699999999999 of 100000 us
+        endpoint 2 "\u{00E9}" "local": [1, 0, 0, 0, 0, 0, 0], 0 us
+        endpoint 3 "\u{00E9}" "_other": [0, 0, 0, 0, 0, 0, 1], 12500000 us
+        offering 1 "openai" "gpt-4o-mini": 2 unpriced
+        offering 2 "local" "llama": 2 unpriced
+        offering 3 "_other" "_other": 1 unpriced
+        agent 1 "Reviewer \"GPT\" \u{0001F469}\u{200D}\u{0001F52C}": 1 sets, memory 256.5, active reported 0, \#
+        expired 1
+        agent 2 "\u{00E9}": 1 sets, memory 0.0, active reported 0, expired 1
+        agent 3 "e\u{0301}": 1 sets, memory none, active reported 1, expired 0
+        agent 4 "_other": 0 sets, memory none, active reported 1, expired 0
+        open 4 8ff34785799e5cc59082c363445c09dd "_other" since 1700000101000
+        open 5 2e2ac13ef8e8d8db841f83c3a149d212 "e\u{0301}" since 1700000101000
+        lease 8ff34785799e5cc59082c363445c09dd
+        lease 2e2ac13ef8e8d8db841f83c3a149d212
+        id 2b89a7b7a97aa4169c2752d532e57487 0 until 1700003600000
+        id 3c6ef372fe94f82be73980c0b9db906a 1 until 1700003600000
+        id 444121cd2827382c905b92b591f6bd5a 0 until 1700003600000
+        id 538454127b096499a94942a28a807973 1 until 1700003690000
+        id 78dde6e5fd29f057ce73018173b720d4 1 until 1700003700000
+        id 7d7e806cacbb8c9ad64bd097e01b8641 0 until 1700003701000
+        id 9e3779b97f4a7c15f39cc0605cedc835 18446744073709551615 until 1700003600000
+        id daa66d2c7ddf7441dad6412116c9589f 1 until 1700003600000
+        id dca706d72dcd0884c2d69037050e5d8e 0 until 1700003701000
+        id e6189b0aafedbcc2e7f8d1166cc0e56d 0 until 1700003600000
+        id f1bbcdcbfa53e0af9ce60302e76e41a8 1 until 1700003690000
+        11 ids
+        """#.split(separator: "\n")
+}
