@@ -12,6 +12,7 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
     ],
     targets: [
         // The road of a record, in the order in which it is travelled. Every target may use Model, which imports nothing.
@@ -27,6 +28,10 @@ let package = Package(
         .systemLibrary(name: "CXXHash", pkgConfig: "libxxhash", providers: [.apt(["libxxhash-dev"])]),
         .target(name: "CSimdjson", linkerSettings: [.linkedLibrary("simdjson")]),
         .target(name: "Intake", dependencies: ["Bytes", "CSimdjson", "CXXHash", "Model"]),
+        .target(name: "CPriceTable"),
+        .target(name: "Pricing", dependencies: ["CPriceTable", "Model"]),
+        .target(
+            name: "Configuration", dependencies: ["Model", "Pricing", .product(name: "Yams", package: "Yams")]),
         .target(name: "Exposition", dependencies: ["Model"]),
         .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
         .target(name: "Store", dependencies: ["CSQLite", "CXXHash", "Model"]),
@@ -35,8 +40,8 @@ let package = Package(
         .target(
             name: "ExporterService",
             dependencies: [
-                "Bytes", "ContentCoding", "Exposition", "HTTPServer", "Intake", "Model", "Store",
-                .product(name: "Logging", package: "swift-log"),
+                "Bytes", "Configuration", "ContentCoding", "Exposition", "HTTPServer", "Intake", "Model", "Pricing",
+                "Store", .product(name: "Logging", package: "swift-log"),
             ]),
         .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         .target(name: "CCurlShim", dependencies: ["CCurl"]),
@@ -46,7 +51,7 @@ let package = Package(
         .executableTarget(
             name: "llm-exporter",
             dependencies: [
-                "CBuild", "ExporterService", "HTTPServer", "Model", "Simulation", "Store",
+                "CBuild", "Configuration", "ExporterService", "HTTPServer", "Model", "Pricing", "Simulation", "Store",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -78,7 +83,9 @@ let package = Package(
 )
 
 for target in package.targets where target.type != .system {
-    let isSwift = !["CHTTPShim", "CContentCoding", "CCurlShim", "CBuild", "CSimdjson"].contains(target.name)
+    let isSwift = ![
+        "CHTTPShim", "CContentCoding", "CCurlShim", "CBuild", "CPriceTable", "CSimdjson",
+    ].contains(target.name)
     if isSwift {
         target.swiftSettings = [
             .strictMemorySafety(), .treatAllWarnings(as: .error), .enableUpcomingFeature("InternalImportsByDefault"),
