@@ -12,7 +12,6 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
-        .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
     ],
     targets: [
         // The road of a record, in the order in which it is travelled. Every target may use Model, which imports nothing.
@@ -30,8 +29,8 @@ let package = Package(
         .target(name: "Intake", dependencies: ["Bytes", "CSimdjson", "CXXHash", "Model"]),
         .target(name: "CPriceTable"),
         .target(name: "Pricing", dependencies: ["CPriceTable", "Model"]),
-        .target(
-            name: "Configuration", dependencies: ["Model", "Pricing", .product(name: "Yams", package: "Yams")]),
+        .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
+        .target(name: "Configuration", dependencies: ["CYAML", "Model", "Pricing"]),
         .target(name: "Exposition", dependencies: ["Model"]),
         .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
         .target(name: "Store", dependencies: ["CSQLite", "CXXHash", "Model"]),

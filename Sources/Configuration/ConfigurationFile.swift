@@ -58,7 +58,7 @@ struct ConfigurationFile {
             } else if let field = PriceField(name: name) {
                 price.set(field, to: try rate(value))
             } else {
-                throw value.fault("is not known here; the keys are \(PriceField.names.joined(separator: ", "))")
+                throw value.unknown(among: PriceField.names)
             }
         }
         guard let provider else {
@@ -95,7 +95,7 @@ struct ConfigurationFile {
 
     private static func rate(_ value: YAMLValue) throws(ConfigurationError) -> Rate {
         guard let rate = DecimalNumber(try value.number().utf8).flatMap(Rate.init) else {
-            throw value.fault("must be a number from 0 to 10, in USD for one token, such as 1.5e-7")
+            throw value.fault(PriceFault.rateForm)
         }
         return rate
     }

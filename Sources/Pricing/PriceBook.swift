@@ -41,10 +41,13 @@ package struct PriceBook: Sendable {
     private func listed(provider: String, model: String) -> Price? {
         let provider = spellings.canonical(provider)
         func find(_ model: Substring) -> Price? {
-            if let price = prices["\(provider)/\(model)"] { return price }
-            guard let slash = model.firstIndex(of: "/"), spellings.canonical(String(model[..<slash])) == provider
-            else { return nil }
-            return prices["\(provider)\(model[slash...])"]
+            // A model that names its provider itself is a key as it stands; Perplexity has sonar and perplexity/sonar.
+            if let slash = model.firstIndex(of: "/"), spellings.canonical(String(model[..<slash])) == provider,
+                let price = prices["\(provider)\(model[slash...])"]
+            {
+                return price
+            }
+            return prices["\(provider)/\(model)"]
         }
         return find(model[...]) ?? model.withoutDate.flatMap(find)
     }

@@ -157,8 +157,6 @@ package struct PriceFault: Error, Sendable, CustomStringConvertible {
         self.description = description
     }
 
-    /// A rate that is none.
-    package static func rate(_ field: String) -> PriceFault {
-        PriceFault("\(field) must be a number from 0 to 10, in USD for one token, such as 1.5e-7")
-    }
+    /// What is said of a rate that is none, behind the field's name.
+    package static let rateForm = "must be a number from 0 to 10, in USD for one token, such as 1.5e-7"
 }

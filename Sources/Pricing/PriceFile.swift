@@ -93,7 +93,7 @@ extension KeyedDecodingContainer<PriceFile.Key> {
         // Through Decimal: 1e-7 has no Double.
         guard let decimal = try decodeIfPresent(Decimal.self, forKey: key) else { return nil }
         guard let rate = DecimalNumber(decimal.description.utf8).flatMap(Rate.init) else {
-            throw fault(PriceFault.rate(key.stringValue).description)
+            throw fault("\(key.stringValue) \(PriceFault.rateForm)")
         }
         return rate
     }
@@ -109,7 +109,7 @@ extension PriceFault {
         case .typeMismatch(_, let context), .valueNotFound(_, let context), .keyNotFound(_, let context):
             let field = context.codingPath.last?.stringValue ?? ""
             let isRate = PriceField(name: field) != nil
-            self.init(Self.place(context) + (isRate ? PriceFault.rate(field).description : context.debugDescription))
+            self.init(Self.place(context) + (isRate ? "\(field) \(PriceFault.rateForm)" : context.debugDescription))
         case .dataCorrupted(let context):
             // Where the text is no JSON, the error below tells the line.
             let reason = context.underlyingError.map { "not JSON: \(Self.text(of: $0))" } ?? context.debugDescription
