@@ -28,7 +28,7 @@ let package = Package(
         .target(name: "CSimdjson", linkerSettings: [.linkedLibrary("simdjson")]),
         .target(name: "Intake", dependencies: ["Bytes", "CSimdjson", "CXXHash", "Model"]),
         .target(name: "CPriceTable"),
-        .target(name: "Pricing", dependencies: ["CPriceTable", "Model"]),
+        .target(name: "Pricing", dependencies: ["CPriceTable", "CSimdjson", "Model"]),
         .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
         .target(name: "Configuration", dependencies: ["CYAML", "Model", "Pricing"]),
         .target(name: "Exposition", dependencies: ["Model"]),

@@ -6,11 +6,12 @@ package struct PriceFile: Sendable {
     /// By key: `model` or `provider/model`. `nil` where the entry says nothing of the price of tokens.
     let prices: [String: Price?]
 
-    /// - Parameter bytes: JSON (RFC 8259).
-    /// - Throws: where it is no JSON object of objects, or a price is none; names the key.
-    package init(_ bytes: some Sequence<UInt8>, spellings: ProviderSpellings) throws(PriceFault) {
+    /// - Parameter text: JSON (RFC 8259).
+    /// - Throws: where it is no JSON object of objects, or a price is none; names the line or the key.
+    package init(_ text: [UInt8], spellings: ProviderSpellings) throws(PriceFault) {
+        try JSONCheck.check(text)
         do {
-            let content = try JSONDecoder().decode(Content.self, from: Data(bytes), configuration: spellings)
+            let content = try JSONDecoder().decode(Content.self, from: Data(text), configuration: spellings)
             prices = content.prices
         } catch let error as DecodingError {
             throw PriceFault(error)
@@ -108,23 +109,14 @@ extension PriceFault {
         switch error {
         case .typeMismatch(_, let context), .valueNotFound(_, let context), .keyNotFound(_, let context):
             let field = context.codingPath.last?.stringValue ?? ""
-            let isRate = PriceField(name: field) != nil
-            self.init(Self.place(context) + (isRate ? "\(field) \(PriceFault.rateForm)" : context.debugDescription))
-        case .dataCorrupted(let context):
-            // Where the text is no JSON, the error below tells the line.
-            let reason = context.underlyingError.map { "not JSON: \(Self.text(of: $0))" } ?? context.debugDescription
-            self.init(Self.place(context) + reason)
+            let form = PriceField(name: field) == nil ? "is not of the form that LiteLLM's table has" : PriceFault.rateForm
+            self.init(Self.place(context) + (context.codingPath.count > 1 ? "\(field) \(form)" : form))
+        case .dataCorrupted(let context): self.init(Self.place(context) + context.debugDescription)
         @unknown default: self.init("\(error)")
         }
     }
 
     private static func place(_ context: DecodingError.Context) -> String {
-        guard let key = context.codingPath.first else { return "" }
-        return "\"\(key.stringValue)\": "
-    }
-
-    private static func text(of error: any Error) -> String {
-        // Safe: the dictionary is the error's own.
-        (error as? CocoaError).flatMap { unsafe $0.userInfo["NSDebugDescription"] as? String } ?? "\(error)"
+        context.codingPath.first.map { "\"\($0.stringValue)\": " } ?? ""
     }
 }

@@ -21,7 +21,7 @@ package struct PriceTable: Sendable {
 extension PriceFile {
     /// The prices within the program.
     package static func shipped(_ spellings: ProviderSpellings) throws(PriceFault) -> PriceFile {
-        try PriceFile(unsafe bytes(of: cpricetable_prices()), spellings: spellings)
+        try PriceFile(unsafe Array(bytes(of: cpricetable_prices())), spellings: spellings)
     }
 }
 
