@@ -61,6 +61,7 @@ let package = Package(
                     .when(configuration: .release))
             ]),
 
+        .testTarget(name: "ConfigurationTests", dependencies: ["Configuration", "Model"]),
         .testTarget(name: "ContentCodingTests", dependencies: ["Bytes", "ContentCoding"]),
         .testTarget(
             name: "ExporterServiceTests",
@@ -70,6 +71,7 @@ let package = Package(
         .testTarget(name: "HTTPClientTests", dependencies: ["HTTPClient", "LoopbackServer"]),
         .testTarget(name: "IntakeTests", dependencies: ["Bytes", "Intake", "Model"]),
         .testTarget(name: "ModelTests", dependencies: ["Model"]),
+        .testTarget(name: "PricingTests", dependencies: ["Model", "Pricing"]),
         .testTarget(name: "StoreTests", dependencies: ["Model", "Store"]),
         .testTarget(name: "ProgramTests", dependencies: ["ExporterService", "Model", "Store", "llm-exporter"]),
         .testTarget(

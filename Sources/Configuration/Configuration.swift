@@ -45,7 +45,8 @@ package struct Configuration: Sendable {
         }
         var table = PriceTable()
         if sources.usesShippedPrices {
-            table.add(try Self.naming("the shipped prices") { () throws(PriceFault) in try PriceFile.shipped(spellings) })
+            table.add(
+                try Self.naming("the shipped prices") { () throws(PriceFault) in try PriceFile.shipped(spellings) })
         }
         for path in sources.priceFiles {
             let bytes = try Self.bytes(of: path, given: "--prices.file")

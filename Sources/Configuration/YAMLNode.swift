@@ -78,7 +78,8 @@ extension YAMLNode {
             let scalar = unsafe node.data.scalar
             let bytes = unsafe UnsafeBufferPointer(start: scalar.value, count: scalar.length)
             let isPlain = unsafe scalar.style == YAML_PLAIN_SCALAR_STYLE
-            return YAMLNode(content: .scalar(unsafe String(decoding: bytes, as: UTF8.self), isPlain: isPlain), line: line)
+            return YAMLNode(
+                content: .scalar(unsafe String(decoding: bytes, as: UTF8.self), isPlain: isPlain), line: line)
         case YAML_SEQUENCE_NODE:
             let items = unsafe node.data.sequence.items
             let places = unsafe UnsafeBufferPointer(start: items.start, count: items.top - items.start)

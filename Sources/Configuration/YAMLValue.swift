@@ -53,7 +53,9 @@ struct YAMLValue {
     }
 
     func elements() throws(ConfigurationError) -> [YAMLValue] {
-        guard case .sequence(let elements) = node.content else { throw fault("must be a list (lines that begin with -)") }
+        guard case .sequence(let elements) = node.content else {
+            throw fault("must be a list (lines that begin with -)")
+        }
         return elements.enumerated().map { YAMLValue($1, file: file, path: "\(path)[\($0)]") }
     }
 

@@ -17,7 +17,9 @@ enum BudgetFamilies {
         return [
             family("llm_budget_limit_usd", "What may be spent in a period, in US dollars.") { $0.budget.limit.picoUSD },
             family("llm_budget_spent_usd", "What was spent in the present period, in US dollars.") { $0.spent.picoUSD },
-            family("llm_budget_remaining_usd", "What is left of the present period, in US dollars; below 0 past the limit.") {
+            family(
+                "llm_budget_remaining_usd", "What is left of the present period, in US dollars; below 0 past the limit."
+            ) {
                 $0.remainingPicoUSD
             },
         ]

@@ -92,6 +92,7 @@ extension ExporterSettings {
                 default: "/-._~".utf8.contains(byte)
                 }
             }
-            && !path.hasPrefix(Route.budgetPrefix) && Route.allCases.allSatisfy { $0 == .telemetry || $0.path(telemetry: path) != path }
+            && !path.hasPrefix(Route.budgetPrefix)
+            && Route.allCases.allSatisfy { $0 == .telemetry || $0.path(telemetry: path) != path }
     }
 }

@@ -122,7 +122,9 @@ final class OwnMetrics: Sendable {
     }
 
     /// Families in a fixed order; labels of one family sorted.
-    func families(ledger: LedgerSnapshot, waitingBytes: Int, waitingBytesLimit: Int, priceEntries: Int) -> [MetricFamily] {
+    func families(ledger: LedgerSnapshot, waitingBytes: Int, waitingBytesLimit: Int, priceEntries: Int)
+        -> [MetricFamily]
+    {
         let counts = counts.withLock { $0 }
         return [
             MetricFamily(
@@ -242,7 +244,8 @@ final class OwnMetrics: Sendable {
             MetricFamily(
                 name: "llm_exporter_config_reloads_total", kind: .counter,
                 help: "Attempts to read prices and budgets anew, by result.",
-                samples: [("success", counts.reloads.successes), ("failure", counts.reloads.failures)].map { result, count in
+                samples: [("success", counts.reloads.successes), ("failure", counts.reloads.failures)].map {
+                    result, count in
                     .init(labels: LabelBlock([("result", LabelValue(result))]), value: .integer(Int128(count)))
                 }),
             Self.single(

@@ -75,7 +75,9 @@ final class Service: Sendable {
         case .ready: readiness(reply)
         case .reload:
             reload { failure in
-                if let failure { reply.send(Problem(status: 500, detail: failure)) } else {
+                if let failure {
+                    reply.send(Problem(status: 500, detail: failure))
+                } else {
                     reply.send(.text(200, "reloaded\n"))
                 }
             }

@@ -24,8 +24,9 @@ package struct CallRecord: Sendable {
     package var errorType: LabelValue?
     package var usage: Usage
     /// As reported, or computed; `nil` is unknown, never 0.
-    package private(set) var cost: Money?
-    package private(set) var costSource: CostSource
+    package var cost: Money?
+    private var isComputed = false
+    private var lacksUsage = false
     package var latencyMicroseconds: Int64?
     package var apiLatencyMicroseconds: Int64?
     package var memoryRSSMegabytes: Double?
@@ -46,7 +47,6 @@ package struct CallRecord: Sendable {
         self.errorType = errorType
         self.usage = usage
         self.cost = cost
-        costSource = cost == nil ? .unpriced : .reported
         self.latencyMicroseconds = latencyMicroseconds
         self.apiLatencyMicroseconds = apiLatencyMicroseconds
         self.memoryRSSMegabytes = memoryRSSMegabytes
@@ -62,10 +62,14 @@ package struct CallRecord: Sendable {
         switch cost {
         case .amount(let amount):
             self.cost = amount
-            costSource = .computed
-        case .usageMissing: costSource = .usageMissing
-        case .unpriced: costSource = .unpriced
+            isComputed = true
+        case .usageMissing: lacksUsage = true
+        case .unpriced: break
         }
+    }
+
+    package var costSource: CostSource {
+        cost == nil ? lacksUsage ? .usageMissing : .unpriced : isComputed ? .computed : .reported
     }
 }
 

@@ -20,12 +20,14 @@ enum JSONCheck {
             }
             guard status == csimdjson_status_found else {
                 let line = text.prefix(unsafe csimdjson_offset(parser)).count { $0 == UInt8(ascii: "\n") } + 1
-                return PriceFault("not JSON: see line \(line)")
+                // Of the last token that was understood.
+                return PriceFault("not JSON: look at line \(line) and what follows")
             }
             var keys: Set<String> = []
             for index in 0..<(unsafe object.unknown_count) {
                 let key = unsafe object.unknown_keys[index]
-                let name = unsafe String(decoding: UnsafeBufferPointer(start: key.start, count: key.length), as: UTF8.self)
+                let name = unsafe String(
+                    decoding: UnsafeBufferPointer(start: key.start, count: key.length), as: UTF8.self)
                 guard keys.insert(name).inserted else { return PriceFault("\"\(name)\" stands in it twice") }
             }
             return nil

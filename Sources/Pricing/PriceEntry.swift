@@ -122,7 +122,8 @@ package struct PriceField: Sendable {
 
     /// As a person finds it in a list of what is known.
     package static let names =
-        [providerName] + PriceKind.allCases.map(\.fieldName) + PriceKind.allCases.map { $0.fieldName + "_above_<N>k_tokens" }
+        [providerName] + PriceKind.allCases.map(\.fieldName)
+        + PriceKind.allCases.map { $0.fieldName + "_above_<N>k_tokens" }
         + [rangesName]
 }
 

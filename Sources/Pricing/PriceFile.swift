@@ -109,7 +109,8 @@ extension PriceFault {
         switch error {
         case .typeMismatch(_, let context), .valueNotFound(_, let context), .keyNotFound(_, let context):
             let field = context.codingPath.last?.stringValue ?? ""
-            let form = PriceField(name: field) == nil ? "is not of the form that LiteLLM's table has" : PriceFault.rateForm
+            let form =
+                PriceField(name: field) == nil ? "is not of the form that LiteLLM's table has" : PriceFault.rateForm
             self.init(Self.place(context) + (context.codingPath.count > 1 ? "\(field) \(form)" : form))
         case .dataCorrupted(let context): self.init(Self.place(context) + context.debugDescription)
         @unknown default: self.init("\(error)")

@@ -39,7 +39,9 @@ package struct ProviderSpellings: Equatable, Sendable {
     /// All spellings by canonical name, sorted.
     package var all: [(canonical: String, spellings: [String])] {
         var spellings: [String: [String]] = [:]
-        for (spelling, canonical) in exact where spelling != canonical { spellings[canonical, default: []].append(spelling) }
+        for (spelling, canonical) in exact where spelling != canonical {
+            spellings[canonical, default: []].append(spelling)
+        }
         for (prefix, canonical) in prefixes { spellings[canonical, default: []].append(prefix + "*") }
         return spellings.sorted { $0.key < $1.key }.map { ($0.key, $0.value.sorted()) }
     }

@@ -126,7 +126,8 @@ extension BudgetAccount: Row {
     static var table: String { "budgets" }
     static var columns: [String] {
         [
-            "name", "agent_name", "provider", "model", "limit_usd", "limit_pico_usd", "period", "window_ms", "spent_usd",
+            "name", "agent_name", "provider", "model", "limit_usd", "limit_pico_usd", "period", "window_ms",
+            "spent_usd",
             "spent_pico_usd", "unpriced_calls",
         ]
     }

@@ -8,7 +8,8 @@ extension Service {
         guard allowsAdmin(reply) else { return }
         let budgets = request.query("budgets")
         guard request.queryCount == (budgets == nil ? 0 : 1), [nil, "true", "false"].contains(budgets) else {
-            reply.send(Problem(status: 400, detail: "nothing was reset: the one argument is budgets=true or budgets=false"))
+            reply.send(
+                Problem(status: 400, detail: "nothing was reset: the one argument is budgets=true or budgets=false"))
             return
         }
         let clearsBudgets = budgets == "true"

@@ -24,12 +24,14 @@ extension Service {
                 reply.send(
                     Problem(
                         status: 404,
-                        detail: "there is no budget of this name; GET /api/v1/budgets lists them, --config.file makes them"
+                        detail:
+                            "there is no budget of this name; GET /api/v1/budgets lists them, --config.file makes them"
                     ))
                 return
             }
             guard !account.isSpent else {
-                var problem = Problem(status: 402, detail: "the budget \(name) is spent until \(account.windowEnd.rfc3339)")
+                var problem = Problem(
+                    status: 402, detail: "the budget \(name) is spent until \(account.windowEnd.rfc3339)")
                 problem.budget = account
                 reply.send(problem)
                 return
