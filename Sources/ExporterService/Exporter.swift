@@ -1,4 +1,4 @@
-private import Configuration
+package import Configuration
 private import Dispatch
 private import Glibc
 private import HTTPServer
@@ -19,18 +19,13 @@ package final class Exporter: Sendable {
     private static let closeLimit: Duration = .milliseconds(1200)
     private static let stopLimit: Duration = .milliseconds(4700)
 
-    /// Reads the configuration, opens the storage and reads what is in it.
+    /// Opens the storage and reads what is in it.
     ///
-    /// - Throws: where one is not of its form, or the other cannot be opened, or is damaged.
-    package init(settings: ExporterSettings, log: Logger) throws(StartError) {
+    /// - Parameter configuration: as read from `settings.configuration`.
+    /// - Throws: where it cannot be opened, or is damaged.
+    package init(settings: ExporterSettings, configuration: Configuration, log: Logger) throws(StartError) {
         self.settings = settings
         self.log = log
-        let configuration: Configuration
-        do throws(ConfigurationError) {
-            configuration = try Configuration(settings.configuration)
-        } catch {
-            throw StartError(error)
-        }
         let clock = SteadyClock()
         let state: LedgerState
         let storage: any Storage
@@ -173,11 +168,6 @@ package struct StartError: Error, Sendable, CustomStringConvertible {
     fileprivate init(_ error: StoreError) {
         description = error.description
         isUsage = error.kind == .boundsChanged
-    }
-
-    fileprivate init(_ error: ConfigurationError) {
-        description = error.description
-        isUsage = true
     }
 
     fileprivate init(address: ListenAddress, cause: HTTPServerError) {

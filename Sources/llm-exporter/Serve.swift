@@ -123,6 +123,8 @@ struct Serve: ParsableCommand {
             try configuration.check()
             return
         }
+        // Before anything is begun: what is wrong with it is told as bad flags are.
+        let configuration = try configuration.load()
         let log = Logger(label: "llm-exporter") { _ in
             LineLogHandler(format: logFormat, level: logLevel.level)
         }
@@ -136,7 +138,7 @@ struct Serve: ParsableCommand {
         let signals = Signals(SIGTERM, SIGINT, SIGHUP)
         let exporter: Exporter
         do throws(StartError) {
-            exporter = try Exporter(settings: settings, log: log)
+            exporter = try Exporter(settings: settings, configuration: configuration, log: log)
             _ = try exporter.start()
         } catch {
             log.error("\(error)")
