@@ -55,6 +55,7 @@ test-unit: build-packages ## Builds for debugging and runs the unit tests
 
 .PHONY: test-end-to-end
 test-end-to-end: test-packages build ## Runs the end-to-end tests, with a real Prometheus, on the release
+	@scripts/python-environment litellm
 	@scripts/step prometheus-config promtool check config prometheus.yml
 	@LLM_EXPORTER_BIN=$(CURDIR)/$(BINARY) scripts/step end-to-end \
 		.build-venv/bin/python -m pytest --color=no -q Tests/EndToEnd
@@ -75,7 +76,7 @@ crash-test: test-packages build ## Kills the exporter 200 times, and tries all c
 
 .PHONY: clean
 clean: ## Removes what was built (never the records in data)
-	@rm -rf .build .build-venv .build-logs .build-thread .build-address
+	@rm -rf .build .build-venv .build-venv-litellm .build-logs .build-thread .build-address
 
 .PHONY: build-packages
 build-packages:

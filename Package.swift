@@ -27,6 +27,10 @@ let package = Package(
         .systemLibrary(name: "CXXHash", pkgConfig: "libxxhash", providers: [.apt(["libxxhash-dev"])]),
         .target(name: "CSimdjson", linkerSettings: [.linkedLibrary("simdjson")]),
         .target(name: "Intake", dependencies: ["Bytes", "CSimdjson", "CXXHash", "Model"]),
+        .target(name: "CPriceTable"),
+        .target(name: "Pricing", dependencies: ["CPriceTable", "CSimdjson", "Model"]),
+        .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
+        .target(name: "Configuration", dependencies: ["CYAML", "Model", "Pricing"]),
         .target(name: "Exposition", dependencies: ["Model"]),
         .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
         .target(name: "Store", dependencies: ["CSQLite", "CXXHash", "Model"]),
@@ -35,8 +39,8 @@ let package = Package(
         .target(
             name: "ExporterService",
             dependencies: [
-                "Bytes", "ContentCoding", "Exposition", "HTTPServer", "Intake", "Model", "Store",
-                .product(name: "Logging", package: "swift-log"),
+                "Bytes", "Configuration", "ContentCoding", "Exposition", "HTTPServer", "Intake", "Model", "Pricing",
+                "Store", .product(name: "Logging", package: "swift-log"),
             ]),
         .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         .target(name: "CCurlShim", dependencies: ["CCurl"]),
@@ -46,7 +50,7 @@ let package = Package(
         .executableTarget(
             name: "llm-exporter",
             dependencies: [
-                "CBuild", "ExporterService", "HTTPServer", "Model", "Simulation", "Store",
+                "CBuild", "Configuration", "ExporterService", "HTTPServer", "Model", "Pricing", "Simulation", "Store",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -57,6 +61,7 @@ let package = Package(
                     .when(configuration: .release))
             ]),
 
+        .testTarget(name: "ConfigurationTests", dependencies: ["Configuration", "Model"]),
         .testTarget(name: "ContentCodingTests", dependencies: ["Bytes", "ContentCoding"]),
         .testTarget(
             name: "ExporterServiceTests",
@@ -66,6 +71,7 @@ let package = Package(
         .testTarget(name: "HTTPClientTests", dependencies: ["HTTPClient", "LoopbackServer"]),
         .testTarget(name: "IntakeTests", dependencies: ["Bytes", "Intake", "Model"]),
         .testTarget(name: "ModelTests", dependencies: ["Model"]),
+        .testTarget(name: "PricingTests", dependencies: ["Model", "Pricing"]),
         .testTarget(name: "StoreTests", dependencies: ["Model", "Store"]),
         .testTarget(name: "ProgramTests", dependencies: ["ExporterService", "Model", "Store", "llm-exporter"]),
         .testTarget(
@@ -78,7 +84,9 @@ let package = Package(
 )
 
 for target in package.targets where target.type != .system {
-    let isSwift = !["CHTTPShim", "CContentCoding", "CCurlShim", "CBuild", "CSimdjson"].contains(target.name)
+    let isSwift = ![
+        "CHTTPShim", "CContentCoding", "CCurlShim", "CBuild", "CPriceTable", "CSimdjson",
+    ].contains(target.name)
     if isSwift {
         target.swiftSettings = [
             .strictMemorySafety(), .treatAllWarnings(as: .error), .enableUpcomingFeature("InternalImportsByDefault"),

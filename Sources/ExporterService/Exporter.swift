@@ -1,3 +1,4 @@
+package import Configuration
 private import Dispatch
 private import Glibc
 private import HTTPServer
@@ -20,8 +21,9 @@ package final class Exporter: Sendable {
 
     /// Opens the storage and reads what is in it.
     ///
+    /// - Parameter configuration: as read from `settings.configuration`.
     /// - Throws: where it cannot be opened, or is damaged.
-    package init(settings: ExporterSettings, log: Logger) throws(StartError) {
+    package init(settings: ExporterSettings, configuration: Configuration, log: Logger) throws(StartError) {
         self.settings = settings
         self.log = log
         let clock = SteadyClock()
@@ -31,7 +33,8 @@ package final class Exporter: Sendable {
         case .memory:
             state = LedgerState(
                 registry: Registry(bounds: settings.bounds, maxSeries: settings.maxSeries),
-                recentIDs: RecentIDs(window: settings.idWindow, maxIDs: settings.maxIDs))
+                recentIDs: RecentIDs(window: settings.idWindow, maxIDs: settings.maxIDs),
+                budgets: Table().configured(for: configuration.budgets, now: clock.now))
             storage = MemoryStorage()
         case .folder(let folder):
             do throws(StoreError) {
@@ -39,7 +42,8 @@ package final class Exporter: Sendable {
                     folder,
                     StoreSettings(
                         bounds: settings.bounds, resetsHistogramsOnChange: settings.resetsHistogramsOnChange,
-                        maxSeries: settings.maxSeries, idWindow: settings.idWindow, maxIDs: settings.maxIDs),
+                        maxSeries: settings.maxSeries, idWindow: settings.idWindow, maxIDs: settings.maxIDs,
+                        budgets: configuration.budgets),
                     now: clock.now)
                 storage = opened.store
                 state = opened.state
@@ -54,8 +58,13 @@ package final class Exporter: Sendable {
                 ])
         }
         service = Service(
-            settings: settings, log: log, state: state, storage: storage, clock: { .wallClock },
-            ledgerClock: { clock.now })
+            settings: settings, configuration: configuration, log: log, state: state, storage: storage,
+            clock: { .wallClock }, ledgerClock: { clock.now })
+        log.info(
+            "Read prices and budgets",
+            metadata: [
+                "prices": "\(configuration.prices.table.prices.count)", "budgets": "\(configuration.budgets.count)",
+            ])
     }
 
     /// Listens on all addresses.
@@ -112,9 +121,9 @@ package final class Exporter: Sendable {
         return max(16, min(Int(clamping: limits.rlim_cur), 65_536) - 64)
     }
 
-    /// Reads configuration anew. There is no configuration file yet that could have changed.
+    /// Reads prices and budgets anew. What is wrong with them is logged and counted.
     package func reload() {
-        service.reload()
+        service.reload { _ in }
     }
 
     /// Takes no more records, answers what was taken, closes. Within 5 s; blocks.

@@ -1,3 +1,4 @@
+package import Configuration
 package import Model
 package import Store
 
@@ -16,6 +17,8 @@ package struct ExporterSettings: Sendable {
     package var storage = StorageChoice.memory
     /// Whether histograms begin anew where stored ones have bounds that cannot be converted.
     package var resetsHistogramsOnChange = false
+    /// Where prices and budgets are read from.
+    package var configuration = Configuration.Sources()
     package var build: BuildDescription
 
     package init(build: BuildDescription) {
@@ -89,6 +92,7 @@ extension ExporterSettings {
                 default: "/-._~".utf8.contains(byte)
                 }
             }
+            && !path.hasPrefix(Route.budgetPrefix)
             && Route.allCases.allSatisfy { $0 == .telemetry || $0.path(telemetry: path) != path }
     }
 }

@@ -108,10 +108,19 @@ package final class Ledger: Sendable {
         if let standing { reply(standing) }
     }
 
-    /// Removes all series in one commit; ids and open starts stay.
-    package func reset(reply: @escaping @Sendable (Result<Void, LedgerRefusal>) -> Void) {
+    /// Removes all series in one commit; ids, open starts and, unless told otherwise, what was spent of budgets stay.
+    package func reset(
+        clearsBudgets: Bool = false, reply: @escaping @Sendable (Result<Void, LedgerRefusal>) -> Void
+    ) {
         post {
-            $0.waiting.resets.append(reply); return true
+            $0.waiting.resets.append((clearsBudgets, reply)); return true
+        }
+    }
+
+    /// Keeps accounts for exactly these budgets, from one commit on.
+    package func configure(_ budgets: [Budget], reply: @escaping @Sendable (Result<Void, LedgerRefusal>) -> Void) {
+        post {
+            $0.waiting.configurations.append((budgets, reply)); return true
         }
     }
 
@@ -171,10 +180,13 @@ package final class Ledger: Sendable {
     private struct Work: Sendable {
         var submissions: [Submission] = []
         var snapshots: [@Sendable (LedgerSnapshot) -> Void] = []
-        var resets: [@Sendable (Result<Void, LedgerRefusal>) -> Void] = []
+        var resets: [(clearsBudgets: Bool, @Sendable (Result<Void, LedgerRefusal>) -> Void)] = []
+        var configurations: [([Budget], @Sendable (Result<Void, LedgerRefusal>) -> Void)] = []
         var forgets: [(SeriesSelection, @Sendable (Result<ForgottenTotals, LedgerRefusal>) -> Void)] = []
 
-        var isEmpty: Bool { submissions.isEmpty && snapshots.isEmpty && resets.isEmpty && forgets.isEmpty }
+        var isEmpty: Bool {
+            submissions.isEmpty && snapshots.isEmpty && resets.isEmpty && configurations.isEmpty && forgets.isEmpty
+        }
 
         /// All but the submissions that would make the batch so large that the others wait for it.
         mutating func takeBatch() -> Work {
@@ -327,10 +339,16 @@ package final class Ledger: Sendable {
         for (submission, verdict) in zip(work.submissions, verdicts) {
             submission.reply(refusal.map { .failure($0) } ?? verdict)
         }
-        for reply in work.resets {
+        for (clearsBudgets, reply) in work.resets {
             var state = book.state
-            state.reset()
+            state.reset(clearsBudgets: clearsBudgets)
             reply(replace(with: state, on: &book))
+        }
+        for (budgets, reply) in work.configurations {
+            var state = book.state
+            state.configure(budgets, now: now)
+            let isSame = Array(state.budgets.elements) == Array(book.state.budgets.elements)
+            reply(isSame ? .success(()) : replace(with: state, on: &book))
         }
         for (selection, reply) in work.forgets {
             var state = book.state
@@ -489,7 +507,9 @@ package final class Ledger: Sendable {
         for placed in events {
             do throws(RecordRejection) {
                 switch try delta.fold(placed.event, onto: state, now: now) {
-                case .accepted: verdict.accepted += 1
+                case .accepted:
+                    verdict.accepted += 1
+                    if case .end(let record) = placed.event { verdict.costSources[record.costSource] += 1 }
                 case .duplicate: verdict.duplicates += 1
                 }
             } catch {
@@ -513,6 +533,8 @@ package struct Verdict: Sendable {
     package var accepted = 0
     package var duplicates = 0
     package var rejections = RejectedRecords()
+    /// Of the calls that were counted.
+    package var costSources = CostSources()
 }
 
 /// Why nothing of a request was applied; of `outcomeUnknown`, why nobody can say.
@@ -554,8 +576,11 @@ package struct LedgerSnapshot: Sendable {
     package let rememberedIDs: Int
     package let idWindow: Duration
     package let openCalls: Int
+    /// As of the snapshot's time: nothing is spent of a window that has just begun.
+    package let budgets: [BudgetAccount]
 
     init(_ state: LedgerState, now: Instant) {
+        budgets = state.budgets.elements.map { $0.turned(to: now) }
         totals = state.registry.snapshot
         places = state.registry.places
         maxSeries = state.registry.maxSeries

@@ -40,6 +40,11 @@ final class OwnMetrics: Sendable {
         var rejected: [RecordRejection.Code: Int64] = [:]
         var overflowRecords: Int64 = 0
         var unknownFields: Int64 = 0
+        var costSources = CostSources()
+        var reloads: (successes: Int64, failures: Int64) = (0, 0)
+        /// The first is the start's.
+        var lastReloadSucceeded = true
+        var lastSuccessfulReload = Instant.wallClock
     }
 
     private struct RequestKey: Hashable, Comparable {
@@ -94,17 +99,32 @@ final class OwnMetrics: Sendable {
         counts.withLock { $0.unanswered += 1 }
     }
 
-    func took(_ outcome: BatchOutcome, unknownFields: Int) {
+    func reloaded(succeeded: Bool) {
+        counts.withLock { counts in
+            counts.lastReloadSucceeded = succeeded
+            if succeeded {
+                counts.reloads.successes += 1
+                counts.lastSuccessfulReload = .wallClock
+            } else {
+                counts.reloads.failures += 1
+            }
+        }
+    }
+
+    func took(_ outcome: BatchOutcome, unknownFields: Int, costSources: CostSources) {
         counts.withLock { counts in
             counts.accepted += Int64(outcome.accepted)
             counts.duplicates += Int64(outcome.duplicates)
             counts.rejected.merge(outcome.rejections.counts.mapValues(Int64.init), uniquingKeysWith: +)
             counts.unknownFields += Int64(unknownFields)
+            counts.costSources.add(costSources)
         }
     }
 
     /// Families in a fixed order; labels of one family sorted.
-    func families(ledger: LedgerSnapshot, waitingBytes: Int, waitingBytesLimit: Int) -> [MetricFamily] {
+    func families(ledger: LedgerSnapshot, waitingBytes: Int, waitingBytesLimit: Int, priceEntries: Int)
+        -> [MetricFamily]
+    {
         let counts = counts.withLock { $0 }
         return [
             MetricFamily(
@@ -188,6 +208,14 @@ final class OwnMetrics: Sendable {
                         labels: LabelBlock([("reason", LabelValue(code.rawValue))]),
                         value: .integer(Int128(counts.rejected[code] ?? 0)))
                 }),
+            MetricFamily(
+                name: "llm_exporter_cost_source_total", kind: .counter,
+                help: "Records counted, by where their cost comes from.",
+                samples: CostSource.allCases.map { source in
+                    .init(
+                        labels: LabelBlock([("source", LabelValue(source.rawValue))]),
+                        value: .integer(Int128(counts.costSources[source])))
+                }),
             Self.single(
                 "llm_exporter_overflow_records_total", .counter,
                 "Records counted under _other because of --limits.max-series.", Int128(counts.overflowRecords)),
@@ -211,6 +239,23 @@ final class OwnMetrics: Sendable {
                 name: "llm_exporter_dedup_window_seconds", kind: .gauge,
                 help: "For how long an id is remembered now: --dedup.window, less while --dedup.max-ids is reached.",
                 samples: [.init(value: .scaled(Int128(ledger.idWindow.wholeMicroseconds), scale: 6))]),
+            Self.single(
+                "llm_exporter_price_entries", .gauge, "Entries of the price table in force.", Int128(priceEntries)),
+            MetricFamily(
+                name: "llm_exporter_config_reloads_total", kind: .counter,
+                help: "Attempts to read prices and budgets anew, by result.",
+                samples: [("success", counts.reloads.successes), ("failure", counts.reloads.failures)].map {
+                    result, count in
+                    .init(labels: LabelBlock([("result", LabelValue(result))]), value: .integer(Int128(count)))
+                }),
+            Self.single(
+                "llm_exporter_config_last_reload_successful", .gauge,
+                "1 when prices and budgets are as their files last said, 0 when those were refused.",
+                counts.lastReloadSucceeded ? 1 : 0),
+            MetricFamily(
+                name: "llm_exporter_config_last_reload_success_timestamp_seconds", kind: .gauge,
+                help: "Unix time at which the prices and budgets in force were read.",
+                samples: [.init(value: .scaled(Int128(counts.lastSuccessfulReload.unixMilliseconds), scale: 3))]),
             Self.single(
                 "llm_exporter_storage_durable", .gauge,
                 "1 when acknowledged records are on disk, 0 when in memory only.",

@@ -7,6 +7,7 @@ struct Problem: Sendable {
     let detail: String
     var headers: [(name: String, value: String)] = []
     var outcome: BatchOutcome?
+    var budget: BudgetAccount?
     var closesConnection = false
 
     /// Seconds after which a sender should try again; for refusals that applied nothing.
@@ -22,6 +23,7 @@ struct Problem: Sendable {
             json.key("detail")
             json.string(detail)
             outcome?.write(to: &json)
+            budget?.write(to: &json)
         }
         return Response(
             status: status, headers: [("Content-Type", "application/problem+json")] + headers, body: json.line,
@@ -37,6 +39,7 @@ struct Problem: Sendable {
     private static func title(of status: Int) -> String {
         switch status {
         case 400: "Bad Request"
+        case 402: "Payment Required"
         case 403: "Forbidden"
         case 404: "Not Found"
         case 405: "Method Not Allowed"

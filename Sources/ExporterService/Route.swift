@@ -1,6 +1,6 @@
 /// What a path leads to.
 enum Route: Hashable, Sendable, CaseIterable {
-    case record, telemetry, summary, landing, healthy, ready, reload, reset, forget
+    case record, telemetry, summary, landing, healthy, ready, reload, budgets, budget, reset, forget
     /// Every path that leads nowhere: one name, so that strangers cannot grow the exporter's own series.
     case unknown
 
@@ -14,17 +14,23 @@ enum Route: Hashable, Sendable, CaseIterable {
         case .healthy: "/-/healthy"
         case .ready: "/-/ready"
         case .reload: "/-/reload"
+        case .budgets: "/api/v1/budgets"
+        // Of any name: strangers cannot grow the exporter's own series.
+        case .budget: Self.budgetPrefix + "NAME"
         case .reset: "/api/v1/admin/reset"
         case .forget: "/api/v1/admin/forget"
         case .unknown: "other"
         }
     }
 
+    /// What the paths of single budgets begin with; their names follow.
+    static let budgetPrefix = "/api/v1/budgets/"
+
     /// The methods that the Allow header names.
     var methods: [String] {
         switch self {
         case .record, .reload, .reset, .forget: ["POST"]
-        case .telemetry, .summary, .landing, .healthy, .ready: ["GET", "HEAD"]
+        case .telemetry, .summary, .landing, .healthy, .ready, .budgets, .budget: ["GET", "HEAD"]
         case .unknown: []
         }
     }

@@ -1,3 +1,4 @@
+import Configuration
 import Dispatch
 import HTTPServer
 import Logging
@@ -11,6 +12,7 @@ final class Service: Sendable {
     let log: Logger
     let ledger: Ledger
     let metrics: OwnMetrics
+    let pricer: Pricer
     let clock: Ledger.Clock
     /// Whether posts and scrapes are served; false while starting and stopping.
     let isReady = Atomic(false)
@@ -22,12 +24,15 @@ final class Service: Sendable {
 
     /// Of bodies that wait for it.
     let decodingBytes = Atomic(0)
+    /// Reads configurations, one at a time.
+    private let reloader = DispatchQueue(label: "llm-exporter.reloader", qos: .utility)
 
     /// - Parameter clock: the time of day, for exemplars.
     init(
-        settings: ExporterSettings, log: Logger, state: LedgerState, storage: sending any Storage,
-        clock: @escaping Ledger.Clock, ledgerClock: @escaping Ledger.Clock
+        settings: ExporterSettings, configuration: Configuration, log: Logger, state: LedgerState,
+        storage: sending any Storage, clock: @escaping Ledger.Clock, ledgerClock: @escaping Ledger.Clock
     ) {
+        pricer = Pricer(configuration.prices)
         self.settings = settings
         self.log = log
         self.clock = clock
@@ -37,12 +42,13 @@ final class Service: Sendable {
             state: state, storage: storage, settings: Ledger.Settings(lease: settings.activeCallLease),
             clock: ledgerClock, observer: Observer(metrics: metrics, log: log))
         routes = Dictionary(
-            uniqueKeysWithValues: Route.allCases.filter { $0 != .unknown }
+            uniqueKeysWithValues: Route.allCases.filter { $0 != .unknown && $0 != .budget }
                 .map { ($0.path(telemetry: settings.telemetryPath), $0) })
     }
 
     func handle(_ request: borrowing Request, _ responder: Responder) {
-        let route = routes[request.path] ?? .unknown
+        let path = request.path
+        let route = routes[path] ?? (path.hasPrefix(Route.budgetPrefix) ? .budget : .unknown)
         let reply = Reply(route: route, began: .now, responder: responder, metrics: metrics)
         if let fault = request.fault, let problem = refusal(of: fault, route) {
             reply.send(problem)
@@ -68,9 +74,16 @@ final class Service: Sendable {
         case .healthy: reply.send(.text(200, "healthy\n"))
         case .ready: readiness(reply)
         case .reload:
-            reload()
-            reply.send(.text(200, "reloaded\n"))
-        case .reset: reset(reply)
+            reload { failure in
+                if let failure {
+                    reply.send(Problem(status: 500, detail: failure))
+                } else {
+                    reply.send(.text(200, "reloaded\n"))
+                }
+            }
+        case .budgets: budgets(reply)
+        case .budget: budget(String(path.dropFirst(Route.budgetPrefix.count)), reply)
+        case .reset: reset(request, reply)
         case .forget: forget(request, reply)
         case .unknown: break
         }
@@ -81,8 +94,40 @@ final class Service: Sendable {
         renderer.async(execute: DispatchWorkItem(block: body))
     }
 
-    func reload() {
-        log.info("Reloaded", metadata: ["files": "none: no configuration file was given"])
+    /// Reads prices and budgets anew, and uses them once the budgets are stored; whatever fails, the old ones stay.
+    ///
+    /// - Parameter reply: called once, with what is wrong and where; `nil` when all is in force.
+    func reload(_ reply: @escaping @Sendable (_ failure: String?) -> Void) {
+        @Sendable func fail(_ reason: String) {
+            metrics.reloaded(succeeded: false)
+            log.error("Reload failed: the old prices and budgets stay in force", metadata: ["reason": "\(reason)"])
+            reply("the old prices and budgets stay in force: \(reason)")
+        }
+        reloader.async(
+            execute: DispatchWorkItem { [self] in
+                let configuration: Configuration
+                do throws(ConfigurationError) {
+                    configuration = try Configuration(settings.configuration)
+                } catch {
+                    fail(error.description)
+                    return
+                }
+                ledger.configure(configuration.budgets) { [self] result in
+                    if case .failure(let refusal) = result {
+                        fail(refusal.problem?.detail ?? "whether the budgets were stored cannot be told yet")
+                        return
+                    }
+                    pricer.use(configuration.prices)
+                    metrics.reloaded(succeeded: true)
+                    log.info(
+                        "Reloaded",
+                        metadata: [
+                            "prices": "\(configuration.prices.table.prices.count)",
+                            "budgets": "\(configuration.budgets.count)",
+                        ])
+                    reply(nil)
+                }
+            })
     }
 
     /// `nil` where the request can be answered all the same.

@@ -3,7 +3,7 @@ package import Model
 /// What one body holds: the events to count and the records that break a rule.
 package struct DecodedBatch: Sendable {
     /// In the order of the body.
-    package let events: [(index: Int, event: Event)]
+    package var events: [(index: Int, event: Event)]
     package let rejections: RejectedRecords
     /// For the sender; no two alike, and few.
     package let warnings: [String]

@@ -17,10 +17,9 @@ enum Timestamp {
             let hour = digits(2, from: &rest), take(":", from: &rest), let minute = digits(2, from: &rest),
             take(":", from: &rest), let second = digits(2, from: &rest),
             let fraction = fraction(from: &rest), let offset = offsetMinutes(from: &rest), rest.isEmpty,
-            (1...12).contains(month), (1...daysOf(month: month, year: year)).contains(day), hour < 24, minute < 60,
-            second <= 60
+            let date = CivilDate(year: year, month: month, day: day), hour < 24, minute < 60, second <= 60
         else { return nil }
-        let minutes = days(year: year, month: month, day: day) * 1440 + hour * 60 + minute - offset
+        let minutes = date.daysSince1970 * 1440 + hour * 60 + minute - offset
         var milliseconds = Int64(minutes) * 60_000 + Int64(second) * 1000 + Int64(fraction)
         if second == 60 {
             // Leap seconds end a day of UTC; Unix time has no place for them but the end of the second before.
@@ -76,27 +75,5 @@ enum Timestamp {
             hours < 24, minutes < 60
         else { return nil }
         return (isWest ? -1 : 1) * (hours * 60 + minutes)
-    }
-
-    private static func isLeap(_ year: Int) -> Bool {
-        year % 4 == 0 && (year % 100 != 0 || year % 400 == 0)
-    }
-
-    private static func daysOf(month: Int, year: Int) -> Int {
-        switch month {
-        case 2: isLeap(year) ? 29 : 28
-        case 4, 6, 9, 11: 30
-        default: 31
-        }
-    }
-
-    /// Days since 1970-01-01 in the Gregorian calendar, extended before its beginning.
-    private static func days(year: Int, month: Int, day: Int) -> Int {
-        // Years begin in March, so that the leap day ends them (Howard Hinnant, "days_from_civil").
-        let year = month <= 2 ? year - 1 : year
-        let era = (year >= 0 ? year : year - 399) / 400
-        let yearOfEra = year - era * 400
-        let dayOfYear = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1
-        return era * 146_097 + yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear - 719_468
     }
 }

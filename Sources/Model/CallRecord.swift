@@ -23,8 +23,10 @@ package struct CallRecord: Sendable {
     /// Absent on success; `unknown` where an error names none.
     package var errorType: LabelValue?
     package var usage: Usage
-    /// As reported, or computed; `nil` is unpriced, never 0.
+    /// As reported, or computed; `nil` is unknown, never 0.
     package var cost: Money?
+    private var isComputed = false
+    private var lacksUsage = false
     package var latencyMicroseconds: Int64?
     package var apiLatencyMicroseconds: Int64?
     package var memoryRSSMegabytes: Double?
@@ -54,6 +56,61 @@ package struct CallRecord: Sendable {
     }
 
     package var isSuccess: Bool { status == Self.success }
+
+    /// Takes what the price table says of a call whose sender did not tell the cost.
+    package mutating func take(_ cost: ComputedCost) {
+        switch cost {
+        case .amount(let amount):
+            self.cost = amount
+            isComputed = true
+        case .usageMissing: lacksUsage = true
+        case .unpriced: break
+        }
+    }
+
+    package var costSource: CostSource {
+        cost == nil ? lacksUsage ? .usageMissing : .unpriced : isComputed ? .computed : .reported
+    }
+}
+
+/// What a price table says of one call.
+package enum ComputedCost: Equatable, Sendable {
+    case amount(Money)
+    /// There is a price, but the sender of a successful call said nothing about tokens.
+    case usageMissing
+    /// There is no price for the model, or for the kinds of tokens that the call used.
+    case unpriced
+}
+
+/// Where the cost of a call comes from.
+package enum CostSource: String, CaseIterable, Sendable {
+    case reported, computed, unpriced
+    case usageMissing = "usage_missing"
+}
+
+/// Calls by where their cost comes from.
+package struct CostSources: Equatable, Sendable {
+    private var counts = [Int](repeating: 0, count: CostSource.allCases.count)
+
+    package init() {}
+
+    package subscript(source: CostSource) -> Int {
+        get { counts[Self.place(source)] }
+        set { counts[Self.place(source)] = newValue }
+    }
+
+    package mutating func add(_ other: CostSources) {
+        for place in counts.indices { counts[place] += other.counts[place] }
+    }
+
+    private static func place(_ source: CostSource) -> Int {
+        switch source {
+        case .reported: 0
+        case .computed: 1
+        case .unpriced: 2
+        case .usageMissing: 3
+        }
+    }
 }
 
 /// Tokens of one call, as reported; each 0 to 1e12.

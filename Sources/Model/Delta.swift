@@ -8,6 +8,8 @@ package struct Delta: Sendable {
     package private(set) var endpoints = TouchedTable<EndpointLabels, Histogram>()
     package private(set) var offerings = TouchedTable<OfferingLabels, Int64>()
     package private(set) var memoryAvailableMegabytes: Double?
+    /// By the account's index.
+    package private(set) var budgets = TouchedTable<Int, BudgetChange>()
     package private(set) var ids = TouchedTable<Digest, UInt64>()
     /// Calls that begin; ended again within the batch, they are in neither list.
     package private(set) var opened: [Digest: OpenCall] = [:]
@@ -116,6 +118,8 @@ package struct Delta: Sendable {
                 of: endpoints[labels.endpoint], and: state.registry.endpoints[labels.endpoint]?.latency,
                 adding: latency, family: "llm_api_latency_seconds", field: "api_latency_ms")
         }
+        let budgets = state.budgets.indices.filter { state.budgets[$0].budget.contains(record.labels) }
+        if let cost = record.cost { try check(cost, on: budgets, of: state, now: now) }
         // Nothing below can fail, nothing above has changed anything.
         let status = Self.named(
             record.status, among: [base?.calls, touched?.calls], limit: NameLimits.statuses,
@@ -125,7 +129,8 @@ package struct Delta: Sendable {
         }
         calls[labels, default: CallTotals()]
             .fold(record, status: status, errorType: errorType, bounds: state.registry.bounds)
-        offerings[labels.offering, default: 0] += record.cost == nil ? 1 : 0
+        offerings[labels.offering, default: 0] += record.costSource == .unpriced ? 1 : 0
+        for index in budgets { self.budgets[index, default: BudgetChange()].add(record.cost) }
         if let latency = record.apiLatencyMicroseconds {
             endpoints[labels.endpoint, default: Histogram(bounds: state.registry.bounds)]
                 .observe(latency, bounds: state.registry.bounds, trace: record.trace)
@@ -142,6 +147,16 @@ package struct Delta: Sendable {
             close(id.call, onto: state)
         }
         return .accepted
+    }
+
+    /// - Throws: `total_overflow` where a budget's spending would pass its bound.
+    private func check(_ cost: Money, on budgets: [Int], of state: LedgerState, now: Instant) throws(RecordRejection) {
+        for index in budgets {
+            let spent = state.budgets[index].turned(to: now).spent
+            guard let touched = cost.adding(self.budgets[index]?.spent ?? .zero), spent.adding(touched) != nil else {
+                throw .overflow(of: "llm_budget_spent_usd", field: "cost_usd")
+            }
+        }
     }
 
     /// Lowers the gauge of a call in flight; does nothing for a call that never began or whose lease has ended.

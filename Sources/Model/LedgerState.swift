@@ -1,15 +1,20 @@
-/// All that the ledger knows: the totals, the ids it remembers, the calls in flight.
+/// All that the ledger knows: the totals, the ids it remembers, the calls in flight, what was spent of the budgets.
 ///
-/// One batch changes all three together.
+/// One batch changes all four together.
 package struct LedgerState: Sendable {
     package private(set) var registry: Registry
     package private(set) var recentIDs: RecentIDs
     package private(set) var openCalls: OpenCalls
+    package private(set) var budgets: Table<BudgetAccount>
 
-    package init(registry: Registry, recentIDs: RecentIDs, openCalls: OpenCalls = OpenCalls()) {
+    package init(
+        registry: Registry, recentIDs: RecentIDs, openCalls: OpenCalls = OpenCalls(),
+        budgets: Table<BudgetAccount> = Table()
+    ) {
         self.registry = registry
         self.recentIDs = recentIDs
         self.openCalls = openCalls
+        self.budgets = budgets
     }
 
     /// Makes a batch, folded against this very state, part of it. Cannot fail.
@@ -20,11 +25,19 @@ package struct LedgerState: Sendable {
         for id in revision.ids { recentIDs.remember(id, now: revision.now) }
         for call in revision.closed { openCalls.close(call.id) }
         for call in revision.opened { openCalls.open(call) }
+        for account in revision.budgets { budgets.put(account) }
     }
 
-    /// Removes all series; ids and open starts stay.
-    package mutating func reset() {
+    /// Removes all series; ids, open starts and, unless told otherwise, spending stay.
+    package mutating func reset(clearsBudgets: Bool = false) {
         registry.reset()
+        guard clearsBudgets else { return }
+        for index in budgets.indices { budgets[index].clear() }
+    }
+
+    /// Keeps accounts for exactly these budgets.
+    package mutating func configure(_ budgets: [Budget], now: Instant) {
+        self.budgets = self.budgets.configured(for: budgets, now: now)
     }
 
     package mutating func forget(_ selection: SeriesSelection) -> ForgottenTotals {

@@ -8,6 +8,7 @@ package struct Revision: Sendable {
     package private(set) var calls: [CallSeries] = []
     package private(set) var endpoints: [EndpointSeries] = []
     package private(set) var offerings: [OfferingSeries] = []
+    package private(set) var budgets: [BudgetAccount] = []
     package let memoryAvailableMegabytes: Double?
     package private(set) var ids: [RememberedID] = []
     /// Ids that are remembered already: the last so many that earlier batches added.
@@ -51,6 +52,11 @@ package struct Revision: Sendable {
                 ?? OfferingSeries(number: numbers.offerings.next(), labels: touched.key)
             series.unpricedCalls += touched.value
             offerings.append(series)
+        }
+        for touched in delta.budgets.entries {
+            var account = state.budgets[touched.key].turned(to: now)
+            account.add(touched.value)
+            budgets.append(account)
         }
         ids = delta.ids.entries.map { RememberedID(key: $0.key, content: $0.value) }
         opened = delta.opened.values.sorted { $0.number < $1.number }

@@ -42,7 +42,15 @@ enum Schema {
         CREATE TABLE ids (
             number INTEGER PRIMARY KEY, checksum INTEGER NOT NULL, at_ms INTEGER NOT NULL, digests BLOB NOT NULL
         ) STRICT;
+        """,
         """
+        CREATE TABLE budgets (
+            number INTEGER PRIMARY KEY, checksum INTEGER NOT NULL, name TEXT NOT NULL, agent_name TEXT, provider TEXT,
+            model TEXT, limit_usd INTEGER NOT NULL, limit_pico_usd INTEGER NOT NULL, period TEXT NOT NULL,
+            window_ms INTEGER NOT NULL, spent_usd INTEGER NOT NULL, spent_pico_usd INTEGER NOT NULL,
+            unpriced_calls INTEGER NOT NULL
+        ) STRICT;
+        """,
     ]
 
     static var version: Int64 { Int64(migrations.count) }

@@ -122,6 +122,50 @@ extension OpenCall: Row {
     }
 }
 
+extension BudgetAccount: Row {
+    static var table: String { "budgets" }
+    static var columns: [String] {
+        [
+            "name", "agent_name", "provider", "model", "limit_usd", "limit_pico_usd", "period", "window_ms",
+            "spent_usd",
+            "spent_pico_usd", "unpriced_calls",
+        ]
+    }
+
+    var values: [Value] {
+        [
+            .text(budget.name.text), Value(budget.agentName), Value(budget.provider), Value(budget.model),
+            .integer(budget.limit.wholeUSD), .integer(budget.limit.remainingPicoUSD), .text(budget.period.rawValue),
+            .integer(windowStart.unixMilliseconds), .integer(spent.wholeUSD), .integer(spent.remainingPicoUSD),
+            .integer(unpricedCalls),
+        ]
+    }
+
+    init(number: Int64, values: [Value]) throws(StoreError) {
+        var reader = ValueReader(values)
+        let name = LabelValue(try reader.text())
+        let agentName = try reader.optionalText().map(LabelValue.init)
+        let provider = try reader.optionalText().map(LabelValue.init)
+        let model = try reader.optionalText().map(LabelValue.init)
+        let limit = try Money(storedUSD: reader.optionalNatural(), picoUSD: reader.optionalNatural())
+        let period = BudgetPeriod(rawValue: try reader.text())
+        let windowStart = Instant(unixMilliseconds: try reader.integer())
+        let spent = try Money(storedUSD: reader.optionalNatural(), picoUSD: reader.optionalNatural())
+        guard let limit, let period, let spent else { throw StoreError(.damaged, "not a budget") }
+        self.init(
+            number: number,
+            budget: Budget(
+                name: name, agentName: agentName, provider: provider, model: model, limit: limit, period: period),
+            windowStart: windowStart, spent: spent, unpricedCalls: try reader.natural())
+    }
+}
+
+extension Value {
+    fileprivate init(_ label: LabelValue?) {
+        self = label.map { .text($0.text) } ?? .null
+    }
+}
+
 extension Tally {
     /// `success 3,error 1`. Neither statuses nor error types contain a space or a comma (contract section 3).
     fileprivate var stored: String {

@@ -1,7 +1,7 @@
 package import Model
 
 extension Store {
-    /// Removes all series of a database that no exporter uses; ids and open calls stay.
+    /// Removes all series of a database that no exporter uses; ids, open calls and what was spent of budgets stay.
     ///
     /// - Returns: how many sets there were, and their totals.
     /// - Throws: `inUse` where an exporter runs; `damaged`; where the disk refuses, and nothing is changed then.
@@ -30,9 +30,9 @@ extension Store {
         guard try Files.identity(of: folder.database) != nil else {
             throw StoreError(.failed, "there is no \(folder.database); name the folder with --storage.path")
         }
-        // Bounds stay as they are; ids are not looked at. At the end of time nothing stored is later than now.
+        // Bounds and budgets stay as they are; ids are not looked at. At the end of time nothing stored is later than now.
         let settings = StoreSettings(
-            bounds: nil, resetsHistogramsOnChange: false, maxSeries: .max, idWindow: .zero, maxIDs: 0)
+            bounds: nil, resetsHistogramsOnChange: false, maxSeries: .max, idWindow: .zero, maxIDs: 0, budgets: nil)
         var (store, state) = try open(folder, settings, now: Instant(unixMilliseconds: .max))
         defer { store.close() }
         let result = body(&state)

@@ -74,12 +74,13 @@ package final class Store: Storage {
             }
             recentIDs.pruneAll(now: now)
             let state = LedgerState(
-                registry: try stored.registry(settings), recentIDs: recentIDs, openCalls: stored.calls(now: now))
+                registry: try stored.registry(settings), recentIDs: recentIDs, openCalls: stored.calls(now: now),
+                budgets: stored.budgets(settings.budgets, now: now))
             let note = try BatchNote.open(folder)
             let store = Store(
                 folder: folder, lock: lock, note: note, session: try Session(folder, batch: stored.head.batch),
                 stored: stored)
-            if stored.head.bounds != state.registry.bounds {
+            if stored.head.bounds != state.registry.bounds || stored.budgets != Array(state.budgets.elements) {
                 switch store.replace(with: state) {
                 case .committed: break
                 case .refused(let error), .undecided(let error): throw error
@@ -120,6 +121,7 @@ package final class Store: Storage {
             for series in revision.calls { try put(series, session.calls, &change) }
             for series in revision.endpoints { try put(series, session.endpoints, &change) }
             for series in revision.offerings { try put(series, session.offerings, &change) }
+            for account in revision.budgets { try put(account, session.budgets, &change) }
             for call in revision.closed { try remove(call.number, session.openCalls, &change) }
             for call in revision.opened { try put(call, session.openCalls, &change) }
             change.head.memoryAvailableMegabytes = revision.memoryAvailableMegabytes
@@ -137,6 +139,7 @@ package final class Store: Storage {
             try replace(registry.endpoints.elements, session.endpoints, &change)
             try replace(registry.offerings.elements, session.offerings, &change)
             try replace(state.openCalls.all, session.openCalls, &change)
+            try replace(state.budgets.elements, session.budgets, &change)
             change.head.memoryAvailableMegabytes = registry.memoryAvailableMegabytes
             change.head.bounds = registry.bounds
         }
@@ -238,15 +241,19 @@ package struct StoreSettings: Sendable {
     package var maxSeries: Int
     package var idWindow: Duration
     package var maxIDs: Int
+    /// `nil` for those that are stored.
+    package var budgets: [Budget]?
 
     package init(
-        bounds: HistogramBounds?, resetsHistogramsOnChange: Bool, maxSeries: Int, idWindow: Duration, maxIDs: Int
+        bounds: HistogramBounds?, resetsHistogramsOnChange: Bool, maxSeries: Int, idWindow: Duration, maxIDs: Int,
+        budgets: [Budget]?
     ) {
         self.bounds = bounds
         self.resetsHistogramsOnChange = resetsHistogramsOnChange
         self.maxSeries = maxSeries
         self.idWindow = idWindow
         self.maxIDs = maxIDs
+        self.budgets = budgets
     }
 }
 
@@ -259,6 +266,7 @@ private final class Session {
     let endpoints: TableWriter<EndpointSeries>
     let offerings: TableWriter<OfferingSeries>
     let openCalls: TableWriter<OpenCall>
+    let budgets: TableWriter<BudgetAccount>
     let ids: IDTable
     private let identities: [Files.Identity?]
 
@@ -275,6 +283,7 @@ private final class Session {
         endpoints = try TableWriter(connection)
         offerings = try TableWriter(connection)
         openCalls = try TableWriter(connection)
+        budgets = try TableWriter(connection)
         ids = try IDTable(connection)
         // Reading opens the WAL, so that it is there to be identified.
         guard try connection.value("SELECT batch FROM head") == .integer(batch) else {

@@ -8,6 +8,7 @@ struct StoredState {
     private(set) var offerings: [OfferingSeries] = []
     private(set) var agents: [AgentSeries] = []
     private(set) var openCalls: [OpenCall] = []
+    private(set) var budgets: [BudgetAccount] = []
     /// By table and number.
     private(set) var checksums: [String: [Int64: UInt64]] = [:]
     private(set) var ids = IDLog()
@@ -40,6 +41,7 @@ struct StoredState {
         offerings = try rows(connection, &digest)
         agents = try rows(connection, &digest)
         openCalls = try rows(connection, &digest)
+        budgets = try rows(connection, &digest)
         var reader = TableReader<IDRow>(connection)
         try reader.forEach { row, _ in
             ids.add(row)
@@ -97,7 +99,8 @@ struct StoredState {
         }
         guard Set(calls.map(\.labels)).count == calls.count, Set(endpoints.map(\.labels)).count == endpoints.count,
             Set(offerings.map(\.labels)).count == offerings.count, Set(agents.map(\.name)).count == agents.count,
-            Set(openCalls.map(\.id)).count == openCalls.count
+            Set(openCalls.map(\.id)).count == openCalls.count,
+            Set(budgets.map(\.labels)).count == budgets.count
         else { throw StoreError(.damaged, "two rows have the same labels") }
         let names = Set(agents.map(\.name))
         guard calls.allSatisfy({ names.contains($0.labels.agentName) }),
@@ -138,6 +141,15 @@ extension StoredState {
             bounds: new, maxSeries: settings.maxSeries, calls: calls, endpoints: endpoints, offerings: offerings,
             agents: agents, activeCalls: openCalls.reduce(into: [:]) { $0[$1.agentName, default: 0] += 1 },
             memoryAvailableMegabytes: head.memoryAvailableMegabytes)
+    }
+
+    /// What was spent of these budgets, in windows that have begun by `now`.
+    ///
+    /// - Parameter budgets: `nil` for those that are stored, as they are.
+    func budgets(_ budgets: [Budget]?, now: Instant) -> Table<BudgetAccount> {
+        var table = Table<BudgetAccount>()
+        for account in self.budgets { table.put(budgets == nil ? account : account.notAfter(now)) }
+        return budgets.map { table.configured(for: $0, now: now) } ?? table
     }
 
     /// The calls in flight. None began after `now`, or before the one before it: a clock that was wrong then must not

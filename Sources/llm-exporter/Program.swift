@@ -32,7 +32,7 @@ enum Program {
     }
 
     /// Commands that users of other versions know.
-    private static let laterCommands = ["send", "prices"]
+    private static let laterCommands = ["send"]
 
     private static func fail(_ line: String, code: Int32) {
         StandardError.write("llm-exporter: " + line + "\n")
@@ -47,7 +47,7 @@ struct Root: ParsableCommand {
         abstract: "Counts the calls, tokens, cost, latency and errors of LLM agents for Prometheus.",
         discussion: "Without a command it runs the exporter; llm-exporter help serve lists the flags.",
         version: Version.text,
-        subcommands: [Serve.self, Simulate.self, CheckStorage.self, Backup.self, Reset.self, Forget.self],
+        subcommands: [Serve.self, Simulate.self, Prices.self, CheckStorage.self, Backup.self, Reset.self, Forget.self],
         defaultSubcommand: Serve.self)
 }
 

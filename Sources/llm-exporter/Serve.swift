@@ -93,20 +93,11 @@ struct Serve: ParsableCommand {
         help: "Restart the two latency histograms at 0 where the stored ones cannot take the new bounds.")
     var resetHistogramsOnChange = false
 
-    @Option(
-        name: .customLong("prices.file"),
-        help: ArgumentHelp("A price table. Repeatable. \(notYet)", valueName: "file"))
-    var priceFiles: [String] = []
+    @OptionGroup var configuration: ConfigurationOptions
 
-    @Flag(name: .customLong("prices.no-builtin"), help: "Do without the shipped price table. \(notYet)")
-    var noBuiltinPrices = false
-
-    @Option(
-        name: .customLong("config.file"),
-        help: ArgumentHelp("Price overrides, aliases, budgets. \(notYet)", valueName: "file"))
-    var configFile: String?
-
-    @Flag(name: .customLong("config.check"), help: "Validate --config.file and exit. \(notYet)")
+    @Flag(
+        name: .customLong("config.check"),
+        help: "Validate --config.file and --prices.file, and exit: 0 when they can be used, 2 when not.")
     var configCheck = false
 
     @Option(name: .customLong("log.level"), help: "Least level that is logged.")
@@ -120,8 +111,6 @@ struct Serve: ParsableCommand {
     private func refuseWhatIsNotAvailable() throws {
         let unavailable: [(flag: String, isGiven: Bool)] = [
             ("--web.systemd-socket", systemdSocket), ("--web.config.file", webConfigFile != nil),
-            ("--prices.file", !priceFiles.isEmpty), ("--prices.no-builtin", noBuiltinPrices),
-            ("--config.file", configFile != nil), ("--config.check", configCheck),
         ]
         if let first = unavailable.first(where: \.isGiven) {
             throw Failure("\(first.flag) is not available in this version; leave it out", exitCode: Failure.usage)
@@ -130,6 +119,12 @@ struct Serve: ParsableCommand {
 
     func run() throws {
         try refuseWhatIsNotAvailable()
+        if configCheck {
+            try configuration.check()
+            return
+        }
+        // Before anything is begun: what is wrong with it is told as bad flags are.
+        let configuration = try configuration.load()
         let log = Logger(label: "llm-exporter") { _ in
             LineLogHandler(format: logFormat, level: logLevel.level)
         }
@@ -143,7 +138,7 @@ struct Serve: ParsableCommand {
         let signals = Signals(SIGTERM, SIGINT, SIGHUP)
         let exporter: Exporter
         do throws(StartError) {
-            exporter = try Exporter(settings: settings, log: log)
+            exporter = try Exporter(settings: settings, configuration: configuration, log: log)
             _ = try exporter.start()
         } catch {
             log.error("\(error)")
@@ -182,6 +177,7 @@ struct Serve: ParsableCommand {
         settings.bounds = buckets.bounds
         settings.storage = storageMemory ? .memory : .folder(storagePath)
         settings.resetsHistogramsOnChange = resetHistogramsOnChange
+        settings.configuration = configuration.sources
         return settings
     }
 }

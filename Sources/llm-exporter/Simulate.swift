@@ -48,11 +48,12 @@ struct Simulate: ParsableCommand {
     private func withOwnExporter(_ body: (String) throws -> Void) throws {
         var settings = ExporterSettings(build: Version.build)
         settings.listenAddresses = [ListenAddress(host: "127.0.0.1", port: 0)]
+        let configuration = try ConfigurationOptions().load()
         let exporter: Exporter
         let addresses: [String]
         do throws(StartError) {
             exporter = try Exporter(
-                settings: settings,
+                settings: settings, configuration: configuration,
                 log: Logger(label: "exporter") { _ in LineLogHandler(format: .logfmt, level: .warning) })
             addresses = try exporter.start()
         } catch {

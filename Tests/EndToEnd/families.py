@@ -21,6 +21,9 @@ ADDITIONAL = {
     "llm_calls_usage_missing_total": "counter",
     "llm_errors_total": "counter",
     "llm_active_calls_expired_total": "counter",
+    "llm_budget_limit_usd": "gauge",
+    "llm_budget_spent_usd": "gauge",
+    "llm_budget_remaining_usd": "gauge",
 }
 
 #: The exporter's own.
@@ -32,10 +35,15 @@ OWN = {
     "llm_exporter_records_accepted_total": "counter",
     "llm_exporter_records_duplicate_total": "counter",
     "llm_exporter_records_rejected_total": "counter",
+    "llm_exporter_cost_source_total": "counter",
     "llm_exporter_overflow_records_total": "counter",
     "llm_exporter_unknown_fields_total": "counter",
     "llm_exporter_series": "gauge",
     "llm_exporter_series_limit": "gauge",
+    "llm_exporter_price_entries": "gauge",
+    "llm_exporter_config_reloads_total": "counter",
+    "llm_exporter_config_last_reload_successful": "gauge",
+    "llm_exporter_config_last_reload_success_timestamp_seconds": "gauge",
     "llm_exporter_storage_durable": "gauge",
     "llm_exporter_dedup_window_seconds": "gauge",
     "process_cpu_seconds_total": "counter",

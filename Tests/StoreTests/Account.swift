@@ -71,6 +71,16 @@ extension LedgerState {
                 \(agent.activeCalls), expired \(agent.expiredCalls)
                 """)
         }
+        for account in budgets.elements {
+            let budget = account.budget
+            let labels = [budget.agentName, budget.provider, budget.model].map { $0.map(quoted) ?? "any" }
+            lines.append(
+                """
+                budget \(account.number) \(quoted(budget.name)) of \(labels.joined(separator: " ")): \(account.spent) of \
+                \(budget.limit) a \(budget.period.rawValue) since \(account.windowStart.unixMilliseconds), \
+                \(account.unpricedCalls) unpriced
+                """)
+        }
         for call in openCalls.all.sorted(by: { $0.number < $1.number }) {
             lines.append(
                 """
@@ -121,6 +131,9 @@ extension LedgerState {
         }
         for agent in registry.agents.elements {
             lines.append("\(quoted(agent.name)): \(agent.ownSets) \(agent.activeCalls) \(agent.reportsActiveCalls)")
+        }
+        for account in budgets.elements {
+            lines.append("\(quoted(account.budget.name)): \(account.spent) \(account.unpricedCalls)")
         }
         return lines.sorted() + ["\(openCalls.count) open, \(recentIDs.count) ids"]
     }

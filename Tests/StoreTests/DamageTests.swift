@@ -5,8 +5,8 @@ import Testing
 
 @Suite("A damaged database") struct DamageTests {
     /// Rows in every table, each column with a value.
-    private func filled(_ folder: StorageFolder) throws -> History {
-        var history = try History(folder)
+    private func filled(_ folder: StorageFolder, budgets: [Budget]? = nil) throws -> History {
+        var history = try History(folder, .example(budgets: budgets))
         for number in 0..<6 {
             let agentName = LabelValue("agent \(number % 2)")
             try history.take([
@@ -112,10 +112,12 @@ import Testing
         }
     }
 
-    @Test("is refused where a row is an older one", arguments: ["call_series", "endpoint_series", "offering_series"])
+    @Test(
+        "is refused where a row is an older one",
+        arguments: ["call_series", "endpoint_series", "offering_series", "budgets"])
     func olderRow(table: String) throws {
         try withFolder { folder in
-            var history = try History(folder)
+            var history = try History(folder, .example(budgets: History.budgets))
             try history.take(CallRecord(labels: SeriesLabels("A"), apiLatencyMicroseconds: 1))
             _ = try Inspection(folder).copy(to: folder.beside("older").path)
             try history.take(CallRecord(labels: SeriesLabels("A"), apiLatencyMicroseconds: 1))
@@ -278,8 +280,9 @@ import Testing
         }
         try withFolder { folder in
             try filled(folder).close()
-            try folder.tamper("PRAGMA user_version=2")
-            try expectRefusal(folder, .failed, saying: "a later version of llm-exporter wrote it (schema 2")
+            try folder.tamper("PRAGMA user_version=\(Schema.version + 1)")
+            try expectRefusal(
+                folder, .failed, saying: "a later version of llm-exporter wrote it (schema \(Schema.version + 1)")
         }
         try withFolder { folder in
             try filled(folder).close()
@@ -316,7 +319,7 @@ import Testing
     func flippedBytes(afterACrash: Bool, seed: UInt64) throws {
         try withFolder { folder in
             var random = Seeded(seed)
-            var history = try filled(folder)
+            var history = try filled(folder, budgets: History.budgets)
             try history.restart()
             try history.take([.ended("agent 1", 60), .started("agent 0", 61)])
             let crashed = try folder.crashed(into: folder.beside("crashed")).contents()
@@ -348,7 +351,7 @@ import Testing
     func truncated(afterACrash: Bool) throws {
         try withFolder { folder in
             var random = Seeded(9)
-            let history = try filled(folder)
+            let history = try filled(folder, budgets: History.budgets)
             let crashed = try folder.crashed(into: folder.beside("crashed")).contents()
             history.close()
             let sound = afterACrash ? crashed : try folder.contents()

@@ -78,11 +78,11 @@ extension StorageFolder {
 extension StoreSettings {
     static func example(
         bounds: HistogramBounds? = nil, resetsHistogramsOnChange: Bool = false, maxSeries: Int = 10_000,
-        idWindow: Duration = .seconds(3600), maxIDs: Int = 1_000_000
+        idWindow: Duration = .seconds(3600), maxIDs: Int = 1_000_000, budgets: [Budget]? = nil
     ) -> StoreSettings {
         StoreSettings(
             bounds: bounds, resetsHistogramsOnChange: resetsHistogramsOnChange, maxSeries: maxSeries,
-            idWindow: idWindow, maxIDs: maxIDs)
+            idWindow: idWindow, maxIDs: maxIDs, budgets: budgets)
     }
 }
 

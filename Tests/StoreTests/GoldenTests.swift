@@ -6,14 +6,28 @@ import Testing
 
 /// A database of each schema version that was ever released, which every later version must read.
 @Suite("The golden database") struct GoldenTests {
-    private static let golden = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-        .appending(path: "Fixtures/llm-exporter-schema-1.db")
+    private static func golden(_ version: Int64) -> URL {
+        URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .appending(path: "Fixtures/llm-exporter-schema-\(version).db")
+    }
 
-    private static let settings = StoreSettings.example(maxSeries: 3)
+    /// Budgets came with version 2.
+    private static func settings(_ version: Int64) -> StoreSettings {
+        .example(
+            maxSeries: 3,
+            budgets: version < 2
+                ? []
+                : [
+                    Budget(name: "all", limit: Money(picoUSD: 1_500_000_000_001) ?? .zero, period: .month),
+                    Budget(
+                        name: "é's \"week\"", agentName: "é", provider: "openai", model: "gpt-4o-mini", limit: .zero,
+                        period: .week),
+                ])
+    }
 
     /// Something of everything, in five batches.
-    private func written(to folder: StorageFolder) throws -> History {
-        var history = try History(folder, Self.settings)
+    private func written(to folder: StorageFolder, version: Int64) throws -> History {
+        var history = try History(folder, Self.settings(version))
         try history.take([
             .end(
                 CallRecord(
@@ -59,37 +73,40 @@ import Testing
         return history
     }
 
-    @Test("holds what was committed when it was made")
-    func isRead() throws {
+    @Test("holds what was committed when it was made", arguments: [1, 2] as [Int64])
+    func isRead(version: Int64) throws {
         try withFolder { folder in
-            let bytes = [UInt8](try Data(contentsOf: Self.golden))
+            let bytes = [UInt8](try Data(contentsOf: Self.golden(version)))
             #expect(bytes.count < 100_000)
             try folder.fill(["llm-exporter.db": bytes])
-            let expected = try written(to: folder.beside("written"))
+            let expected = try written(to: folder.beside("written"), version: version)
             expected.close()
-            let report = try Inspection(folder).check()
-            #expect(report.batch == 5)
-            let account = try folder.opened(Self.settings, now: expected.now).account(
+            let account = try folder.opened(Self.settings(version), now: expected.now).account(
                 of: expected.ids, now: expected.now)
-            #expect(account.map { $0[...] } == Self.account)
+            #expect(account.filter { !$0.hasPrefix("budget") }.map { $0[...] } == Self.account)
+            #expect(account.filter { $0.hasPrefix("budget") }.map { $0[...] } == (version < 2 ? [] : Self.budgets))
+            // One of an earlier version has been migrated.
+            let report = try Inspection(folder).check()
+            #expect(report.batch == (version < 2 ? 5 : 6))
             // And with this version's own.
             #expect(account == expected.account)
         }
     }
 
-    @Test("is the one that this version writes", .enabled(if: Schema.version == 1))
+    @Test("is the one that this version writes")
     func isWritten() throws {
+        let golden = Self.golden(Schema.version)
         try withFolder { folder in
-            try written(to: folder).close()
+            try written(to: folder, version: Schema.version).close()
             let bytes = try Data(contentsOf: URL(filePath: folder.database))
             // To make it anew.
             if ProcessInfo.processInfo.environment["LLM_EXPORTER_WRITE_GOLDEN"] != nil {
-                try bytes.write(to: Self.golden)
+                try bytes.write(to: golden)
             }
-            let golden = folder.beside("golden")
-            try golden.fill(["llm-exporter.db": [UInt8](try Data(contentsOf: Self.golden))])
+            let kept = folder.beside("golden")
+            try kept.fill(["llm-exporter.db": [UInt8](try Data(contentsOf: golden))])
             let ours = try Connection(folder.database, .readingClosed)
-            let theirs = try Connection(golden.database, .readingClosed)
+            let theirs = try Connection(kept.database, .readingClosed)
             defer {
                 ours.close()
                 theirs.close()
@@ -100,6 +117,12 @@ import Testing
             #expect(try theirs.value("SELECT digest FROM head") == ours.value("SELECT digest FROM head"))
         }
     }
+
+    private static let budgets: [Substring] = #"""
+        budget 1 "all" of any any any: 0.276600000002 of 1.500000000001 a month since 1698796800000, 5 unpriced
+        budget 2 "\u{00E9}\'s \"week\"" of "\u{00E9}" "openai" "gpt-4o-mini": 0 of 0 a week since 1699833600000, 1 \#
+        unpriced
+        """#.split(separator: "\n")
 
     private static let account: [Substring] = #"""
         bounds 0.1 0.5 1.0 2.5 5.0 10.0 +Inf, 3 places, memory available 0.1

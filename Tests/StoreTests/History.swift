@@ -90,6 +90,15 @@ struct History {
 }
 
 extension History {
+    /// A budget of all calls, and those of the agents and models that `events` names.
+    static let budgets = [
+        Budget(name: "all", limit: .max, period: .month),
+        Budget(name: "A's \"hour\"", agentName: "A", limit: .zero, period: .hour),
+        Budget(
+            name: "é", agentName: "é", provider: "p,1", model: "m2", limit: Money(picoUSD: 1_500_000_000_000) ?? .zero,
+            period: .week),
+    ]
+
     private static let names: [LabelValue] = [
         "A", "agent \"quoted\" \\", "👩‍🔬🇺🇳", "é", "e\u{301}", "tab-less, with comma 1",
     ]

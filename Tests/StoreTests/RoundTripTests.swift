@@ -9,7 +9,8 @@ import Testing
         in folder: StorageFolder, seed: UInt64, _ check: (inout History) throws -> Void
     ) throws -> History {
         var random = Seeded(seed)
-        var history = try History(folder, .example(maxSeries: 7, idWindow: .seconds(60), maxIDs: 150))
+        var history = try History(
+            folder, .example(maxSeries: 7, idWindow: .seconds(60), maxIDs: 150, budgets: History.budgets))
         for _ in 0..<120 {
             switch Int.random(in: 0..<40, using: &random) {
             case 0: try history.reset()
@@ -83,11 +84,12 @@ import Testing
         try withFolder { folder in
             var random = Seeded(seed)
             let events = History.events(&random, upTo: 200).compactMap(Self.commuting)
-            var once = try History(folder.beside("once"))
+            let settings = StoreSettings.example(budgets: History.budgets)
+            var once = try History(folder.beside("once"), settings)
             try once.take(events)
             once.close()
 
-            var again = try History(folder)
+            var again = try History(folder, settings)
             // Each twice, so that most are retried in another batch, beyond a restart.
             var rest = (events + events).shuffled(using: &random)[...]
             while !rest.isEmpty {

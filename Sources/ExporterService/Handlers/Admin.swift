@@ -2,13 +2,21 @@ import HTTPServer
 import Model
 
 extension Service {
-    /// `POST /api/v1/admin/reset`: all series go, in one commit; ids and open starts stay.
-    func reset(_ reply: Reply) {
+    /// `POST /api/v1/admin/reset`: all series go, in one commit; ids, open starts and spending stay. `budgets=true` clears
+    /// the spending, too.
+    func reset(_ request: borrowing Request, _ reply: Reply) {
         guard allowsAdmin(reply) else { return }
-        ledger.reset { [log] result in
+        let budgets = request.query("budgets")
+        guard request.queryCount == (budgets == nil ? 0 : 1), [nil, "true", "false"].contains(budgets) else {
+            reply.send(
+                Problem(status: 400, detail: "nothing was reset: the one argument is budgets=true or budgets=false"))
+            return
+        }
+        let clearsBudgets = budgets == "true"
+        ledger.reset(clearsBudgets: clearsBudgets) { [log] result in
             switch result {
             case .success:
-                log.info("Reset all series")
+                log.info(clearsBudgets ? "Reset all series, and what was spent of budgets" : "Reset all series")
                 reply.send(Response(status: 204))
             case .failure(let refusal): reply.send(refusal)
             }

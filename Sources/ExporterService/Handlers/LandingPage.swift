@@ -17,6 +17,7 @@ extension Service {
             <ul>
             <li><a href="\(telemetry)">\(telemetry)</a>: the metrics, for Prometheus</li>
             <li><a href="/summary">/summary</a>: totals by agent and by model, as JSON</li>
+            <li><a href="/api/v1/budgets">/api/v1/budgets</a>: what is left of the budgets, as JSON</li>
             <li><a href="/-/ready">/-/ready</a> and <a href="/-/healthy">/-/healthy</a></li>
             </ul>
             <p><code>POST /-/reload</code>, <code>/api/v1/admin/reset</code> and <code>/api/v1/admin/forget</code> are for

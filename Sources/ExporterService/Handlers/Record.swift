@@ -58,7 +58,7 @@ extension Service {
     /// Decodes a body of up to `limit` bytes and hands its records to the ledger.
     private func take(_ post: RecordPost, limit: Int, _ reply: Reply) -> Taking {
         let body: PaddedBytes
-        let batch: DecodedBatch
+        var batch: DecodedBatch
         do throws(PostRefusal) {
             guard let decoded = try post.decoded(limit: limit) else { return .tooLarge }
             body = decoded
@@ -67,13 +67,14 @@ extension Service {
             reply.send(error.problem)
             return .taken
         }
-        ledger.submit(batch.events, bytes: body.count) { [metrics] result in
+        pricer.price(&batch.events)
+        ledger.submit(batch.events, bytes: body.count) { [metrics, batch] result in
             switch result {
             case .success(let verdict):
                 let outcome = BatchOutcome(
                     accepted: verdict.accepted, duplicates: verdict.duplicates,
                     rejections: batch.rejections.merging(verdict.rejections), warnings: batch.warnings)
-                metrics.took(outcome, unknownFields: batch.unknownFields)
+                metrics.took(outcome, unknownFields: batch.unknownFields, costSources: verdict.costSources)
                 reply.send(Self.acknowledgement(of: outcome))
             case .failure(let refusal): reply.send(refusal)
             }

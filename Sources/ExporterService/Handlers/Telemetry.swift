@@ -8,11 +8,12 @@ extension Service {
         let format = Negotiation.format(accept: request.header("Accept"))
         let coding = Negotiation.coding(acceptEncoding: request.header("Accept-Encoding"))
         ledger.snapshot { [self] snapshot in
-            render { [metrics, ledger] in
+            render { [metrics, ledger, pricer] in
                 let own =
-                    metrics.families(
+                    BudgetFamilies.families(snapshot.budgets)
+                    + metrics.families(
                         ledger: snapshot, waitingBytes: ledger.waitingBytes,
-                        waitingBytesLimit: ledger.waitingBytesLimit)
+                        waitingBytesLimit: ledger.waitingBytesLimit, priceEntries: pricer.book.table.prices.count)
                     + ProcessMetrics.families()
                 let body = Exposition.render(snapshot.totals, own: own, format: format)
                 var response = Response(

@@ -1,0 +1,2 @@
+// Debian's libyaml-dev: the configuration file.
+#include <yaml.h>

@@ -1,0 +1,150 @@
+internal import Model
+internal import Pricing
+
+/// What `--config.file` says: prices, aliases and budgets.
+///
+/// ```yaml
+/// prices:                       # as in a price file; each replaces the whole entry of its key
+///   openai/my-model: {input_cost_per_token: 1.5e-7, output_cost_per_token: 6e-7}
+/// aliases:
+///   models: {my-deployment: azure/gpt-4o}
+///   providers: {corp-gateway: openai}
+/// budgets:
+///   - {name: reviewers, agent_name: ReviewerGPT, limit_usd: 50, period: day}
+/// ```
+struct ConfigurationFile {
+    private(set) var prices: [(key: String, price: YAMLValue)] = []
+    private(set) var modelAliases: [String: String] = [:]
+    private(set) var providerAliases: [String: String] = [:]
+    private(set) var budgets: [Budget] = []
+
+    /// - Throws: with the line, for what is not YAML, keys that are not known, and values that are not of their form.
+    init(_ text: String, file: String) throws(ConfigurationError) {
+        guard let document = try YAMLValue.document(text, file: file), !document.isNull else { return }
+        let members = try document.members(of: ["prices", "aliases", "budgets"])
+        if let prices = members["prices"], !prices.isNull {
+            self.prices = try prices.members().map { (key: $0.name, price: $0.value) }
+        }
+        if let aliases = members["aliases"], !aliases.isNull {
+            let kinds = try aliases.members(of: ["models", "providers"])
+            modelAliases = try Self.aliases(kinds["models"])
+            providerAliases = try Self.aliases(kinds["providers"])
+        }
+        if let budgets = members["budgets"], !budgets.isNull { self.budgets = try Self.budgets(budgets) }
+    }
+
+    private static func aliases(_ value: YAMLValue?) throws(ConfigurationError) -> [String: String] {
+        guard let value, !value.isNull else { return [:] }
+        var aliases: [String: String] = [:]
+        for (name, target) in try value.members() {
+            aliases[name] = try target.text()
+        }
+        return aliases
+    }
+
+    // MARK: Prices
+
+    /// The price of an entry.
+    static func price(
+        of entry: (key: String, price: YAMLValue), spellings: ProviderSpellings
+    ) throws(ConfigurationError) -> Price {
+        var provider = entry.key.firstIndex(of: "/").map { String(entry.key[..<$0]) }
+        var price = PriceEntry()
+        for (name, value) in try entry.price.members() {
+            if name == PriceField.providerName {
+                provider = try value.text()
+            } else if name == PriceField.rangesName {
+                for range in try value.elements() { price.append(try Self.range(range)) }
+            } else if let field = PriceField(name: name) {
+                price.set(field, to: try rate(value))
+            } else {
+                throw value.unknown(among: PriceField.names)
+            }
+        }
+        guard let provider else {
+            throw entry.price.fault("needs \(PriceField.providerName), or a key of the form provider/model")
+        }
+        do throws(PriceFault) {
+            guard let price = try price.price(provider: provider, spellings: spellings) else {
+                throw PriceFault("has no rate; give input_cost_per_token and output_cost_per_token")
+            }
+            return price
+        } catch {
+            throw entry.price.fault(error.description)
+        }
+    }
+
+    private static func range(_ value: YAMLValue) throws(ConfigurationError) -> PriceEntry.Range {
+        let kinds = PriceKind.allCases.map(\.fieldName)
+        let members = try value.members(of: [PriceField.rangeName] + kinds)
+        var rates = Rates()
+        for kind in PriceKind.allCases {
+            if let value = members[kind.fieldName] { rates[kind] = try rate(value) }
+        }
+        let bounds = try members[PriceField.rangeName]?.elements() ?? []
+        var tokens: [Int64] = []
+        for bound in bounds {
+            guard let whole = DecimalNumber(try bound.number().utf8)?.integer else { break }
+            tokens.append(whole)
+        }
+        guard tokens.count == 2, bounds.count == 2,
+            let range = PriceEntry.Range(start: tokens[0], end: tokens[1], rates: rates)
+        else { throw value.fault("needs a range of two whole numbers of tokens, as in range: [0, 32000]") }
+        return range
+    }
+
+    private static func rate(_ value: YAMLValue) throws(ConfigurationError) -> Rate {
+        guard let rate = DecimalNumber(try value.number().utf8).flatMap(Rate.init) else {
+            throw value.fault(PriceFault.rateForm)
+        }
+        return rate
+    }
+
+    // MARK: Budgets
+
+    /// Most budgets: each record is compared with all of them.
+    static let budgetLimit = 1000
+
+    private static func budgets(_ value: YAMLValue) throws(ConfigurationError) -> [Budget] {
+        var budgets: [Budget] = []
+        let elements = try value.elements()
+        guard elements.count <= budgetLimit else { throw value.fault("has more than \(budgetLimit) budgets") }
+        for element in elements {
+            let members = try element.members(of: [
+                "name", "agent_name", "provider", "model", "limit_usd", "period",
+            ])
+            func label(_ name: String) throws(ConfigurationError) -> LabelValue? {
+                guard let value = members[name], !value.isNull else { return nil }
+                let text = try value.text()
+                guard (1...256).contains(text.utf8.count), !text.unicodeScalars.contains(where: \.isControl),
+                    text.first != " ", text.last != " "
+                else {
+                    throw value.fault("must have 1 to 256 bytes, no control characters, and no spaces at its ends")
+                }
+                return LabelValue(text)
+            }
+            guard let name = try label("name") else { throw element.fault("needs a name") }
+            guard !budgets.contains(where: { $0.name == name }) else {
+                throw element.fault("has the name of another budget, \(name); each budget needs its own")
+            }
+            guard let limitValue = members["limit_usd"] else { throw element.fault("needs limit_usd") }
+            guard let limit = DecimalNumber(try limitValue.number().utf8).flatMap(Money.init(rounding:)) else {
+                throw limitValue.fault("must be a number from 0 to 1e18, in USD, such as 50 or 0.25")
+            }
+            guard let periodValue = members["period"] else { throw element.fault("needs a period") }
+            guard let period = BudgetPeriod(rawValue: try periodValue.text()) else {
+                let known = BudgetPeriod.allCases.map(\.rawValue).joined(separator: ", ")
+                throw periodValue.fault("must be one of \(known)")
+            }
+            budgets.append(
+                Budget(
+                    name: name, agentName: try label("agent_name"), provider: try label("provider"),
+                    model: try label("model"), limit: limit, period: period))
+        }
+        return budgets
+    }
+}
+
+extension Unicode.Scalar {
+    fileprivate var isControl: Bool { properties.generalCategory == .control }
+}

@@ -1,0 +1,80 @@
+/// A value of a YAML file, with its place; each question that it cannot answer throws where it stands and what is wanted.
+struct YAMLValue {
+    private let node: YAMLNode
+    /// Named in errors.
+    private let file: String
+    /// What the value is, for messages: `budgets[2].period`.
+    private let path: String
+
+    private init(_ node: YAMLNode, file: String, path: String) {
+        self.node = node
+        self.file = file
+        self.path = path
+    }
+
+    /// The document of a text; `nil` where there is none.
+    static func document(_ text: String, file: String) throws(ConfigurationError) -> YAMLValue? {
+        do throws(YAMLNode.Fault) {
+            return try YAMLNode.document(text).map { YAMLValue($0, file: file, path: "") }
+        } catch {
+            throw ConfigurationError(file: file, line: error.line, error.text)
+        }
+    }
+
+    var isNull: Bool {
+        guard case .scalar(let text, isPlain: true) = node.content else { return false }
+        return ["", "~", "null"].contains(text)
+    }
+
+    /// The members of a mapping, in their order.
+    func members() throws(ConfigurationError) -> [(name: String, value: YAMLValue)] {
+        guard case .mapping(let mapping) = node.content else { throw fault("must be a mapping (name: value)") }
+        var members: [(name: String, value: YAMLValue)] = []
+        var names: Set<String> = []
+        for (key, value) in mapping {
+            guard case .scalar(let name, _) = key.content else { throw fault("has a key that is no name") }
+            let value = YAMLValue(value, file: file, path: path.isEmpty ? name : "\(path).\(name)")
+            guard names.insert(name).inserted else {
+                throw ConfigurationError(file: file, line: key.line, "\(value.path) stands here a second time")
+            }
+            members.append((name, value))
+        }
+        return members
+    }
+
+    /// The members of a mapping that may have only these names.
+    func members(of known: [String]) throws(ConfigurationError) -> [String: YAMLValue] {
+        var members: [String: YAMLValue] = [:]
+        for (name, value) in try self.members() {
+            guard known.contains(name) else { throw value.unknown(among: known) }
+            members[name] = value
+        }
+        return members
+    }
+
+    func elements() throws(ConfigurationError) -> [YAMLValue] {
+        guard case .sequence(let elements) = node.content else {
+            throw fault("must be a list (lines that begin with -)")
+        }
+        return elements.enumerated().map { YAMLValue($1, file: file, path: "\(path)[\($0)]") }
+    }
+
+    func text() throws(ConfigurationError) -> String {
+        guard case .scalar(let text, _) = node.content, !isNull else { throw fault("must be a text") }
+        return text
+    }
+
+    /// A number as it is written.
+    func number() throws(ConfigurationError) -> String {
+        guard case .scalar(let text, isPlain: true) = node.content else { throw fault("must be a number") }
+        return text
+    }
+
+    func unknown(among known: [String]) -> ConfigurationError {
+        fault("is not known here; the keys are \(known.joined(separator: ", "))")
+    }
+
+    func fault(_ text: String) -> ConfigurationError {
+        ConfigurationError(file: file, line: node.line, path.isEmpty ? "the file \(text)" : "\(path) \(text)")
+    }
+}

@@ -1,0 +1,79 @@
+import ArgumentParser
+import Configuration
+import Pricing
+
+/// `llm-exporter prices`: shows the price table in force.
+struct Prices: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Shows the prices in force, in US dollars for a million tokens.",
+        discussion: "Exit code 1 when there is no price for MODEL.")
+
+    @Argument(help: "Part of a model's name, or provider/model as an agent sends it.")
+    var model: String?
+
+    @Flag(help: "Show the spellings by which providers are known.")
+    var providers = false
+
+    @OptionGroup var sources: ConfigurationOptions
+
+    func run() throws {
+        let prices = try sources.load().prices
+        if providers {
+            for (canonical, spellings) in prices.spellings.all {
+                print("\(canonical): \(spellings.joined(separator: ", "))")
+            }
+            return
+        }
+        var rows = prices.table.prices.map { Row(key: $0.key, price: $0.value) }
+        if let model {
+            rows.removeAll { !$0.key.lowercased().contains(model.lowercased()) }
+            if let slash = model.firstIndex(of: "/"),
+                let price = prices.price(
+                    provider: String(model[..<slash]), model: String(model[model.index(after: slash)...])),
+                !rows.contains(where: { $0.price === price })
+            {
+                rows.append(Row(key: model, price: price))
+            }
+            guard !rows.isEmpty else {
+                throw Failure("no price for \(model): give one with --prices.file or --config.file")
+            }
+        }
+        rows.sort { ($0.price.provider, $0.key) < ($1.price.provider, $1.key) }
+        print(Row.table(rows))
+    }
+}
+
+/// One price, as it is listed.
+private struct Row {
+    let key: String
+    let price: Price
+
+    private static let heads = ["provider", "model", "input", "cache read", "cache write", "output", "reasoning"]
+
+    /// The price, and below it the tiers that it has.
+    private var lines: [[String]] {
+        let sign = price.tiersBeginAtThreshold ? ">=" : ">"
+        return [Self.line(price.provider, key, price.base)]
+            + price.tiers.map { Self.line("", "  input \(sign) \($0.threshold) tokens", $0.rates) }
+    }
+
+    private static func line(_ provider: String, _ name: String, _ rates: Rates) -> [String] {
+        [provider, name]
+            + [rates.input, rates.cacheRead, rates.cacheWrite, rates.output, rates.reasoning].map {
+                $0?.perMillionTokens ?? "-"
+            }
+    }
+
+    static func table(_ rows: [Row]) -> String {
+        let lines = [heads] + rows.flatMap(\.lines)
+        let widths = heads.indices.map { column in lines.map { $0[column].count }.max() ?? 0 }
+        return lines.map { line in
+            let cells = zip(line, widths).enumerated().map { column, cell in
+                let padding = String(repeating: " ", count: cell.1 - cell.0.count)
+                // Numbers stand to the right, so that their ends can be compared.
+                return column < 2 ? cell.0 + padding : padding + cell.0
+            }
+            return cells.joined(separator: "  ")
+        }.joined(separator: "\n")
+    }
+}

@@ -1,0 +1,177 @@
+import FoundationEssentials
+import Model
+import Testing
+
+@testable import Configuration
+
+@Suite("A configuration") struct ConfigurationTests {
+    /// Reads a configuration file of this text, alone or over other sources.
+    private static func read(_ text: String, prices: [String] = []) throws -> Configuration {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "llm-exporter-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        func file(_ name: String, _ text: String) throws -> String {
+            let path = folder.appending(path: name)
+            try Data(text.utf8).write(to: path)
+            return path.path
+        }
+        let files = try prices.enumerated().map { try file("\($0).json", $1) }
+        let sources = Configuration.Sources(
+            usesShippedPrices: false, priceFiles: files, configurationFile: try file("c.yaml", text))
+        do {
+            return try Configuration(sources)
+        } catch {
+            throw Refusal(description: error.description.replacing(folder.path + "/", with: ""))
+        }
+    }
+
+    private struct Refusal: Error {
+        let description: String
+    }
+
+    @Test("holds prices, aliases and budgets")
+    func whole() throws {
+        let configuration = try Self.read(
+            """
+            # A comment.
+            prices:
+              acme/big: {input_cost_per_token: 1e-6, output_cost_per_token: 0.000002}
+              small:
+                litellm_provider: acme
+                tiered_pricing:
+                  - {range: [0, 32000], input_cost_per_token: 3.0e-6, output_cost_per_token: 0}
+                  - {range: [32000, 64000], input_cost_per_token: 4e-6, output_cost_per_token: 0}
+            aliases:
+              models: {big: acme/big}
+              providers: {gateway: acme}
+            budgets:
+              - {name: all, limit_usd: 1e3, period: month}
+              - name: "reviewers"
+                agent_name: Reviewer GPT
+                provider: openai
+                model: gpt-4o
+                limit_usd: 0.25
+                period: hour
+            """)
+        let prices = configuration.prices
+        #expect(prices.price(provider: "ACME", model: "big")?.base.input?.perMillionTokens == "1")
+        #expect(prices.price(provider: "x", model: "big")?.base.output?.perMillionTokens == "2")
+        #expect(prices.price(provider: "gateway", model: "small")?.tiers.first?.rates.input?.perMillionTokens == "4")
+        #expect(
+            configuration.budgets == [
+                Budget(
+                    name: LabelValue("all"), limit: try #require(Money(picoUSD: 1_000_000_000_000_000)), period: .month),
+                Budget(
+                    name: LabelValue("reviewers"), agentName: LabelValue("Reviewer GPT"),
+                    provider: LabelValue("openai"),
+                    model: LabelValue("gpt-4o"), limit: try #require(Money(picoUSD: 250_000_000_000)), period: .hour),
+            ])
+    }
+
+    @Test("may be empty, or hold nothing but comments", arguments: ["", "# nothing\n", "budgets:\n", "---\n"])
+    func empty(text: String) throws {
+        let configuration = try Self.read(text)
+        #expect(configuration.budgets.isEmpty)
+        #expect(configuration.prices.table.prices.isEmpty)
+    }
+
+    @Test("goes over price files, and each of them over those before it")
+    func layers() throws {
+        func file(_ rate: String) -> String {
+            #"{"p/m": {"litellm_provider": "p", "input_cost_per_token": \#(rate), "output_cost_per_token": 1}}"#
+        }
+        let files = try Self.read("", prices: [file("1e-6"), file("2e-6")])
+        #expect(files.prices.price(provider: "p", model: "m")?.base.input?.perMillionTokens == "2")
+        let over = try Self.read("prices: {p/m: {input_cost_per_token: 3e-6}}", prices: [file("1e-6")])
+        #expect(over.prices.price(provider: "p", model: "m")?.base.input?.perMillionTokens == "3")
+        // Whole: nothing is left of the entry before.
+        #expect(over.prices.price(provider: "p", model: "m")?.base.output == nil)
+    }
+
+    @Test(
+        "that is wrong is refused, with the flag, the file, the line and what is wanted",
+        arguments: [
+            ("budget: []", 1, "budget is not known here; the keys are prices, aliases, budgets"),
+            ("- 1", 1, "the file must be a mapping (name: value)"),
+            ("a: [", 2, "not YAML: while parsing a flow node: did not find expected node content"),
+            ("\n\nbudgets: 5", 3, "budgets must be a list (lines that begin with -)"),
+            ("budgets: []\naliases: {}\nbudgets: []", 3, "budgets stands here a second time"),
+            ("budgets: []\n---\nbudgets: []", 2, "a second document begins here; the file has one"),
+            ("x: &a [*a]", 1, "nested more than 32 levels, or more than 100000 values"),
+            (
+                "prices:\n  m: {input_cost_per_token: 1e-6}", 2,
+                "prices.m needs litellm_provider, or a key of the form provider/model"
+            ),
+            ("prices:\n  p/m: {}", 2, "prices.p/m has no rate; give input_cost_per_token and output_cost_per_token"),
+            (
+                "prices:\n  p/m:\n    input_cost_per_token: free", 3,
+                "prices.p/m.input_cost_per_token must be a number from 0 to 10, in USD for one token, such as 1.5e-7"
+            ),
+            (
+                "prices:\n  p/m:\n    input_cost_per_token: '1'", 3, "prices.p/m.input_cost_per_token must be a number"
+            ),
+            (
+                "prices:\n  p/m:\n    input_price: 1", 3,
+                "prices.p/m.input_price is not known here; the keys are litellm_provider, input_cost_per_token, cache_read_input_token_cost, cache_creation_input_token_cost, output_cost_per_token, output_cost_per_reasoning_token, input_cost_per_token_above_<N>k_tokens, cache_read_input_token_cost_above_<N>k_tokens, cache_creation_input_token_cost_above_<N>k_tokens, output_cost_per_token_above_<N>k_tokens, output_cost_per_reasoning_token_above_<N>k_tokens, tiered_pricing"
+            ),
+            (
+                "prices:\n  p/m:\n    tiered_pricing:\n      - {range: [0], input_cost_per_token: 0}", 4,
+                "prices.p/m.tiered_pricing[0] needs a range of two whole numbers of tokens, as in range: [0, 32000]"
+            ),
+            (
+                "prices:\n  p/m:\n    tiered_pricing:\n      - {range: [1, 2], input_cost_per_token: 0}", 3,
+                "prices.p/m tiered_pricing: the first range must begin at 0"
+            ),
+            ("aliases:\n  models: {a: [b]}", 2, "aliases.models.a must be a text"),
+            ("aliases:\n  model: {}", 2, "aliases.model is not known here; the keys are models, providers"),
+            ("budgets:\n  - {limit_usd: 1, period: day}", 2, "budgets[0] needs a name"),
+            ("budgets:\n  - {name: a, period: day}", 2, "budgets[0] needs limit_usd"),
+            ("budgets:\n  - {name: a, limit_usd: 1}", 2, "budgets[0] needs a period"),
+            (
+                "budgets:\n  - {name: a, limit_usd: 1,\n     period: year}", 3,
+                "budgets[0].period must be one of hour, day, week, month"
+            ),
+            (
+                "budgets:\n  - {name: a, limit_usd: -1, period: day}", 2,
+                "budgets[0].limit_usd must be a number from 0 to 1e18, in USD, such as 50 or 0.25"
+            ),
+            (
+                "budgets:\n  - {name: a, limit_usd: .inf, period: day}", 2,
+                "budgets[0].limit_usd must be a number from 0 to 1e18, in USD, such as 50 or 0.25"
+            ),
+            (
+                "budgets:\n  - {name: a, limit_usd: 1, period: day}\n  - {name: a, limit_usd: 2, period: hour}", 3,
+                "budgets[1] has the name of another budget, a; each budget needs its own"
+            ),
+            (
+                "budgets:\n  - {name: 'a ', limit_usd: 1, period: day}", 2,
+                "budgets[0].name must have 1 to 256 bytes, no control characters, and no spaces at its ends"
+            ),
+            (
+                "budgets:\n  - {name: a, limit: 1, period: day}", 2,
+                "budgets[0].limit is not known here; the keys are name, agent_name, provider, model, limit_usd, period"
+            ),
+        ])
+    func refused(text: String, line: Int, reason: String) throws {
+        let refusal = #expect(throws: Refusal.self) { try Self.read(text) }
+        #expect(refusal?.description == "--config.file c.yaml:\(line): \(reason)")
+    }
+
+    @Test("whose files cannot be read names them")
+    func missing() throws {
+        let none = Configuration.Sources(configurationFile: "/nowhere/c.yaml")
+        let error = #expect(throws: ConfigurationError.self) { try Configuration(none) }
+        #expect(error?.description == "--config.file /nowhere/c.yaml: cannot be read: No such file or directory")
+        let folder = #expect(throws: ConfigurationError.self) { try Configuration(.init(priceFiles: ["/"])) }
+        #expect(folder?.description == "--prices.file /: cannot be read: Is a directory")
+    }
+
+    @Test("shows the example that ships, whole")
+    func example() throws {
+        let path = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent().appending(path: "docs/config.example.yaml").path
+        let configuration = try Configuration(.init(configurationFile: path))
+        #expect(!configuration.budgets.isEmpty)
+        #expect(configuration.prices.price(provider: "acme", model: "acme-large") != nil)
+    }
+}

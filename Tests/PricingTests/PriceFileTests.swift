@@ -1,0 +1,90 @@
+import Testing
+
+@testable import Pricing
+
+@Suite("A price file") struct PriceFileTests {
+    private static func read(_ text: String) throws(PriceFault) -> PriceFile {
+        try PriceFile(Array(text.utf8), spellings: ProviderSpellings())
+    }
+
+    @Test("skips its explanation, entries without a provider, and what is no price for tokens")
+    func skipped() throws {
+        let file = try Self.read(
+            #"""
+            {"sample_spec": {"litellm_provider": "one of …", "input_cost_per_token": "words"}, "_source": {"date": 1},
+             "nobody's": {"input_cost_per_token": "1"}, "image": {"litellm_provider": "p", "output_cost_per_image": 1},
+             "a": {"litellm_provider": "p", "input_cost_per_token": 1e-6, "cache_creation_input_token_cost_above_1hr": 5,
+              "cache_creation_input_token_cost_above_1hr_above_200k_tokens": 5, "input_cost_per_token_batches": 5,
+              "tiered_pricing": [{"max_results_range": [0, 25], "input_cost_per_query": 1}], "x": {"y": [1]}}}
+            """#)
+        #expect(file.prices.keys.sorted() == ["a", "image"])
+        let image = try #require(file.prices["image"])
+        #expect(image == nil)
+        let price = try #require(file.prices["a"] ?? nil)
+        #expect(price.base.input?.perMillionTokens == "1")
+        #expect(price.base.cacheWrite == nil)
+        #expect(price.tiers.isEmpty)
+    }
+
+    @Test(
+        "that is wrong is refused, with the line or the key, and what is wanted",
+        arguments: [
+            ("", "not JSON: look at line 1 and what follows"),
+            ("[]", "must be a JSON object of prices by model, as in LiteLLM's table"),
+            ("{\n\"a\": {},\n\"b\" {}}", "not JSON: look at line 2 and what follows"),
+            ("{\n\"a\": {}}\n}", "not JSON: look at line 2 and what follows"),
+            (#"{"a": {}, "b": {}, "a": {}}"#, #""a" stands in it twice"#),
+            (#"{"a": 1}"#, #""a": is not of the form that LiteLLM's table has"#),
+            (
+                #"{"a": {"litellm_provider": "p", "input_cost_per_token": "1e-6"}}"#,
+                #""a": input_cost_per_token must be a number from 0 to 10, in USD for one token, such as 1.5e-7"#
+            ),
+            (
+                #"{"a": {"litellm_provider": "p", "output_cost_per_token_above_128k_tokens": -1e-6}}"#,
+                #""a": output_cost_per_token_above_128k_tokens must be a number from 0 to 10, in USD for one token, such as 1.5e-7"#
+            ),
+            (
+                #"{"a": {"litellm_provider": "p", "input_cost_per_token": 10.0001}}"#,
+                #""a": input_cost_per_token must be a number from 0 to 10, in USD for one token, such as 1.5e-7"#
+            ),
+            (
+                #"{"a": {"litellm_provider": 5}}"#,
+                #""a": litellm_provider is not of the form that LiteLLM's table has"#
+            ),
+            (
+                #"{"a": {"litellm_provider": "p", "tiered_pricing": [{"range": [5, 5], "input_cost_per_token": 0}]}}"#,
+                #""a": range must be two whole numbers of tokens, as in [0, 32000]"#
+            ),
+            (
+                #"{"a": {"litellm_provider": "p", "tiered_pricing": [{"range": [5, 9], "input_cost_per_token": 0}]}}"#,
+                #""a": tiered_pricing: the first range must begin at 0"#
+            ),
+            (
+                #"""
+                {"a": {"litellm_provider": "p", "tiered_pricing": [{"range": [0, 9], "input_cost_per_token": 0},
+                 {"range": [8, 12], "input_cost_per_token": 0}]}}
+                """#,
+                #""a": tiered_pricing: the range that begins at 8 must begin at 9"#
+            ),
+        ])
+    func refused(text: String, reason: String) throws {
+        let fault = #expect(throws: PriceFault.self) { try Self.read(text) }
+        #expect(fault?.description == reason)
+    }
+
+    @Test("ships with the program, and so do the spellings of providers")
+    func shipped() throws {
+        let spellings = try ProviderSpellings.shipped()
+        let prices = try PriceFile.shipped(spellings).prices
+        #expect(prices.count > 3000)
+        #expect(prices.values.allSatisfy { $0 != nil })
+        for (spelling, canonical) in [
+            ("azure.ai.openai", "azure"), ("GCP.Gemini", "gemini"), ("gcp.vertex_ai", "vertex_ai"),
+            ("vertex_ai-anthropic_models", "vertex_ai"), ("aws.bedrock", "bedrock"), ("bedrock_converse", "bedrock"),
+            ("cohere_chat", "cohere"), ("mistral_ai", "mistral"), ("x_ai", "xai"), ("OpenAI", "openai"),
+            ("somebody", "somebody"),
+        ] {
+            #expect(spellings.canonical(spelling) == canonical)
+        }
+    }
+}
