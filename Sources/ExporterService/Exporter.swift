@@ -105,12 +105,13 @@ package final class Exporter: Sendable {
         limits.connections = max(16, Self.connectionLimit() / settings.listenAddresses.count)
         let log = log
         let service = service
+        let flush: (@Sendable () -> Void)? = if service.ledger.isDurable { nil } else { { service.ledger.flush() } }
         let server = try HTTPServer(
             socket: socket, limits: limits,
             log: { message in
                 log.debug("libmicrohttpd", metadata: ["message": "\(message)"])
             },
-            handler: { request, responder in service.handle(request, responder) })
+            flush: flush, handler: { request, responder in service.handle(request, responder) })
         servers.withLock { $0.append(server) }
     }
 

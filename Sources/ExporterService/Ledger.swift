@@ -13,7 +13,8 @@ package final class Ledger: Sendable {
     private let clock: Clock
     private let settings: Settings
     private let observer: any LedgerObserver
-    private let isDurable: Bool
+    /// Whether what was acknowledged outlives the process. Where it does not, posts may be gathered.
+    let isDurable: Bool
     private let watch = Locked<Ticker?>(nil)
 
     /// A clock that never steps back or ahead while the program runs; a parameter, so that tests can turn it.
@@ -56,15 +57,17 @@ package final class Ledger: Sendable {
     ///
     /// - Parameters:
     ///   - bytes: what the request's body takes beside its events.
+    ///   - isGathered: whether the work begins only with the next `flush`, so that what a thread reads in one go becomes one
+    ///     batch. Not where a disk is written: what comes during a commit is a batch anyway.
     ///   - reply: called once, when the outcome is final, on the ledger's queue or, refused at once, on this thread. It
     ///     must not wait.
     package func submit(
-        _ events: [(index: Int, event: Event)], bytes: Int = 0,
+        _ events: [(index: Int, event: Event)], bytes: Int = 0, isGathered: Bool = false,
         reply: @escaping @Sendable (Result<Verdict, LedgerRefusal>) -> Void
     ) {
         let submission = Submission(events: events, bytes: bytes, reply: reply)
         var refusal: LedgerRefusal?
-        post { mailbox in
+        post(startsWork: !isGathered) { mailbox in
             refusal = admission(to: mailbox)
             guard refusal == nil else { return false }
             mailbox.waitingBytes += submission.cost
@@ -243,25 +246,44 @@ package final class Ledger: Sendable {
     /// the throughput.
     ///
     /// - Parameter add: returns whether it has added anything.
-    private func post(_ add: (inout Mailbox) -> Bool) {
+    private func post(startsWork: Bool = true, _ add: (inout Mailbox) -> Bool) {
         let mustSchedule = mailbox.withLock { mailbox in
-            guard add(&mailbox), !mailbox.isScheduled else { return false }
+            guard add(&mailbox), startsWork, !mailbox.isScheduled else { return false }
             mailbox.isScheduled = true
             return true
         }
         if mustSchedule { book.schedule { book in self.empty(into: &book) } }
     }
 
+    /// Works off one batch of what was gathered before this returns, unless another thread is at it: the thread that waits for
+    /// the answers may as well do the work, and waking another costs more than the work.
+    package func flush() {
+        let mustSchedule = mailbox.withLock { mailbox in
+            guard !mailbox.isScheduled, !mailbox.waiting.isEmpty else { return false }
+            mailbox.isScheduled = true
+            return true
+        }
+        guard mustSchedule else { return }
+        book.perform { book in
+            // No more than one batch: others add to it all the while, and this thread has answers to send.
+            if self.takeAndProcess(on: &book) { self.book.schedule { book in self.empty(into: &book) } }
+        }
+    }
+
     private func empty(into book: inout Book) {
-        while true {
-            let work = mailbox.withLock { mailbox in
-                let work = mailbox.waiting.takeBatch()
-                mailbox.isScheduled = !work.isEmpty
-                return work
-            }
-            if work.isEmpty { return }
+        while takeAndProcess(on: &book) {}
+    }
+
+    /// - Returns: whether there is more to do; `isScheduled` then stays set.
+    private func takeAndProcess(on book: inout Book) -> Bool {
+        let work = mailbox.withLock { $0.waiting.takeBatch() }
+        if !work.isEmpty {
             process(work, on: &book)
             tidy(&book)
+        }
+        return mailbox.withLock { mailbox in
+            mailbox.isScheduled = !mailbox.waiting.isEmpty
+            return mailbox.isScheduled
         }
     }
 
@@ -278,6 +300,8 @@ package final class Ledger: Sendable {
 
     /// A disk that does not answer holds the queue; who waits behind it is told, as nothing of his was tried.
     private func lookAfterWhoWaits() {
+        // Whoever gathered and did not flush is gone: what he sent is not.
+        if !isDurable { flush() }
         let late = mailbox.withLock { mailbox -> ([@Sendable (LedgerSnapshot) -> Void], LedgerSnapshot)? in
             guard mailbox.isStalled(min(.seconds(1), settings.patience)), let standing = mailbox.standing else {
                 return nil

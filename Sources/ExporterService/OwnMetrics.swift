@@ -47,13 +47,9 @@ final class OwnMetrics: Sendable {
         var lastSuccessfulReload = Instant.wallClock
     }
 
-    private struct RequestKey: Hashable, Comparable {
-        let path: String
+    private struct RequestKey: Hashable {
+        let route: Route
         let status: Int
-
-        static func < (left: RequestKey, right: RequestKey) -> Bool {
-            (left.path, left.status) < (right.path, right.status)
-        }
     }
 
     init(_ settings: ExporterSettings) {
@@ -63,9 +59,8 @@ final class OwnMetrics: Sendable {
     }
 
     func answered(_ route: Route, status: Int, in duration: Duration) {
-        let path = route.path(telemetry: telemetryPath)
         counts.withLock { counts in
-            counts.requests[RequestKey(path: path, status: status), default: 0] += 1
+            counts.requests[RequestKey(route: route, status: status), default: 0] += 1
             counts.requestDurations[route, default: Histogram(bounds: Self.bounds)]
                 .observe(duration.wholeMicroseconds, bounds: Self.bounds)
         }
@@ -115,7 +110,7 @@ final class OwnMetrics: Sendable {
         counts.withLock { counts in
             counts.accepted += Int64(outcome.accepted)
             counts.duplicates += Int64(outcome.duplicates)
-            counts.rejected.merge(outcome.rejections.counts.mapValues(Int64.init), uniquingKeysWith: +)
+            for (code, count) in outcome.rejections.counts { counts.rejected[code, default: 0] += Int64(count) }
             counts.unknownFields += Int64(unknownFields)
             counts.costSources.add(costSources)
         }
@@ -132,11 +127,12 @@ final class OwnMetrics: Sendable {
                 samples: [.init(labels: build.labels, value: .integer(1))]),
             MetricFamily(
                 name: "llm_exporter_http_requests_total", kind: .counter, help: "Requests answered, by route and code.",
-                samples: counts.requests.sorted { $0.key < $1.key }.map { key, count in
+                samples: counts.requests.map { key, count in
+                    (path: key.route.path(telemetry: telemetryPath), status: key.status, count: count)
+                }.sorted { ($0.path, $0.status) < ($1.path, $1.status) }.map { path, status, count in
                     .init(
-                        labels: LabelBlock([
-                            ("route", LabelValue(key.path)), ("code", LabelValue(String(key.status))),
-                        ]), value: .integer(Int128(count)))
+                        labels: LabelBlock([("route", LabelValue(path)), ("code", LabelValue(String(status)))]),
+                        value: .integer(Int128(count)))
                 }),
             MetricFamily(
                 name: "llm_exporter_http_request_duration_seconds", kind: .histogram,

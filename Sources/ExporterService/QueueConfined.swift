@@ -17,6 +17,11 @@ final class QueueConfined<State>: @unchecked Sendable {
         queue.async { body(&self.state) }
     }
 
+    /// Runs `body` now, on this thread.
+    func perform(_ body: (inout State) -> Void) {
+        queue.sync { body(&state) }
+    }
+
     func schedule(after delay: Duration, _ body: @escaping @Sendable (inout State) -> Void) {
         queue.asyncAfter(deadline: .now() + .microseconds(Int(delay.wholeMicroseconds))) { body(&self.state) }
     }

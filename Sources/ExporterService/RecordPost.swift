@@ -59,12 +59,12 @@ struct RecordPost: Sendable {
         }
     }
 
-    func batch(_ body: PaddedBytes, arrival: Instant) throws(PostRefusal) -> DecodedBatch {
+    func batch(_ body: PaddedBytes, by decoder: RecordDecoder, arrival: Instant) throws(PostRefusal) -> DecodedBatch {
         guard !body.isEmpty else {
             throw PostRefusal(400, "the body is empty: send one record as a JSON object, several as an array or NDJSON")
         }
         do throws(MalformedBody) {
-            return try RecordDecoder().decode(body, format: format, idempotencyKey: key, arrival: arrival)
+            return try decoder.decode(body, format: format, idempotencyKey: key, arrival: arrival)
         } catch {
             throw PostRefusal(400, error.detail)
         }

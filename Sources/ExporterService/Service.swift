@@ -1,6 +1,7 @@
 import Configuration
 import Dispatch
 import HTTPServer
+import Intake
 import Logging
 import Model
 import Store
@@ -21,6 +22,9 @@ final class Service: Sendable {
     private let renderer = DispatchQueue(label: "llm-exporter.renderer", qos: .userInitiated)
     /// Decodes large bodies, one at a time: the server's threads stay free for everybody else.
     let decoder = DispatchQueue(label: "llm-exporter.decoder", qos: .userInitiated)
+
+    /// Those that no thread uses: as many as threads decode at once.
+    let decoders = Locked<[RecordDecoder]>([])
 
     /// Of bodies that wait for it.
     let decodingBytes = Atomic(0)

@@ -28,21 +28,28 @@ private import CHTTPShim
 
     private final class Callbacks: Sendable {
         let handle: Handler
+        let flush: (@Sendable () -> Void)?
         let log: @Sendable (String) -> Void
 
-        init(handle: @escaping Handler, log: @escaping @Sendable (String) -> Void) {
+        init(
+            handle: @escaping Handler, flush: (@Sendable () -> Void)?, log: @escaping @Sendable (String) -> Void
+        ) {
             self.handle = handle
+            self.flush = flush
             self.log = log
         }
     }
 
     /// - Parameters:
     ///   - socket: taken over.
+    ///   - flush: called on a server thread when it has read what had arrived, so that `handler` can put off to it what it
+    ///     gathers. Answers that it gives cost no suspended connection.
     ///   - log: what libmicrohttpd has to say; may quote a client, so it belongs at debug level.
     package init(
-        socket: ListeningSocket, limits: Limits, log: @escaping @Sendable (String) -> Void, handler: @escaping Handler
+        socket: ListeningSocket, limits: Limits, log: @escaping @Sendable (String) -> Void,
+        flush: (@Sendable () -> Void)?, handler: @escaping Handler
     ) throws(HTTPServerError) {
-        let callbacks = unsafe Unmanaged.passRetained(Callbacks(handle: handler, log: log))
+        let callbacks = unsafe Unmanaged.passRetained(Callbacks(handle: handler, flush: flush, log: log))
         var options = unsafe llmhttp_options()
         unsafe options.listen_socket = socket.descriptor
         unsafe options.threads = UInt32(limits.threads)
@@ -57,6 +64,12 @@ private import CHTTPShim
             let callbacks = unsafe Unmanaged<Callbacks>.fromOpaque(context).takeUnretainedValue()
             let responder = unsafe Responder(exchange: exchange)
             callbacks.handle(unsafe Request(exchange: exchange), responder)
+        }
+        if flush != nil {
+            unsafe options.flush = { context in
+                guard let context = unsafe context else { return }
+                unsafe Unmanaged<Callbacks>.fromOpaque(context).takeUnretainedValue().flush?()
+            }
         }
         unsafe options.log = { context, message in
             guard let context = unsafe context, let message = unsafe message else { return }

@@ -26,7 +26,7 @@ private import Synchronization
             return
         }
         unsafe UnsafeMutableRawBufferPointer(start: body, count: response.body.count).copyBytes(from: response.body)
-        unsafe withHeaders(response.headers[...], []) { headers in
+        unsafe withHeaders(response.headers) { headers in
             unsafe llmhttp_exchange_respond(
                 exchange, UInt32(response.status), headers.baseAddress, headers.count, body, response.body.count,
                 response.closesConnection)
@@ -41,16 +41,25 @@ private import Synchronization
 
     /// Lends the headers as C strings: each stays valid while the calls inside its own run.
     private func withHeaders(
-        _ rest: ArraySlice<(name: String, value: String)>, _ done: [llmhttp_header],
-        _ body: (UnsafeBufferPointer<llmhttp_header>) -> Void
+        _ headers: [(name: String, value: String)], _ body: (UnsafeBufferPointer<llmhttp_header>) -> Void
+    ) {
+        unsafe withUnsafeTemporaryAllocation(of: llmhttp_header.self, capacity: headers.count) { lent in
+            unsafe lend(headers[...], to: lent) { unsafe body(UnsafeBufferPointer(lent)) }
+        }
+    }
+
+    private func lend(
+        _ rest: ArraySlice<(name: String, value: String)>, to lent: UnsafeMutableBufferPointer<llmhttp_header>,
+        _ body: () -> Void
     ) {
         guard let header = rest.first else {
-            unsafe done.withUnsafeBufferPointer(body)
+            body()
             return
         }
         unsafe header.name.withCString { name in
             unsafe header.value.withCString { value in
-                unsafe withHeaders(rest.dropFirst(), done + [llmhttp_header(name: name, value: value)], body)
+                unsafe lent.initializeElement(at: rest.startIndex, to: llmhttp_header(name: name, value: value))
+                unsafe lend(rest.dropFirst(), to: lent, body)
             }
         }
     }

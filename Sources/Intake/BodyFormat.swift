@@ -8,6 +8,11 @@ package enum BodyFormat: Sendable {
     /// - Parameter contentType: the header's value; without one, or empty, a body is taken for JSON.
     /// - Returns: `nil` for a media type that is neither; the request is then answered with 415.
     package init?(contentType: String?) {
+        // As nearly all say it.
+        if contentType == "application/json" {
+            self = .json
+            return
+        }
         // Parameters say nothing that JSON leaves open: its encoding is UTF-8 (RFC 8259, section 8.1).
         let mediaType = (contentType ?? "").prefix { $0 != ";" }
             .drop { $0 == " " || $0 == "\t" }

@@ -3,8 +3,15 @@ package import Model
 
 /// Reads the records of a body and checks them against contract section 3.
 ///
-/// Pure: nothing is kept from one body to the next, and any thread may use it.
-package struct RecordDecoder: Sendable {
+/// For one body at a time. From one to the next it keeps its buffers and the names it last saw, never what it was told.
+package final class RecordDecoder {
+    /// `nil` while a body is read.
+    private var reader: JSONReader?
+    private var records = RecordReader()
+
+    /// Buffers of larger bodies are given back.
+    private static let keptBodyBytes = 1 << 20
+
     package init() {}
 
     /// Decodes a whole body.
@@ -18,17 +25,27 @@ package struct RecordDecoder: Sendable {
         // Safe: no text or object leaves the closure, only values made of them.
         try unsafe body.withUnsafeBytes { (bytes) throws(MalformedBody) in
             let text = unsafe JSONText(bytes.assumingMemoryBound(to: UInt8.self))
-            var decoding = Decoding(RecordReader(idempotencyKey: idempotencyKey, arrival: arrival))
-            try decoding.read(text, format: format)
-            return decoding.batch
+            records.begin(idempotencyKey: idempotencyKey, arrival: arrival)
+            var decoding = Decoding(reader.take() ?? JSONReader(), records)
+            var malformed: MalformedBody?
+            do throws(MalformedBody) {
+                try decoding.read(text, format: format)
+            } catch {
+                malformed = error
+            }
+            let batch = decoding.batch
+            records = decoding.records
+            if bytes.count <= Self.keptBodyBytes { reader = decoding.endReading() }
+            if let malformed { throw malformed }
+            return batch
         }
     }
 }
 
 /// The work on one body.
 private struct Decoding: ~Copyable {
-    private var reader = JSONReader()
-    private var records: RecordReader
+    private var reader: JSONReader
+    private(set) var records: RecordReader
     private var events: [(index: Int, event: Event)] = []
     private var rejections = RejectedRecords()
     private var warnings = BodyWarnings()
@@ -37,9 +54,12 @@ private struct Decoding: ~Copyable {
     private static let smallestRecordBytes = 45
     private static let remedy = "send one JSON object, an array of objects, or one object a line (NDJSON)"
 
-    init(_ records: RecordReader) {
+    init(_ reader: consuming JSONReader, _ records: RecordReader) {
+        self.reader = reader
         self.records = records
     }
+
+    consuming func endReading() -> JSONReader { reader }
 
     var batch: DecodedBatch {
         DecodedBatch(

@@ -4,8 +4,8 @@ internal import Model
 ///
 /// Remembers the last value of each name: records of one body mostly repeat them, and then share one string.
 struct RecordReader {
-    let idempotencyKey: IdempotencyKey?
-    let arrival: Instant
+    private var idempotencyKey: IdempotencyKey?
+    private var arrival = Instant(unixMilliseconds: 0)
 
     private var agentName = RepeatedName()
     private var provider = RepeatedName()
@@ -23,7 +23,8 @@ struct RecordReader {
     private static let exemplarAge = Duration.seconds(600)
     private static let unknownError = LabelValue("unknown")
 
-    init(idempotencyKey: IdempotencyKey?, arrival: Instant) {
+    /// Begins with another body.
+    mutating func begin(idempotencyKey: IdempotencyKey?, arrival: Instant) {
         self.idempotencyKey = idempotencyKey
         self.arrival = arrival
     }

@@ -90,26 +90,34 @@ package enum CostSource: String, CaseIterable, Sendable {
 
 /// Calls by where their cost comes from.
 package struct CostSources: Equatable, Sendable {
-    private var counts = [Int](repeating: 0, count: CostSource.allCases.count)
+    private var reported = 0
+    private var computed = 0
+    private var unpriced = 0
+    private var usageMissing = 0
 
     package init() {}
 
     package subscript(source: CostSource) -> Int {
-        get { counts[Self.place(source)] }
-        set { counts[Self.place(source)] = newValue }
+        get {
+            switch source {
+            case .reported: reported
+            case .computed: computed
+            case .unpriced: unpriced
+            case .usageMissing: usageMissing
+            }
+        }
+        set {
+            switch source {
+            case .reported: reported = newValue
+            case .computed: computed = newValue
+            case .unpriced: unpriced = newValue
+            case .usageMissing: usageMissing = newValue
+            }
+        }
     }
 
     package mutating func add(_ other: CostSources) {
-        for place in counts.indices { counts[place] += other.counts[place] }
-    }
-
-    private static func place(_ source: CostSource) -> Int {
-        switch source {
-        case .reported: 0
-        case .computed: 1
-        case .unpriced: 2
-        case .usageMissing: 3
-        }
+        for source in CostSource.allCases { self[source] += other[source] }
     }
 }
 

@@ -81,7 +81,7 @@ package struct CallTotals: Equatable, Sendable {
     /// Sees whether one more record keeps every total of `base` and `touched`, which will be merged into it, in bounds.
     ///
     /// - Throws: `total_overflow` naming the family and the field.
-    static func check(_ record: CallRecord, touched: CallTotals?, base: CallTotals?) throws(RecordRejection) {
+    static func check(_ record: CallRecord, touched: BoundedTotals?, base: BoundedTotals?) throws(RecordRejection) {
         guard let tokens = record.usage.billedTokens.adding(touched?.tokens ?? 0),
             tokens.adding(base?.tokens ?? 0) != nil
         else { throw .overflow(of: "llm_tokens_total", field: "total_tokens") }
@@ -96,9 +96,15 @@ package struct CallTotals: Equatable, Sendable {
         }
         if let added = record.latencyMicroseconds {
             try Histogram.checkSum(
-                of: touched?.latency, and: base?.latency, adding: added, family: "llm_latency_seconds",
-                field: "latency_ms")
+                of: touched?.latencySumMicroseconds, and: base?.latencySumMicroseconds, adding: added,
+                family: "llm_latency_seconds", field: "latency_ms")
         }
+    }
+
+    /// The sums that have bounds, without what the whole takes to copy.
+    var bounded: BoundedTotals {
+        BoundedTotals(
+            tokens: tokens, kinds: kinds, cost: cost, latencySumMicroseconds: latency?.sumMicroseconds ?? 0)
     }
 
     /// Adds one record that `check` has let pass.
@@ -133,6 +139,14 @@ package struct CallTotals: Equatable, Sendable {
     }
 }
 
+/// The sums of a series that must not pass their bounds.
+struct BoundedTotals {
+    let tokens: Int64
+    let kinds: TokenKinds?
+    let cost: Money?
+    let latencySumMicroseconds: Int64
+}
+
 extension Optional<Histogram> {
     mutating func observe(_ microseconds: Int64, bounds: HistogramBounds, trace: Trace?) {
         var histogram = take() ?? Histogram(bounds: bounds)
@@ -153,12 +167,11 @@ extension Optional<Histogram> {
 }
 
 extension Histogram {
-    /// - Throws: `total_overflow` where the sum of both and `microseconds` would pass `Int64.max`.
+    /// - Throws: `total_overflow` where the sum of both sums and `microseconds` would pass `Int64.max`.
     static func checkSum(
-        of histogram: Histogram?, and base: Histogram?, adding microseconds: Int64, family: String, field: String
+        of sum: Int64?, and base: Int64?, adding microseconds: Int64, family: String, field: String
     ) throws(RecordRejection) {
-        guard let sum = microseconds.adding(histogram?.sumMicroseconds ?? 0),
-            sum.adding(base?.sumMicroseconds ?? 0) != nil
+        guard let sum = microseconds.adding(sum ?? 0), sum.adding(base ?? 0) != nil
         else { throw .overflow(of: family, field: field) }
     }
 }

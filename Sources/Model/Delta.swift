@@ -8,6 +8,8 @@ package struct Delta: Sendable {
     package private(set) var endpoints = TouchedTable<EndpointLabels, Histogram>()
     package private(set) var offerings = TouchedTable<OfferingLabels, Int64>()
     package private(set) var memoryAvailableMegabytes: Double?
+    /// By the labels as they were sent.
+    private var targets = TouchedTable<SeriesLabels, Target>()
     /// By the account's index.
     package private(set) var budgets = TouchedTable<Int, BudgetChange>()
     package private(set) var ids = TouchedTable<Digest, UInt64>()
@@ -108,45 +110,111 @@ package struct Delta: Sendable {
             return .duplicate
         }
 
-        let placement = placement(of: record.labels, onto: state)
-        let labels = placement.labels
-        let base = state.registry.calls[labels]?.totals
-        let touched = calls[labels]
-        try CallTotals.check(record, touched: touched, base: base)
-        if let latency = record.apiLatencyMicroseconds {
-            try Histogram.checkSum(
-                of: endpoints[labels.endpoint], and: state.registry.endpoints[labels.endpoint]?.latency,
-                adding: latency, family: "llm_api_latency_seconds", field: "api_latency_ms")
+        let known = targets.place(of: record.labels)
+        var target: Target
+        if let known {
+            target = targets[place: known]
+            try check(
+                record, call: target.call, base: target.base, endpoint: target.endpoint,
+                endpointBase: target.endpointBase, budgets: target.budgets, of: state, now: now)
+        } else {
+            let placement = placement(of: record.labels, onto: state)
+            let labels = placement.labels
+            let base = state.registry.calls.index(of: labels)
+            let endpointBase = state.registry.endpoints.index(of: labels.endpoint)
+            let budgets = state.budgets.indices.filter { state.budgets[$0].budget.contains(record.labels) }
+            try check(
+                record, call: calls.place(of: labels), base: base, endpoint: endpoints.place(of: labels.endpoint),
+                endpointBase: endpointBase, budgets: budgets, of: state, now: now)
+            target = Target(
+                call: calls.touch(labels, initial: CallTotals()),
+                offering: offerings.touch(labels.offering, initial: 0),
+                agent: agents.touch(labels.agentName, initial: AgentChange()),
+                endpoint: endpoints.place(of: labels.endpoint), base: base, endpointBase: endpointBase,
+                isOverflow: placement.isOverflow, budgets: budgets)
+            agents[place: target.agent].ownSets += placement.isNewSet ? 1 : 0
+            placesTaken += placement.places
         }
-        let budgets = state.budgets.indices.filter { state.budgets[$0].budget.contains(record.labels) }
-        if let cost = record.cost { try check(cost, on: budgets, of: state, now: now) }
-        // Nothing below can fail, nothing above has changed anything.
-        let status = Self.named(
-            record.status, among: [base?.calls, touched?.calls], limit: NameLimits.statuses,
-            reserved: NameLimits.reservedStatuses)
-        let errorType = record.errorType.map {
-            Self.named($0, among: [base?.errors, touched?.errors], limit: NameLimits.errorTypes, reserved: [])
+        // Nothing below can fail, and before the target nothing has been changed.
+        add(record, to: &target, onto: state)
+        if let known {
+            targets[place: known].endpoint = target.endpoint
+        } else {
+            _ = targets.touch(record.labels, initial: target)
         }
-        calls[labels, default: CallTotals()]
-            .fold(record, status: status, errorType: errorType, bounds: state.registry.bounds)
-        offerings[labels.offering, default: 0] += record.costSource == .unpriced ? 1 : 0
-        for index in budgets { self.budgets[index, default: BudgetChange()].add(record.cost) }
-        if let latency = record.apiLatencyMicroseconds {
-            endpoints[labels.endpoint, default: Histogram(bounds: state.registry.bounds)]
-                .observe(latency, bounds: state.registry.bounds, trace: record.trace)
-        }
-        agents[labels.agentName, default: AgentChange()].ownSets += placement.isNewSet ? 1 : 0
-        if let memory = record.memoryRSSMegabytes {
-            agents[labels.agentName, default: AgentChange()].memoryRSSMegabytes = memory
-        }
-        placesTaken += placement.places
-        overflowRecords += placement.isOverflow ? 1 : 0
-        memoryAvailableMegabytes = record.memoryAvailableMegabytes ?? memoryAvailableMegabytes
         if let id = record.id {
             ids[id.end, default: id.content] = id.content
             close(id.call, onto: state)
         }
         return .accepted
+    }
+
+    /// Sees whether a record keeps every total in bounds.
+    ///
+    /// - Parameters: the places of what it will be added to, where they exist.
+    /// - Throws: `total_overflow`.
+    private func check(
+        _ record: CallRecord, call: Int?, base: Int?, endpoint: Int?, endpointBase: Int?, budgets: [Int],
+        of state: LedgerState, now: Instant
+    ) throws(RecordRejection) {
+        try CallTotals.check(
+            record, touched: call.map { calls[place: $0].bounded },
+            base: base.map { state.registry.calls[$0].totals.bounded })
+        if let latency = record.apiLatencyMicroseconds {
+            try Histogram.checkSum(
+                of: endpoint.map { endpoints[place: $0].sumMicroseconds },
+                and: endpointBase.map { state.registry.endpoints[$0].latency.sumMicroseconds }, adding: latency,
+                family: "llm_api_latency_seconds", field: "api_latency_ms")
+        }
+        if let cost = record.cost { try check(cost, on: budgets, of: state, now: now) }
+    }
+
+    private mutating func add(_ record: CallRecord, to target: inout Target, onto state: LedgerState) {
+        var status = record.status
+        var errorType = record.errorType
+        // Success has its place kept, and no type of error.
+        if !record.isSuccess {
+            let base = target.base.map { state.registry.calls[$0].totals }
+            let touched = calls[place: target.call]
+            status = Self.named(
+                status, among: [base?.calls, touched.calls], limit: NameLimits.statuses,
+                reserved: NameLimits.reservedStatuses)
+            errorType = errorType.map {
+                Self.named($0, among: [base?.errors, touched.errors], limit: NameLimits.errorTypes, reserved: [])
+            }
+        }
+        calls[place: target.call].fold(
+            record, status: status, errorType: errorType, bounds: state.registry.bounds)
+        if record.costSource == .unpriced { offerings[place: target.offering] += 1 }
+        for index in target.budgets { budgets[index, default: BudgetChange()].add(record.cost) }
+        if let latency = record.apiLatencyMicroseconds {
+            let bounds = state.registry.bounds
+            let place =
+                target.endpoint
+                ?? endpoints.touch(calls.entries[target.call].key.endpoint, initial: Histogram(bounds: bounds))
+            target.endpoint = place
+            endpoints[place: place].observe(latency, bounds: bounds, trace: record.trace)
+        }
+        if let memory = record.memoryRSSMegabytes { agents[place: target.agent].memoryRSSMegabytes = memory }
+        overflowRecords += target.isOverflow ? 1 : 0
+        memoryAvailableMegabytes = record.memoryAvailableMegabytes ?? memoryAvailableMegabytes
+    }
+
+    /// Where the records of one set of labels are counted, found once a batch.
+    private struct Target {
+        /// Places in the tables of this delta.
+        let call: Int
+        let offering: Int
+        let agent: Int
+        /// `nil` until a record tells its latency.
+        var endpoint: Int?
+        /// Indices in the registry, where the series exist.
+        let base: Int?
+        let endpointBase: Int?
+        /// Whether the series limit folds them.
+        let isOverflow: Bool
+        /// Indices of the budgets that they count for.
+        let budgets: [Int]
     }
 
     /// - Throws: `total_overflow` where a budget's spending would pass its bound.

@@ -58,22 +58,31 @@ package struct TouchedTable<Key: Hashable & Sendable, Value: Sendable>: Sendable
     subscript(key: Key, default initial: @autoclosure () -> Value) -> Value {
         get { self[key] ?? initial() }
         _modify {
-            let place: Int
-            if let known = self.place(of: key) {
-                place = known
-            } else {
-                place = entries.count
-                entries.append((key, initial()))
-                if place > 0 {
-                    if place == 1 { places[entries[0].key] = 0 }
-                    places[key] = place
-                }
-            }
+            let place = touch(key, initial: initial())
             yield &entries[place].value
         }
     }
 
-    private func place(of key: Key) -> Int? {
+    /// The index of a key's entry, which is made where there is none.
+    mutating func touch(_ key: Key, initial: @autoclosure () -> Value) -> Int {
+        if let known = place(of: key) { return known }
+        let place = entries.count
+        entries.append((key, initial()))
+        if place > 0 {
+            if place == 1 { places[entries[0].key] = 0 }
+            places[key] = place
+        }
+        return place
+    }
+
+    /// The value of an entry, in place.
+    subscript(place place: Int) -> Value {
+        get { entries[place].value }
+        _modify { yield &entries[place].value }
+    }
+
+    /// The index of a key's entry.
+    func place(of key: Key) -> Int? {
         // A dictionary pays from the second key on: most batches of one sender touch one.
         entries.count < 2 ? entries.firstIndex { $0.key == key } : places[key]
     }

@@ -49,6 +49,9 @@ typedef struct {
     void *context;
     /// Called on a server thread. `exchange` is lent until llmhttp_exchange_respond.
     void (*handle)(void *context, llmhttp_exchange *exchange);
+    /// Called on a server thread when it has read what had arrived, before it suspends connections that have no answer yet:
+    /// `handle` may put off to it what it gathers. May be called when there is nothing to do. NULL suspends at once.
+    void (*flush)(void *context);
     /// Called on a server thread with what libmicrohttpd has to say; `message` is lent for the call.
     void (*log)(void *context, const char *message);
 } llmhttp_options;

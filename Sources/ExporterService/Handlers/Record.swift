@@ -23,7 +23,8 @@ extension Service {
         }
         let bytes = post.body.count
         let inlineLimit = min(Self.inlineLimitBytes, settings.bodyLimitBytes)
-        guard bytes > inlineLimit || take(post, limit: inlineLimit, reply) == .tooLarge else { return }
+        guard bytes > inlineLimit || take(post, limit: inlineLimit, isGathered: !ledger.isDurable, reply) == .tooLarge
+        else { return }
         // What a compressed body takes is known only once it is decoded: at most this. One always finds room.
         let cost = post.coding == nil ? bytes : settings.bodyLimitBytes
         guard decodingBytes.add(cost, ordering: .relaxed).oldValue < ledger.waitingBytesLimit else {
@@ -56,19 +57,21 @@ extension Service {
     }
 
     /// Decodes a body of up to `limit` bytes and hands its records to the ledger.
-    private func take(_ post: RecordPost, limit: Int, _ reply: Reply) -> Taking {
+    private func take(_ post: RecordPost, limit: Int, isGathered: Bool = false, _ reply: Reply) -> Taking {
         let body: PaddedBytes
         var batch: DecodedBatch
         do throws(PostRefusal) {
             guard let decoded = try post.decoded(limit: limit) else { return .tooLarge }
             body = decoded
-            batch = try post.batch(body, arrival: clock())
+            let decoder = decoders.withLock { $0.popLast() } ?? RecordDecoder()
+            defer { decoders.withLock { $0.append(decoder) } }
+            batch = try post.batch(body, by: decoder, arrival: clock())
         } catch {
             reply.send(error.problem)
             return .taken
         }
         pricer.price(&batch.events)
-        ledger.submit(batch.events, bytes: body.count) { [metrics, batch] result in
+        ledger.submit(batch.events, bytes: body.count, isGathered: isGathered) { [metrics, batch] result in
             switch result {
             case .success(let verdict):
                 let outcome = BatchOutcome(
@@ -82,11 +85,22 @@ extension Service {
         return .taken
     }
 
+    /// The answer to nearly all posts of one record, written once.
+    private static let oneAccepted: Response = {
+        let outcome = BatchOutcome(accepted: 1, duplicates: 0, rejections: RejectedRecords(), warnings: [])
+        var json = JSONWriter()
+        json.object { json in outcome.write(to: &json) }
+        return .json(200, json)
+    }()
+
     private static func acknowledgement(of outcome: BatchOutcome) -> Response {
         if outcome.isRefused {
             let count = outcome.rejections.count
             let detail = count == 1 ? "the record was rejected" : "all \(count) records were rejected"
             return Problem(status: 422, detail: detail + "; errors says why", outcome: outcome).response
+        }
+        if outcome.accepted == 1, outcome.duplicates == 0, outcome.rejections.isEmpty, outcome.warnings.isEmpty {
+            return oneAccepted
         }
         var json = JSONWriter()
         json.object { json in outcome.write(to: &json) }
