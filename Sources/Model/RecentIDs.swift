@@ -13,7 +13,7 @@ package struct RememberedID: Sendable, Equatable {
 /// The ids of the last `window`, at most `maxIDs` of them.
 ///
 /// A ring holds the digests in order of arrival, the oldest at its front; an open-addressing table of 32-bit places
-/// in the ring finds them. 32 bytes in the ring and 5 to 11 in the table for each id. The table is split by the first
+/// in the ring finds them. 32 bytes in the ring and 7 to 13 in the table for each id. The table is split by the first
 /// bits of the digest, so that growing it never moves more than one part at a time.
 package struct RecentIDs: Sendable {
     package let window: Duration
@@ -151,10 +151,13 @@ package struct RecentIDs: Sendable {
     fileprivate struct Part: Sendable {
         /// Places in the ring; `empty` where there is none.
         private var slots: [UInt32] = []
+        /// By slot, a few bits of the key: a search looks into the ring, which is far away in memory, for one in 255 of the
+        /// keys that are not its own.
+        private var tags: [UInt8] = []
         private var used = 0
 
-        /// No place of the ring.
-        private static let empty = UInt32.max
+        /// The tag of a slot that holds nothing.
+        private static let empty: UInt8 = 0
 
         func find(_ key: Digest, in ring: Ring) -> UInt32? {
             slot(of: key, in: ring).map { slots[$0] }
@@ -177,15 +180,16 @@ package struct RecentIDs: Sendable {
             // Closes the gap, so that no search ends before it should (Knuth, volume 3, section 6.4, algorithm R).
             let mask = slots.count - 1
             var next = (hole + 1) & mask
-            while slots[next] != Self.empty {
+            while tags[next] != Self.empty {
                 let home = Self.home(of: Digest(bits: ring[slots[next]].key), mask: mask)
                 if (next - home) & mask >= (next - hole) & mask {
                     slots[hole] = slots[next]
+                    tags[hole] = tags[next]
                     hole = next
                 }
                 next = (next + 1) & mask
             }
-            slots[hole] = Self.empty
+            tags[hole] = Self.empty
             used -= 1
         }
 
@@ -193,12 +197,18 @@ package struct RecentIDs: Sendable {
             Int(truncatingIfNeeded: key.bits) & mask
         }
 
+        /// Of other bits than the part and the home.
+        private static func tag(of key: Digest) -> UInt8 {
+            max(1, UInt8(truncatingIfNeeded: key.bits >> 64))
+        }
+
         private func slot(of key: Digest, in ring: Ring) -> Int? {
             guard !slots.isEmpty else { return nil }
             let mask = slots.count - 1
+            let tag = Self.tag(of: key)
             var slot = Self.home(of: key, mask: mask)
-            while slots[slot] != Self.empty {
-                if ring[slots[slot]].key == key.bits { return slot }
+            while tags[slot] != Self.empty {
+                if tags[slot] == tag, ring[slots[slot]].key == key.bits { return slot }
                 slot = (slot + 1) & mask
             }
             return nil
@@ -207,14 +217,16 @@ package struct RecentIDs: Sendable {
         private mutating func put(_ place: UInt32, key: Digest) {
             let mask = slots.count - 1
             var slot = Self.home(of: key, mask: mask)
-            while slots[slot] != Self.empty { slot = (slot + 1) & mask }
+            while tags[slot] != Self.empty { slot = (slot + 1) & mask }
             slots[slot] = place
+            tags[slot] = Self.tag(of: key)
         }
 
         private mutating func grow(in ring: Ring) {
-            let old = slots
-            slots = Array(repeating: Self.empty, count: max(8, old.count * 2))
-            for place in old where place != Self.empty { put(place, key: Digest(bits: ring[place].key)) }
+            let old = zip(slots, tags)
+            slots = Array(repeating: 0, count: max(8, slots.count * 2))
+            tags = Array(repeating: Self.empty, count: slots.count)
+            for (place, tag) in old where tag != Self.empty { put(place, key: Digest(bits: ring[place].key)) }
         }
     }
 }

@@ -22,13 +22,7 @@ struct ConfigurationOptions: ParsableArguments {
             usesShippedPrices: !noBuiltinPrices, priceFiles: priceFiles, configurationFile: configFile)
     }
 
-    func load() throws(Failure) -> Configuration {
-        do throws(ConfigurationError) {
-            return try Configuration(sources)
-        } catch {
-            throw Failure(error.description, exitCode: Failure.usage)
-        }
-    }
+    func load() throws(Failure) -> Configuration { try sources.load() }
 
     /// `--config.check`.
     func check() throws(Failure) {
@@ -39,5 +33,15 @@ struct ConfigurationOptions: ParsableArguments {
         print(
             "\(sources.files.joined(separator: ", ")): sound; with it \(configuration.prices.table.prices.count) prices "
                 + "and \(configuration.budgets.count) budgets")
+    }
+}
+
+extension Configuration.Sources {
+    func load() throws(Failure) -> Configuration {
+        do throws(ConfigurationError) {
+            return try Configuration(self)
+        } catch {
+            throw Failure(error.description, exitCode: Failure.usage)
+        }
     }
 }
