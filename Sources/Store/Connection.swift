@@ -16,6 +16,9 @@ extension StoreError {
             reason +=
                 ": another program uses it (llm-exporter backup or check-storage, sqlite3); wait for it, or stop it"
         }
+        if primary == SQLITE_READONLY {
+            reason += ": the user that runs the exporter must be able to write to the folder and all of its files"
+        }
         if isOfSystem { reason += " (\(Self.text(errno: systemError)))" }
         if primary == SQLITE_FULL || (isOfSystem && Self.isFull(errno: systemError)) {
             self.init(.full, reason)
