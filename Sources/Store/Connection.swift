@@ -87,6 +87,10 @@ extension StoreError {
                 "PRAGMA mmap_size=0; PRAGMA temp_store=MEMORY; PRAGMA cell_size_check=ON; PRAGMA trusted_schema=OFF")
             switch mode {
             case .writing:
+                // Where a file cannot be opened for writing, SQLite opens it for reading and says nothing.
+                guard unsafe sqlite3_db_readonly(handle, "main") == 0 else {
+                    throw StoreError(sqlite: SQLITE_READONLY, nil)
+                }
                 try keepWALOnClose(true)
                 countWALPages()
                 try execute("PRAGMA synchronous=FULL; PRAGMA journal_size_limit=67108864")
