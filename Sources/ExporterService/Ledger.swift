@@ -11,13 +11,14 @@ package final class Ledger: Sendable {
     private let mailbox = Locked(Mailbox())
     private let book: QueueConfined<Book>
     private let clock: Clock
+    private let timeOfDay: Clock
     private let settings: Settings
     private let observer: any LedgerObserver
     /// Whether what was acknowledged outlives the process. Where it does not, posts may be gathered.
     let isDurable: Bool
     private let watch = Locked<Ticker?>(nil)
 
-    /// A clock that never steps back or ahead while the program runs; a parameter, so that tests can turn it.
+    /// A parameter, so that tests can turn it.
     package typealias Clock = @Sendable () -> Instant
 
     package struct Settings: Sendable {
@@ -41,14 +42,18 @@ package final class Ledger: Sendable {
         }
     }
 
+    /// - Parameters:
+    ///   - clock: never steps back or ahead while the program runs.
+    ///   - timeOfDay: by which what is stored is told; may be set.
     package init(
         state: LedgerState, storage: sending any Storage, settings: Settings, clock: @escaping Clock,
-        observer: any LedgerObserver
+        timeOfDay: @escaping Clock, observer: any LedgerObserver
     ) {
         isDurable = storage.isDurable
         book = QueueConfined(Book(state: state, storage: storage), label: "llm-exporter.ledger")
         self.settings = settings
         self.clock = clock
+        self.timeOfDay = timeOfDay
         self.observer = observer
         watch.withLock { $0 = Ticker(every: .seconds(1)) { [weak self] in self?.lookAfterWhoWaits() } }
     }
@@ -85,11 +90,14 @@ package final class Ledger: Sendable {
     /// What keeps the ledger from committing now, for people; `nil` when nothing does.
     package var obstacle: String? {
         mailbox.withLock { mailbox in
-            if let trouble = mailbox.trouble { return trouble }
+            if let trouble = mailbox.trouble { return trouble.description }
             if mailbox.isStalled(settings.patience) { return Self.stalled }
             return mailbox.isClosed ? "the exporter is stopping" : nil
         }
     }
+
+    /// What the storage said when it last refused; `nil` where it did not.
+    package var trouble: String? { mailbox.withLock { $0.trouble?.description } }
 
     /// Whether a commit is undecided.
     package var isUnsettled: Bool { mailbox.withLock { $0.isBlocked } }
@@ -138,18 +146,24 @@ package final class Ledger: Sendable {
 
     /// Commits and answers what waits, refuses what comes later, and closes the storage. Returns when that is done, or at
     /// the deadline: a disk that does not answer must not keep the program from ending.
-    package func close(within limit: Duration) {
+    ///
+    /// - Returns: whether it is done, and all that was committed, and nothing else, is where the next start finds it.
+    @discardableResult
+    package func close(within limit: Duration) -> Bool {
         let done = DispatchSemaphore(value: 0)
+        let isClean = Locked(false)
         book.schedule { book in
             self.empty(into: &book)
             self.mailbox.withLock { $0.isClosed = true }
             // What came in between.
             self.empty(into: &book)
             book.isClosed = true
-            self.whileTheDiskWorks(&book) { $0.close() }
+            let isDone = self.whileTheDiskWorks(&book) { $0.close() }
+            isClean.withLock { $0 = isDone }
             done.signal()
         }
         _ = done.wait(timeout: .now() + .milliseconds(Int(limit.wholeMilliseconds)))
+        return isClean.withLock { $0 }
     }
 
     // MARK: The mailbox
@@ -164,7 +178,7 @@ package final class Ledger: Sendable {
         /// Scrapes that wait for what the disk works on, for as long as it is quick.
         var held: [@Sendable (LedgerSnapshot) -> Void] = []
         var commitBegan: ContinuousClock.Instant?
-        var trouble: String?
+        var trouble: StoreError?
         /// Whether an undecided commit keeps all others from being tried.
         var isBlocked = false
         var isClosed = false
@@ -237,7 +251,7 @@ package final class Ledger: Sendable {
 
     private func admission(to mailbox: Mailbox) -> LedgerRefusal? {
         if mailbox.isClosed { return .closed }
-        if mailbox.isBlocked, let trouble = mailbox.trouble { return .storageFailed(trouble) }
+        if mailbox.isBlocked, let trouble = mailbox.trouble { return LedgerRefusal(trouble) }
         if mailbox.isStalled(settings.patience) { return .storageFailed(Self.stalled) }
         return mailbox.waitingBytes >= settings.waitingBytesLimit ? .overloaded : nil
     }
@@ -396,7 +410,7 @@ package final class Ledger: Sendable {
 
     /// - Returns: `nil` once the delta is durable and merged.
     private func commit(_ delta: Delta, on book: inout Book, records: Int) -> LedgerRefusal? {
-        let revision = Revision(of: delta, onto: book.state, now: book.now)
+        let revision = Revision(of: delta, onto: book.state, now: book.now, skew: skew)
         let began = ContinuousClock.now
         if let refusal = perform(.revision(revision), on: &book) { return refusal }
         observer.committed(records: records, overflowRecords: delta.overflowRecords, in: .now - began)
@@ -408,6 +422,10 @@ package final class Ledger: Sendable {
         return nil
     }
 
+    private var skew: Duration {
+        .milliseconds(timeOfDay().unixMilliseconds - clock().unixMilliseconds)
+    }
+
     private func replace(with state: LedgerState, on book: inout Book) -> Result<Void, LedgerRefusal> {
         let began = ContinuousClock.now
         if let refusal = perform(.state(state), on: &book) { return .failure(refusal) }
@@ -417,12 +435,12 @@ package final class Ledger: Sendable {
 
     /// Commits a step and makes it part of the state, or neither.
     private func perform(_ step: Step, on book: inout Book) -> LedgerRefusal? {
-        if let trouble = mailbox.withLock({ $0.isBlocked ? $0.trouble : nil }) { return .storageFailed(trouble) }
+        if let trouble = mailbox.withLock({ $0.isBlocked ? $0.trouble : nil }) { return LedgerRefusal(trouble) }
         if book.isClosed { return .closed }
         let outcome = whileTheDiskWorks(&book) { storage in
             switch step {
             case .revision(let revision): storage.commit(revision)
-            case .state(let state): storage.replace(with: state)
+            case .state(let state): storage.replace(with: state, skew: skew)
             }
         }
         switch outcome {
@@ -432,7 +450,7 @@ package final class Ledger: Sendable {
             return nil
         case .refused(let error):
             failed(error, blocks: false, &book)
-            return error.kind == .full ? .storageFull(error.description) : .storageFailed(error.description)
+            return LedgerRefusal(error)
         case .undecided(let error):
             book.undecided = step
             failed(error, blocks: true, &book)
@@ -472,7 +490,7 @@ package final class Ledger: Sendable {
     private func failed(_ error: StoreError, blocks: Bool, _ book: inout Book) {
         let isNew = mailbox.withLock { mailbox in
             defer {
-                mailbox.trouble = error.description
+                mailbox.trouble = error
                 mailbox.isBlocked = blocks
             }
             return mailbox.trouble == nil || mailbox.isBlocked != blocks
@@ -574,6 +592,10 @@ package enum LedgerRefusal: Error, Sendable, Equatable {
     case outcomeUnknown
     /// The ledger takes no more.
     case closed
+
+    fileprivate init(_ error: StoreError) {
+        self = error.kind == .full ? .storageFull(error.description) : .storageFailed(error.description)
+    }
 }
 
 /// What the ledger tells of its own work; called on its queue.

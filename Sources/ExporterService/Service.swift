@@ -44,7 +44,7 @@ final class Service: Sendable {
         self.metrics = metrics
         ledger = Ledger(
             state: state, storage: storage, settings: Ledger.Settings(lease: settings.activeCallLease),
-            clock: ledgerClock, observer: Observer(metrics: metrics, log: log))
+            clock: ledgerClock, timeOfDay: clock, observer: Observer(metrics: metrics, log: log))
         routes = Dictionary(
             uniqueKeysWithValues: Route.allCases.filter { $0 != .unknown && $0 != .budget }
                 .map { ($0.path(telemetry: settings.telemetryPath), $0) })

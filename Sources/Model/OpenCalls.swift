@@ -13,6 +13,11 @@ package struct OpenCall: Sendable, Equatable {
         self.agentName = agentName
         self.begun = begun
     }
+
+    /// The same call by a clock that is ahead.
+    package func begunLater(_ skew: Duration) -> OpenCall {
+        OpenCall(number: number, id: id, agentName: agentName, begun: begun.adding(skew))
+    }
 }
 
 /// Calls that have begun and neither ended nor expired.

@@ -4,6 +4,9 @@
 /// The store writes these very values and memory then shows them, so the two cannot differ.
 package struct Revision: Sendable {
     package let now: Instant
+    /// What the time of day is ahead of `now`, which never steps: what is stored is told by the time of day, as the next start
+    /// has no other.
+    package let skew: Duration
     package private(set) var agents: [AgentSeries] = []
     package private(set) var calls: [CallSeries] = []
     package private(set) var endpoints: [EndpointSeries] = []
@@ -20,8 +23,9 @@ package struct Revision: Sendable {
     /// - Parameters:
     ///   - delta: folded against `state`.
     ///   - now: the time of the batch.
-    package init(of delta: Delta, onto state: LedgerState, now: Instant) {
+    package init(of delta: Delta, onto state: LedgerState, now: Instant, skew: Duration = .zero) {
         self.now = now
+        self.skew = skew
         let registry = state.registry
         var numbers = Numbers(registry)
         memoryAvailableMegabytes = delta.memoryAvailableMegabytes ?? registry.memoryAvailableMegabytes

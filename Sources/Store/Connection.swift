@@ -16,6 +16,9 @@ extension StoreError {
             reason +=
                 ": another program uses it (llm-exporter backup or check-storage, sqlite3); wait for it, or stop it"
         }
+        if primary == SQLITE_READONLY {
+            reason += ": the user that runs the exporter must be able to write to the folder and all of its files"
+        }
         if isOfSystem { reason += " (\(Self.text(errno: systemError)))" }
         if primary == SQLITE_FULL || (isOfSystem && Self.isFull(errno: systemError)) {
             self.init(.full, reason)
@@ -44,7 +47,9 @@ extension StoreError {
         case writing
         /// To be read beside the process that writes it; creates no file.
         case readingBeside
-        /// To be read, by nobody else; the index of the WAL stays in memory and the WAL as it is.
+        /// To be read while the caller sees to it that nobody writes: a recovery of its own, from the files alone. No lock, so
+        /// that readers do not matter, no index of the WAL but in memory, no file made or changed. Closing it takes all locks
+        /// that this process has on the database, so it is for a process that has it open nowhere else.
         case readingAlone
         /// To be read where there is no WAL and nobody writes.
         case readingClosed
@@ -58,7 +63,8 @@ extension StoreError {
     init(_ path: String, _ mode: Mode) throws(StoreError) {
         let (query, flags) =
             switch mode {
-            case .writing, .readingAlone: ("", SQLITE_OPEN_READWRITE)
+            case .writing: ("", SQLITE_OPEN_READWRITE)
+            case .readingAlone: ("?mode=ro&vfs=unix-none", SQLITE_OPEN_READONLY)
             case .readingBeside: ("?mode=ro&readonly_shm=1", SQLITE_OPEN_READONLY)
             case .readingClosed: ("?mode=ro&immutable=1", SQLITE_OPEN_READONLY)
             case .creating: ("", SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE)
@@ -81,6 +87,10 @@ extension StoreError {
                 "PRAGMA mmap_size=0; PRAGMA temp_store=MEMORY; PRAGMA cell_size_check=ON; PRAGMA trusted_schema=OFF")
             switch mode {
             case .writing:
+                // Where a file cannot be opened for writing, SQLite opens it for reading and says nothing.
+                guard unsafe sqlite3_db_readonly(handle, "main") == 0 else {
+                    throw StoreError(sqlite: SQLITE_READONLY, nil)
+                }
                 try keepWALOnClose(true)
                 countWALPages()
                 try execute("PRAGMA synchronous=FULL; PRAGMA journal_size_limit=67108864")
@@ -144,8 +154,26 @@ extension StoreError {
     }
 
     /// Writes what the WAL holds into the database, as far as no reader needs it there, so that the WAL can begin anew.
-    func checkpoint() throws(StoreError) {
-        try check(unsafe sqlite3_wal_checkpoint_v2(handle, nil, SQLITE_CHECKPOINT_PASSIVE, nil, nil))
+    ///
+    /// - Returns: how many pages stay behind, for a reader.
+    func checkpoint() throws(StoreError) -> Int {
+        var pages: Int32 = 0
+        var written: Int32 = 0
+        try check(unsafe sqlite3_wal_checkpoint_v2(handle, nil, SQLITE_CHECKPOINT_PASSIVE, &pages, &written))
+        return Int(max(0, pages - written))
+    }
+
+    /// Where the last commit ends in the WAL, in bytes; exact while this connection holds the write lock.
+    func walEnd() throws(StoreError) -> Int64 {
+        var end: Int64 = 0
+        try check(unsafe csqlite_wal_end(handle, &end))
+        return end
+    }
+
+    /// Ends a transaction, where one is open; nothing of it is in the database then.
+    func rollBack() {
+        // Ends it also where it fails.
+        if unsafe sqlite3_get_autocommit(handle) == 0 { try? execute("ROLLBACK") }
     }
 
     /// Copies the whole database into another, which becomes its equal. Readers see one state; writers go on.

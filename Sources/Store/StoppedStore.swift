@@ -34,9 +34,9 @@ extension Store {
         let settings = StoreSettings(
             bounds: nil, resetsHistogramsOnChange: false, maxSeries: .max, idWindow: .zero, maxIDs: 0, budgets: nil)
         var (store, state) = try open(folder, settings, now: Instant(unixMilliseconds: .max))
-        defer { store.close() }
+        defer { _ = store.close() }
         let result = body(&state)
-        switch store.replace(with: state) {
+        switch store.replace(with: state, skew: .zero) {
         case .committed: return result
         case .refused(let error), .undecided(let error): throw error.naming(folder.database)
         }

@@ -15,7 +15,9 @@ package protocol Storage {
     func commit(_ revision: Revision) -> CommitOutcome
 
     /// Makes the series and open calls of `state` those that are stored, all of them or nothing. Ids stay.
-    func replace(with state: LedgerState) -> CommitOutcome
+    ///
+    /// - Parameter skew: what the time of day is ahead of the times in `state`.
+    func replace(with state: LedgerState, skew: Duration) -> CommitOutcome
 
     /// Commits a change of nothing: tells whether the disk takes commits again.
     func probe() -> CommitOutcome
@@ -29,8 +31,11 @@ package protocol Storage {
     /// Does that work.
     func tidy() throws(StoreError)
 
-    /// Leaves all in the database file. Nothing can be committed afterwards.
-    func close()
+    /// Leaves all in the folder. Nothing can be committed afterwards.
+    ///
+    /// - Returns: whether all that was committed is there, and nothing else.
+    @discardableResult
+    func close() -> Bool
 }
 
 package enum CommitOutcome: Sendable {
@@ -45,10 +50,10 @@ package final class MemoryStorage: Storage {
 
     package var isDurable: Bool { false }
     package func commit(_ revision: Revision) -> CommitOutcome { .committed }
-    package func replace(with state: LedgerState) -> CommitOutcome { .committed }
+    package func replace(with state: LedgerState, skew: Duration) -> CommitOutcome { .committed }
     package func probe() -> CommitOutcome { .committed }
     package func settle() -> CommitOutcome { .committed }
     package var isUntidy: Bool { false }
     package func tidy() {}
-    package func close() {}
+    package func close() -> Bool { true }
 }

@@ -110,31 +110,41 @@ struct StoredState {
 }
 
 extension StoredState {
-    /// The series, with the bounds that are asked for.
-    ///
-    /// - Throws: `boundsChanged` where the histograms cannot be converted, and may not begin anew.
-    func registry(_ settings: StoreSettings) throws(StoreError) -> Registry {
+    /// - Throws: `boundsChanged` where the histograms cannot be converted to the bounds that are asked for, and may not begin
+    ///   anew.
+    func checkBounds(_ settings: StoreSettings) throws(StoreError) {
+        let new = settings.bounds ?? head.bounds
+        let hasHistograms = !endpoints.isEmpty || calls.contains { $0.totals.latency != nil }
+        guard hasHistograms, !settings.resetsHistogramsOnChange,
+            !Set(new.microseconds).isSubset(of: head.bounds.microseconds)
+        else {
+            return
+        }
+        throw StoreError(
+            .boundsChanged,
+            "--histogram.buckets has bounds that the stored histograms do not have (\(head.bounds.labels.dropLast().joined(separator: ","))): "
+                + "use those or fewer of them, or begin the latency histograms anew with --histogram.reset-on-change"
+        )
+    }
+
+    /// The series, with the bounds that are asked for, which `checkBounds` has let pass; histograms that cannot be converted
+    /// begin anew.
+    func registry(_ settings: StoreSettings) -> Registry {
         let old = head.bounds
         let new = settings.bounds ?? old
-        func converted(_ histogram: Histogram) throws(StoreError) -> Histogram {
-            if let kept = histogram.rebucketed(from: old, to: new) { return kept }
-            if settings.resetsHistogramsOnChange { return Histogram(bounds: new) }
-            throw StoreError(
-                .boundsChanged,
-                "--histogram.buckets has bounds that the stored histograms do not have (\(old.labels.dropLast().joined(separator: ","))): "
-                    + "use those or fewer of them, or begin the latency histograms anew with --histogram.reset-on-change"
-            )
+        func converted(_ histogram: Histogram) -> Histogram {
+            histogram.rebucketed(from: old, to: new) ?? Histogram(bounds: new)
         }
         var calls = calls
         var endpoints = endpoints
         if old != new {
-            calls = try calls.map { series throws(StoreError) in
+            calls = calls.map { series in
                 var totals = series.totals
-                if let latency = totals.latency { totals.latency = try converted(latency) }
+                if let latency = totals.latency { totals.latency = converted(latency) }
                 return CallSeries(number: series.number, labels: series.labels, totals: totals)
             }
-            endpoints = try endpoints.map { series throws(StoreError) in
-                EndpointSeries(number: series.number, labels: series.labels, latency: try converted(series.latency))
+            endpoints = endpoints.map { series in
+                EndpointSeries(number: series.number, labels: series.labels, latency: converted(series.latency))
             }
         }
         return Registry(

@@ -36,12 +36,12 @@ FOREVER = 2**31 - 1
 
 
 @functools.cache
-def library() -> Path:
-    """The library, compiled once for all tests of a run."""
+def compiled(source: Path) -> Path:
+    """A library, compiled once for all tests of a run."""
     if not shutil.which("gcc"):
-        pytest.skip("gcc is not there to compile interposer.c")
-    built = Path(tempfile.mkdtemp(prefix="interposer-")) / "interposer.so"
-    subprocess.run(["gcc", "-std=gnu11", "-O1", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-o", built, SOURCE],
+        pytest.skip(f"gcc is not there to compile {source.name}")
+    built = Path(tempfile.mkdtemp(prefix="interposer-")) / f"{source.stem}.so"
+    subprocess.run(["gcc", "-std=gnu11", "-O1", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-o", built, source],
                    check=True)
     return built
 
@@ -49,7 +49,7 @@ def library() -> Path:
 def environment(folder: Path, *, fault: Path | None = None, log: Path | None = None) -> dict[str, str]:
     """What a program must be started with so that its operations on `folder` fail as the file `fault` says, or are
     recorded in `log`."""
-    chosen = {"LD_PRELOAD": str(library()), "INTERPOSER_FOLDER": str(folder.resolve())}
+    chosen = {"LD_PRELOAD": str(compiled(SOURCE)), "INTERPOSER_FOLDER": str(folder.resolve())}
     if fault:
         chosen["INTERPOSER_FAULT"] = str(fault)
     if log:

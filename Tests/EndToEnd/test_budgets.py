@@ -7,7 +7,8 @@ from decimal import Decimal
 
 import pytest
 
-from exporter import call, run
+from clock import TimeOfDay
+from exporter import call, eventually, run
 
 CONFIGURATION = """\
 budgets:
@@ -153,3 +154,23 @@ def test_offline_commands_leave_budgets_alone(start, configuration, tmp_path):
     exporter = start("--config.file", str(configuration), storage=storage)
     assert exporter.calls() == 0
     assert spent(exporter)[REVIEWS] == (Decimal("0.75"), 0)
+
+
+@pytest.mark.heavy
+def test_windows_turn_at_the_end_of_a_leap_day_without_a_post(start, configuration, tmp_path):
+    """The clock of the program is set to its last seconds."""
+    clock = TimeOfDay(tmp_path / "clock")
+    clock.set("2028-02-29T23:59:56")
+    configuration.write_text(CONFIGURATION + "  - {name: hour, limit_usd: 1, period: hour}\n")
+    exporter = start("--config.file", str(configuration), storage=tmp_path / "data", environment=clock.environment)
+    exporter.post(review(Decimal("0.75")))
+    assert spent(exporter) == {"everything": (Decimal("0.75"), 0), REVIEWS: (Decimal("0.75"), 0),
+                               "hour": (Decimal("0.75"), 0)}
+    assert exporter.get(REVIEWS_PATH).problem(402)["resets_at"] == "2028-03-01T00:00:00Z"
+    eventually(lambda: spent(exporter) == {name: (0, 0) for name in ("everything", REVIEWS, "hour")},
+               "all windows have turned")
+    assert exporter.get(REVIEWS_PATH).json["resets_at"] == "2028-03-02T00:00:00Z"
+    exporter.post(review(Decimal("0.25")))
+    assert spent(exporter)["hour"] == (Decimal("0.25"), 0)
+    # The totals know no windows.
+    assert exporter.scrape().total("llm_cost_usd_total") == 1

@@ -208,8 +208,7 @@ class Attempt:
         assert interposer.hits(self.control), f"refused without a fault: {reply}"
         if self.case.fault.errno == errno.EIO:
             assert reply.status == 503, reply
-        elif self.case.fault.kind is Kind.WRITE and Outcome.UNANSWERED not in self.outcomes:
-            # Where the outcome cannot be found out, later requests are refused for that, not for the full disk.
+        elif self.case.fault.kind is Kind.WRITE:
             assert reply.status == 507, reply
 
 
@@ -243,6 +242,9 @@ def test_a_failing_operation_costs_no_record_and_counts_none_twice(tmp_path, pre
     tried = side_by_side([Case.named(one)] if one else cases(stage, kind, met), attempt, lambda case: (
         f"LLM_EXPORTER_SEED={SEED} LLM_EXPORTER_FAULT={case} pytest {__file__}; what it left: "
         f"{tmp_path}/{str(case).replace('/', ',')}"), WORKERS)
+    # A library that stands between nothing would let all of this pass.
+    is_rare = kind in (Kind.RENAME, Kind.UNLINK, Kind.RESIZE) or (stage, kind) == ("stopping", Kind.OPEN)
+    assert met or is_rare or one, f"no {kind.name.lower()} failed in {stage}"
     tally.update(cases=tried, met=len(met), operations=max(met, default=0))
 
 
@@ -376,7 +378,7 @@ def test_nothing_is_acknowledged_once_the_database_is_gone(prepared, tmp_path):
 
 
 @pytest.mark.parametrize("is_older", [False, True], ids=["a copy", "an older copy"])
-def test_what_is_acknowledged_after_the_database_was_replaced_is_there_after_a_restart(prepared, tmp_path, is_older):
+def test_nothing_is_acknowledged_while_the_database_is_another_and_all_goes_on_when_it_is_back(prepared, tmp_path, is_older):
     ledger, dice = prepared.ledger, random.Random(SEED)
     storage, copy = tmp_path / "storage", tmp_path / "copy"
     account = prepared.copy(storage)
@@ -387,11 +389,17 @@ def test_what_is_acknowledged_after_the_database_was_replaced_is_there_after_a_r
         shutil.copy(storage / DATABASE, copy)
     with Exporter(storage=storage) as exporter:
         post_until_acknowledged(exporter, ledger, account, events_of(range(60, 70)), dice, batch=3)
+        kept = storage / "kept"
+        os.link(storage / DATABASE, kept)
         os.replace(copy, storage / DATABASE)
-        before = set(account.acknowledged)
         for number in range(70, 75):
             with Sender(exporter.address, ledger, account) as sender:
-                sender.post(events_of([number]), dice)
-            ledger.hold(shown(exporter), *account.bounds())
-    if account.acknowledged != before:
-        hold_after_restart(storage, ledger, account, dice)
+                outcome = sender.post(events_of([number]), dice)
+            assert outcome is Outcome.REFUSED, "what no start would find is not acknowledged"
+            ledger.hold_exactly(shown(exporter), account.acknowledged)
+        assert exporter.get("/-/ready").status == 503
+        # The one that it has open comes back.
+        os.replace(kept, storage / DATABASE)
+        post_until_acknowledged(exporter, ledger, account, events_of(range(70, 80)), dice)
+        assert exporter.get("/-/ready").status == 200
+    hold_after_restart(storage, ledger, account, dice)

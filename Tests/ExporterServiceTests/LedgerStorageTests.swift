@@ -46,7 +46,7 @@ import Testing
             settings: Ledger.Settings(
                 lease: .seconds(30), waitingBytesLimit: waitingBytesLimit, patience: patience,
                 retryInterval: retryInterval),
-            clock: { Self.now }, observer: notes)
+            clock: { Self.now }, timeOfDay: { Self.now }, observer: notes)
     }
 
     private static func end(_ number: Int) -> Event {

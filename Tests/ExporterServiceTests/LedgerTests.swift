@@ -45,6 +45,7 @@ import Testing
                 registry: Registry(bounds: .standard, maxSeries: 100),
                 recentIDs: RecentIDs(window: .seconds(60), maxIDs: 10)),
             storage: MemoryStorage(), settings: Ledger.Settings(lease: .seconds(30)), clock: { [watch] in watch.now },
+            timeOfDay: { [watch] in watch.now },
             observer: notes)
     }
 

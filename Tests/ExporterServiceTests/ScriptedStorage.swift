@@ -49,7 +49,7 @@ final class ScriptedStorage: Storage, Sendable {
 
     func commit(_ revision: Revision) -> CommitOutcome { change("commit") { $0.merge(revision) } }
 
-    func replace(with state: LedgerState) -> CommitOutcome { change("replace") { $0 = state } }
+    func replace(with state: LedgerState, skew: Duration) -> CommitOutcome { change("replace") { $0 = state } }
 
     func probe() -> CommitOutcome { change("probe") { _ in } }
 
@@ -94,10 +94,11 @@ final class ScriptedStorage: Storage, Sendable {
 
     func tidy() {}
 
-    func close() {
+    func close() -> Bool {
         state.withLock { state in
             state.calls.append("close")
             state.isClosed = true
+            return state.undecided == nil
         }
     }
 }

@@ -27,16 +27,37 @@ import Testing
         }
     }
 
-    @Test("is held by one store at a time even where someone took its lock for a stale one and removed it")
+    @Test("goes on where someone took its lock for a stale one and removed it")
     func lockIsRemoved() throws {
         try withFolder { folder in
             var history = try History(folder)
             try history.take([.ended("A", 1)])
             try FileManager.default.removeItem(atPath: folder.lock)
-            #expect(throws: StoreError.self) { try folder.opened() }
             try history.take([.ended("A", 2)])
+            // It has taken the new one.
+            let error = #expect(throws: StoreError.self) { try folder.opened() }
+            #expect(error?.kind == .inUse)
             history.close()
             #expect(try history.account(of: folder) == history.account)
+        }
+    }
+
+    @Test("is written by one store at a time even where its lock was removed and another came")
+    func lockIsReplaced() throws {
+        try withFolder { folder in
+            var first = try History(folder)
+            try first.take([.ended("A", 1)])
+            try FileManager.default.removeItem(atPath: folder.lock)
+            var second = try History(folder)
+            #expect(second.state.registry.calls.count == 1)
+            #expect(throws: StoreError.self) { try first.take([.ended("A", 2)]) }
+            try second.take([.ended("A", 3)])
+            second.close()
+            // The second is gone, but what it has written is unknown to the first.
+            let error = #expect(throws: StoreError.self) { try first.take([.ended("A", 4)]) }
+            #expect(error?.description.contains("changed by another program") == true)
+            first.close()
+            #expect(try second.account(of: folder) == second.account)
         }
     }
 
@@ -83,13 +104,27 @@ import Testing
         }
     }
 
-    @Test("takes no commit after the database was moved or replaced, until it is back", arguments: ["", "-wal"])
-    func replaced(suffix: String) throws {
+    @Test(
+        "keeps what only its WAL held, where that or its index was removed, and goes on", arguments: ["-wal", "-shm"])
+    func walIsRemoved(suffix: String) throws {
+        try withFolder { folder in
+            var history = try History(folder)
+            for number in 0..<20 { try history.take([.ended("A", number)]) }
+            try FileManager.default.removeItem(atPath: folder.database + suffix)
+            for number in 20..<40 { try history.take([.ended("A", number)]) }
+            #expect(try history.account(of: folder.crashed(into: folder.beside("crashed"))) == history.account)
+            history.close()
+            #expect(try history.account(of: folder) == history.account)
+        }
+    }
+
+    @Test("takes no commit after the database was moved or replaced, until it is back")
+    func replaced() throws {
         try withFolder { folder in
             var history = try History(folder)
             try history.take([.ended("A", 1)])
             let before = history.account
-            let file = folder.database + suffix
+            let file = folder.database
             let bytes = try Data(contentsOf: URL(filePath: file))
             try FileManager.default.moveItem(atPath: file, toPath: file + ".away")
             #expect(throws: StoreError.self) { try history.take([.ended("A", 2)]) }

@@ -60,7 +60,7 @@ struct History {
     mutating func reset() throws {
         var changed = state
         changed.reset()
-        try require(store.replace(with: changed))
+        try require(store.replace(with: changed, skew: .zero))
         state = changed
     }
 
@@ -68,7 +68,7 @@ struct History {
     mutating func forget(_ selection: SeriesSelection) throws -> ForgottenTotals {
         var changed = state
         let forgotten = changed.forget(selection)
-        try require(store.replace(with: changed))
+        try require(store.replace(with: changed, skew: .zero))
         state = changed
         return forgotten
     }
