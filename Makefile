@@ -45,7 +45,7 @@ test: test-packages lint test-unit test-end-to-end test-thread ## Runs all check
 
 .PHONY: lint
 lint: test-packages ## Checks formatting and the direction of imports
-	@scripts/step format swift format lint --strict --parallel --recursive Sources Tests Package.swift
+	@scripts/step format swift format lint --strict --parallel --recursive Sources Tests Benchmarks Package.swift
 	@scripts/step imports scripts/check-imports
 
 .PHONY: test-unit
@@ -79,6 +79,11 @@ bench: test-packages build ## Measures the exporter beside libmicrohttpd and its
 	@scripts/install-packages bench
 	@scripts/python-environment bench
 	@LLM_EXPORTER_BIN=$(CURDIR)/$(BINARY) Benchmarks/bench.py $(if $(QUICK),--quick --output .build-logs/BENCHMARKS.md,--output BENCHMARKS.md)
+
+.PHONY: bench-micro
+bench-micro: build ## Counts the instructions of decoding, folding, committing and rendering, against a baseline
+	@scripts/install-packages bench
+	@Benchmarks/micro.py
 
 .PHONY: clean
 clean: ## Removes what was built (never the records in data)
