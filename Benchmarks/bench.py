@@ -494,7 +494,7 @@ def main() -> None:
     unknown = [name for name in names if name not in SECTIONS]
     if unknown:
         arguments.error(f"--only knows {', '.join(SECTIONS)}, not {', '.join(unknown)}")
-    report = Report(chosen.seconds or (2 if chosen.quick else 8), chosen.rounds or (1 if chosen.quick else 3), chosen.quick)
+    report = Report(chosen.seconds or (2 if chosen.quick else 4), chosen.rounds or (1 if chosen.quick else 3), chosen.quick)
     began = time.monotonic()
     for name in names:
         say(f"{name}: {SECTIONS[name].__doc__}")
