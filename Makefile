@@ -45,7 +45,7 @@ test: test-packages lint test-unit test-end-to-end test-thread ## Runs all check
 
 .PHONY: lint
 lint: test-packages ## Checks formatting and the direction of imports
-	@scripts/step format swift format lint --strict --parallel --recursive Sources Tests Package.swift
+	@scripts/step format swift format lint --strict --parallel --recursive Sources Tests Benchmarks Package.swift
 	@scripts/step imports scripts/check-imports
 
 .PHONY: test-unit
@@ -74,9 +74,20 @@ crash-test: test-packages build ## Kills the exporter 200 times, and tries all c
 		scripts/step crash-test .build-venv/bin/python -m pytest --color=no -q --timeout=3600 \
 		Tests/EndToEnd/test_crash.py Tests/EndToEnd/test_power_cut.py Tests/EndToEnd/test_storage_faults.py
 
+.PHONY: bench
+bench: test-packages build ## Measures the exporter beside libmicrohttpd and its peers, into BENCHMARKS.md (QUICK=1: 3 minutes)
+	@scripts/install-packages bench
+	@scripts/python-environment bench
+	@LLM_EXPORTER_BIN=$(CURDIR)/$(BINARY) Benchmarks/bench.py $(if $(QUICK),--quick --output .build-logs/BENCHMARKS.md,--output BENCHMARKS.md)
+
+.PHONY: bench-micro
+bench-micro: build ## Counts the instructions of decoding, folding, committing and rendering, against a baseline
+	@scripts/install-packages bench
+	@Benchmarks/micro.py
+
 .PHONY: clean
 clean: ## Removes what was built (never the records in data)
-	@rm -rf .build .build-venv .build-venv-litellm .build-logs .build-thread .build-address
+	@rm -rf .build .build-venv .build-venv-litellm .build-venv-bench .build-bench .build-logs .build-thread .build-address
 
 .PHONY: build-packages
 build-packages:

@@ -61,6 +61,9 @@ let package = Package(
                     .when(configuration: .release))
             ]),
 
+        .executableTarget(
+            name: "micro-bench", dependencies: ["Bytes", "Exposition", "Intake", "Model", "Pricing", "Store"],
+            path: "Benchmarks/micro"),
         .testTarget(name: "ConfigurationTests", dependencies: ["Configuration", "Model"]),
         .testTarget(name: "ContentCodingTests", dependencies: ["Bytes", "ContentCoding"]),
         .testTarget(

@@ -187,15 +187,20 @@ class Exporter:
     """A running `llm-exporter serve` on a free port of 127.0.0.1, with its state in memory or in a folder."""
 
     def __init__(self, *flags: str, listen: tuple[str, ...] = ("127.0.0.1:0",), command: tuple[str, ...] = (),
-                 storage: Path | None = None, environment: dict[str, str] | None = None, awaited: bool = True):
-        """Starts it, with `environment` beside that of the tests; `awaited` also waits until it listens."""
+                 storage: Path | None = None, environment: dict[str, str] | None = None, awaited: bool = True,
+                 shipped_prices: bool = not SANITIZER):
+        """Starts it, with `environment` beside that of the tests; `awaited` also waits until it listens.
+
+        Without `shipped_prices` unless it asks for them: under a sanitizer reading them takes longer than most tests.
+        """
         self.log_file = tempfile.NamedTemporaryFile(prefix="llm-exporter-", suffix=".log")
         self.listeners = len(listen)
         addresses = [part for address in listen for part in ("--web.listen-address", address)]
         state = ["--storage.memory"] if storage is None else ["--storage.path", str(storage)]
+        prices = [] if shipped_prices or "--prices.no-builtin" in flags else ["--prices.no-builtin"]
         self.spawned_at = time.monotonic()
         self.process = subprocess.Popen(
-            [BINARY, *command, *addresses, *state, *flags], env={**os.environ, **(environment or {})},
+            [BINARY, *command, *addresses, *state, *prices, *flags], env={**os.environ, **(environment or {})},
             stdin=subprocess.DEVNULL, stdout=self.log_file, stderr=self.log_file)
         if awaited:
             self.await_listening()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gzip
 import http.client
 import json
@@ -16,6 +17,12 @@ from exporter import ABSENT, NDJSON, ROOT, call, eventually, ndjson, run
 from test_azure_trace import CALLS, COST, OF_SET, trace
 
 PRICED = {"provider": "openai", "model": "gpt-4o-mini"}
+
+
+@pytest.fixture
+def start(start):
+    """With the shipped prices, also under a sanitizer."""
+    return functools.partial(start, shipped_prices=True)
 
 
 def table(**rates):

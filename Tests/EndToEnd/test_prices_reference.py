@@ -5,6 +5,7 @@ own). The exporter is given that table, then its shipped one, and the same calls
 that the cost of each can be read. Where the two differ, a reason below says which is right.
 """
 
+import functools
 import itertools
 import json
 import os
@@ -183,6 +184,12 @@ class Reference(NamedTuple):
         return model if model.startswith(prefix) or prefix + model not in self.entries else prefix + model
 
 
+@pytest.fixture
+def start(start):
+    """With the shipped prices, also under a sanitizer."""
+    return functools.partial(start, shipped_prices=True)
+
+
 @pytest.fixture(scope="module")
 def reference() -> Reference:
     if not PYTHON.is_file():
@@ -345,6 +352,13 @@ def test_the_shipped_table_is_what_the_script_makes_of_litellms(reference):
     done = subprocess.run([ROOT / "scripts" / "update-prices", "--check", "--table", reference.table,
                            "--version", reference.version, "--date", source["date"]], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture(scope="module")
+def standing():
+    exporter = Exporter(shipped_prices=True)
+    yield exporter
+    exporter.stop()
 
 
 #: Each call of the tests below is of an agent of its own, so that its cost can be read.

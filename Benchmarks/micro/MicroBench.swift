@@ -1,0 +1,165 @@
+import Bytes
+import Exposition
+import Glibc
+import Intake
+import Model
+import Pricing
+import Store
+
+/// One stretch of the road of a record, so many times: `micro-bench NAME COUNT`. Prints nanoseconds for one.
+///
+/// For `Benchmarks/micro.py`, which counts instructions by running it with two counts under callgrind.
+@main
+enum MicroBench {
+    private static let line =
+        #"{"agent_name":"ReviewerGPT","provider":"openai","model":"gpt-4o-mini","id":"review-1","input_tokens":100,"#
+        + #""output_tokens":436,"cost_usd":0.0002766,"latency_ms":150,"api_latency_ms":120,"memory_rss_mb":256.5,"#
+        + #""memory_available_mb":2048}"#
+    private static let now = Instant(unixMilliseconds: 1_700_000_000_000)
+
+    static func main() {
+        let arguments = CommandLine.arguments
+        guard arguments.count == 3, let count = Int(arguments[2]), count > 0, let work = works[arguments[1]] else {
+            print("usage: micro-bench NAME COUNT, with NAME one of \(works.keys.sorted().joined(separator: ", "))")
+            exit(2)
+        }
+        let run = work()
+        let began = ContinuousClock.now
+        run(count)
+        print((ContinuousClock.now - began).wholeMicroseconds * 1000 / Int64(count))
+    }
+
+    /// Prepares, and returns what is measured.
+    private static let works: [String: @Sendable () -> (Int) -> Void] = [
+        "decode": decode, "decode-line": decodeLines, "price": price, "fold": fold, "fold-alone": foldAlone,
+        "commit": commit, "render-sample": render,
+    ]
+
+    private static func decoded(_ text: String, _ format: BodyFormat) -> [(index: Int, event: Event)] {
+        let batch = try? RecordDecoder().decode(
+            PaddedBytes(Array(text.utf8)), format: format, idempotencyKey: nil, arrival: now)
+        return batch?.events ?? []
+    }
+
+    /// A body of one record.
+    private static func decode() -> (Int) -> Void {
+        let body = PaddedBytes(Array(line.utf8))
+        let decoder = RecordDecoder()
+        return { count in
+            for _ in 0..<count {
+                _ = try? decoder.decode(body, format: .json, idempotencyKey: nil, arrival: now)
+            }
+        }
+    }
+
+    /// A line of a body of a thousand.
+    private static func decodeLines() -> (Int) -> Void {
+        let body = PaddedBytes(Array(String(repeating: line + "\n", count: 1000).utf8))
+        let decoder = RecordDecoder()
+        return { count in
+            for _ in 0..<max(1, count / 1000) {
+                _ = try? decoder.decode(body, format: .ndjson, idempotencyKey: nil, arrival: now)
+            }
+        }
+    }
+
+    /// A look-up in the shipped table, and the cost of a call.
+    private static func price() -> (Int) -> Void {
+        var table = PriceTable()
+        guard let spellings = try? ProviderSpellings.shipped(), let file = try? PriceFile.shipped(spellings),
+            case .end(let record)? = decoded(line, .json).first?.event
+        else { return { _ in } }
+        table.add(file)
+        let book = PriceBook(table: table, spellings: spellings)
+        return { count in
+            for _ in 0..<count { _ = book.price(provider: "azure.ai.openai", model: "gpt-4o-mini")?.cost(of: record) }
+        }
+    }
+
+    private static var empty: LedgerState {
+        LedgerState(registry: Registry(), recentIDs: RecentIDs(window: .seconds(3600), maxIDs: 10_000_000))
+    }
+
+    /// Events with ids of their own.
+    private static func events(_ count: Int) -> [Event] {
+        guard case .end(var record)? = decoded(line, .json).first?.event else { return [] }
+        return (0..<count).map { number in
+            record.id = RecordID(
+                call: Digest(bits: UInt128(number + 1) &* 0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835), content: 1)
+            return .end(record)
+        }
+    }
+
+    /// One record of a batch of a thousand, merged at its end.
+    private static func fold() -> (Int) -> Void {
+        folding(batches: 1000)
+    }
+
+    /// A batch of one record.
+    private static func foldAlone() -> (Int) -> Void {
+        folding(batches: 1)
+    }
+
+    private static func folding(batches size: Int) -> (Int) -> Void {
+        return { count in
+            var state = empty
+            let events = events(count)
+            var place = 0
+            while place < count {
+                var delta = Delta()
+                for event in events[place..<min(place + size, count)] {
+                    _ = try? delta.fold(event, onto: state, now: now)
+                }
+                state.merge(Revision(of: delta, onto: state, now: now))
+                place += size
+            }
+        }
+    }
+
+    /// A batch of 32 records with ids, synced.
+    private static func commit() -> (Int) -> Void {
+        return { count in
+            let folder = StorageFolder("/tmp/llm-exporter-micro-\(getpid())")
+            let settings = StoreSettings(
+                bounds: nil, resetsHistogramsOnChange: false, maxSeries: 10_000, idWindow: .seconds(3600),
+                maxIDs: 10_000_000, budgets: nil)
+            guard let opened = try? Store.open(folder, settings, now: now) else { return }
+            var state = opened.state
+            let events = events(count * 32)
+            for batch in 0..<count {
+                var delta = Delta()
+                for event in events[(batch * 32)..<(batch * 32 + 32)] {
+                    _ = try? delta.fold(event, onto: state, now: now)
+                }
+                let revision = Revision(of: delta, onto: state, now: now)
+                _ = opened.store.commit(revision)
+                state.merge(revision)
+            }
+            opened.store.close()
+            for name in ["llm-exporter.db", "llm-exporter.batch", "lock"] { unsafe unlink("\(folder.path)/\(name)") }
+            unsafe rmdir(folder.path)
+        }
+    }
+
+    /// A sample of an exposition of a thousand sets.
+    private static func render() -> (Int) -> Void {
+        var state = empty
+        var delta = Delta()
+        for number in 0..<1000 {
+            guard
+                case .end(let record)? = decoded(
+                    line.replacing("gpt-4o-mini", with: "model-\(number)"), .json
+                ).first?.event
+            else { continue }
+            var own = record
+            own.id = nil
+            _ = try? delta.fold(.end(own), onto: state, now: now)
+        }
+        state.merge(Revision(of: delta, onto: state, now: now))
+        let snapshot = state.registry.snapshot
+        let samples = Exposition.render(snapshot, own: [], format: .text).count { $0 == UInt8(ascii: "\n") }
+        return { count in
+            for _ in 0..<max(1, count / samples) { _ = Exposition.render(snapshot, own: [], format: .text) }
+        }
+    }
+}
