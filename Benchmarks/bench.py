@@ -169,8 +169,8 @@ def load(server: Server, script: str, seconds: float, path: str = "/record", con
     if "Non-2xx" in told or "Socket errors" in told:
         raise SystemExit(f"{server.name}: {told}\n{(server.folder / 'log').read_text()[-2000:]}")
     total = int(re.search(r"(\d+) requests in", told)[1])
-    return Load(float(re.search(r"Requests/sec:\s+([\d.]+)", told)[1]),
-                milliseconds(re.search(r"50%\s+(\S+)", told)[1]), milliseconds(re.search(r"99%\s+(\S+)", told)[1]),
+    p50, p99 = (milliseconds(re.search(rf"^ +{percent}% +(\S+)$", told, re.M)[1]) for percent in (50, 99))
+    return Load(float(re.search(r"Requests/sec:\s+([\d.]+)", told)[1]), p50, p99,
                 (server.cpu_seconds - before) / total * 1e6)
 
 
