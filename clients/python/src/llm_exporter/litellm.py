@@ -38,9 +38,9 @@ _REMEMBERED_CALLS = 10_000
 class LiteLLMLogger(CustomLogger):
     """Records what LiteLLM calls: plain and asynchronous, successes and failures, streams at their end.
 
-    The agent is `agent_name` of the call's ``metadata`` (also within ``requester_metadata`` or ``spend_logs_metadata``),
-    a tag ``agent:NAME``, the alias of its key, or `agent_name` here, else ``unknown``. Tokens and cost are LiteLLM's own;
-    where it knows no price the cost is left out, and the exporter looks the price up.
+    The agent is `agent_name` of the call's ``metadata`` (also in ``requester_metadata`` or ``spend_logs_metadata``), a
+    tag ``agent:NAME``, the alias of its key, or `agent_name` here, else ``unknown``. Tokens and cost are LiteLLM's
+    own; where it knows no price the cost is left out, and the exporter looks the price up.
 
     - `monitor`: where to record; the `default_monitor()` if left out.
     """
@@ -50,7 +50,7 @@ class LiteLLMLogger(CustomLogger):
         self._monitor = monitor
         self._agent_name = agent_name
         # LiteLLM tells of some calls twice, as in a plain stream under asyncio.
-        self._recorded: collections.OrderedDict[tuple[str, bool], None] = collections.OrderedDict()
+        self._recorded: collections.OrderedDict[tuple[str, bool], object] = collections.OrderedDict()
 
     def log_success_event(self, kwargs: Any, response_obj: Any, start_time: Any, end_time: Any) -> None:
         self._record(kwargs, start_time, end_time, failed=False)
@@ -69,10 +69,9 @@ class LiteLLMLogger(CustomLogger):
         try:
             metrics = _metrics(kwargs, start_time, end_time, failed, self._agent_name)
             if metrics.id is not None:
-                key = (metrics.id, failed)
-                if key in self._recorded:
+                mark = object()
+                if self._recorded.setdefault((metrics.id, failed), mark) is not mark:
                     return
-                self._recorded[key] = None
                 if len(self._recorded) > _REMEMBERED_CALLS:
                     self._recorded.popitem(last=False)
             monitor.record_metric(metrics)
@@ -118,8 +117,8 @@ def _usage(said: Any, metadata: Any) -> Usage:
     )
 
 
-def _cost(said: Any, failed: bool, usage: Usage) -> Optional[float]:
-    cost: Optional[float] = said.get("response_cost")
+def _cost(said: Any, failed: bool, usage: Usage) -> Any:
+    cost = said.get("response_cost")
     if cost:
         return cost
     # LiteLLM says 0 for a price that it does not know, and then why. A failed call that used nothing is free.
@@ -133,7 +132,7 @@ def _error_type(kwargs: Any, said: Any) -> Optional[str]:
     if error_class:
         return str(error_class)
     exception = kwargs.get("exception")
-    return type(exception).__name__ if exception is not None else None
+    return str(type(exception).__name__) if exception is not None else None
 
 
 def _latency_ms(said: Any, start_time: Any, end_time: Any) -> Optional[float]:

@@ -7,13 +7,16 @@ import logging
 import os
 import threading
 import weakref
-from typing import Any, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
 from .backlog import Backlog
 from .call import CallMonitor
 from .metrics import LLMCallMetrics
 from .sender import Sender, Statistics
 from .transport import Answer, Transport, Unanswered
+
+if TYPE_CHECKING:
+    from .spool import Spool
 
 __all__ = ["DEFAULT_URL", "LLMMonitor", "default_monitor", "monitor_llm_call"]
 
@@ -71,6 +74,7 @@ class LLMMonitor:
         self._spool_dir = spool_dir or _environment("SPOOL_DIR")
         self._max_spool_bytes = max_spool_bytes
         self._reported: set[str] = set()
+        self._spool_type = self._importing_spool() if self._spool_dir else None
         self._sender = Sender(
             Transport(self._url, **self._access),
             self._new_backlog,
@@ -202,14 +206,18 @@ class LLMMonitor:
         return self._sender.new_id()
 
     def _new_backlog(self) -> Backlog:
-        if self._spool_dir:
-            try:
-                from .spool import Spool
+        if self._spool_type is None or self._spool_dir is None:
+            return Backlog()
+        return self._spool_type(self._spool_dir, self._url, self._max_spool_bytes, self._report)
 
-                return Spool(self._spool_dir, self._url, self._max_spool_bytes, self._report)
-            except ImportError:
-                self._report("spool", "no spool: this system has no file locks (fcntl)")
-        return Backlog()
+    def _importing_spool(self) -> Optional[type[Spool]]:
+        # In this thread, not in the sender's: a fork in the midst of an import leaves a child that cannot import it.
+        try:
+            from .spool import Spool
+        except ImportError:
+            self._report("spool", "no spool: this system has no file locks (fcntl)")
+            return None
+        return Spool
 
     def _report(self, kind: str, message: str, *arguments: Any, exc_info: Any = None) -> None:
         """Warns, the first time in this process; at debug level afterwards."""

@@ -73,12 +73,16 @@ class Line(NamedTuple):
 
 def weight(values: tuple[Any, ...]) -> int:
     """Bytes of memory that a snapshot is charged for while it waits: more than it takes, unless in wide characters."""
+    agent_name, provider, model, call_id, status, error_type = values[:6]
     try:
-        size = 1024 + len(values[0]) + len(values[1]) + len(values[2])
-        for text in values[3:6]:
-            if text is not None:
-                size += len(text)
-        return size + (len(values[18]) if values[18] is not None else 0)
+        size = 1024 + len(agent_name) + len(provider) + len(model) + len(status)
+        if call_id is not None:
+            size += len(call_id)
+        if error_type is not None:
+            size += len(error_type)
+        if values[18] is not None:
+            size += len(values[18])
+        return size
     except TypeError:  # something is no string: rare, so it may be slow
         return 1024 + sum(len(str(value)) for value in values)
 
@@ -95,7 +99,7 @@ def encode(values: tuple[Any, ...], new_id: Callable[[], str], recorded_at: floa
         if value is None:
             return None
         fitted = rule(value)
-        if fitted is None or (isinstance(value, str) and fitted != value):
+        if (fitted != value) if isinstance(value, str) else (fitted is None or name == "status"):
             mended.append(name)
         return fitted
 

@@ -251,7 +251,7 @@ class Sender:
         """Makes a child forget what is its parent's: queue, thread, connection, files and ids."""
         if self._backlog is not None:
             self._backlog.forsake()
-        self._transport.forget()
+        self._transport.abandon()
         self._begin()
 
     def _at_exit(self) -> None:

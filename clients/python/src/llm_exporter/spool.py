@@ -63,7 +63,7 @@ class _Segment:
         self.end += len(frame)
 
     def read(self) -> Optional[tuple[Batch, int]]:
-        """The frame at `start` and where it ends; None at the end.
+        """The batch at `start`, of a dead process without its starts, and where the next begins; None at the end.
 
         - Raises: ValueError where the bytes are no frame.
         """
@@ -85,7 +85,8 @@ class _Segment:
         if len(body) != size or zlib.crc32(body) != checksum:
             raise ValueError("a frame that is torn")
         adopted = self.adopted or bool(said.get("adopted"))
-        return Batch(agent_name, body, records, created, adopted), body_at + size
+        batch = Batch(agent_name, body, records, created, adopted)
+        return batch.without_starts() if self.adopted else batch, body_at + size
 
     def remaining(self) -> int:
         return self.end - self.start
@@ -154,7 +155,9 @@ class Spool(Backlog):
                     "damage", "dropped %d bytes of the spool file %s: %s", segment.remaining(), segment.path, error
                 )
                 segment.start = segment.end
-            if self._next is None and not self._recycle(segment):
+            if self._next is not None and self._next[0].records == 0:  # starts of a dead process, and nothing else
+                segment.start, self._next = self._next[1], None
+            elif self._next is None and not self._recycle(segment):
                 break
         if self._next is None:
             self._stored = 0  # frames that came to harm held records too

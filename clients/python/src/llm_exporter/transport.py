@@ -21,6 +21,11 @@ __all__ = ["Answer", "Transport", "Unanswered", "header_value"]
 _REUSE_SECONDS = 15.0
 _MAX_ANSWER_BYTES = 64 << 20
 _PROXY_VARIABLES = ("http_proxy", "https_proxy", "all_proxy")
+_abandoned: list[http.client.HTTPConnection] = []
+
+# What a connection imports on first use, imported now: a child that is forked while another thread imports would wait
+# for that thread, which it does not have, as soon as it imports the same.
+"".encode("idna")
 
 
 class Answer(NamedTuple):
@@ -75,6 +80,8 @@ class Transport:
         except ValueError as error:
             self._url, self._port = SplitResult("http", "invalid", "", "", ""), 80
             self._fault = f"the URL cannot be used: {error}"
+        if _proxies_are_set():
+            import urllib.request  # noqa: F401  (for the reason at the head)
         self.address = f"{self._url.scheme}://{self._url.netloc.rpartition('@')[2]}{self._url.path.rstrip('/')}"
         """The URL without credentials: the one to log."""
         username = username or (unquote(self._url.username) if self._url.username else None)
@@ -117,8 +124,18 @@ class Transport:
             self.forget()
             raise
 
+    def abandon(self) -> None:
+        """In a forked child: closes its copy of the connection, of which the parent notices nothing."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            # Not connection.close(): the parent's thread may hold the lock of the reader within, and no thread of this
+            # process will ever free it. For the same reason it must not be finalized.
+            _abandoned.append(connection)
+            if connection.sock is not None:
+                os.close(connection.sock.detach())
+
     def forget(self) -> None:
-        """Closes the connection. In a forked child: the child's copy, of which the parent notices nothing."""
+        """Closes the connection."""
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
@@ -191,15 +208,19 @@ def _basic(username: str, password: Optional[str]) -> str:
 
 def _proxy(scheme: str, host: str) -> Optional[SplitResult]:
     """The proxy that the environment names for `host`, by the rules of `urllib`; none for this machine."""
-    if not any(os.environ.get(name) or os.environ.get(name.upper()) for name in _PROXY_VARIABLES) or _is_loopback(host):
+    if not _proxies_are_set() or _is_loopback(host):
         return None
-    from urllib.request import getproxies, proxy_bypass  # only now: it takes a tenth of a second to import
+    from urllib.request import getproxies, proxy_bypass  # not at the top: half of this package's time to import
 
     proxies = getproxies()
     proxy = proxies.get(scheme) or proxies.get("all")
     if not proxy or proxy_bypass(host):
         return None
     return urlsplit(proxy if "://" in proxy else f"http://{proxy}")
+
+
+def _proxies_are_set() -> bool:
+    return any(os.environ.get(name) or os.environ.get(name.upper()) for name in _PROXY_VARIABLES)
 
 
 def _proxy_authorization(proxy: SplitResult) -> dict[str, str]:

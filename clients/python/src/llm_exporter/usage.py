@@ -188,6 +188,8 @@ def _of_usage(usage: Any) -> Optional[Usage]:
         anthropic = _Anthropic.of(usage)
         return anthropic.usage() if anthropic else None
     inputs, outputs = _count(usage, "input_tokens"), _count(usage, "output_tokens")
+    if inputs is None and outputs is None:
+        return None
     return Usage(
         inputs,
         outputs,
