@@ -12,7 +12,6 @@ It needs LiteLLM itself, which this package does not install.
 
 from __future__ import annotations
 
-import collections
 from typing import TYPE_CHECKING, Any, Optional
 
 from .metrics import LLMCallMetrics
@@ -32,8 +31,6 @@ else:
 
 __all__ = ["LiteLLMLogger"]
 
-_REMEMBERED_CALLS = 10_000
-
 
 class LiteLLMLogger(CustomLogger):
     """Records what LiteLLM calls: plain and asynchronous, successes and failures, streams at their end.
@@ -49,8 +46,8 @@ class LiteLLMLogger(CustomLogger):
         super().__init__()
         self._monitor = monitor
         self._agent_name = agent_name
-        # LiteLLM tells of some calls twice, as in a plain stream under asyncio.
-        self._recorded: collections.OrderedDict[tuple[str, bool], object] = collections.OrderedDict()
+
+    # LiteLLM passes these by name.
 
     def log_success_event(self, kwargs: Any, response_obj: Any, start_time: Any, end_time: Any) -> None:
         self._record(kwargs, start_time, end_time, failed=False)
@@ -67,14 +64,7 @@ class LiteLLMLogger(CustomLogger):
     def _record(self, kwargs: Any, start_time: Any, end_time: Any, failed: bool) -> None:
         monitor = self._monitor or default_monitor()
         try:
-            metrics = _metrics(kwargs, start_time, end_time, failed, self._agent_name)
-            if metrics.id is not None:
-                mark = object()
-                if self._recorded.setdefault((metrics.id, failed), mark) is not mark:
-                    return
-                if len(self._recorded) > _REMEMBERED_CALLS:
-                    self._recorded.popitem(last=False)
-            monitor.record_metric(metrics)
+            monitor.record_metric(_metrics(kwargs, start_time, end_time, failed, self._agent_name))
         except Exception as error:
             monitor._defect(error)
 
@@ -141,7 +131,7 @@ def _latency_ms(said: Any, start_time: Any, end_time: Any) -> Optional[float]:
     try:
         if begun is None or ended is None:
             begun, ended = start_time.timestamp(), end_time.timestamp()
-        return round(max(0.0, ended - begun) * 1000.0, 3)
+        return float(round(max(0.0, ended - begun) * 1000.0, 3))
     except Exception:
         return None
 
