@@ -1,0 +1,93 @@
+"""Batches that wait for the exporter, first come first out: in memory, and on disk where there is a spool."""
+
+from __future__ import annotations
+
+import collections
+from typing import NamedTuple, Optional
+
+from .record import START_PREFIX
+
+__all__ = ["Backlog", "Batch"]
+
+
+class Batch(NamedTuple):
+    """Records of one agent that travel in one request. What is sent again is these bytes, ids and all."""
+
+    agent_name: str
+    body: bytes
+    """NDJSON."""
+    records: int
+    created: float
+    """Unix seconds."""
+    adopted: bool = False
+    """Left behind by a process that died."""
+
+    def halves(self) -> list[Batch]:
+        """Two batches of the same records, for an exporter that takes only shorter bodies."""
+        lines = self.body.splitlines(keepends=True)
+        middle = len(lines) // 2
+        return [self._of(lines[:middle]), self._of(lines[middle:])]
+
+    def without_starts(self) -> Batch:
+        """What still counts of a process that died: its calls are no longer active."""
+        return self._of([line for line in self.body.splitlines(keepends=True) if not line.startswith(START_PREFIX)])
+
+    def _of(self, lines: list[bytes]) -> Batch:
+        return self._replace(body=b"".join(lines), records=len(lines))
+
+
+class Backlog:
+    """The queue of batches, in memory. One thread uses it; another may read the two sizes."""
+
+    def __init__(self) -> None:
+        self._batches: collections.deque[Batch] = collections.deque()
+        self.records = 0
+        """Records in memory."""
+        self.bytes = 0
+        """Bytes in memory."""
+
+    @property
+    def stored(self) -> int:
+        """Records that outlive this process."""
+        return 0
+
+    needs_maintenance = False
+    """Whether `maintain` has something to look for."""
+
+    def append(self, batch: Batch) -> bool:
+        """Takes a batch; False when it is full, and the batch is lost."""
+        self._batches.append(batch)
+        self._weigh(batch, 1)
+        return True
+
+    def head(self) -> Optional[Batch]:
+        """The oldest batch, which stays."""
+        return self._batches[0] if self._batches else None
+
+    def pop(self) -> None:
+        """Drops the oldest batch: what became of it is known."""
+        self._weigh(self._batches.popleft(), -1)
+
+    def split(self) -> None:
+        """Puts two halves into the place of the oldest batch."""
+        halves = self._batches.popleft().halves()
+        self._batches.extendleft(reversed(halves))
+
+    def secure(self) -> None:
+        """Told when batches have to wait: what is on disk is synced."""
+
+    def maintain(self) -> int:
+        """Told now and then: takes over what dead processes left behind. Returns how many records that added."""
+        return 0
+
+    def close(self) -> None:
+        """Lets go of files; what they hold is another process' from now on."""
+
+    def forsake(self) -> None:
+        """In a forked child: lets go of everything, which is still the parent's."""
+        self._batches.clear()
+        self.records = self.bytes = 0
+
+    def _weigh(self, batch: Batch, sign: int) -> None:
+        self.records += sign * batch.records
+        self.bytes += sign * len(batch.body)

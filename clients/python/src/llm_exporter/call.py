@@ -1,0 +1,313 @@
+"""One LLM call, from its start to its end: times, memory, usage, status.
+
+Eight phases, each logged at debug level: opened, start recorded, provider called, provider answered, usage read, memory
+read, status known, end recorded.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import logging
+import os
+import time
+from collections.abc import AsyncGenerator, Generator
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Callable, Optional, TypeVar, Union
+
+from . import memory
+from .failure import classify
+from .metrics import LLMCallMetrics
+from .stream import AsyncTap, Tap, Watch, is_stream, watched
+from .usage import Usage, read_failure, read_usage
+
+if TYPE_CHECKING:
+    from .monitor import LLMMonitor
+
+__all__ = ["CallMonitor", "LLMCall"]
+
+T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., Any])
+
+_logger = logging.getLogger("llm_exporter.call")
+
+
+class LLMCall:
+    """A call in flight: what ``with monitor_llm_call(...) as call`` gives.
+
+    Ends once: where its block or function ends, or, when that leaves a stream behind, where the stream does. A forked
+    child's copy never ends it: the call is its parent's.
+    """
+
+    metrics: LLMCallMetrics
+    """The record in the making. What you set here (`cost_usd`, `trace_id`, `input_tokens`, `status`, …) stays."""
+
+    def __init__(self, monitor: LLMMonitor, metrics: LLMCallMetrics) -> None:
+        self.metrics = metrics
+        self._monitor = monitor
+        self._process = os.getpid()
+        self._usage: Optional[Usage] = None
+        self._api_seconds: Optional[float] = None
+        self._streams = 0
+        self._left = False
+        self._error: Optional[BaseException] = None
+        self._failure: Optional[str] = None
+        # Popped by the one that ends the call: of two threads, or a thread and the garbage collector, one succeeds.
+        self._open = [True]
+        self._began = time.perf_counter()
+
+    def api(self) -> _ApiTime:
+        """A context for the part of a block that waits for the provider; entered several times, the times add up.
+
+        A block that never enters it is taken for the provider's call as a whole.
+        """
+        return _ApiTime(self)
+
+    def observe(self, answer: T) -> T:
+        """Reads the token usage of a provider's answer, and gives the answer back.
+
+        Several answers of one block add up. A stream comes back so that it is read as it passes: go on with what this
+        returns.
+        """
+        try:
+            if is_stream(answer):
+                return watched(answer, self)  # type: ignore[no-any-return]
+            self._add_usage(read_usage(answer))
+            self._failure = self._failure or read_failure(answer)
+        except Exception as error:
+            self._monitor._defect(error)
+        return answer
+
+    # Private to the package.
+
+    def _begin(self) -> None:
+        self._phase(1, "opened: %s/%s for %s", self.metrics.provider, self.metrics.model, self.metrics.agent_name)
+        if self.metrics.id is None:
+            self.metrics.id = self._monitor._new_id()
+        self._monitor._record_start(self.metrics)
+        self._phase(2, "start recorded")
+
+    def _leave(self, error: Optional[BaseException]) -> None:
+        """The block or function is over."""
+        self._left = True
+        if error is not None:
+            self._error = error
+        if error is not None or self._streams == 0:
+            self._end()
+
+    def _stream_began(self) -> None:
+        self._streams += 1
+
+    def _stream_ended(self, usage: Optional[Usage], error: Optional[BaseException], failure: Optional[str]) -> None:
+        try:
+            self._streams -= 1
+            self._add_usage(usage)
+            self._error = self._error or error
+            self._failure = self._failure or failure
+            if self._left and self._streams == 0:
+                self._end()
+        except Exception as defect:  # may be the garbage collector's doing, at interpreter exit
+            self._monitor._defect(defect)
+
+    def _add_usage(self, usage: Optional[Usage]) -> None:
+        if usage is not None:
+            self._usage = self._usage.adding(usage) if self._usage else usage
+            self._phase(5, "usage read: %s", usage)
+
+    def _add_api_time(self, seconds: float) -> None:
+        self._api_seconds = (self._api_seconds or 0.0) + seconds
+
+    def _end(self) -> None:
+        try:
+            self._open.pop()
+        except IndexError:
+            return
+        if self._process != os.getpid():
+            return
+        try:
+            self._fill()
+            self._monitor.record_metric(self.metrics)
+            self._phase(8, "end recorded")
+        except Exception as error:
+            self._monitor._defect(error)
+
+    def _fill(self) -> None:
+        metrics, seconds = self.metrics, time.perf_counter() - self._began
+        if metrics.latency_ms is None:
+            metrics.latency_ms = round(seconds * 1000.0, 3)
+        if metrics.api_latency_ms is None:
+            # Parts that ran side by side add up to more than the whole.
+            api_seconds = seconds if self._api_seconds is None else min(self._api_seconds, seconds)
+            metrics.api_latency_ms = round(api_seconds * 1000.0, 3)
+        if self._usage is not None:
+            for name, tokens in zip(Usage._fields, self._usage):
+                if getattr(metrics, name) is None:
+                    setattr(metrics, name, tokens)
+        if metrics.memory_rss_mb is None:
+            metrics.memory_rss_mb = memory.resident_mb()
+        if metrics.memory_available_mb is None:
+            metrics.memory_available_mb = memory.available_mb()
+        self._phase(6, "memory read: %s MB resident", metrics.memory_rss_mb)
+        if metrics.status == "success":
+            if self._error is not None:
+                metrics.status, error_type = classify(self._error)
+                metrics.error_type = metrics.error_type or error_type
+            elif self._failure is not None:
+                metrics.status, metrics.error_type = "error", metrics.error_type or self._failure
+        self._error = None  # its traceback holds the agent's frames
+        self._phase(7, "status known: %s", metrics.status)
+
+    def _phase(self, number: int, message: str, *arguments: Any) -> None:
+        if _logger.isEnabledFor(logging.DEBUG):
+            _logger.debug(f"call %s, %d/8 {message}", self.metrics.id or "new", number, *arguments)
+
+
+class _ApiTime:
+    """See `LLMCall.api`. As a ``with`` also within coroutines; ``async with`` works too."""
+
+    def __init__(self, call: LLMCall) -> None:
+        self._call = call
+
+    def __enter__(self) -> LLMCall:
+        self._call._phase(3, "provider called")
+        self._began = time.perf_counter()
+        return self._call
+
+    def __exit__(self, *_: object) -> None:
+        self._call._add_api_time(time.perf_counter() - self._began)
+        self._call._phase(4, "provider answered")
+
+    async def __aenter__(self) -> LLMCall:
+        return self.__enter__()
+
+    async def __aexit__(self, *error: object) -> None:
+        self.__exit__(*error)
+
+
+class CallMonitor:
+    """What `monitor_llm_call` returns: a context manager and a decorator, for plain and asynchronous code.
+
+    A decorated function may run any number of times at once, each run being a call of its own. One object should be
+    entered by one ``with`` at a time.
+    """
+
+    def __init__(
+        self, monitor: Union[LLMMonitor, Callable[[], LLMMonitor]], metrics: Callable[[], LLMCallMetrics]
+    ) -> None:
+        self._monitor = monitor
+        self._metrics = metrics
+        self._entered: list[LLMCall] = []
+
+    def _open_call(self) -> LLMCall:
+        monitor = self._monitor() if callable(self._monitor) else self._monitor
+        call = LLMCall(monitor, self._metrics())
+        try:
+            call._begin()
+        except Exception as error:
+            monitor._defect(error)
+        return call
+
+    def __enter__(self) -> LLMCall:
+        call = self._open_call()
+        self._entered.append(call)
+        return call
+
+    def __exit__(
+        self,
+        kind: Optional[type[BaseException]],
+        error: Optional[BaseException],
+        traceback: Optional[TracebackType],
+    ) -> None:
+        if self._entered:
+            self._entered.pop()._leave(error)
+
+    async def __aenter__(self) -> LLMCall:
+        return self.__enter__()
+
+    async def __aexit__(
+        self,
+        kind: Optional[type[BaseException]],
+        error: Optional[BaseException],
+        traceback: Optional[TracebackType],
+    ) -> None:
+        self.__exit__(kind, error, traceback)
+
+    def __call__(self, function: F) -> F:
+        """Decorates a function, a coroutine function, a generator or an asynchronous generator."""
+        wrapper: Callable[..., Any]
+        if inspect.isasyncgenfunction(function):
+            wrapper = self._around_async_generator(function)
+        elif inspect.isgeneratorfunction(function):
+            wrapper = self._around_generator(function)
+        elif inspect.iscoroutinefunction(function):
+            wrapper = self._around_coroutine(function)
+        else:
+            wrapper = self._around_function(function)
+        return functools.wraps(function)(wrapper)  # type: ignore[return-value]
+
+    def _around_function(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        def wrapper(*arguments: Any, **keywords: Any) -> Any:
+            call = self._open_call()
+            try:
+                with call.api():
+                    answer = function(*arguments, **keywords)
+            except BaseException as error:
+                call._leave(error)
+                raise
+            if inspect.isawaitable(answer):  # a partial or a lambda over something asynchronous
+                return _awaited(call, answer)
+            answer = call.observe(answer)
+            call._leave(None)
+            return answer
+
+        return wrapper
+
+    def _around_coroutine(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        async def wrapper(*arguments: Any, **keywords: Any) -> Any:
+            return await _awaited(self._open_call(), function(*arguments, **keywords))
+
+        return wrapper
+
+    def _around_generator(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        def wrapper(*arguments: Any, **keywords: Any) -> Generator[Any, Any, Any]:
+            call = self._open_call()
+            tap = Tap(function(*arguments, **keywords), Watch(call))
+            call._leave(None)
+            return (yield from tap)
+
+        return wrapper
+
+    def _around_async_generator(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        async def wrapper(*arguments: Any, **keywords: Any) -> AsyncGenerator[Any, Any]:
+            call = self._open_call()
+            tap = AsyncTap(function(*arguments, **keywords), Watch(call))
+            call._leave(None)
+            # There is no asynchronous `yield from`.
+            try:
+                chunk = await tap.__anext__()
+                while True:
+                    try:
+                        sent = yield chunk
+                    except GeneratorExit:
+                        await tap.aclose()
+                        raise
+                    except BaseException as error:
+                        chunk = await tap.athrow(error)
+                    else:
+                        chunk = await (tap.__anext__() if sent is None else tap.asend(sent))
+            except StopAsyncIteration:
+                return
+
+        return wrapper
+
+
+async def _awaited(call: LLMCall, awaitable: Any) -> Any:
+    try:
+        with call.api():
+            answer = await awaitable
+    except BaseException as error:
+        call._leave(error)
+        raise
+    answer = call.observe(answer)
+    call._leave(None)
+    return answer

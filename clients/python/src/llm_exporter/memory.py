@@ -1,0 +1,42 @@
+"""Memory of this process and of its host, in MB of 1024 x 1024 bytes; None where the system does not say."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Optional
+
+__all__ = ["available_mb", "resident_mb"]
+
+_MB = 1024.0 * 1024.0
+
+
+def resident_mb() -> Optional[float]:
+    """Resident memory of this process; where there is no ``/proc``, the most that it ever was."""
+    try:
+        # Opened each time (some 10 us): a descriptor kept over a fork would go on telling of the parent.
+        with open("/proc/self/statm", "rb", buffering=0) as statm:
+            return int(statm.read(128).split()[1]) * os.sysconf("SC_PAGE_SIZE") / _MB
+    except (OSError, ValueError, IndexError, AttributeError):
+        pass
+    try:
+        import resource
+    except ImportError:
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / _MB if sys.platform == "darwin" else peak / 1024.0  # bytes there, KiB elsewhere
+
+
+def available_mb() -> Optional[float]:
+    """Memory that could be given out without swapping; where the kernel does not estimate it, the free pages."""
+    try:
+        with open("/proc/meminfo", "rb", buffering=0) as meminfo:
+            for line in meminfo.read(1024).splitlines():
+                if line.startswith(b"MemAvailable:"):
+                    return int(line.split()[1]) / 1024.0
+    except (OSError, ValueError, IndexError):
+        pass
+    try:
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / _MB
+    except (OSError, ValueError, AttributeError):
+        return None

@@ -1,0 +1,281 @@
+"""The exporter as an agent sees it: something to record calls with, and to ask for totals."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import threading
+import weakref
+from typing import TYPE_CHECKING, Any, Optional
+
+from .backlog import Backlog
+from .call import CallMonitor
+from .metrics import LLMCallMetrics
+from .sender import Sender, Statistics
+from .transport import Answer, Transport, Unanswered
+
+if TYPE_CHECKING:
+    from .spool import Spool
+
+__all__ = ["DEFAULT_URL", "LLMMonitor", "default_monitor", "monitor_llm_call"]
+
+DEFAULT_URL = "http://127.0.0.1:10140"
+
+_logger = logging.getLogger("llm_exporter")
+_monitors: weakref.WeakSet[LLMMonitor] = weakref.WeakSet()
+
+
+class LLMMonitor:
+    """Records LLM calls with an exporter, in the background.
+
+    Recording neither waits nor raises, whatever the exporter does, whatever the values are; so does this constructor: a
+    wrong URL is warned of, and records are dropped and counted once the queue is full. Make one for a process and keep
+    it. It may be used by all threads, under asyncio, and in forked children.
+
+    What is not given comes from the environment, an empty variable counting as none:
+
+    - `url`: ``LLM_EXPORTER_URL``, else ``http://127.0.0.1:10140``.
+    - `username`, `password` (basic), or `token` (bearer): ``LLM_EXPORTER_USERNAME``, ``LLM_EXPORTER_PASSWORD``,
+      ``LLM_EXPORTER_TOKEN``.
+    - `ca_file`: ``LLM_EXPORTER_CA_FILE``; certificates to trust for ``https``, as PEM.
+    - `spool_dir`: ``LLM_EXPORTER_SPOOL_DIR``; a folder that keeps what is not delivered yet, across crashes.
+    - `max_spool_bytes`: what this process may keep there.
+    - `max_queue_records`, `max_queue_bytes`: what may wait in memory; beyond either, new records are dropped.
+    - `linger`: seconds that a record waits for others to travel with.
+    - `timeout`: seconds that one request may take to connect, and to be answered.
+    - `exit_timeout`: seconds that the end of the process may be held up by what is still queued.
+    """
+
+    def __init__(
+        self,
+        url: Optional[str] = None,
+        *,
+        username: Optional[str] = None,
+        password: Optional[str] = None,
+        token: Optional[str] = None,
+        ca_file: Optional[str] = None,
+        spool_dir: Optional[str] = None,
+        max_spool_bytes: int = 64 << 20,
+        max_queue_records: int = 10_000,
+        max_queue_bytes: int = 16 << 20,
+        linger: float = 0.1,
+        timeout: float = 10.0,
+        exit_timeout: float = 2.0,
+    ) -> None:
+        self._url = url or _environment("URL") or DEFAULT_URL
+        self._access: dict[str, Any] = {
+            "username": username or _environment("USERNAME"),
+            "password": password or _environment("PASSWORD"),
+            "token": token or _environment("TOKEN"),
+            "ca_file": ca_file or _environment("CA_FILE"),
+            "timeout": timeout,
+        }
+        self._spool_dir = spool_dir or _environment("SPOOL_DIR")
+        self._max_spool_bytes = max_spool_bytes
+        self._reported: set[str] = set()
+        self._spool_type = self._importing_spool() if self._spool_dir else None
+        self._sender = Sender(
+            Transport(self._url, **self._access),
+            self._new_backlog,
+            linger=linger,
+            max_records=max_queue_records,
+            max_bytes=max_queue_bytes,
+            exit_timeout=exit_timeout,
+            report=self._report,
+        )
+        _monitors.add(self)
+
+    # Recording: never waits, never raises.
+
+    def record_metric(self, metrics: LLMCallMetrics) -> None:
+        """Records a finished call, as it is now; what you change in `metrics` afterwards changes nothing."""
+        try:
+            self._sender.put(metrics)
+        except Exception as error:
+            self._defect(error)
+
+    def monitor_llm_call(
+        self,
+        agent_name: str,
+        provider: str,
+        model: str,
+        *,
+        id: Optional[str] = None,
+        trace_id: Optional[str] = None,
+    ) -> CallMonitor:
+        """Measures a call: as a context manager around it, or as the decorator of a function that makes it.
+
+        ::
+
+            with monitor.monitor_llm_call("ReviewerGPT", "openai", "gpt-4o-mini") as call:
+                with call.api():
+                    answer = call.observe(client.chat.completions.create(...))
+
+            @monitor.monitor_llm_call("ReviewerGPT", "openai", "gpt-4o-mini")
+            async def review(...): ...
+
+        The exporter is told of the start, so that the call counts as active, and of the end, with latency, provider's
+        latency, memory, tokens and status. What the call raises goes on unchanged. A decorated function is taken for
+        the provider's call, and its result for the answer.
+        """
+        return CallMonitor(self, lambda: LLMCallMetrics(agent_name, provider, model, id=id, trace_id=trace_id))
+
+    def flush(self, timeout: float = 5.0) -> bool:
+        """Waits, at most `timeout` seconds, until what was recorded has been answered for. Tells whether it has."""
+        try:
+            return self._sender.flush(timeout)
+        except Exception as error:
+            self._defect(error)
+            return False
+
+    def close(self, timeout: float = 5.0) -> bool:
+        """Flushes and stops; records that come later are dropped. Tells whether everything was answered for.
+
+        Not needed at the end of a program: that flushes by itself, for at most `exit_timeout` seconds.
+        """
+        try:
+            return self._sender.close(timeout)
+        except Exception as error:
+            self._defect(error)
+            return False
+
+    def statistics(self) -> Statistics:
+        """What became of the records of this process."""
+        return self._sender.statistics()
+
+    # Asking: these wait for the exporter, at most some seconds, and never raise.
+
+    def get_prometheus_metrics(self, timeout: float = 5.0) -> str:
+        """What Prometheus would scrape from the exporter, text format 0.0.4; "" and a warning where it cannot be had.
+
+        Waits for the exporter. Records that are still queued are not in it: `flush` first.
+        """
+        answer = self._ask("GET", "/metrics", timeout)
+        return answer.body.decode("utf-8", "replace") if answer is not None else ""
+
+    def get_summary(self, timeout: float = 5.0) -> dict[str, Any]:
+        """The exporter's totals: all, by agent, by model; {} and a warning where they cannot be had. Waits, too."""
+        answer = self._ask("GET", "/summary", timeout)
+        if answer is not None:
+            try:
+                summary = json.loads(answer.body)
+                if isinstance(summary, dict):
+                    return summary
+            except ValueError:
+                pass
+            self._report("summary", "what answers at %s is no exporter", self._url_to_show)
+        return {}
+
+    def reset_prometheus(self, timeout: float = 5.0) -> bool:
+        """Removes all series of the exporter: of all agents, not only of this one.
+
+        Tells whether it did. It does only where it runs with ``--web.enable-admin-api``. Waits, too.
+        """
+        return self._ask("POST", "/api/v1/admin/reset", timeout) is not None
+
+    def _ask(self, method: str, path: str, timeout: float) -> Optional[Answer]:
+        """A request on a connection of its own: the sender's may be busy for long. None when it failed."""
+        try:
+            transport = Transport(self._url, **{**self._access, "timeout": timeout})
+            try:
+                answer = transport.exchange(method, path, b"" if method == "POST" else None)
+            finally:
+                transport.forget()
+        except Unanswered as error:
+            self._report(path, "%s %s of %s failed: %s", method, path, self._url_to_show, error)
+        except Exception as error:
+            self._defect(error)
+        else:
+            if answer.status in (200, 204):
+                return answer
+            hint = " (it needs --web.enable-admin-api, and a user who may)" if answer.status == 403 else ""
+            self._report(path, "%s %s of %s answered %d%s", method, path, self._url_to_show, answer.status, hint)
+        return None
+
+    # Private to the package.
+
+    @property
+    def _url_to_show(self) -> str:
+        return self._sender.address
+
+    def _record_start(self, metrics: LLMCallMetrics) -> None:
+        self._sender.put(metrics, start=True)
+
+    def _new_id(self) -> str:
+        return self._sender.new_id()
+
+    def _new_backlog(self) -> Backlog:
+        if self._spool_type is None or self._spool_dir is None:
+            return Backlog()
+        return self._spool_type(self._spool_dir, self._url, self._max_spool_bytes, self._report)
+
+    def _importing_spool(self) -> Optional[type[Spool]]:
+        # In this thread, not in the sender's: a fork in the midst of an import leaves a child that cannot import it.
+        try:
+            from .spool import Spool
+        except ImportError:
+            self._report("spool", "no spool: this system has no file locks (fcntl)")
+            return None
+        return Spool
+
+    def _report(self, kind: str, message: str, *arguments: Any, exc_info: Any = None) -> None:
+        """Warns, the first time in this process; at debug level afterwards."""
+        level = logging.DEBUG if kind in self._reported else logging.WARNING
+        self._reported.add(kind)
+        _logger.log(level, message, *arguments, exc_info=exc_info)
+
+    def _defect(self, error: BaseException) -> None:
+        """Our own error, which must not become the agent's."""
+        try:
+            self._report(f"defect {type(error).__name__}", "monitoring met an error: %r", error, exc_info=error)
+        except Exception:
+            pass
+
+
+def monitor_llm_call(
+    agent_name: str,
+    provider: str,
+    model: str,
+    *,
+    id: Optional[str] = None,
+    trace_id: Optional[str] = None,
+    monitor: Optional[LLMMonitor] = None,
+) -> CallMonitor:
+    """`LLMMonitor.monitor_llm_call` of `monitor`, or of `default_monitor()`."""
+    return CallMonitor(
+        monitor or default_monitor,
+        lambda: LLMCallMetrics(agent_name, provider, model, id=id, trace_id=trace_id),
+    )
+
+
+_default: Optional[LLMMonitor] = None
+_default_lock = threading.Lock()
+
+
+def default_monitor() -> LLMMonitor:
+    """The monitor of this process that the environment variables describe, made when first asked for."""
+    global _default
+    if _default is None:
+        with _default_lock:
+            if _default is None:
+                _default = LLMMonitor()
+    return _default
+
+
+def _environment(name: str) -> Optional[str]:
+    return os.environ.get(f"LLM_EXPORTER_{name}") or None
+
+
+def _after_fork_in_child() -> None:
+    global _default_lock
+    _default_lock = threading.Lock()
+    for monitor in list(_monitors):
+        try:
+            monitor._sender.after_fork()
+        except Exception as error:
+            monitor._defect(error)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)

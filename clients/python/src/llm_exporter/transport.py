@@ -1,0 +1,258 @@
+"""HTTP to one exporter, by `http.client`: keep-alive, TLS, authentication, proxies; no retries and no queue."""
+
+from __future__ import annotations
+
+import base64
+import email.utils
+import http.client
+import ipaddress
+import os
+import ssl
+import time
+from typing import NamedTuple, Optional, Union
+from urllib.parse import SplitResult, quote, unquote, urlsplit
+
+from ._version import VERSION
+
+__all__ = ["Answer", "Transport", "Unanswered", "header_value"]
+
+# The exporter closes a connection that was idle for 20 s. A request on one that just closed is lost and sent again,
+# so an older one is not tried.
+_REUSE_SECONDS = 15.0
+_MAX_ANSWER_BYTES = 64 << 20
+_PROXY_VARIABLES = ("http_proxy", "https_proxy", "all_proxy")
+_abandoned: list[http.client.HTTPConnection] = []
+
+# What a connection imports on first use, imported now: a child that is forked while another thread imports would wait
+# for that thread, which it does not have, as soon as it imports the same.
+"".encode("idna")
+
+
+class Answer(NamedTuple):
+    """An HTTP response, read whole."""
+
+    status: int
+    body: bytes
+    retry_after: Optional[float]
+    """Seconds that the server wants to be left alone."""
+    location: Optional[str]
+
+
+class Unanswered(Exception):
+    """No response came, so nobody knows whether the request was applied. The text says why."""
+
+
+class Transport:
+    """Requests to the exporter at a URL, one at a time.
+
+    Not for several threads at once. Nothing is opened before the first request, so that a wrong URL or a missing CA
+    file is an `Unanswered` there, and no exception in the constructor of an agent.
+
+    - `url`: ``http`` or ``https``, with a path where the exporter is behind a reverse proxy. Credentials in it count.
+    - `token` wins over `username` and `password`.
+    - `ca_file`: PEM; the certificates to trust in place of the system's.
+    - `timeout`: seconds for connecting, and for each wait for the server.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        username: Optional[str] = None,
+        password: Optional[str] = None,
+        token: Optional[str] = None,
+        ca_file: Optional[str] = None,
+        timeout: float = 10.0,
+    ) -> None:
+        self.timeout = timeout
+        self._ca_file = ca_file
+        self._connection: Optional[http.client.HTTPConnection] = None
+        self._used_at = 0.0
+        self._fault: Optional[str] = None
+        self._proxied_plainly = False
+        self._proxy_headers: dict[str, str] = {}
+        self._headers = {"User-Agent": f"llm-exporter-python/{VERSION}"}
+        try:
+            self._url = urlsplit(url)
+            if self._url.scheme not in ("http", "https") or not self._url.hostname:
+                raise ValueError("it must begin with http:// or https:// and name a host")
+            self._port = self._url.port or (443 if self._url.scheme == "https" else 80)
+        except ValueError as error:
+            self._url, self._port = SplitResult("http", "invalid", "", "", ""), 80
+            self._fault = f"the URL cannot be used: {error}"
+        if _proxies_are_set():
+            import urllib.request  # noqa: F401  (for the reason at the head)
+        self.address = f"{self._url.scheme}://{self._url.netloc.rpartition('@')[2]}{self._url.path.rstrip('/')}"
+        """The URL without credentials: the one to log."""
+        username = username or (unquote(self._url.username) if self._url.username else None)
+        password = password or (unquote(self._url.password) if self._url.password else None)
+        if token:
+            self._headers["Authorization"] = f"Bearer {token}"
+        elif username:
+            self._headers["Authorization"] = _basic(username, password)
+
+    def exchange(
+        self,
+        method: str,
+        path: str,
+        body: Optional[bytes] = None,
+        headers: Optional[dict[str, str]] = None,
+        timeout: Optional[float] = None,
+    ) -> Answer:
+        """One request and its response.
+
+        - Raises: `Unanswered`, and nothing else.
+        """
+        if self._fault:
+            raise Unanswered(self._fault)
+        try:
+            reused = self._connection is not None and time.monotonic() - self._used_at < _REUSE_SECONDS
+            if not reused:
+                self.forget()
+            try:
+                return self._exchange(method, path, body, headers, timeout)
+            except (http.client.HTTPException, ConnectionError):
+                self.forget()
+                if not reused:
+                    raise
+            # The server was free to close the kept connection just as we used it: that is no failure of the server.
+            return self._exchange(method, path, body, headers, timeout)
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            self.forget()
+            raise Unanswered(_reason(error)) from None
+        except BaseException:
+            self.forget()
+            raise
+
+    def abandon(self) -> None:
+        """In a forked child: closes its copy of the connection, of which the parent notices nothing."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            # Not connection.close(): the parent's thread may hold the lock of the reader within, and no thread of this
+            # process will ever free it. For the same reason it must not be finalized.
+            _abandoned.append(connection)
+            if connection.sock is not None:
+                os.close(connection.sock.detach())
+
+    def forget(self) -> None:
+        """Closes the connection."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def _exchange(
+        self,
+        method: str,
+        path: str,
+        body: Optional[bytes],
+        headers: Optional[dict[str, str]],
+        timeout: Optional[float],
+    ) -> Answer:
+        timeout = self.timeout if timeout is None else timeout
+        connection = self._connection
+        if connection is None:
+            connection = self._connection = self._connect(timeout)
+        elif connection.sock is not None:
+            connection.sock.settimeout(timeout)
+        target = self._url.path.rstrip("/") + path
+        all_headers = {**self._headers, **(headers or {})}
+        if self._proxied_plainly:
+            target = f"http://{self._url.netloc.rpartition('@')[2]}{target}"
+            all_headers.update(self._proxy_headers)
+        try:
+            connection.request(method, target, body=body, headers=all_headers)
+        except (BrokenPipeError, ConnectionResetError):
+            # It may have answered before it read everything, as with 413. If not, getresponse() fails as well.
+            if connection.sock is None:
+                raise
+        response = connection.getresponse()
+        answer = response.read(_MAX_ANSWER_BYTES + 1)
+        if len(answer) > _MAX_ANSWER_BYTES:
+            raise ValueError(f"the answer is longer than {_MAX_ANSWER_BYTES} bytes")
+        if response.will_close:
+            self.forget()
+        self._used_at = time.monotonic()
+        return Answer(
+            response.status,
+            answer,
+            _retry_after(response.getheader("Retry-After")),
+            response.getheader("Location"),
+        )
+
+    def _connect(self, timeout: float) -> http.client.HTTPConnection:
+        host, port = self._url.hostname or "", self._port
+        self._proxied_plainly = False
+        proxy = _proxy(self._url.scheme, host)
+        if self._url.scheme == "http":
+            if proxy is None:
+                return http.client.HTTPConnection(host, port, timeout=timeout)
+            self._proxied_plainly = True
+            self._proxy_headers = _proxy_authorization(proxy)
+            return http.client.HTTPConnection(proxy.hostname or "", proxy.port or 80, timeout=timeout)
+        context = ssl.create_default_context(cafile=self._ca_file)
+        if proxy is None:
+            return http.client.HTTPSConnection(host, port, timeout=timeout, context=context)
+        tunnel = http.client.HTTPSConnection(proxy.hostname or "", proxy.port or 80, timeout=timeout, context=context)
+        tunnel.set_tunnel(host, port, headers=_proxy_authorization(proxy))
+        return tunnel
+
+
+def header_value(text: str) -> str:
+    """`text` as a header can carry it: as it is when it is printable ASCII, else percent-encoded."""
+    return text if text.isascii() and text.isprintable() else quote(text)
+
+
+def _basic(username: str, password: Optional[str]) -> str:
+    return "Basic " + base64.b64encode(f"{username}:{password or ''}".encode()).decode("ascii")
+
+
+def _proxy(scheme: str, host: str) -> Optional[SplitResult]:
+    """The proxy that the environment names for `host`, by the rules of `urllib`; none for this machine."""
+    if not _proxies_are_set() or _is_loopback(host):
+        return None
+    from urllib.request import getproxies, proxy_bypass  # not at the top: half of this package's time to import
+
+    proxies = getproxies()
+    proxy = proxies.get(scheme) or proxies.get("all")
+    if not proxy or proxy_bypass(host):
+        return None
+    return urlsplit(proxy if "://" in proxy else f"http://{proxy}")
+
+
+def _proxies_are_set() -> bool:
+    return any(os.environ.get(name) or os.environ.get(name.upper()) for name in _PROXY_VARIABLES)
+
+
+def _proxy_authorization(proxy: SplitResult) -> dict[str, str]:
+    if not proxy.username:
+        return {}
+    return {"Proxy-Authorization": _basic(unquote(proxy.username), unquote(proxy.password or ""))}
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _retry_after(value: Optional[str]) -> Optional[float]:
+    """Seconds; the header holds them or an HTTP date."""
+    if not value:
+        return None
+    try:
+        if value.strip().isdigit():
+            return float(value)
+        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def _reason(error: Union[OSError, http.client.HTTPException, ValueError]) -> str:
+    if isinstance(error, http.client.RemoteDisconnected):
+        return "the connection closed without an answer"
+    if isinstance(error, TimeoutError) or "timed out" in str(error):
+        return "no answer in time"
+    return str(getattr(error, "strerror", None) or error) or type(error).__name__

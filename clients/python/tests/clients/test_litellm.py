@@ -1,0 +1,199 @@
+"""LiteLLM, unchanged, through LiteLLMLogger and monitor_llm_call: plain and asynchronous, streams and errors."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from llm_exporter import LLMMonitor
+
+os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # its own price table, rather than a download
+
+litellm = pytest.importorskip("litellm")
+pytestmark = pytest.mark.clients
+
+from llm_exporter.litellm import LiteLLMLogger  # noqa: E402
+
+USAGE = {
+    "tokens_total": 1234,
+    "token_usage_total input": 176,
+    "token_usage_total cache_read": 1024,
+    "token_usage_total output": 24,
+    "token_usage_total reasoning": 10,
+}
+ONE = {"calls_total success": 1, **USAGE}
+COST = pytest.approx(0.0001236)
+STREAM: Any = {"stream": True, "stream_options": {"include_usage": True}}
+
+
+@pytest.fixture
+def ask(models: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setattr(litellm, "suppress_debug_info", True)
+
+    def ask(function: Any, model: str = "openai/gpt-4o-mini", **options: Any) -> Any:
+        base = {"api_base": models.url + ("" if model.startswith("anthropic") else "/v1"), "api_key": "k"}
+        messages = [{"role": "user", "content": "hi"}]
+        return function(model=model, messages=messages, **{**base, "num_retries": 0, "max_retries": 0, **options})
+
+    return ask
+
+
+LOGGER = LiteLLMLogger(agent_name="A")
+litellm.callbacks = [LOGGER]  # once: LiteLLM copies it to lists of its own with the first call
+
+
+@pytest.fixture
+def logger(monitor: Any) -> Iterator[None]:
+    LOGGER._monitor = monitor
+    yield
+    LOGGER._monitor = SILENT
+
+
+SILENT = LLMMonitor("http://127.0.0.1:9", max_queue_records=0)
+LOGGER._monitor = SILENT
+
+
+@pytest.fixture
+def logged(monitor: Any, exporter: Any) -> Any:
+    """Waits for LiteLLM's own threads; nothing may come after."""
+
+    def read() -> dict[str, float]:
+        deadline = time.monotonic() + 10
+        while not monitor.statistics().recorded and time.monotonic() < deadline:
+            time.sleep(0.02)
+        time.sleep(0.5)
+        assert monitor.flush() and monitor.statistics().rejected == 0
+        samples = {}
+        for series, value in exporter.samples().items():
+            family, _, labels = series.partition("{")
+            if 'agent_name="A"' in labels and value and family.endswith("_total"):
+                told = [x.split("=")[1].strip('"}') for x in labels.split(",")]
+                samples[" ".join([family[4:], *told[3:]])] = value
+        return samples
+
+    return read
+
+
+async def then(awaitable: Any) -> Any:
+    answer = await awaitable
+    await asyncio.sleep(0.5)  # LiteLLM logs in tasks of its own
+    return answer
+
+
+def test_logger(ask: Any, logger: Any, logged: Any) -> None:
+    ask(litellm.completion)
+    assert logged() == {**ONE, "cost_usd_total": COST}
+
+
+def test_logger_asynchronous(ask: Any, logger: Any, logged: Any) -> None:
+    asyncio.run(then(ask(litellm.acompletion)))
+    assert logged() == {**ONE, "cost_usd_total": COST}
+
+
+def test_logger_stream(ask: Any, logger: Any, logged: Any) -> None:
+    assert len(list(ask(litellm.completion, **STREAM))) > 2
+    assert logged() == {**ONE, "cost_usd_total": COST}
+
+
+def test_logger_asynchronous_stream(ask: Any, logger: Any, logged: Any) -> None:
+    async def run() -> int:
+        count = len([chunk async for chunk in await ask(litellm.acompletion, **STREAM)])
+        await asyncio.sleep(0.5)
+        return count
+
+    assert asyncio.run(run()) > 2
+    assert logged() == {**ONE, "cost_usd_total": COST}
+
+
+def test_logger_of_anthropic(ask: Any, logger: Any, logged: Any) -> None:
+    ask(litellm.completion, "anthropic/claude-sonnet-4-5")
+    seen = logged()
+    assert (seen["token_usage_total cache_read"], seen["token_usage_total cache_write"]) == (1024, 512)
+    assert (seen["tokens_total"], seen["token_usage_total input"]) == (1746, 176)
+    assert seen["cost_usd_total"] > 0
+
+
+def test_logger_of_a_model_without_a_price(ask: Any, logger: Any, logged: Any) -> None:
+    ask(litellm.completion, "openai/nobody-knows-me")
+    assert logged() == ONE  # no cost_usd_total: unknown, not 0
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_logger_of_failures(ask: Any, logger: Any, logged: Any, asynchronous: bool) -> None:
+    async def run() -> None:
+        try:
+            await ask(litellm.acompletion, "openai/boom-429")
+        finally:
+            await asyncio.sleep(0.5)
+
+    with pytest.raises(litellm.RateLimitError):
+        asyncio.run(run()) if asynchronous else ask(litellm.completion, "openai/boom-429")
+    seen = logged()
+    seen.pop("cost_usd_total", None)
+    assert seen == {"calls_total error": 1, "errors_total RateLimitError": 1}
+
+
+@pytest.mark.parametrize(
+    ("metadata", "agent"),
+    [
+        ({"agent_name": "Own"}, "Own"),
+        ({"requester_metadata": {"agent_name": "Requester"}}, "Requester"),
+        ({"spend_logs_metadata": {"agent_name": "Spend"}}, "Spend"),
+        ({"tags": ["prod", "agent:Tagged"]}, "Tagged"),
+        ({"user_api_key_alias": "Key"}, "Key"),
+        ({}, "A"),
+    ],
+)
+def test_logger_finds_the_agent(ask: Any, logger: Any, logged: Any, exporter: Any, metadata: Any, agent: str) -> None:
+    ask(litellm.completion, metadata=metadata)
+    logged()
+    assert list(exporter.summary()["agents"]) == [agent]
+
+
+def test_logger_of_a_call_that_succeeds_at_the_second_attempt(ask: Any, logger: Any, logged: Any, models: Any) -> None:
+    router = litellm.Router(
+        model_list=[
+            {
+                "model_name": name,
+                "litellm_params": {"model": f"openai/{model}", "api_base": models.url + "/v1", "api_key": "k"},
+            }
+            for name, model in (("first", "boom-500"), ("second", "gpt-4o-mini"))
+        ],
+        fallbacks=[{"first": ["second"]}],
+        num_retries=0,
+    )
+    router.completion(model="first", messages=[{"role": "user", "content": "hi"}])
+    seen = logged()
+    assert (seen["calls_total success"], seen["calls_total error"]) == (1, 1)
+
+
+def test_decorator(ask: Any, monitor: Any, counted: Any) -> None:
+    ask(monitor.monitor_llm_call("A", "openai", "gpt-4o-mini")(litellm.completion))
+    assert counted() == ONE
+
+
+def test_decorator_stream(ask: Any, monitor: Any, counted: Any) -> None:
+    stream = ask(monitor.monitor_llm_call("A", "openai", "gpt-4o-mini")(litellm.completion), **STREAM)
+    assert isinstance(stream, litellm.CustomStreamWrapper)
+    assert len(list(stream)) > 2
+    assert counted() == ONE
+
+
+def test_decorator_asynchronous_stream(ask: Any, monitor: Any, counted: Any) -> None:
+    async def run() -> int:
+        stream = await ask(monitor.monitor_llm_call("A", "openai", "gpt-4o-mini")(litellm.acompletion), **STREAM)
+        return len([chunk async for chunk in stream])
+
+    assert asyncio.run(run()) > 2
+    assert counted() == ONE
+
+
+def test_decorator_errors(ask: Any, monitor: Any, counted: Any) -> None:
+    with pytest.raises(litellm.RateLimitError):
+        ask(monitor.monitor_llm_call("A", "openai", "boom")(litellm.completion), "openai/boom-429")
+    assert counted() == {"calls_total rate_limited": 1, "errors_total RateLimitError": 1}

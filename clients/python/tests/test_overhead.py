@@ -1,0 +1,96 @@
+"""What recording costs the calling thread, beside what the usual way costs: ten updates with prometheus_client."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from typing import Any, Callable
+
+import pytest
+from conftest import ScriptedServer
+
+from llm_exporter import LLMCallMetrics
+
+prometheus_client = pytest.importorskip("prometheus_client")
+pytestmark = pytest.mark.benchmark
+
+CALLS = 5000
+
+
+def median_and_p99_us(call: Callable[[], Any]) -> tuple[float, float]:
+    """Over `CALLS` calls, some two thousand a second: many times an agent's pace, with the sender at work meanwhile."""
+    times = []
+    for _ in range(CALLS):
+        began = time.perf_counter_ns()
+        call()
+        times.append(time.perf_counter_ns() - began)
+        time.sleep(0.0002)
+    times.sort()
+    return statistics.median(times) / 1000, times[len(times) * 99 // 100] / 1000
+
+
+def ten_updates() -> Callable[[], None]:
+    registry = prometheus_client.CollectorRegistry()
+    names = ("agent_name", "provider", "model")
+    labels = ("A", "openai", "gpt-4o-mini")
+    calls = prometheus_client.Counter("calls", "-", (*names, "status"), registry=registry)
+    tokens = prometheus_client.Counter("tokens", "-", names, registry=registry)
+    cost = prometheus_client.Counter("cost", "-", names, registry=registry)
+    resident = prometheus_client.Gauge("rss", "-", ("agent_name",), registry=registry)
+    available = prometheus_client.Gauge("available", "-", registry=registry)
+    active = prometheus_client.Gauge("active", "-", ("agent_name",), registry=registry)
+    latency = prometheus_client.Histogram("latency", "-", names, registry=registry)
+    api_latency = prometheus_client.Histogram("api_latency", "-", names[:2], registry=registry)
+    last_input = prometheus_client.Gauge("last_input", "-", names, registry=registry)
+    last_output = prometheus_client.Gauge("last_output", "-", names, registry=registry)
+
+    def update() -> None:
+        calls.labels(*labels, "success").inc()
+        tokens.labels(*labels).inc(536)
+        cost.labels(*labels).inc(0.0002766)
+        resident.labels("A").set(120.5)
+        available.set(4000.0)
+        active.labels("A").dec()
+        latency.labels(*labels).observe(0.15)
+        api_latency.labels(*labels[:2]).observe(0.12)
+        last_input.labels(*labels).set(100)
+        last_output.labels(*labels).set(436)
+
+    return update
+
+
+@pytest.mark.parametrize("state", ["answers", "hangs", "is not there"])
+def test_recording_takes_less_than_ten_updates_whatever_the_exporter_does(
+    server: ScriptedServer, hung_url: str, closed_url: str, new_monitor: Any, state: str, capsys: Any
+) -> None:
+    url = {"answers": server.url, "hangs": hung_url, "is not there": closed_url}[state]
+    monitor = new_monitor(url)
+
+    def metrics() -> LLMCallMetrics:
+        return LLMCallMetrics(
+            "A",
+            "openai",
+            "gpt-4o-mini",
+            input_tokens=100,
+            output_tokens=436,
+            cost_usd=0.0002766,
+            latency_ms=150.0,
+            api_latency_ms=120.0,
+            memory_rss_mb=120.5,
+            memory_available_mb=4000.0,
+        )
+
+    made = metrics()
+    recording = median_and_p99_us(lambda: monitor.record_metric(made))
+    making_too = median_and_p99_us(lambda: monitor.record_metric(metrics()))
+    updates = median_and_p99_us(ten_updates())
+    with capsys.disabled():
+        print(f"\n  the exporter {state}: microseconds on the calling thread, median (99%)")
+        for name, (median, p99) in (
+            ("record_metric", recording),
+            ("making the LLMCallMetrics as well", making_too),
+            ("ten prometheus_client updates", updates),
+        ):
+            print(f"    {name:34}{median:6.2f} ({p99:.1f})")
+    assert recording[0] < 10
+    assert making_too[0] < updates[0]
