@@ -74,6 +74,13 @@ crash-test: test-packages build ## Kills the exporter 200 times, and tries all c
 		scripts/step crash-test .build-venv/bin/python -m pytest --color=no -q --timeout=3600 \
 		Tests/EndToEnd/test_crash.py Tests/EndToEnd/test_power_cut.py Tests/EndToEnd/test_storage_faults.py
 
+.PHONY: test-clients
+test-clients: test-packages build ## Runs the tests of the Python client, on the release
+	@test -x .build-venv-client/bin/pytest || (python3 -m venv .build-venv-client && \
+		.build-venv-client/bin/python -m pip install --quiet --disable-pip-version-check --no-input -e 'clients/python[test]')
+	@cd clients/python && LLM_EXPORTER_BIN=$(CURDIR)/$(BINARY) $(CURDIR)/scripts/step clients \
+		$(CURDIR)/.build-venv-client/bin/python -m pytest --color=no -q
+
 .PHONY: bench
 bench: test-packages build ## Measures the exporter beside libmicrohttpd and its peers, into BENCHMARKS.md (QUICK=1: 3 minutes)
 	@scripts/install-packages bench
@@ -87,7 +94,7 @@ bench-micro: build ## Counts the instructions of decoding, folding, committing a
 
 .PHONY: clean
 clean: ## Removes what was built (never the records in data)
-	@rm -rf .build .build-venv .build-venv-litellm .build-venv-bench .build-bench .build-logs .build-thread .build-address
+	@rm -rf .build .build-venv .build-venv-litellm .build-venv-bench .build-venv-client .build-bench .build-logs .build-thread .build-address
 
 .PHONY: build-packages
 build-packages:
