@@ -1,74 +1,20 @@
-"""What the tests talk to: the real exporter, and a server that does what a test tells it to."""
+"""Fixtures of all tests."""
 
 from __future__ import annotations
 
-import http.server
-import json
 import logging
 import os
-import re
 import shutil
 import socket
-import ssl
 import subprocess
-import sys
-import threading
-import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Callable, Optional
+from typing import Any, Callable
 
 import pytest
+from peers import PYTHON, Exporter, ScriptedServer
 
 from llm_exporter import LLMMonitor
-
-
-class Exporter:
-    """The real one, on a port that it keeps over restarts."""
-
-    def __init__(self, program: str, folder: Optional[Path] = None, *flags: str) -> None:
-        self._program = program
-        self._storage = ["--storage.path", str(folder)] if folder else ["--storage.memory"]
-        self._flags = flags
-        self._process: Optional[subprocess.Popen[str]] = None
-        self.port = 0
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    def start(self) -> Exporter:
-        command = [self._program, "--web.listen-address", f"127.0.0.1:{self.port}", *self._storage, *self._flags]
-        self._process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-        assert self._process.stderr is not None
-        log = []
-        for line in self._process.stderr:
-            log.append(line)
-            if match := re.search(r'"?Listening on"? address=\S+:(\d+)', line):
-                self.port = int(match[1])
-                threading.Thread(target=self._process.stderr.read, daemon=True).start()
-                return self
-        raise AssertionError("the exporter did not start:\n" + "".join(log))
-
-    def kill(self) -> None:
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            self._process = None
-
-    def summary(self) -> dict[str, Any]:
-        with urllib.request.urlopen(self.url + "/summary", timeout=10) as answer:
-            return json.load(answer)
-
-    def calls(self, agent_name: str) -> int:
-        return self.summary()["agents"].get(agent_name, {}).get("calls", 0)
-
-    def samples(self) -> dict[str, float]:
-        """Every sample of a scrape by its series, as the text has it."""
-        with urllib.request.urlopen(self.url + "/metrics", timeout=10) as answer:
-            lines = answer.read().decode().splitlines()
-        return {name: float(value) for name, _, value in (x.rpartition(" ") for x in lines if x and x[0] != "#")}
 
 
 @pytest.fixture(scope="session")
@@ -94,91 +40,6 @@ def durable_exporter(exporter_program: str, tmp_path: Path) -> Iterator[Exporter
     exporter = Exporter(exporter_program, tmp_path / "storage").start()
     yield exporter
     exporter.kill()
-
-
-class Request:
-    """What the scripted server was sent."""
-
-    def __init__(self, handler: http.server.BaseHTTPRequestHandler, body: bytes) -> None:
-        self.method, self.path, self.headers, self.body = handler.command, handler.path, handler.headers, body
-        self.at = time.monotonic()
-
-    @property
-    def records(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.body.splitlines()]
-
-
-Reply = Callable[[Request], Any]
-
-
-class ScriptedServer:
-    """An HTTP server whose answers are a list of functions, used up one by one; `accept` when none is left.
-
-    A reply returns (status, headers, body), or None to close the connection without an answer.
-    """
-
-    def __init__(self, certificate: Optional[Path] = None) -> None:
-        self.requests: list[Request] = []
-        self.script: list[Reply] = []
-        self.connections = 0
-        scripted = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def setup(self) -> None:
-                scripted.connections += 1
-                super().setup()
-
-            def handle_any(self) -> None:
-                request = Request(self, self.rfile.read(int(self.headers.get("Content-Length", 0))))
-                scripted.requests.append(request)
-                answer = (scripted.script.pop(0) if scripted.script else accept)(request)
-                if answer is None:
-                    self.close_connection = True
-                    return
-                status, headers, body = answer
-                self.send_response(status)
-                for name, value in {"Content-Length": str(len(body)), **headers}.items():
-                    self.send_header(name, value)
-                self.end_headers()
-                self.wfile.write(body)
-
-            do_POST = do_GET = handle_any
-
-            def log_message(self, *_: Any) -> None:
-                pass
-
-        class Server(http.server.ThreadingHTTPServer):
-            daemon_threads = True
-
-            def handle_error(self, *_: Any) -> None:
-                pass
-
-        self._server = Server(("127.0.0.1", 0), Handler)
-        if certificate is not None:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(str(certificate))
-            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
-        self.url = f"http{'s' if certificate else ''}://127.0.0.1:{self._server.server_address[1]}"
-        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
-
-    @property
-    def records(self) -> list[dict[str, Any]]:
-        return [record for request in self.requests for record in request.records]
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-
-
-def accept(request: Request) -> Any:
-    reply = {"accepted": len(request.records), "duplicates": 0, "rejected": 0, "errors": []}
-    return 200, {}, json.dumps(reply).encode()
-
-
-def answering(status: int, headers: Optional[dict[str, str]] = None, body: bytes = b"{}") -> Reply:
-    return lambda _: (status, headers or {}, body)
 
 
 @pytest.fixture
@@ -254,7 +115,7 @@ def run_script() -> Callable[..., subprocess.CompletedProcess[str]]:
 
     def run(source: str, *arguments: str, timeout: float = 30.0, **environment: str) -> Any:
         return subprocess.run(
-            [sys.executable, "-c", source, *arguments],
+            [*PYTHON, "-c", source, *arguments],
             capture_output=True,
             text=True,
             timeout=timeout,
@@ -262,11 +123,3 @@ def run_script() -> Callable[..., subprocess.CompletedProcess[str]]:
         )
 
     return run
-
-
-def eventually(condition: Callable[[], Any], timeout: float = 10.0) -> Any:
-    deadline = time.monotonic() + timeout
-    while not (value := condition()):
-        assert time.monotonic() < deadline, "it did not come to pass in time"
-        time.sleep(0.02)
-    return value

@@ -7,14 +7,13 @@ import os
 import random
 import signal
 import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Exporter, eventually
+from peers import PYTHON, Exporter, eventually
 
 from llm_exporter import LLMCallMetrics, LLMMonitor
 
@@ -75,7 +74,7 @@ def test_an_exit_while_the_exporter_restarts_waits_for_it(exporter: Exporter, ru
         exporter.start()
 
     source = PRELUDE + "record(); monitor.flush(); print('up', flush=True); time.sleep(0.3); record(10)"
-    process = subprocess.Popen([sys.executable, "-c", source, exporter.url], stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen([*PYTHON, "-c", source, exporter.url], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None and process.stdout.readline() == "up\n"
     exporter.kill()
     threading.Thread(target=restart).start()
@@ -165,7 +164,7 @@ if __name__ == "__main__":
     assert [worker.exitcode for worker in workers] == [0, 0, 0]
 """
     )
-    ran = subprocess.run([sys.executable, str(script), exporter.url], capture_output=True, text=True, timeout=40)
+    ran = subprocess.run([*PYTHON, str(script), exporter.url], capture_output=True, text=True, timeout=40)
     assert (ran.returncode, ran.stderr) == (0, "")
     assert exporter.calls("A") == 150
 
@@ -207,7 +206,7 @@ gc.collect()
 """
     )
     process = subprocess.Popen(
-        [sys.executable, "-c", source, exporter.url],
+        [*PYTHON, "-c", source, exporter.url],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -242,7 +241,7 @@ print(json.dumps(vars(counted)))
 
 
 def start_load(exporter: Exporter, count: int, close_timeout: float, **environment: str) -> Any:
-    arguments = [sys.executable, "-c", LOAD, exporter.url, str(count), "0.001", str(close_timeout)]
+    arguments = [*PYTHON, "-c", LOAD, exporter.url, str(count), "0.001", str(close_timeout)]
     return subprocess.Popen(
         arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, **environment}
     )
@@ -328,7 +327,7 @@ while True:
     for round_ in range(4):
         environment = {**os.environ, "LLM_EXPORTER_SPOOL_DIR": folder}
         process = subprocess.Popen(
-            [sys.executable, "-c", source, exporter.url],
+            [*PYTHON, "-c", source, exporter.url],
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from conftest import Exporter
+from peers import Exporter
 
 from llm_exporter import LLMCallMetrics
 from llm_exporter.record import START_PREFIX, Ids, encode, snapshot, weight

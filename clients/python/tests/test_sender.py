@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import ScriptedServer, accept, answering, eventually
+from peers import ScriptedServer, accept, answering, eventually
 
 from llm_exporter import LLMCallMetrics, LLMMonitor, Statistics, default_monitor, monitor_llm_call
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import ScriptedServer, accept, eventually
+from peers import ScriptedServer, accept, eventually
 
 from llm_exporter import LLMCallMetrics, Statistics
 from llm_exporter.backlog import Batch

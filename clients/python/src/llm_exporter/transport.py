@@ -20,6 +20,7 @@ __all__ = ["Answer", "Transport", "Unanswered", "header_value"]
 # so an older one is not tried.
 _REUSE_SECONDS = 15.0
 _MAX_ANSWER_BYTES = 64 << 20
+_READ_BYTES = 64 << 10
 _PROXY_VARIABLES = ("http_proxy", "https_proxy", "all_proxy")
 _abandoned: list[http.client.HTTPConnection] = []
 
@@ -166,15 +167,18 @@ class Transport:
             if connection.sock is None:
                 raise
         response = connection.getresponse()
-        answer = response.read(_MAX_ANSWER_BYTES + 1)
-        if len(answer) > _MAX_ANSWER_BYTES:
-            raise ValueError(f"the answer is longer than {_MAX_ANSWER_BYTES} bytes")
+        answer = bytearray()
+        # In parts: CPython 3.9 allocates, and clears, whatever read() is asked for.
+        while part := response.read(_READ_BYTES):
+            answer += part
+            if len(answer) > _MAX_ANSWER_BYTES:
+                raise ValueError(f"the answer is longer than {_MAX_ANSWER_BYTES} bytes")
         if response.will_close:
             self.forget()
         self._used_at = time.monotonic()
         return Answer(
             response.status,
-            answer,
+            bytes(answer),
             _retry_after(response.getheader("Retry-After")),
             response.getheader("Location"),
         )
