@@ -75,10 +75,11 @@ crash-test: test-packages build ## Kills the exporter 200 times, and tries all c
 		Tests/EndToEnd/test_crash.py Tests/EndToEnd/test_power_cut.py Tests/EndToEnd/test_storage_faults.py
 
 .PHONY: bench
-bench: test-packages build ## Measures the exporter beside libmicrohttpd and its peers, into BENCHMARKS.md (QUICK=1: 3 minutes)
+bench: build ## Measures the exporter beside libmicrohttpd and its peers, into BENCHMARKS.md (QUICK=1: 3 minutes)
 	@scripts/install-packages bench
 	@scripts/python-environment bench
-	@LLM_EXPORTER_BIN=$(CURDIR)/$(BINARY) Benchmarks/bench.py $(if $(QUICK),--quick --output .build-logs/BENCHMARKS.md,--output BENCHMARKS.md)
+	@LLM_EXPORTER_BIN=$(CURDIR)/$(BINARY) Benchmarks/bench.py \
+		$(if $(QUICK),--quick --output .build-logs/BENCHMARKS.md,--output BENCHMARKS.md)
 
 .PHONY: bench-micro
 bench-micro: build ## Counts the instructions of decoding, folding, committing and rendering, against a baseline
