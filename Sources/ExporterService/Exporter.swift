@@ -120,7 +120,7 @@ package final class Exporter: Sendable {
     /// Takes no more records, answers what was taken, closes. Within 5 s; blocks.
     ///
     /// - Returns: whether that is done. Where a disk does not answer it is not: the process can only end, and whoever waits
-    ///   for an answer sees his connection close.
+    ///   for an answer sees his connection close. Nor is it where a commit is undecided, or the files are not in their place.
     @discardableResult
     package func stop() -> Bool {
         let deadline = ContinuousClock.now + Self.stopLimit
@@ -133,7 +133,7 @@ package final class Exporter: Sendable {
         let drained = ContinuousClock.now + Self.drainLimit
         while servers.contains(where: { $0.requestsInFlight > 0 }), ContinuousClock.now < drained { usleep(2000) }
         // All that is in is answered before the servers stop, so that none of them waits for an answer.
-        service.ledger.close(within: Self.closeLimit)
+        let isClosed = service.ledger.close(within: Self.closeLimit)
         let done = DispatchSemaphore(value: 0)
         DispatchQueue.global().async {
             for server in servers { server.stop() }
@@ -141,12 +141,14 @@ package final class Exporter: Sendable {
         }
         let rest = max(.zero, deadline - .now)
         let isDone = done.wait(timeout: .now() + .microseconds(Int(rest.wholeMicroseconds))) == .success
-        if let obstacle = service.ledger.obstacle, service.ledger.isUnsettled {
+        if let obstacle = service.ledger.trouble {
             log.error(
-                "Stopped with a commit that is not settled: the next start finds out",
+                service.ledger.isUnsettled
+                    ? "Stopped with a commit that is not settled: the next start finds out"
+                    : "Stopped while the storage failed; what was acknowledged is on it",
                 metadata: ["reason": "\(obstacle)"])
         }
-        return isDone
+        return isDone && isClosed
     }
 }
 

@@ -11,12 +11,13 @@ package final class Ledger: Sendable {
     private let mailbox = Locked(Mailbox())
     private let book: QueueConfined<Book>
     private let clock: Clock
+    private let timeOfDay: Clock
     private let settings: Settings
     private let observer: any LedgerObserver
     private let isDurable: Bool
     private let watch = Locked<Ticker?>(nil)
 
-    /// A clock that never steps back or ahead while the program runs; a parameter, so that tests can turn it.
+    /// A parameter, so that tests can turn it.
     package typealias Clock = @Sendable () -> Instant
 
     package struct Settings: Sendable {
@@ -40,14 +41,18 @@ package final class Ledger: Sendable {
         }
     }
 
+    /// - Parameters:
+    ///   - clock: never steps back or ahead while the program runs.
+    ///   - timeOfDay: goes with the system's clock, for what the next process reads; `nil` where both are the same.
     package init(
         state: LedgerState, storage: sending any Storage, settings: Settings, clock: @escaping Clock,
-        observer: any LedgerObserver
+        timeOfDay: Clock? = nil, observer: any LedgerObserver
     ) {
         isDurable = storage.isDurable
         book = QueueConfined(Book(state: state, storage: storage), label: "llm-exporter.ledger")
         self.settings = settings
         self.clock = clock
+        self.timeOfDay = timeOfDay ?? clock
         self.observer = observer
         watch.withLock { $0 = Ticker(every: .seconds(1)) { [weak self] in self?.lookAfterWhoWaits() } }
     }
@@ -82,11 +87,14 @@ package final class Ledger: Sendable {
     /// What keeps the ledger from committing now, for people; `nil` when nothing does.
     package var obstacle: String? {
         mailbox.withLock { mailbox in
-            if let trouble = mailbox.trouble { return trouble }
+            if let trouble = mailbox.trouble { return trouble.description }
             if mailbox.isStalled(settings.patience) { return Self.stalled }
             return mailbox.isClosed ? "the exporter is stopping" : nil
         }
     }
+
+    /// What the storage said when it last refused; `nil` where it did not.
+    package var trouble: String? { mailbox.withLock { $0.trouble?.description } }
 
     /// Whether a commit is undecided.
     package var isUnsettled: Bool { mailbox.withLock { $0.isBlocked } }
@@ -126,18 +134,24 @@ package final class Ledger: Sendable {
 
     /// Commits and answers what waits, refuses what comes later, and closes the storage. Returns when that is done, or at
     /// the deadline: a disk that does not answer must not keep the program from ending.
-    package func close(within limit: Duration) {
+    ///
+    /// - Returns: whether it is done, and all that was committed, and nothing else, is where the next start finds it.
+    @discardableResult
+    package func close(within limit: Duration) -> Bool {
         let done = DispatchSemaphore(value: 0)
+        let isClean = Locked(false)
         book.schedule { book in
             self.empty(into: &book)
             self.mailbox.withLock { $0.isClosed = true }
             // What came in between.
             self.empty(into: &book)
             book.isClosed = true
-            self.whileTheDiskWorks(&book) { $0.close() }
+            let isDone = self.whileTheDiskWorks(&book) { $0.close() }
+            isClean.withLock { $0 = isDone }
             done.signal()
         }
         _ = done.wait(timeout: .now() + .milliseconds(Int(limit.wholeMilliseconds)))
+        return isClean.withLock { $0 }
     }
 
     // MARK: The mailbox
@@ -152,7 +166,7 @@ package final class Ledger: Sendable {
         /// Scrapes that wait for what the disk works on, for as long as it is quick.
         var held: [@Sendable (LedgerSnapshot) -> Void] = []
         var commitBegan: ContinuousClock.Instant?
-        var trouble: String?
+        var trouble: StoreError?
         /// Whether an undecided commit keeps all others from being tried.
         var isBlocked = false
         var isClosed = false
@@ -222,7 +236,7 @@ package final class Ledger: Sendable {
 
     private func admission(to mailbox: Mailbox) -> LedgerRefusal? {
         if mailbox.isClosed { return .closed }
-        if mailbox.isBlocked, let trouble = mailbox.trouble { return .storageFailed(trouble) }
+        if mailbox.isBlocked, let trouble = mailbox.trouble { return LedgerRefusal(trouble) }
         if mailbox.isStalled(settings.patience) { return .storageFailed(Self.stalled) }
         return mailbox.waitingBytes >= settings.waitingBytesLimit ? .overloaded : nil
     }
@@ -325,7 +339,14 @@ package final class Ledger: Sendable {
         let bytes = work.submissions.reduce(0) { $0 + $1.cost }
         if bytes > 0 { mailbox.withLock { $0.waitingBytes -= bytes } }
         for (submission, verdict) in zip(work.submissions, verdicts) {
-            submission.reply(refusal.map { .failure($0) } ?? verdict)
+            guard let refusal else {
+                submission.reply(verdict)
+                continue
+            }
+            // Others, or a lease that ended, needed the commit: what only repeats what is on disk does not.
+            var own = Delta()
+            let alone = fold(submission.events, into: &own, onto: book.state, now: now)
+            submission.reply(own.isEmpty ? alone : .failure(refusal))
         }
         for reply in work.resets {
             var state = book.state
@@ -354,7 +375,7 @@ package final class Ledger: Sendable {
 
     /// - Returns: `nil` once the delta is durable and merged.
     private func commit(_ delta: Delta, on book: inout Book, records: Int) -> LedgerRefusal? {
-        let revision = Revision(of: delta, onto: book.state, now: book.now)
+        let revision = Revision(of: delta, onto: book.state, now: book.now, timeOfDay: timeOfDay())
         let began = ContinuousClock.now
         if let refusal = perform(.revision(revision), on: &book) { return refusal }
         observer.committed(records: records, overflowRecords: delta.overflowRecords, in: .now - began)
@@ -375,7 +396,7 @@ package final class Ledger: Sendable {
 
     /// Commits a step and makes it part of the state, or neither.
     private func perform(_ step: Step, on book: inout Book) -> LedgerRefusal? {
-        if let trouble = mailbox.withLock({ $0.isBlocked ? $0.trouble : nil }) { return .storageFailed(trouble) }
+        if let trouble = mailbox.withLock({ $0.isBlocked ? $0.trouble : nil }) { return LedgerRefusal(trouble) }
         if book.isClosed { return .closed }
         let outcome = whileTheDiskWorks(&book) { storage in
             switch step {
@@ -390,7 +411,7 @@ package final class Ledger: Sendable {
             return nil
         case .refused(let error):
             failed(error, blocks: false, &book)
-            return error.kind == .full ? .storageFull(error.description) : .storageFailed(error.description)
+            return LedgerRefusal(error)
         case .undecided(let error):
             book.undecided = step
             failed(error, blocks: true, &book)
@@ -430,7 +451,7 @@ package final class Ledger: Sendable {
     private func failed(_ error: StoreError, blocks: Bool, _ book: inout Book) {
         let isNew = mailbox.withLock { mailbox in
             defer {
-                mailbox.trouble = error.description
+                mailbox.trouble = error
                 mailbox.isBlocked = blocks
             }
             return mailbox.trouble == nil || mailbox.isBlocked != blocks
@@ -528,6 +549,10 @@ package enum LedgerRefusal: Error, Sendable, Equatable {
     case outcomeUnknown
     /// The ledger takes no more.
     case closed
+
+    fileprivate init(_ error: StoreError) {
+        self = error.kind == .full ? .storageFull(error.description) : .storageFailed(error.description)
+    }
 }
 
 /// What the ledger tells of its own work; called on its queue.

@@ -23,7 +23,7 @@ final class Service: Sendable {
     /// Of bodies that wait for it.
     let decodingBytes = Atomic(0)
 
-    /// - Parameter clock: the time of day, for exemplars.
+    /// - Parameter clock: the time of day, for exemplars and for what is stored.
     init(
         settings: ExporterSettings, log: Logger, state: LedgerState, storage: sending any Storage,
         clock: @escaping Ledger.Clock, ledgerClock: @escaping Ledger.Clock
@@ -35,7 +35,7 @@ final class Service: Sendable {
         self.metrics = metrics
         ledger = Ledger(
             state: state, storage: storage, settings: Ledger.Settings(lease: settings.activeCallLease),
-            clock: ledgerClock, observer: Observer(metrics: metrics, log: log))
+            clock: ledgerClock, timeOfDay: clock, observer: Observer(metrics: metrics, log: log))
         routes = Dictionary(
             uniqueKeysWithValues: Route.allCases.filter { $0 != .unknown }
                 .map { ($0.path(telemetry: settings.telemetryPath), $0) })

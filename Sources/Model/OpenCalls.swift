@@ -13,6 +13,10 @@ package struct OpenCall: Sendable, Equatable {
         self.agentName = agentName
         self.begun = begun
     }
+
+    package func begun(at time: Instant) -> OpenCall {
+        OpenCall(number: number, id: id, agentName: agentName, begun: time)
+    }
 }
 
 /// Calls that have begun and neither ended nor expired.

@@ -4,6 +4,9 @@
 /// The store writes these very values and memory then shows them, so the two cannot differ.
 package struct Revision: Sendable {
     package let now: Instant
+    /// What a store writes beside ids and calls: the next process counts from another start, and has the time of day alone
+    /// in common with this one.
+    package let timeOfDay: Instant
     package private(set) var agents: [AgentSeries] = []
     package private(set) var calls: [CallSeries] = []
     package private(set) var endpoints: [EndpointSeries] = []
@@ -19,8 +22,10 @@ package struct Revision: Sendable {
     /// - Parameters:
     ///   - delta: folded against `state`.
     ///   - now: the time of the batch.
-    package init(of delta: Delta, onto state: LedgerState, now: Instant) {
+    ///   - timeOfDay: the same by the system's clock, which may have been set; `nil` where they are the same.
+    package init(of delta: Delta, onto state: LedgerState, now: Instant, timeOfDay: Instant? = nil) {
         self.now = now
+        self.timeOfDay = timeOfDay ?? now
         let registry = state.registry
         var numbers = Numbers(registry)
         memoryAvailableMegabytes = delta.memoryAvailableMegabytes ?? registry.memoryAvailableMegabytes

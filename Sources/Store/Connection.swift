@@ -44,7 +44,9 @@ extension StoreError {
         case writing
         /// To be read beside the process that writes it; creates no file.
         case readingBeside
-        /// To be read, by nobody else; the index of the WAL stays in memory and the WAL as it is.
+        /// To be read while the caller sees to it that nobody writes: a recovery of its own, from the files alone. No lock, so
+        /// that readers do not matter, no index of the WAL but in memory, no file made or changed. Closing it takes all locks
+        /// that this process has on the database, so it is for a process that has it open nowhere else.
         case readingAlone
         /// To be read where there is no WAL and nobody writes.
         case readingClosed
@@ -58,7 +60,8 @@ extension StoreError {
     init(_ path: String, _ mode: Mode) throws(StoreError) {
         let (query, flags) =
             switch mode {
-            case .writing, .readingAlone: ("", SQLITE_OPEN_READWRITE)
+            case .writing: ("", SQLITE_OPEN_READWRITE)
+            case .readingAlone: ("?mode=ro&vfs=unix-none", SQLITE_OPEN_READONLY)
             case .readingBeside: ("?mode=ro&readonly_shm=1", SQLITE_OPEN_READONLY)
             case .readingClosed: ("?mode=ro&immutable=1", SQLITE_OPEN_READONLY)
             case .creating: ("", SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE)
@@ -135,17 +138,44 @@ extension StoreError {
         return statement
     }
 
+    /// Ends a statement before the connection ends.
+    func discard(_ statement: Statement) {
+        statements.removeAll { $0 === statement }
+        statement.finalize()
+    }
+
     /// The first column of the first row.
     func value(_ sql: String) throws(StoreError) -> Value {
         let statement = try prepare(sql)
         // An open statement would keep its transaction open.
-        defer { statements.removeLast().finalize() }
+        defer { discard(statement) }
         return try statement.step() ? statement.value(0) : .null
     }
 
     /// Writes what the WAL holds into the database, as far as no reader needs it there, so that the WAL can begin anew.
-    func checkpoint() throws(StoreError) {
-        try check(unsafe sqlite3_wal_checkpoint_v2(handle, nil, SQLITE_CHECKPOINT_PASSIVE, nil, nil))
+    ///
+    /// - Returns: how many pages stay behind, for a reader.
+    func checkpoint() throws(StoreError) -> Int {
+        var pages: Int32 = 0
+        var written: Int32 = 0
+        try check(unsafe sqlite3_wal_checkpoint_v2(handle, nil, SQLITE_CHECKPOINT_PASSIVE, &pages, &written))
+        return Int(max(0, pages - written))
+    }
+
+    /// Whether it was opened for reading alone, asked for or not.
+    var isReadOnly: Bool { unsafe sqlite3_db_readonly(handle, "main") != 0 }
+
+    /// Where the last commit ends in the WAL, in bytes; exact while this connection holds the write lock.
+    func walEnd() throws(StoreError) -> Int64 {
+        var end: Int64 = 0
+        try check(unsafe csqlite_wal_end(handle, &end))
+        return end
+    }
+
+    /// Ends a transaction, where one is open; nothing of it is in the database then.
+    func rollBack() {
+        // Ends it also where it fails.
+        if unsafe sqlite3_get_autocommit(handle) == 0 { try? execute("ROLLBACK") }
     }
 
     /// Copies the whole database into another, which becomes its equal. Readers see one state; writers go on.

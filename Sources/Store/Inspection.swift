@@ -1,3 +1,4 @@
+private import Glibc
 internal import Model
 
 /// What commands do with a database that an exporter may be using: they make no file in its folder and change none.
@@ -22,19 +23,34 @@ package struct Inspection {
             throw StoreError(.failed, "there is no \(folder.database); name the folder with --storage.path")
         }
         self.folder = folder
-        var lock: FolderLock?
         do throws(StoreError) {
-            do throws(StoreError) {
-                lock = try FolderLock.take(folder, creates: false)
-                connection = try folder.openAlone()
-            } catch {
-                guard error.kind == .inUse else { throw error }
-                connection = try folder.openBeside()
-            }
+            (connection, lock) = try Self.open(folder)
         } catch {
             throw error.naming(folder.database)
         }
-        self.lock = lock
+    }
+
+    /// Alone, or beside an exporter; waits for one that is about to start or to stop.
+    private static func open(_ folder: StorageFolder) throws(StoreError) -> (Connection, FolderLock?) {
+        let deadline = ContinuousClock.now + .seconds(2)
+        while true {
+            var obstacle = StoreError(
+                .failed, "another program holds the folder and is about to start or to stop; try again")
+            do throws(StoreError) {
+                let lock = try FolderLock.take(folder, creates: false, patience: .zero)
+                return (try folder.openAlone(), lock)
+            } catch {
+                guard error.kind == .inUse else { throw error }
+            }
+            do throws(StoreError) {
+                if let connection = try folder.openBeside() { return (connection, nil) }
+            } catch {
+                // Its files may go between two looks at them.
+                obstacle = error
+            }
+            guard ContinuousClock.now < deadline else { throw obstacle }
+            usleep(50_000)
+        }
     }
 
     /// Reads every row, and compares it with its checksum, with the others, and with what was acknowledged.

@@ -11,16 +11,6 @@ extension StorageFolder {
         return stored
     }
 
-    /// Reads the head alone, by a recovery that looks at nothing but the files: no index of the WAL that another process
-    /// keeps in memory has a say.
-    func readHead() throws(StoreError) -> Head {
-        guard try Files.identity(of: database) != nil else { throw StoreError(.failed, "\(database) is not there") }
-        let connection = try openAlone()
-        defer { connection.close() }
-        try StoredState.checkVersion(connection)
-        return try StoredState.head(connection)
-    }
-
     /// - Throws: `damaged` where the database ends before the last batch that was acknowledged.
     func compare(_ acknowledged: Int64, with head: Head) throws(StoreError) {
         guard acknowledged > head.batch else { return }
@@ -30,29 +20,42 @@ extension StorageFolder {
         )
     }
 
+    /// For a folder that no exporter uses.
     func openAlone() throws(StoreError) -> Connection {
         try checkHeader()
         return try Connection(database, try Files.kind(of: wal) == .missing ? .readingClosed : .readingAlone)
     }
 
-    /// Beside the exporter that writes it, whose files must be there: SQLite would make those that are missing.
-    func openBeside() throws(StoreError) -> Connection {
-        for _ in 0..<20 {
-            if try Files.identity(of: wal) != nil, try Files.identity(of: shm) != nil {
-                try checkHeader()
-                return try Connection(database, .readingBeside)
-            }
-            usleep(100_000)
-        }
-        throw StoreError(.failed, "another program holds the folder and is about to start or to stop; try again")
+    /// Beside the exporter that writes it.
+    ///
+    /// - Returns: `nil` where its files are not there, as it is about to start or to stop: SQLite would make those that are
+    ///   missing.
+    func openBeside() throws(StoreError) -> Connection? {
+        guard try Files.identity(of: wal) != nil, try Files.identity(of: shm) != nil else { return nil }
+        try checkHeader()
+        let connection = try Connection(database, .readingBeside)
+        // Opens the WAL: from here on the exporter leaves it where it is.
+        _ = try connection.value("PRAGMA schema_version")
+        return connection
     }
 
-    /// - Throws: `damaged` where the file does not begin as a database (SQLite, "Database File Format", section 1.3).
+    /// - Throws: `damaged` where the file does not begin as a database (SQLite, "Database File Format", section 1.3), `failed`
+    ///   where it cannot be read, which says nothing of what it holds.
     ///
     /// SQLite takes an empty file for a new database, and removes the WAL beside it.
     func checkHeader() throws(StoreError) {
-        guard Files.text(of: database, limit: 16) == "SQLite format 3\0", Files.size(of: database) >= 512 else {
-            throw StoreError(.damaged, "it does not begin as a database, or cannot be read")
+        let beginning: [UInt8]
+        do throws(StoreError) {
+            beginning = try Files.beginning(of: database, bytes: 20)
+        } catch {
+            throw StoreError(error.kind, "\(error.description); this user must be able to read it")
+        }
+        // Behind the name and the size of a page: the versions of the format, to write and to read it. SQLite takes a later one
+        // for a database that it may only read.
+        guard beginning.starts(with: Array("SQLite format 3\0".utf8)), beginning.dropFirst(18).allSatisfy({ $0 <= 2 }),
+            Files.size(of: database) >= 512
+        else {
+            throw StoreError(.damaged, "it does not begin as a database")
         }
     }
 

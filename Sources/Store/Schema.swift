@@ -114,7 +114,8 @@ struct TableReader<Content: Row> {
         let columns = ["number", "checksum"] + Content.columns
         let statement = try connection.prepare(
             "SELECT \(columns.joined(separator: ", ")) FROM \(Content.table) ORDER BY number")
-        defer { statement.reset() }
+        // An exporter that cannot commit reads the head again and again.
+        defer { connection.discard(statement) }
         while try statement.step() {
             guard case .integer(let number) = statement.value(0), case .integer(let stored) = statement.value(1) else {
                 throw StoreError(.damaged, "table \(Content.table): a row without a number")

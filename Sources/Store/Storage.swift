@@ -29,8 +29,11 @@ package protocol Storage {
     /// Does that work.
     func tidy() throws(StoreError)
 
-    /// Leaves all in the database file. Nothing can be committed afterwards.
-    func close()
+    /// Leaves all in the folder. Nothing can be committed afterwards.
+    ///
+    /// - Returns: whether all that was committed is there, and nothing else.
+    @discardableResult
+    func close() -> Bool
 }
 
 package enum CommitOutcome: Sendable {
@@ -50,5 +53,5 @@ package final class MemoryStorage: Storage {
     package func settle() -> CommitOutcome { .committed }
     package var isUntidy: Bool { false }
     package func tidy() {}
-    package func close() {}
+    package func close() -> Bool { true }
 }

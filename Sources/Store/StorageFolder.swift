@@ -1,3 +1,4 @@
+private import CSQLite
 private import CXXHash
 private import Glibc
 
@@ -58,32 +59,57 @@ final class FolderLock {
         self.descriptor = descriptor
     }
 
-    /// Takes the lock, at once or not at all.
+    /// How long a start waits for those who only read.
+    private static let patience: Duration = .seconds(5)
+
+    /// Takes the lock; waits for those who only read, but not for another exporter.
     ///
     /// - Parameter creates: whether a missing lock file is made, and the lock is exclusive.
     /// - Returns: `nil` where it is missing and not made: then nobody can hold it.
-    static func take(_ folder: StorageFolder, creates: Bool) throws(StoreError) -> FolderLock? {
-        // Read-only where nothing may be written: `flock` does not ask for more.
-        let descriptor = unsafe open(folder.lock, (creates ? O_RDWR | O_CREAT : O_RDONLY) | O_CLOEXEC, 0o600)
-        guard descriptor >= 0 else {
-            if !creates, errno == ENOENT { return nil }
-            throw .system(
-                "cannot open \(folder.lock); --storage.path must be a folder that this user may \(creates ? "write to" : "read")",
-                errno: errno)
-        }
-        // Those who only read do not keep each other out.
-        guard flock(descriptor, (creates ? LOCK_EX : LOCK_SH) | LOCK_NB) == 0 else {
+    static func take(_ folder: StorageFolder, creates: Bool, patience: Duration = patience) throws(StoreError)
+        -> FolderLock?
+    {
+        let deadline = ContinuousClock.now + patience
+        while true {
+            // Read-only where nothing may be written: `flock` does not ask for more.
+            let descriptor = unsafe open(folder.lock, (creates ? O_RDWR | O_CREAT : O_RDONLY) | O_CLOEXEC, 0o600)
+            guard descriptor >= 0 else {
+                if !creates, errno == ENOENT { return nil }
+                throw .system(
+                    "cannot open \(folder.lock); --storage.path must be a folder that this user may \(creates ? "write to" : "read")",
+                    errno: errno)
+            }
+            // Those who only read do not keep each other out.
+            if flock(descriptor, (creates ? LOCK_EX : LOCK_SH) | LOCK_NB) == 0 {
+                let lock = FolderLock(descriptor: descriptor)
+                // Replaced just now: then another may hold the one that is there.
+                guard (try? lock.check(folder)) != nil else { continue }
+                if creates { lock.write(holder: "\(getpid())\n") }
+                return lock
+            }
             let error = errno
             let holder = holder(descriptor)
+            let isShared = flock(descriptor, LOCK_SH | LOCK_NB) == 0
             close(descriptor)
             guard error == EWOULDBLOCK else { throw .system("cannot lock \(folder.lock)", errno: error) }
-            throw StoreError(
-                .inUse,
-                "\(folder.path) is in use by \(holder); stop it first, or choose another folder with --storage.path")
+            guard isShared, ContinuousClock.now < deadline else {
+                throw StoreError(
+                    .inUse,
+                    "\(folder.path) is in use by \(holder); stop it first, or choose another folder with --storage.path"
+                )
+            }
+            usleep(50_000)
         }
-        let lock = FolderLock(descriptor: descriptor)
-        if creates { lock.write(holder: "\(getpid())\n") }
-        return lock
+    }
+
+    /// - Throws: `failed` where the lock is not the one that the next who opens the folder finds: the folder may be his.
+    func check(_ folder: StorageFolder) throws(StoreError) {
+        guard let identity = try Files.identity(of: folder.lock), identity == Files.identity(of: descriptor) else {
+            throw StoreError(
+                .failed,
+                "\(folder.lock) was moved, removed or replaced while the exporter ran, so that another may use the folder: put it back, or stop this exporter"
+            )
+        }
     }
 
     deinit {
@@ -147,7 +173,9 @@ struct BatchNote: ~Copyable {
 
     /// - Returns: `nil` where there is none, or none that can be read: then nothing is known.
     static func read(_ folder: StorageFolder) -> Int64? {
-        guard let text = Files.text(of: folder.note, limit: 64), let number = Int64(text.prefix(20)) else { return nil }
+        guard let bytes = try? Files.beginning(of: folder.note, bytes: 64) else { return nil }
+        let text = String(decoding: bytes, as: UTF8.self)
+        guard let number = Int64(text.prefix(20)) else { return nil }
         return text == line(number) ? number : nil
     }
 
@@ -209,6 +237,12 @@ enum Files {
         if case .file(let identity, _) = try kind(of: path) { identity } else { nil }
     }
 
+    static func identity(of descriptor: Int32) -> Identity? {
+        var status = stat()
+        guard unsafe fstat(descriptor, &status) == 0 else { return nil }
+        return Identity(device: UInt(status.st_dev), inode: UInt(status.st_ino))
+    }
+
     /// 0 where there is no such file, or it cannot be told.
     static func size(of path: String) -> Int64 {
         if case .file(_, let bytes) = try? kind(of: path) { bytes } else { 0 }
@@ -216,7 +250,7 @@ enum Files {
 
     /// Makes an empty file that nobody else may read: names of agents and costs are in it.
     static func create(_ path: String) throws(StoreError) {
-        let descriptor = unsafe open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+        let descriptor = unsafe Glibc.open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { throw .system("cannot create \(path)", errno: errno) }
         close(descriptor)
     }
@@ -229,9 +263,11 @@ enum Files {
     static func publish(_ source: String, as target: String, in folder: String) throws(StoreError) {
         try sync(source, O_RDWR)
         guard try kind(of: target) == .missing else { throw StoreError(.failed, "\(target) exists already") }
-        guard unsafe rename(source, target) == 0 else {
-            throw .system("cannot rename \(source) to \(target)", errno: errno)
-        }
+        // Also a file that came just now stays what it is, where the file system can do that.
+        guard
+            unsafe csqlite_rename_new(source, target) == 0
+                || (errno == EINVAL && rename(source, target) == 0)
+        else { throw .system("cannot rename \(source) to \(target)", errno: errno) }
         try sync(folder: folder)
     }
 
@@ -256,7 +292,7 @@ enum Files {
     }
 
     private static func sync(_ path: String, _ flags: Int32) throws(StoreError) {
-        let descriptor = unsafe open(path, flags | O_CLOEXEC)
+        let descriptor = unsafe Glibc.open(path, flags | O_CLOEXEC)
         guard descriptor >= 0 else { throw .system("cannot open \(path)", errno: errno) }
         defer { close(descriptor) }
         guard fsync(descriptor) == 0 else { throw .system("cannot sync \(path)", errno: errno) }
@@ -266,12 +302,8 @@ enum Files {
     ///
     /// After a sync that failed Linux holds the pages for clean although they may not be on the disk, and the next sync
     /// succeeds without them. Written again, they are synced again.
-    static func rewrite(_ path: String) throws(StoreError) {
-        let descriptor = unsafe open(path, O_RDWR | O_CLOEXEC)
-        guard descriptor >= 0 else {
-            if errno == ENOENT { return }
-            throw .system("cannot open \(path)", errno: errno)
-        }
+    static func rewrite(_ path: String, _ identity: Identity) throws(StoreError) {
+        let descriptor = try open(path, O_RDWR, identity)
         defer { close(descriptor) }
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 4096)
         defer { unsafe buffer.deallocate() }
@@ -289,16 +321,40 @@ enum Files {
             }
             offset += count
         }
-        guard fdatasync(descriptor) == 0 else { throw .system("cannot sync \(path)", errno: errno) }
+        guard fsync(descriptor) == 0 else { throw .system("cannot sync \(path)", errno: errno) }
     }
 
-    static func text(of path: String, limit: Int) -> String? {
-        let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { return nil }
+    /// Ends a file at `end`, where it is longer, for good.
+    static func cut(_ path: String, _ identity: Identity, at end: Int64) throws(StoreError) {
+        let descriptor = try open(path, O_RDWR, identity)
+        defer { close(descriptor) }
+        if lseek(descriptor, 0, SEEK_END) > end, ftruncate(descriptor, off_t(end)) != 0 {
+            throw .system("cannot truncate \(path)", errno: errno)
+        }
+        // Also where it was shorter: an earlier try may have failed here.
+        guard fsync(descriptor) == 0 else { throw .system("cannot sync \(path)", errno: errno) }
+    }
+
+    /// Opens a file, if it is this one.
+    private static func open(_ path: String, _ flags: Int32, _ identity: Identity) throws(StoreError) -> Int32 {
+        let descriptor = unsafe Glibc.open(path, flags | O_CLOEXEC)
+        guard descriptor >= 0 else { throw .system("cannot open \(path)", errno: errno) }
+        guard Files.identity(of: descriptor) == identity else {
+            close(descriptor)
+            throw StoreError(.failed, "\(path) was replaced")
+        }
+        return descriptor
+    }
+
+    /// The first bytes of a file, or all where it has fewer.
+    static func beginning(of path: String, bytes limit: Int) throws(StoreError) -> [UInt8] {
+        let descriptor = unsafe Glibc.open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw .system("cannot open \(path)", errno: errno) }
         defer { close(descriptor) }
         var buffer = [UInt8](repeating: 0, count: limit)
         // Safe: the buffer is as long as said.
         let count = unsafe buffer.withUnsafeMutableBytes { unsafe pread(descriptor, $0.baseAddress, $0.count, 0) }
-        return count < 0 ? nil : String(decoding: buffer.prefix(count), as: UTF8.self)
+        guard count >= 0 else { throw .system("cannot read \(path)", errno: errno) }
+        return Array(buffer.prefix(count))
     }
 }

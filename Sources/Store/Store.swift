@@ -6,16 +6,20 @@ package import Model
 /// - One transaction a batch, synced when `commit` returns (WAL, synchronous=FULL).
 /// - Each row carries a checksum, and the head the sum of them all: what is read at a start is what was written, or the
 ///   start is refused.
-/// - A commit that failed may be there or not: after a failing sync SQLite does not see it, but recovery would. The
-///   connection closes, the WAL is written over itself and synced, which makes whatever it holds durable without needing
-///   space, and a new recovery tells by the batch number in the head whether the commit is in.
-/// - The files are the store's alone: one that is moved or replaced under it ends all commits until it is back.
+/// - A commit that failed is taken back before anybody is answered: after a failing sync SQLite does not see it, but a
+///   recovery would. Within SQLite's write lock the WAL is cut at the end of the last commit that is in, and synced. That
+///   needs no space, and neither the connection nor any reader notices. What fails before the commit's last frame is
+///   written needs none of it.
+/// - The files are the store's alone. Whoever holds the lock that lies in the folder may write, and the store looks within
+///   each transaction whether that is still its own: a lock, or a database, that is moved, removed or replaced under it
+///   ends all commits until it is back. A WAL that is missing is not: what the store has open is written into the
+///   database, and a new one begun.
 package final class Store: Storage {
     private let folder: StorageFolder
     /// `nil` once closed.
     private var lock: FolderLock?
     private let note: BatchNote
-    /// `nil` while a commit is undecided, and once closed.
+    /// `nil` until the next commit where the last files had to be given up, and once closed.
     private var session: Session?
     /// As last committed.
     private var head: Head
@@ -23,11 +27,24 @@ package final class Store: Storage {
     /// it was need not be written.
     private var checksums: [String: [Int64: UInt64]]
     private var ids: IDLog
-    /// What a failed commit tried to make of it; there as long as it is undecided.
-    private var attempt: Change?
+    private var undecided: Undecided?
+
+    /// A commit that failed, or that is in files which are not in their place, and why.
+    private enum Undecided {
+        case failed(StoreError)
+        case misplaced(Change, StoreError)
+
+        var error: StoreError {
+            switch self {
+            case .failed(let error), .misplaced(_, let error): error
+            }
+        }
+    }
 
     /// Pages in the WAL from which on it is written back into the database: 4 MiB.
     private static let checkpointPages = 1000
+    /// Pages that a reader may keep in the WAL before it is told of: 64 MiB.
+    private static let pagesKeptLimit = 16_384
 
     private init(
         folder: StorageFolder, lock: FolderLock, note: consuming BatchNote, session: Session,
@@ -61,24 +78,38 @@ package final class Store: Storage {
         }
         do throws(StoreError) {
             try prepare(folder, settings)
+            var recentIDs = RecentIDs(window: settings.idWindow, maxIDs: settings.maxIDs)
+            func read(_ body: ((IDRow) -> Void) throws(StoreError) -> StoredState) throws(StoreError) -> StoredState {
+                // None later than now, or before the one before it: what a clock that was wrong wrote has its whole time
+                // from now on. It is not written back: that clock may be the right one.
+                var latest = Instant(unixMilliseconds: 0)
+                recentIDs = RecentIDs(window: settings.idWindow, maxIDs: settings.maxIDs)
+                return try body { row in
+                    latest = min(max(latest, row.at), now)
+                    row.forEach { recentIDs.remember($0, now: latest) }
+                }
+            }
+            var stored = try read { each throws(StoreError) in try folder.read(eachIDRow: each) }
+            // Before any file is made.
+            var registry = try stored.registry(settings)
+            let session = try Session(folder)
             // The last process may have died of a sync that failed: what it left in memory must be on the disk before
             // anything is built on it, and before a retry of it is answered as a duplicate.
-            try Files.rewrite(folder.wal)
-            var recentIDs = RecentIDs(window: settings.idWindow, maxIDs: settings.maxIDs)
-            // None later than now, or before the one before it: what a clock that was wrong wrote has its whole time from
-            // now on. It is not written back: that clock may be the right one.
-            var latest = Instant(unixMilliseconds: 0)
-            let stored = try folder.read { row in
-                latest = min(max(latest, row.at), now)
-                row.forEach { recentIDs.remember($0, now: latest) }
+            try session.writing(folder, lock) { () throws(StoreError) in try session.rewriteWAL(folder) }
+            if try session.storedHead() != stored.head {
+                // Such a commit, which a reader that was there before keeps hidden. Nobody was told that it is in.
+                stored = try read { each throws(StoreError) in
+                    try StoredState(session.connection, eachIDRow: each)
+                }
+                if let acknowledged = BatchNote.read(folder) { try folder.compare(acknowledged, with: stored.head) }
+                registry = try stored.registry(settings)
             }
             recentIDs.pruneAll(now: now)
             let state = LedgerState(
-                registry: try stored.registry(settings), recentIDs: recentIDs, openCalls: stored.calls(now: now))
+                registry: registry, recentIDs: recentIDs, openCalls: stored.calls(now: now))
             let note = try BatchNote.open(folder)
             let store = Store(
-                folder: folder, lock: lock, note: note, session: try Session(folder, batch: stored.head.batch),
-                stored: stored)
+                folder: folder, lock: lock, note: note, session: session, stored: stored)
             if stored.head.bounds != state.registry.bounds {
                 switch store.replace(with: state) {
                 case .committed: break
@@ -121,9 +152,9 @@ package final class Store: Storage {
             for series in revision.endpoints { try put(series, session.endpoints, &change) }
             for series in revision.offerings { try put(series, session.offerings, &change) }
             for call in revision.closed { try remove(call.number, session.openCalls, &change) }
-            for call in revision.opened { try put(call, session.openCalls, &change) }
+            for call in revision.opened { try put(call.begun(at: revision.timeOfDay), session.openCalls, &change) }
             change.head.memoryAvailableMegabytes = revision.memoryAvailableMegabytes
-            change.head.digest &+= try change.ids.append(revision.ids, at: revision.now, to: session.ids)
+            change.head.digest &+= try change.ids.append(revision.ids, at: revision.timeOfDay, to: session.ids)
             change.head.digest &-= try change.ids.prune(
                 keeping: revision.rememberedIDs + revision.ids.count, in: session.ids)
         }
@@ -136,7 +167,8 @@ package final class Store: Storage {
             try replace(registry.calls.elements, session.calls, &change)
             try replace(registry.endpoints.elements, session.endpoints, &change)
             try replace(registry.offerings.elements, session.offerings, &change)
-            try replace(state.openCalls.all, session.openCalls, &change)
+            // Not written anew: what is stored is the time of day at which they began.
+            try remove(allBut: state.openCalls.all, session.openCalls, &change)
             change.head.memoryAvailableMegabytes = registry.memoryAvailableMegabytes
             change.head.bounds = registry.bounds
         }
@@ -147,22 +179,34 @@ package final class Store: Storage {
     }
 
     private func transact(_ body: (inout Change, Session) throws(StoreError) -> Void) -> CommitOutcome {
-        guard let session, attempt == nil else {
+        guard undecided == nil else {
             return .refused(StoreError(.failed, "an earlier commit is not settled"))
         }
         var change = Change(head: head, ids: ids)
+        let session: Session
         do throws(StoreError) {
-            try session.checkFiles(folder)
-            try session.connection.execute("BEGIN IMMEDIATE")
+            session = try openSession()
+            try session.begin(folder, lock)
             try body(&change, session)
             change.head.batch += 1
             try session.head.put(change.head)
-            try session.connection.execute("COMMIT")
-            // A commit to files that nobody will find again is none.
-            try session.checkFiles(folder)
         } catch {
-            attempt = change
-            return settle(after: error)
+            // The frame that makes it a commit is written by COMMIT alone.
+            self.session?.connection.rollBack()
+            return .refused(error)
+        }
+        do throws(StoreError) {
+            try session.connection.execute("COMMIT")
+        } catch {
+            undecided = .failed(error)
+            return settle()
+        }
+        do throws(StoreError) {
+            // A commit to files that nobody will find again is none.
+            try session.checkFiles(folder, lock)
+        } catch {
+            undecided = .misplaced(change, error)
+            return settle()
         }
         adopt(change)
         return .committed
@@ -178,34 +222,77 @@ package final class Store: Storage {
     // MARK: Failing
 
     package func settle() -> CommitOutcome {
-        settle(after: StoreError(.failed, "the commit did not reach the disk"))
-    }
-
-    private func settle(after error: StoreError) -> CommitOutcome {
-        session?.connection.close()
-        session = nil
-        let stored: Head
+        guard let undecided else { return .refused(StoreError(.failed, "no commit is undecided")) }
         do throws(StoreError) {
-            try Files.rewrite(folder.wal)
-            stored = try folder.readHead()
-            session = try Session(folder, batch: stored.batch)
+            switch undecided {
+            case .failed(let error):
+                try takeBack()
+                self.undecided = nil
+                return .refused(error)
+            case .misplaced(let change, _):
+                try restoreFiles()
+                self.undecided = nil
+                adopt(change)
+                return .committed
+            }
         } catch let obstacle {
             return .undecided(
-                StoreError(error.kind, "\(error.description); what became of it cannot be found out: \(obstacle)"))
+                StoreError(
+                    undecided.error.kind,
+                    "\(undecided.error.description); what became of it cannot be settled: \(obstacle)"))
         }
-        let attempt = attempt
-        self.attempt = nil
-        if stored == head { return .refused(error) }
-        if let attempt, stored == attempt.head {
-            adopt(attempt)
-            return .committed
+    }
+
+    /// Removes a commit that failed from the WAL.
+    private func takeBack() throws(StoreError) {
+        session?.connection.rollBack()
+        try restoreFiles()
+        // Else it went with a WAL that is gone.
+        guard let session else { return }
+        try session.writing(folder, lock) { () throws(StoreError) in
+            // By what SQLite says of errors it cannot be: then nobody is told that it is not in.
+            guard try session.storedHead() == head else { throw StoreError(.failed, "it is in the database") }
+            try session.cutWAL(folder)
         }
-        session?.connection.close()
-        session = nil
-        self.attempt = attempt
-        return .undecided(
-            StoreError(
-                .damaged, "\(folder.database) holds batch \(stored.batch), not batch \(head.batch): it was replaced"))
+    }
+
+    /// The session that is open, or a new one where there is none.
+    private func openSession() throws(StoreError) -> Session {
+        try restoreFiles()
+        if let session { return session }
+        let new = try Session(folder)
+        guard try new.storedHead() == head else {
+            throw StoreError(
+                .failed, "another program has changed \(folder.database); stop it, and start this one anew")
+        }
+        session = new
+        return new
+    }
+
+    /// Sees that what is open is what lies in the folder.
+    ///
+    /// Where it is the database, but not the WAL or its index, all that is committed is written into the database, as nobody
+    /// else has it, and the session ends. It stays where a reader is in the way, or another WAL, which would be read over
+    /// it.
+    private func restoreFiles() throws(StoreError) {
+        guard let lock else { throw StoreError(.failed, "it is closed") }
+        guard let session else { return try lock.check(folder) }
+        do throws(StoreError) {
+            try session.checkFiles(folder, lock)
+        } catch {
+            try lock.check(folder)
+            guard try session.isOfDatabase(folder) else { throw error }
+            guard try session.connection.checkpoint() == 0 else {
+                throw StoreError(error.kind, "\(error.description), or end the program that reads the database")
+            }
+            guard try session.mayBeginAnew(folder) else {
+                throw StoreError(
+                    error.kind,
+                    "\(error.description), or remove \(folder.wal): the database holds all that is committed")
+            }
+            session.connection.close()
+            self.session = nil
+        }
     }
 
     // MARK: Housekeeping
@@ -213,19 +300,32 @@ package final class Store: Storage {
     package var isUntidy: Bool { (session?.connection.walPages ?? 0) >= Self.checkpointPages }
 
     package func tidy() throws(StoreError) {
-        guard isUntidy else { return }
-        try session?.connection.checkpoint()
+        guard isUntidy, let session else { return }
+        let kept = try session.connection.checkpoint()
+        guard kept < Self.pagesKeptLimit else {
+            throw StoreError(
+                .failed,
+                "\(folder.wal) holds \(kept) pages more than it could: a program that reads the database keeps them there"
+            )
+        }
     }
 
-    package func close() {
+    @discardableResult
+    package func close() -> Bool {
+        guard lock != nil else { return true }
         // An undecided commit stays for the next start to find.
-        if let session {
+        var isDone = undecided == nil
+        do throws(StoreError) {
+            try restoreFiles()
             // Where it cannot be written back, the next start does it.
-            try? session.connection.keepWALOnClose(false)
-            session.connection.close()
+            if isDone { try session?.connection.keepWALOnClose(false) }
+        } catch {
+            isDone = false
         }
+        session?.connection.close()
         session = nil
         lock = nil
+        return isDone
     }
 }
 
@@ -250,7 +350,7 @@ package struct StoreSettings: Sendable {
     }
 }
 
-/// A connection that writes, with what it has prepared, and the files that it found.
+/// A connection that writes, with what it has prepared, and the files that it has open.
 private final class Session {
     let connection: Connection
     let head: TableWriter<Head>
@@ -260,10 +360,12 @@ private final class Session {
     let offerings: TableWriter<OfferingSeries>
     let openCalls: TableWriter<OpenCall>
     let ids: IDTable
-    private let identities: [Files.Identity?]
+    private let database: Files.Identity
+    private let wal: Files.Identity
+    /// Of the WAL's index.
+    private let shm: Files.Identity
 
-    /// - Parameter batch: the last one, as it was read before.
-    init(_ folder: StorageFolder, batch: Int64) throws(StoreError) {
+    init(_ folder: StorageFolder) throws(StoreError) {
         try folder.checkHeader()
         connection = try Connection(folder.database, .writing)
         guard try connection.value("PRAGMA journal_mode=WAL") == .text("wal") else {
@@ -276,25 +378,78 @@ private final class Session {
         offerings = try TableWriter(connection)
         openCalls = try TableWriter(connection)
         ids = try IDTable(connection)
-        // Reading opens the WAL, so that it is there to be identified.
-        guard try connection.value("SELECT batch FROM head") == .integer(batch) else {
-            throw StoreError(.failed, "another program has changed it since it was read")
-        }
+        // Opens the WAL, so that it is there to be identified.
+        _ = try connection.value("SELECT batch FROM head")
         // SQLite goes on where the folder cannot be synced: a cut of power would then take the whole WAL.
         try Files.sync(folder: folder.path)
-        identities = try Self.identities(folder)
+        guard let database = try Files.identity(of: folder.database), let wal = try Files.identity(of: folder.wal),
+            let shm = try Files.identity(of: folder.shm)
+        else { throw StoreError(.failed, "its files were moved or removed just now") }
+        self.database = database
+        self.wal = wal
+        self.shm = shm
+        // SQLite reads what it cannot open for writing, and says so only when something is written.
+        guard !connection.isReadOnly else { throw StoreError(.failed, "it cannot be opened for writing") }
+        try connection.execute("BEGIN IMMEDIATE")
+        defer { connection.rollBack() }
+        guard Files.size(of: folder.wal) >= (try connection.walEnd()) else {
+            throw StoreError(
+                .failed, "its WAL was removed or replaced while another program has it open; end that program")
+        }
     }
 
-    private static func identities(_ folder: StorageFolder) throws(StoreError) -> [Files.Identity?] {
-        [try Files.identity(of: folder.database), try Files.identity(of: folder.wal)]
+    func storedHead() throws(StoreError) -> Head { try StoredState.head(connection) }
+
+    /// Begins to write.
+    ///
+    /// - Throws: where another writes, or the folder may be another's. Looked for only then: who takes the folder waits for
+    ///   the transaction, and who comes to it later finds that it was taken.
+    func begin(_ folder: StorageFolder, _ lock: FolderLock?) throws(StoreError) {
+        try connection.execute("BEGIN IMMEDIATE")
+        try checkFiles(folder, lock)
     }
 
-    /// - Throws: `failed` where the database or its WAL is no longer the file that was opened.
-    func checkFiles(_ folder: StorageFolder) throws(StoreError) {
-        guard try Self.identities(folder) == identities else {
+    /// Does something to the files while nobody writes them.
+    func writing(_ folder: StorageFolder, _ lock: FolderLock?, _ body: () throws(StoreError) -> Void)
+        throws(StoreError)
+    {
+        defer { connection.rollBack() }
+        try begin(folder, lock)
+        try body()
+    }
+
+    func rewriteWAL(_ folder: StorageFolder) throws(StoreError) {
+        try Files.rewrite(folder.wal, wal)
+    }
+
+    /// Removes what lies in the WAL and is no commit.
+    func cutWAL(_ folder: StorageFolder) throws(StoreError) {
+        try Files.cut(folder.wal, wal, at: connection.walEnd())
+    }
+
+    /// - Throws: `failed` where a file is no longer the one that was opened.
+    func checkFiles(_ folder: StorageFolder, _ lock: FolderLock?) throws(StoreError) {
+        guard let lock else { throw StoreError(.failed, "it is closed") }
+        try lock.check(folder)
+        for (path, identity) in [(folder.database, database), (folder.wal, wal), (folder.shm, shm)]
+        where try Files.identity(of: path) != identity {
             throw StoreError(
                 .failed,
-                "\(folder.database) or its WAL was moved, removed or replaced while the exporter ran; put it back")
+                "\(path) was moved, removed or replaced while the exporter ran; put back the one that was there")
+        }
+    }
+
+    /// Whether the database is the one that was opened.
+    func isOfDatabase(_ folder: StorageFolder) throws(StoreError) -> Bool {
+        try Files.identity(of: folder.database) == database
+    }
+
+    /// Whether no WAL lies there that another has left.
+    func mayBeginAnew(_ folder: StorageFolder) throws(StoreError) -> Bool {
+        switch try Files.kind(of: folder.wal) {
+        case .missing: true
+        case .file(let identity, let bytes): identity == wal || bytes == 0
+        case .folder, .other: false
         }
     }
 }
@@ -334,10 +489,16 @@ extension Store {
     private func replace<Content: Row>(
         _ rows: some Sequence<Content>, _ writer: TableWriter<Content>, _ change: inout Change
     ) throws(StoreError) {
+        try remove(allBut: rows, writer, &change)
+        for row in rows { try put(row, writer, &change) }
+    }
+
+    private func remove<Content: Row>(
+        allBut rows: some Sequence<Content>, _ writer: TableWriter<Content>, _ change: inout Change
+    ) throws(StoreError) {
         let numbers = Set(rows.map(\.number))
         for number in checksums[Content.table, default: [:]].keys where !numbers.contains(number) {
             try remove(number, writer, &change)
         }
-        for row in rows { try put(row, writer, &change) }
     }
 }

@@ -46,12 +46,15 @@ def library() -> Path:
     return built
 
 
-def environment(folder: Path, *, fault: Path | None = None, log: Path | None = None) -> dict[str, str]:
+def environment(folder: Path, *, fault: Path | None = None, log: Path | None = None,
+                clock: Path | None = None) -> dict[str, str]:
     """What a program must be started with so that its operations on `folder` fail as the file `fault` says, or are
-    recorded in `log`."""
+    recorded in `log`, and so that its time of day is wrong by the seconds in the file `clock`."""
     chosen = {"LD_PRELOAD": str(library()), "INTERPOSER_FOLDER": str(folder.resolve())}
     if fault:
         chosen["INTERPOSER_FAULT"] = str(fault)
+    if clock:
+        chosen["INTERPOSER_CLOCK"] = str(clock)
     if log:
         chosen["INTERPOSER_LOG"] = str(log)
     return chosen

@@ -28,6 +28,8 @@ import Testing
     }
 
     private let notes = Notes()
+    /// That has passed.
+    private let time = Locked(Duration.zero)
     private let storage: ScriptedStorage
     private let ledger: Ledger
 
@@ -46,7 +48,7 @@ import Testing
             settings: Ledger.Settings(
                 lease: .seconds(30), waitingBytesLimit: waitingBytesLimit, patience: patience,
                 retryInterval: retryInterval),
-            clock: { Self.now }, observer: notes)
+            clock: { [time] in Self.now.adding(time.withLock { $0 }) }, observer: notes)
     }
 
     private static func end(_ number: Int) -> Event {
@@ -191,6 +193,44 @@ import Testing
         #expect(refusal(nothing) == nil)
         #expect(refusal(await forget()) == nil)
         await expectShown(Shown())
+    }
+
+    @Test("answers duplicates while the disk fails, also when a lease has ended, or others in the batch need the disk")
+    func duplicatesNeedNoDisk() async throws {
+        let tests = Self(retryInterval: .seconds(3600))
+        #expect(tests.accepted(await tests.submit(Self.end(0), Self.start(90))) == 2)
+        tests.time.withLock { $0 = .seconds(31) }
+        tests.storage.script(.failed, .failed, .failed, .failed)
+        #expect(tests.duplicates(await tests.submit(Self.end(0))) == 1)
+        #expect(tests.refusal(await tests.submit(Self.end(1))) == .storageFailed("no luck"))
+        // On the ledger's queue: what is sent there is one batch.
+        let answers = Locked<[String]>([])
+        tests.ledger.submit([(0, Self.end(2))]) { [tests] _ in
+            for numbers in [[0], [3], [0, 3]] {
+                tests.ledger.submit(numbers.map { ($0, Self.end($0)) }) { answer in
+                    let text = tests.duplicates(answer).map { "\($0) duplicates" } ?? "refused"
+                    answers.withLock { $0.append(text) }
+                }
+            }
+        }
+        try await tests.eventually { answers.withLock { $0.count == 3 } }
+        #expect(answers.withLock { $0 } == ["1 duplicates", "refused", "refused"])
+        #expect(tests.storage.durable.registry.snapshot.agents.map(\.activeCalls) == [1])
+        #expect(tests.accepted(await tests.submit(Self.end(3))) == 1)
+        #expect(tests.storage.durable.registry.snapshot.agents.map(\.activeCalls) == [0])
+    }
+
+    @Test("tells who it refuses for an undecided commit that the disk is full, where it is")
+    func undecidedAndFull() async throws {
+        let tests = Self(retryInterval: .milliseconds(5))
+        tests.storage.script(.undecided(isIn: false, isFull: true))
+        tests.storage.settlesNothing(true)
+        #expect(tests.refusal(await tests.submit(Self.end(1))) == .outcomeUnknown)
+        try await tests.eventually {
+            tests.storage.calls.contains("settle") && tests.ledger.obstacle == "still no answer"
+        }
+        #expect(tests.refusal(await tests.submit(Self.end(2))) == .storageFull("still no answer"))
+        #expect(tests.ledger.refusal == .storageFull("still no answer"))
     }
 
     // MARK: Undecided commits
@@ -435,8 +475,8 @@ import Testing
         try await eventually { ledger.waitingBytes >= 2 * 1024 }
         let isClosed = Locked(false)
         DispatchQueue.global().async { [ledger] in
-            ledger.close(within: .seconds(20))
-            isClosed.withLock { $0 = true }
+            let isClean = ledger.close(within: .seconds(20))
+            isClosed.withLock { $0 = isClean }
         }
         disk.signal()
         #expect(accepted(await first) == 1)
@@ -461,7 +501,7 @@ import Testing
         async let posted = submit(Self.end(0))
         try await eventually { storage.isBlocking }
         let before = ContinuousClock.now
-        ledger.close(within: .milliseconds(50))
+        #expect(!ledger.close(within: .milliseconds(50)))
         #expect(ContinuousClock.now - before < .seconds(5))
         disk.signal()
         #expect(accepted(await posted) == 1)
@@ -471,7 +511,7 @@ import Testing
     func closeUndecided() async throws {
         storage.script(.undecided(isIn: true, rounds: 1_000_000))
         #expect(refusal(await submit(Self.end(0))) == .outcomeUnknown)
-        ledger.close(within: .seconds(20))
+        #expect(!ledger.close(within: .seconds(20)))
         #expect(storage.calls == ["commit", "close"])
         #expect(await shown() == Shown())
     }

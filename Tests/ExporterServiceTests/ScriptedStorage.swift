@@ -10,7 +10,7 @@ final class ScriptedStorage: Storage, Sendable {
         case full
         case failed
         /// Then found to be on disk, or not, by the `settle` that comes after `rounds` in vain.
-        case undecided(isIn: Bool, rounds: Int = 0)
+        case undecided(isIn: Bool, isFull: Bool = false, rounds: Int = 0)
         /// Committed, once the semaphore is signalled.
         case blocked(DispatchSemaphore)
     }
@@ -20,7 +20,7 @@ final class ScriptedStorage: Storage, Sendable {
         var script: [Outcome?] = []
         /// Calls: commits, replacements, probes, settles, closes.
         var calls: [String] = []
-        var undecided: (isIn: Bool, rounds: Int, merge: @Sendable (inout LedgerState) -> Void)?
+        var undecided: (isIn: Bool, isFull: Bool, rounds: Int, merge: @Sendable (inout LedgerState) -> Void)?
         var durable: LedgerState
         var isClosed = false
         var isBlocking = false
@@ -62,9 +62,9 @@ final class ScriptedStorage: Storage, Sendable {
         switch next {
         case .full: return .refused(StoreError(.full, "no space"))
         case .failed: return .refused(StoreError(.failed, "no luck"))
-        case .undecided(let isIn, let rounds):
-            state.withLock { $0.undecided = (isIn, rounds, merge) }
-            return .undecided(StoreError(.failed, "no answer"))
+        case .undecided(let isIn, let isFull, let rounds):
+            state.withLock { $0.undecided = (isIn, isFull, rounds, merge) }
+            return .undecided(StoreError(isFull ? .full : .failed, "no answer"))
         case .blocked(let semaphore):
             state.withLock { $0.isBlocking = true }
             semaphore.wait()
@@ -81,7 +81,7 @@ final class ScriptedStorage: Storage, Sendable {
             guard let undecided = state.undecided else { preconditionFailure("nothing to settle") }
             if undecided.rounds > 0 || state.settlesNothing {
                 state.undecided?.rounds = max(0, undecided.rounds - 1)
-                return .undecided(StoreError(.failed, "still no answer"))
+                return .undecided(StoreError(undecided.isFull ? .full : .failed, "still no answer"))
             }
             state.undecided = nil
             guard undecided.isIn else { return .refused(StoreError(.failed, "it was not")) }
@@ -94,10 +94,11 @@ final class ScriptedStorage: Storage, Sendable {
 
     func tidy() {}
 
-    func close() {
+    func close() -> Bool {
         state.withLock { state in
             state.calls.append("close")
             state.isClosed = true
+            return state.undecided == nil
         }
     }
 }

@@ -27,16 +27,51 @@ import Testing
         }
     }
 
-    @Test("is held by one store at a time even where someone took its lock for a stale one and removed it")
+    @Test("belongs to whoever holds the lock that lies in it, and the one before changes nothing from then on")
     func lockIsRemoved() throws {
         try withFolder { folder in
-            var history = try History(folder)
-            try history.take([.ended("A", 1)])
+            var first = try History(folder)
+            try first.take([.ended("A", 1)])
+            // Taken for a stale one.
             try FileManager.default.removeItem(atPath: folder.lock)
-            #expect(throws: StoreError.self) { try folder.opened() }
-            try history.take([.ended("A", 2)])
-            history.close()
-            #expect(try history.account(of: folder) == history.account)
+            let error = #expect(throws: StoreError.self) { try first.take([.ended("A", 2)]) }
+            #expect(error?.kind == .failed)
+            #expect(error?.description.contains(folder.lock) == true)
+
+            var second = try History(folder)
+            try second.take([.ended("A", 1), .ended("A", 3)])
+            #expect(throws: StoreError.self) { try first.take([.ended("A", 4)]) }
+            try second.take([.ended("A", 5)])
+            #expect(!first.close())
+            try second.take([.ended("A", 6)])
+            #expect(second.close())
+            #expect(try second.account(of: folder) == second.account)
+        }
+    }
+
+    @Test("that another has taken the place of is left alone by the store that had it")
+    func folderIsReplaced() throws {
+        try withFolder { folder in
+            var first = try History(folder)
+            try first.take([.ended("A", 1)])
+            let away = folder.beside("away")
+            try FileManager.default.moveItem(atPath: folder.path, toPath: away.path)
+            var second = try History(folder)
+            try second.take([.ended("B", 1)])
+            let before = try folder.contents()
+            #expect(throws: StoreError.self) { try first.take([.ended("A", 2)]) }
+            _ = first.store.settle()
+            #expect(throws: StoreError.self) { try first.reset() }
+            guard case .refused = first.store.probe() else {
+                Issue.record("committed to a folder that is another's")
+                return
+            }
+            #expect(!first.close())
+            #expect(try folder.contents() == before)
+            try second.take([.ended("B", 2)])
+            #expect(second.close())
+            #expect(try second.account(of: folder) == second.account)
+            #expect(try first.account(of: away) == first.account)
         }
     }
 
@@ -83,26 +118,86 @@ import Testing
         }
     }
 
-    @Test("takes no commit after the database was moved or replaced, until it is back", arguments: ["", "-wal"])
-    func replaced(suffix: String) throws {
+    @Test(
+        "keeps all that a store holds open when the WAL or its index is removed under it", arguments: ["-wal", "-shm"])
+    func walIsRemoved(suffix: String) throws {
+        try withFolder { folder in
+            var history = try History(folder)
+            for round in 0..<3 {
+                try history.take([.ended("A", 10 * round), .started("A", 10 * round + 1)])
+                try FileManager.default.removeItem(atPath: folder.database + suffix)
+                try history.take([.ended("A", 10 * round + 2)])
+                #expect(
+                    try history.account(of: folder.crashed(into: folder.beside("crashed \(round)"))) == history.account)
+            }
+            try FileManager.default.removeItem(atPath: folder.database + suffix)
+            #expect(history.close())
+            #expect(try history.account(of: folder) == history.account)
+        }
+    }
+
+    @Test("waits with a removed WAL for whoever still reads from it")
+    func walIsRemovedBesideAReader() throws {
         try withFolder { folder in
             var history = try History(folder)
             try history.take([.ended("A", 1)])
-            let before = history.account
-            let file = folder.database + suffix
-            let bytes = try Data(contentsOf: URL(filePath: file))
-            try FileManager.default.moveItem(atPath: file, toPath: file + ".away")
-            #expect(throws: StoreError.self) { try history.take([.ended("A", 2)]) }
-            try bytes.write(to: URL(filePath: file))
-            #expect(throws: StoreError.self) { try history.take([.ended("A", 3)]) }
-            try FileManager.default.removeItem(atPath: file)
-            try FileManager.default.moveItem(atPath: file + ".away", toPath: file)
-            _ = history.store.settle()
-            #expect(history.account == before)
+            let reader = try Connection(folder.database, .readingBeside)
+            try reader.execute("BEGIN; SELECT batch FROM head")
+            try history.take([.ended("A", 2)])
+            try FileManager.default.removeItem(atPath: folder.wal)
+            let error = #expect(throws: StoreError.self) { try history.take([.ended("A", 3)]) }
+            #expect(error?.kind == .failed)
+            #expect(error?.description.contains(folder.wal) == true)
+            try reader.execute("ROLLBACK")
+            reader.close()
             try history.take([.ended("A", 4)])
-            history.close()
+            #expect(history.close())
             #expect(try history.account(of: folder) == history.account)
         }
+    }
+
+    @Test("with another WAL in the place of its own takes no commit until that is gone, and loses none")
+    func walIsReplaced() throws {
+        try withFolder { folder in
+            var history = try History(folder)
+            try history.take([.ended("A", 1)])
+            let older = try Data(contentsOf: URL(filePath: folder.wal))
+            try history.take([.ended("A", 2)])
+            try FileManager.default.removeItem(atPath: folder.wal)
+            try older.write(to: URL(filePath: folder.wal))
+            let error = #expect(throws: StoreError.self) { try history.take([.ended("A", 3)]) }
+            #expect(error?.description.contains("remove \(folder.wal)") == true)
+            // Also where it ends now.
+            let left = try folder.crashed(into: folder.beside("left"))
+            try FileManager.default.removeItem(atPath: left.wal)
+            #expect(try history.account(of: left) == history.account)
+            try FileManager.default.removeItem(atPath: folder.wal)
+            try history.take([.ended("A", 4)])
+            #expect(history.close())
+            #expect(try history.account(of: folder) == history.account)
+        }
+    }
+
+    @Test("takes no commit after the database or the lock was moved or replaced, until it is back")
+    func replaced() throws {
+        try withFolder { folder in for file in [folder.database, folder.lock] { try replaced(file, in: folder) } }
+    }
+
+    private func replaced(_ file: String, in folder: StorageFolder) throws {
+        var history = try History(folder)
+        try history.take([.ended("A", 1)])
+        let before = history.account
+        let bytes = try Data(contentsOf: URL(filePath: file))
+        try FileManager.default.moveItem(atPath: file, toPath: file + ".away")
+        #expect(throws: StoreError.self) { try history.take([.ended("A", 2)]) }
+        try bytes.write(to: URL(filePath: file))
+        #expect(throws: StoreError.self) { try history.take([.ended("A", 3)]) }
+        try FileManager.default.removeItem(atPath: file)
+        try FileManager.default.moveItem(atPath: file + ".away", toPath: file)
+        #expect(history.account == before)
+        try history.take([.ended("A", 4)])
+        history.close()
+        #expect(try history.account(of: folder) == history.account)
     }
 }
 

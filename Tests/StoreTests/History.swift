@@ -86,7 +86,8 @@ struct History {
         (store, state) = try Store.open(folder, settings, now: now)
     }
 
-    func close() { store.close() }
+    @discardableResult
+    func close() -> Bool { store.close() }
 }
 
 extension History {
