@@ -8,7 +8,7 @@ package struct Configuration: Sendable {
     package let budgets: [Budget]
 
     /// Where it is read from: the shipped prices, price files in their order, and the configuration file over them.
-    package struct Sources: Equatable, Sendable {
+    package struct Sources: Sendable {
         package var usesShippedPrices: Bool
         package var priceFiles: [String]
         package var configurationFile: String?

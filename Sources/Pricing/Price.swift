@@ -14,7 +14,7 @@ package final class Price: Sendable {
     package let tiersBeginAtThreshold: Bool
 
     /// Rates of whole calls, by their input tokens.
-    package struct Tier: Equatable, Sendable {
+    package struct Tier: Sendable {
         package let threshold: Int64
         package let rates: Rates
     }

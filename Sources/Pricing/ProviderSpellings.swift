@@ -2,7 +2,7 @@ private import CPriceTable
 private import FoundationEssentials
 
 /// The names by which providers are known: senders and price tables spell them in several ways.
-package struct ProviderSpellings: Equatable, Sendable {
+package struct ProviderSpellings: Sendable {
     /// Canonical names by spelling, in lower case.
     private var exact: [String: String] = [:]
     /// Spellings that any end may follow: `vertex_ai-*`.
@@ -44,9 +44,5 @@ package struct ProviderSpellings: Equatable, Sendable {
         }
         for (prefix, canonical) in prefixes { spellings[canonical, default: []].append(prefix + "*") }
         return spellings.sorted { $0.key < $1.key }.map { ($0.key, $0.value.sorted()) }
-    }
-
-    package static func == (left: ProviderSpellings, right: ProviderSpellings) -> Bool {
-        left.exact == right.exact && left.prefixes.elementsEqual(right.prefixes, by: ==)
     }
 }
