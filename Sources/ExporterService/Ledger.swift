@@ -375,7 +375,14 @@ package final class Ledger: Sendable {
         let bytes = work.submissions.reduce(0) { $0 + $1.cost }
         if bytes > 0 { mailbox.withLock { $0.waitingBytes -= bytes } }
         for (submission, verdict) in zip(work.submissions, verdicts) {
-            submission.reply(refusal.map { .failure($0) } ?? verdict)
+            guard let refusal else {
+                submission.reply(verdict)
+                continue
+            }
+            // Others, or a lease that ended, needed the commit: what only repeats what is on disk does not.
+            var own = Delta()
+            let alone = fold(submission.events, into: &own, onto: book.state, now: now)
+            submission.reply(own.isEmpty ? alone : .failure(refusal))
         }
         for (clearsBudgets, reply) in work.resets {
             var state = book.state

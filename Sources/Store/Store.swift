@@ -269,8 +269,9 @@ package final class Store: Storage {
 
     /// Sees that what is open is what lies in the folder.
     ///
-    /// Where only the WAL is missing, or its index, all that is committed is written into the database, and the session
-    /// ends; as long as that cannot be done it stays, as nobody else has what it holds.
+    /// Where it is the database, but not the WAL or its index, all that is committed is written into the database, as nobody
+    /// else has it, and the session ends. It stays where a reader is in the way, or another WAL, which would be read over
+    /// it.
     private func restoreFiles() throws(StoreError) {
         guard let session else {
             guard let lock else { throw StoreError(.failed, "it is closed") }
@@ -282,9 +283,14 @@ package final class Store: Storage {
             try session.checkFiles(folder, lock)
         } catch {
             try lock.check(folder)
-            guard try session.isRescuable(folder) else { throw error }
+            guard session.isDatabaseInPlace(folder) else { throw error }
             guard try session.connection.checkpoint() == 0 else {
                 throw StoreError(error.kind, "\(error.description) (a program that reads it must end first)")
+            }
+            guard try session.mayBeginAnew(folder) else {
+                throw StoreError(
+                    error.kind,
+                    "\(error.description), or remove \(folder.wal): the database holds all that is committed")
             }
             session.connection.close()
             self.session = nil
@@ -456,10 +462,9 @@ private final class Session {
         (try? Files.identity(of: folder.database)) == database
     }
 
-    /// Whether the database can take what the WAL holds, and be opened anew: no WAL may lie there that would be read over it.
-    func isRescuable(_ folder: StorageFolder) throws(StoreError) -> Bool {
-        guard try Files.identity(of: folder.database) == database else { return false }
-        return switch try Files.kind(of: folder.wal) {
+    /// Whether no WAL lies there that another has left, and that would be read over the database.
+    func mayBeginAnew(_ folder: StorageFolder) throws(StoreError) -> Bool {
+        switch try Files.kind(of: folder.wal) {
         case .missing: true
         case .file(let identity, let bytes): identity == wal || bytes == 0
         case .folder, .other: false

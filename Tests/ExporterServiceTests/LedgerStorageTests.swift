@@ -28,6 +28,8 @@ import Testing
     }
 
     private let notes = Notes()
+    /// That has passed.
+    private let time = Locked(Duration.zero)
     private let storage: ScriptedStorage
     private let ledger: Ledger
 
@@ -46,7 +48,8 @@ import Testing
             settings: Ledger.Settings(
                 lease: .seconds(30), waitingBytesLimit: waitingBytesLimit, patience: patience,
                 retryInterval: retryInterval),
-            clock: { Self.now }, timeOfDay: { Self.now }, observer: notes)
+            clock: { [time] in Self.now.adding(time.withLock { $0 }) }, timeOfDay: { Self.now },
+            observer: notes)
     }
 
     private static func end(_ number: Int) -> Event {
@@ -191,6 +194,31 @@ import Testing
         #expect(refusal(nothing) == nil)
         #expect(refusal(await forget()) == nil)
         await expectShown(Shown())
+    }
+
+    @Test("answers duplicates while the disk fails, also when a lease has ended, or others in the batch need the disk")
+    func duplicatesNeedNoDisk() async throws {
+        let tests = Self(retryInterval: .seconds(3600))
+        #expect(tests.accepted(await tests.submit(Self.end(0), Self.start(90))) == 2)
+        tests.time.withLock { $0 = .seconds(31) }
+        tests.storage.script(.failed, .failed, .failed, .failed)
+        #expect(tests.duplicates(await tests.submit(Self.end(0))) == 1)
+        #expect(tests.refusal(await tests.submit(Self.end(1))) == .storageFailed("no luck"))
+        // On the ledger's queue: what is sent there is one batch.
+        let answers = Locked<[String]>([])
+        tests.ledger.submit([(0, Self.end(2))]) { [tests] _ in
+            for numbers in [[0], [3], [0, 3]] {
+                tests.ledger.submit(numbers.map { ($0, Self.end($0)) }) { answer in
+                    let text = tests.duplicates(answer).map { "\($0) duplicates" } ?? "refused"
+                    answers.withLock { $0.append(text) }
+                }
+            }
+        }
+        try await tests.eventually { answers.withLock { $0.count == 3 } }
+        #expect(answers.withLock { $0 } == ["1 duplicates", "refused", "refused"])
+        #expect(tests.storage.durable.registry.snapshot.agents.map(\.activeCalls) == [1])
+        #expect(tests.accepted(await tests.submit(Self.end(3))) == 1)
+        #expect(tests.storage.durable.registry.snapshot.agents.map(\.activeCalls) == [0])
     }
 
     // MARK: Undecided commits

@@ -141,6 +141,30 @@ import Testing
     }
 }
 
+extension FolderTests {
+    @Test("with another WAL in the place of its own takes no commit until that is gone, and loses none")
+    func walIsReplaced() throws {
+        try withFolder { folder in
+            var history = try History(folder)
+            try history.take([.ended("A", 1)])
+            let older = try Data(contentsOf: URL(filePath: folder.wal))
+            try history.take([.ended("A", 2)])
+            try FileManager.default.removeItem(atPath: folder.wal)
+            try older.write(to: URL(filePath: folder.wal))
+            let error = #expect(throws: StoreError.self) { try history.take([.ended("A", 3)]) }
+            #expect(error?.description.contains("remove \(folder.wal)") == true)
+            // Also where it ends now.
+            let left = try folder.crashed(into: folder.beside("left"))
+            try FileManager.default.removeItem(atPath: left.wal)
+            #expect(try history.account(of: left) == history.account)
+            try FileManager.default.removeItem(atPath: folder.wal)
+            try history.take([.ended("A", 4)])
+            history.close()
+            #expect(try history.account(of: folder) == history.account)
+        }
+    }
+}
+
 @Suite("An inspection") struct InspectionTests {
     private func filled(_ folder: StorageFolder) throws -> History {
         var history = try History(folder)
