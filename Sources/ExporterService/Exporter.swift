@@ -151,14 +151,17 @@ package final class Exporter: Sendable {
         }
         let rest = max(.zero, deadline - .now)
         let isDone = done.wait(timeout: .now() + .microseconds(Int(rest.wholeMicroseconds))) == .success
+        guard !isDone || !isClosed else { return true }
         if let obstacle = service.ledger.trouble {
             log.error(
                 service.ledger.isUnsettled
                     ? "Stopped with a commit that is not settled: the next start finds out"
                     : "Stopped while the storage failed; what was acknowledged is on it",
                 metadata: ["reason": "\(obstacle)"])
+        } else {
+            log.error("Stopped before all was done: the disk does not answer; what was acknowledged is on it")
         }
-        return isDone && isClosed
+        return false
     }
 }
 

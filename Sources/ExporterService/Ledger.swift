@@ -158,8 +158,9 @@ package final class Ledger: Sendable {
             // What came in between.
             self.empty(into: &book)
             book.isClosed = true
-            let isDone = self.whileTheDiskWorks(&book) { $0.close() }
-            isClean.withLock { $0 = isDone }
+            let failure = self.whileTheDiskWorks(&book) { $0.close() }
+            if let failure { self.mailbox.withLock { $0.trouble = failure } }
+            isClean.withLock { $0 = failure == nil }
             done.signal()
         }
         _ = done.wait(timeout: .now() + .milliseconds(Int(limit.wholeMilliseconds)))

@@ -16,7 +16,7 @@ extension StorageFolder {
         guard acknowledged > head.batch else { return }
         throw StoreError(
             .damaged,
-            "it ends with batch \(head.batch), but batch \(acknowledged) was acknowledged (\(note)): the WAL is damaged or missing, or this is an older copy, with which that file must go, too"
+            "it ends with batch \(head.batch), but batch \(acknowledged) was acknowledged (\(note)): the WAL is damaged, missing, or not the last one (\(wal); put the right one in its place, or remove one that came from elsewhere), or this is an older copy, with which \(note) must go, too"
         )
     }
 
@@ -53,22 +53,6 @@ extension StorageFolder {
         guard beginning == "SQLite format 3\0", Files.size(of: database) >= 512 else {
             throw StoreError(.damaged, "it does not begin as a database")
         }
-    }
-
-    /// Brings a database of an earlier version to this one.
-    func migrate() throws(StoreError) {
-        let version: Int64
-        do {
-            let connection = try openAlone()
-            defer { connection.close() }
-            try StoredState.checkVersion(connection)
-            guard case .integer(let found) = try connection.value("PRAGMA user_version") else { return }
-            version = found
-        }
-        guard version < Schema.version else { return }
-        let connection = try Connection(database, .writing)
-        defer { connection.close() }
-        try Schema.migrate(connection, from: version)
     }
 }
 

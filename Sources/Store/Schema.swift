@@ -55,18 +55,20 @@ enum Schema {
 
     static var version: Int64 { Int64(migrations.count) }
 
-    /// Brings a database from `version` to the present one, in one transaction.
+    /// The version from which on there is a table of budgets.
+    static let firstWithBudgets: Int64 = 2
+
+    /// Brings a database from `version` to the present one, within the transaction that the caller has begun.
     static func migrate(_ connection: Connection, from version: Int64) throws(StoreError) {
-        guard version < Self.version else { return }
-        try connection.execute("BEGIN IMMEDIATE")
         for step in migrations[Int(version)...] { try connection.execute(step) }
-        try connection.execute(
-            "PRAGMA application_id=\(applicationID); PRAGMA user_version=\(Self.version); COMMIT")
+        try connection.execute("PRAGMA application_id=\(applicationID); PRAGMA user_version=\(Self.version)")
     }
 
     /// Makes an empty database, with a head that no batch has rewritten.
     static func create(_ connection: Connection, bounds: HistogramBounds) throws(StoreError) {
+        try connection.execute("BEGIN IMMEDIATE")
         try migrate(connection, from: 0)
+        try connection.execute("COMMIT")
         try TableWriter<Head>(connection).put(Head(batch: 0, digest: 0, bounds: bounds))
         // Said in the file itself, for whoever opens it.
         try connection.execute("PRAGMA journal_mode=WAL")

@@ -33,9 +33,9 @@ package protocol Storage {
 
     /// Leaves all in the folder. Nothing can be committed afterwards.
     ///
-    /// - Returns: whether all that was committed is there, and nothing else.
+    /// - Returns: why not all that was committed, and nothing else, is where the next start finds it; `nil` where it is.
     @discardableResult
-    func close() -> Bool
+    func close() -> StoreError?
 }
 
 package enum CommitOutcome: Sendable {
@@ -55,5 +55,5 @@ package final class MemoryStorage: Storage {
     package func settle() -> CommitOutcome { .committed }
     package var isUntidy: Bool { false }
     package func tidy() {}
-    package func close() -> Bool { true }
+    package func close() -> StoreError? { nil }
 }

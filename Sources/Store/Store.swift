@@ -92,24 +92,25 @@ package final class Store: Storage {
             var stored = try read { each throws(StoreError) in try folder.read(eachIDRow: each) }
             // Before anything is written.
             try stored.checkBounds(settings)
-            let session = try Session(folder)
+            let database = try OpenDatabase(folder)
             // The last process may have died of a sync that failed: what it left in memory must be on the disk before
             // anything is built on it, and before a retry of it is answered as a duplicate.
-            try session.writing(folder, lock) { () throws(StoreError) in try session.rewriteWAL(folder) }
-            if try session.batch() != stored.head.batch {
+            try database.writing(folder, lock) { () throws(StoreError) in try database.rewriteWAL(folder) }
+            if try database.batch() != stored.head.batch {
                 // Such a commit, which a reader that was there before keeps hidden. Nobody was told that it is in.
                 stored = try read { each throws(StoreError) in
-                    try StoredState(session.connection, eachIDRow: each)
+                    try StoredState(database.connection, eachIDRow: each)
                 }
                 if let acknowledged = BatchNote.read(folder) { try folder.compare(acknowledged, with: stored.head) }
             }
+            if stored.version < Schema.version { try database.migrate(folder, lock, from: stored.version) }
             recentIDs.pruneAll(now: now)
             let state = LedgerState(
                 registry: stored.registry(settings), recentIDs: recentIDs, openCalls: stored.calls(now: now),
                 budgets: stored.budgets(settings.budgets, now: now))
             let note = try BatchNote.open(folder)
             let store = Store(
-                folder: folder, lock: lock, note: note, session: session, stored: stored)
+                folder: folder, lock: lock, note: note, session: try Session(database), stored: stored)
             if stored.head.bounds != state.registry.bounds || stored.budgets != Array(state.budgets.elements) {
                 switch store.replace(with: state, skew: .zero) {
                 case .committed: break
@@ -122,14 +123,11 @@ package final class Store: Storage {
         }
     }
 
-    /// Sees that there is a database of this version, where there may be one.
+    /// Sees that there is a database, where there may be one.
     private static func prepare(_ folder: StorageFolder, _ settings: StoreSettings) throws(StoreError) {
         // Left by a start that was cut off.
         try Files.remove(folder.newDatabase)
-        guard try Files.kind(of: folder.database) == .missing else {
-            try folder.migrate()
-            return
-        }
+        guard try Files.kind(of: folder.database) == .missing else { return }
         guard try Files.kind(of: folder.wal) == .missing else {
             throw StoreError(.damaged, "it is missing, but its WAL is there")
         }
@@ -188,24 +186,24 @@ package final class Store: Storage {
         let session: Session
         do throws(StoreError) {
             session = try openSession()
-            try session.begin(folder, lock)
+            try session.database.begin(folder, lock)
             try body(&change, session)
             change.head.batch += 1
             try session.head.put(change.head)
         } catch {
             // The frame that makes it a commit is written by COMMIT alone.
-            self.session?.connection.rollBack()
+            self.session?.database.connection.rollBack()
             return .refused(error)
         }
         do throws(StoreError) {
-            try session.connection.execute("COMMIT")
+            try session.database.connection.execute("COMMIT")
         } catch {
             undecided = .failed(error)
             return settle()
         }
         do throws(StoreError) {
             // A commit to files that nobody will find again is none.
-            try session.checkFiles(folder, lock)
+            try session.database.checkFiles(folder, lock)
         } catch {
             undecided = .misplaced(change, error)
             return settle()
@@ -247,19 +245,19 @@ package final class Store: Storage {
 
     /// Removes a commit that failed from the WAL.
     private func takeBack() throws(StoreError) {
-        session?.connection.rollBack()
+        session?.database.connection.rollBack()
         try restoreFiles()
         // Else it went with a WAL that is gone.
         guard let session else { return }
-        try session.writing(folder, lock) { () throws(StoreError) in try session.cutWAL(folder) }
+        try session.database.writing(folder, lock) { () throws(StoreError) in try session.database.cutWAL(folder) }
     }
 
     /// The session that is open, or a new one where there is none.
     private func openSession() throws(StoreError) -> Session {
         try restoreFiles()
         if let session { return session }
-        let new = try Session(folder)
-        guard try new.batch() == head.batch else {
+        let new = try Session(OpenDatabase(folder))
+        guard try new.database.batch() == head.batch else {
             throw StoreError(
                 .failed, "\(folder.database) was changed by another program; stop it, and start this one anew")
         }
@@ -280,19 +278,19 @@ package final class Store: Storage {
         try retakeLock(session)
         guard let lock else { throw StoreError(.failed, "it is closed") }
         do throws(StoreError) {
-            try session.checkFiles(folder, lock)
+            try session.database.checkFiles(folder, lock)
         } catch {
             try lock.check(folder)
-            guard session.isDatabaseInPlace(folder) else { throw error }
-            guard try session.connection.checkpoint() == 0 else {
+            guard session.database.isInPlace(folder) else { throw error }
+            guard try session.database.connection.checkpoint() == 0 else {
                 throw StoreError(error.kind, "\(error.description) (a program that reads it must end first)")
             }
-            guard try session.mayBeginAnew(folder) else {
+            guard try session.database.mayBeginAnew(folder) else {
                 throw StoreError(
                     error.kind,
                     "\(error.description), or remove \(folder.wal): the database holds all that is committed")
             }
-            session.connection.close()
+            session.database.connection.close()
             self.session = nil
         }
     }
@@ -300,10 +298,10 @@ package final class Store: Storage {
     /// Takes the lock that lies in the folder, where the one that is held was removed or replaced and nobody has that one: who
     /// took a lock for a stale one and removed it should not stop the exporter.
     private func retakeLock(_ session: Session) throws(StoreError) {
-        guard let lock, !lock.isInPlace(folder), session.isDatabaseInPlace(folder),
+        guard let lock, !lock.isInPlace(folder), session.database.isInPlace(folder),
             let new = try FolderLock.take(folder, creates: true, patience: .zero)
         else { return }
-        guard try session.batch() == head.batch else {
+        guard try session.database.batch() == head.batch else {
             throw StoreError(
                 .failed, "\(folder.database) was changed by another program; stop it, and start this one anew")
         }
@@ -312,11 +310,11 @@ package final class Store: Storage {
 
     // MARK: Housekeeping
 
-    package var isUntidy: Bool { (session?.connection.walPages ?? 0) >= Self.checkpointPages }
+    package var isUntidy: Bool { (session?.database.connection.walPages ?? 0) >= Self.checkpointPages }
 
     package func tidy() throws(StoreError) {
         guard isUntidy, let session else { return }
-        let kept = try session.connection.checkpoint()
+        let kept = try session.database.connection.checkpoint()
         guard kept < Self.pagesKeptLimit else {
             throw StoreError(
                 .failed,
@@ -326,21 +324,23 @@ package final class Store: Storage {
     }
 
     @discardableResult
-    package func close() -> Bool {
-        guard lock != nil else { return true }
-        // An undecided commit stays for the next start to find.
-        var isDone = undecided == nil
+    package func close() -> StoreError? {
+        guard lock != nil else { return nil }
+        defer {
+            session?.database.connection.close()
+            session = nil
+            lock = nil
+        }
         do throws(StoreError) {
             try restoreFiles()
+            // It stays for the next start to find.
+            if let undecided { return undecided.error }
             // Where it cannot be written back, the next start does it.
-            if isDone { try session?.connection.keepWALOnClose(false) }
+            try session?.database.connection.keepWALOnClose(false)
+            return nil
         } catch {
-            isDone = false
+            return error
         }
-        session?.connection.close()
-        session = nil
-        lock = nil
-        return isDone
     }
 }
 
@@ -369,9 +369,9 @@ package struct StoreSettings: Sendable {
     }
 }
 
-/// A connection that writes, with what it has prepared, and the files that it has open.
-private final class Session {
-    let connection: Connection
+/// A database that is written, and what its transactions have prepared.
+private struct Session {
+    let database: OpenDatabase
     let head: TableWriter<Head>
     let agents: TableWriter<AgentSeries>
     let calls: TableWriter<CallSeries>
@@ -380,95 +380,17 @@ private final class Session {
     let openCalls: TableWriter<OpenCall>
     let budgets: TableWriter<BudgetAccount>
     let ids: IDTable
-    private let database: Files.Identity
-    private let wal: Files.Identity
-    /// Of the WAL's index.
-    private let shm: Files.Identity
 
-    init(_ folder: StorageFolder) throws(StoreError) {
-        try folder.checkHeader()
-        connection = try Connection(folder.database, .writing)
-        guard try connection.value("PRAGMA journal_mode=WAL") == .text("wal") else {
-            throw StoreError(.failed, "cannot use write-ahead logging in this folder")
-        }
-        head = try TableWriter(connection)
-        agents = try TableWriter(connection)
-        calls = try TableWriter(connection)
-        endpoints = try TableWriter(connection)
-        offerings = try TableWriter(connection)
-        openCalls = try TableWriter(connection)
-        budgets = try TableWriter(connection)
-        ids = try IDTable(connection)
-        // Reading opens the WAL, so that it is there to be identified.
-        _ = try connection.value("SELECT batch FROM head")
-        // SQLite goes on where the folder cannot be synced: a cut of power would then take the whole WAL.
-        try Files.sync(folder: folder.path)
-        guard let database = try Files.identity(of: folder.database), let wal = try Files.identity(of: folder.wal),
-            let shm = try Files.identity(of: folder.shm), Files.size(of: folder.wal) >= (try connection.walEnd())
-        else {
-            throw StoreError(
-                .failed, "its WAL was removed or replaced while another program has it open; end that program")
-        }
+    init(_ database: OpenDatabase) throws(StoreError) {
         self.database = database
-        self.wal = wal
-        self.shm = shm
-    }
-
-    func batch() throws(StoreError) -> Int64? {
-        guard case .integer(let batch) = try connection.value("SELECT batch FROM head") else { return nil }
-        return batch
-    }
-
-    /// Begins to write.
-    ///
-    /// - Throws: where another writes, or the folder may be another's. Looked for only then: who takes the folder waits for
-    ///   the transaction, and who comes to it later finds that it was taken.
-    func begin(_ folder: StorageFolder, _ lock: FolderLock?) throws(StoreError) {
-        try connection.execute("BEGIN IMMEDIATE")
-        try checkFiles(folder, lock)
-    }
-
-    /// Does something to the files while nobody writes them.
-    func writing(_ folder: StorageFolder, _ lock: FolderLock?, _ body: () throws(StoreError) -> Void)
-        throws(StoreError)
-    {
-        defer { connection.rollBack() }
-        try begin(folder, lock)
-        try body()
-    }
-
-    func rewriteWAL(_ folder: StorageFolder) throws(StoreError) {
-        try Files.rewrite(folder.wal, wal)
-    }
-
-    /// Removes what lies in the WAL and is no commit.
-    func cutWAL(_ folder: StorageFolder) throws(StoreError) {
-        try Files.cut(folder.wal, wal, at: connection.walEnd())
-    }
-
-    /// - Throws: `failed` where a file is no longer the one that was opened.
-    func checkFiles(_ folder: StorageFolder, _ lock: FolderLock?) throws(StoreError) {
-        guard let lock else { throw StoreError(.failed, "it is closed") }
-        try lock.check(folder)
-        for (path, identity) in [(folder.database, database), (folder.wal, wal), (folder.shm, shm)]
-        where try Files.identity(of: path) != identity {
-            throw StoreError(
-                .failed,
-                "\(path) was moved, removed or replaced while the exporter ran; put the one back that was there")
-        }
-    }
-
-    func isDatabaseInPlace(_ folder: StorageFolder) -> Bool {
-        (try? Files.identity(of: folder.database)) == database
-    }
-
-    /// Whether no WAL lies there that another has left, and that would be read over the database.
-    func mayBeginAnew(_ folder: StorageFolder) throws(StoreError) -> Bool {
-        switch try Files.kind(of: folder.wal) {
-        case .missing: true
-        case .file(let identity, let bytes): identity == wal || bytes == 0
-        case .folder, .other: false
-        }
+        head = try TableWriter(database.connection)
+        agents = try TableWriter(database.connection)
+        calls = try TableWriter(database.connection)
+        endpoints = try TableWriter(database.connection)
+        offerings = try TableWriter(database.connection)
+        openCalls = try TableWriter(database.connection)
+        budgets = try TableWriter(database.connection)
+        ids = try IDTable(database.connection)
     }
 }
 

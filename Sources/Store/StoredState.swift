@@ -2,6 +2,8 @@ internal import Model
 
 /// All that a database holds, read in one go and checked.
 struct StoredState {
+    /// Of its schema.
+    let version: Int64
     private(set) var head: Head
     private(set) var calls: [CallSeries] = []
     private(set) var endpoints: [EndpointSeries] = []
@@ -30,7 +32,7 @@ struct StoredState {
     }
 
     private init(inTransaction connection: Connection, eachIDRow: (IDRow) -> Void) throws(StoreError) {
-        try Self.checkVersion(connection)
+        version = try Self.version(of: connection)
         guard try connection.value("PRAGMA quick_check(1)") == .text("ok") else {
             throw StoreError(.damaged, "SQLite's quick_check finds it inconsistent")
         }
@@ -41,7 +43,7 @@ struct StoredState {
         offerings = try rows(connection, &digest)
         agents = try rows(connection, &digest)
         openCalls = try rows(connection, &digest)
-        budgets = try rows(connection, &digest)
+        if version >= Schema.firstWithBudgets { budgets = try rows(connection, &digest) }
         var reader = TableReader<IDRow>(connection)
         try reader.forEach { row, _ in
             ids.add(row)
@@ -55,7 +57,7 @@ struct StoredState {
     }
 
     /// - Throws: `damaged` where it is no database of this program, `failed` where a later version wrote it.
-    static func checkVersion(_ connection: Connection) throws(StoreError) {
+    private static func version(of connection: Connection) throws(StoreError) -> Int64 {
         guard try connection.value("PRAGMA application_id") == .integer(Schema.applicationID),
             case .integer(let version) = try connection.value("PRAGMA user_version"), version > 0
         else { throw StoreError(.damaged, "it is no database of llm-exporter") }
@@ -65,6 +67,7 @@ struct StoredState {
                 "a later version of llm-exporter wrote it (schema \(version), this one knows \(Schema.version)): run that one"
             )
         }
+        return version
     }
 
     static func head(_ connection: Connection) throws(StoreError) -> Head {

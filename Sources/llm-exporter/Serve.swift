@@ -154,9 +154,6 @@ struct Serve: ParsableCommand {
             }
             log.info("Stopping", metadata: ["signal": number == SIGTERM ? "SIGTERM" : "SIGINT"])
             guard exporter.stop() else {
-                log.error(
-                    "Stopped before all was done: the storage fails, or does not answer; what was acknowledged is on it"
-                )
                 // Threads that wait for the disk would hold up an orderly end.
                 _exit(Failure.runtime)
             }

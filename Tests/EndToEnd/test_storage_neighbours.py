@@ -9,15 +9,17 @@ import shutil
 import signal
 import sqlite3
 import subprocess
+import tempfile
 import threading
 import time
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
 import interposer
 from clock import TimeOfDay
-from exporter import DidNotStart, Exporter, call, eventually, run
+from exporter import BINARY, DidNotStart, Exporter, call, eventually, run
 from interposer import FOREVER, Fault, Kind
 from test_storage_faults import fill, small_disk  # noqa: F401 (a fixture)
 
@@ -206,6 +208,97 @@ def test_a_database_that_cannot_be_read_is_not_called_damaged(tmp_path):
             assert "Permission denied" in refusal.log or "must be able to write" in refusal.log, refusal
     assert met >= 3
     assert calls_after_restart(storage) == 1
+
+
+def left_by_a_crash(storage, count=3):
+    """Records in the log alone, as the one that took them was killed."""
+    with Exporter(storage=storage) as exporter:
+        for number in range(count):
+            assert exporter.post(numbered(number)).outcome() == (1, 0, 0)
+        exporter.kill()
+    assert (storage / f"{DATABASE}-wal").stat().st_size > 0
+    return count
+
+
+@pytest.mark.parametrize("how", ["another user", "a read-only mount"])
+def test_who_may_only_read_checks_and_copies_what_a_crash_left(how):
+    if os.getuid() != 0 or not shutil.which("setpriv"):
+        pytest.skip("becoming another user and mounting need root, and setpriv")
+    # Not in pytest's own folder, which other users may not enter.
+    with tempfile.TemporaryDirectory() as folder:
+        folder = Path(folder)
+        storage, copies = folder / "data", folder / "copies"
+        left_by_a_crash(storage)
+        shutil.copy(BINARY, folder)
+        copies.mkdir()
+        for path in (folder, storage):
+            path.chmod(0o755)
+        copies.chmod(0o777)
+        for path in storage.iterdir():
+            path.chmod(0o644)
+        names = sorted(os.listdir(storage))
+        user = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] if how == "another user" else []
+        if not user:
+            subprocess.run(["mount", "--bind", storage, storage], check=True)
+        try:
+            if not user:
+                subprocess.run(["mount", "-o", "remount,bind,ro", storage], check=True)
+            for arguments in (["check-storage"], ["backup", copies / DATABASE]):
+                done = subprocess.run([*user, folder / BINARY.name, *arguments, "--storage.path", storage],
+                                      capture_output=True, text=True, timeout=60)
+                assert done.returncode == 0, done
+        finally:
+            if not user:
+                subprocess.run(["umount", storage], check=True)
+        assert sorted(os.listdir(storage)) == names
+        (copies / DATABASE).chmod(0o600)
+        assert calls_after_restart(copies) == 3
+        assert calls_after_restart(storage) == 3
+
+
+@pytest.mark.parametrize("stays", [False, True], ids=["the reader goes", "the reader stays"])
+def test_a_commit_whose_sync_failed_and_that_a_reader_hides_is_counted_once_when_retried(tmp_path, start, stays):
+    storage, control = tmp_path / "data", tmp_path / "fault"
+    with Exporter(storage=storage, environment=interposer.environment(storage, fault=control)) as exporter:
+        assert exporter.post(numbered(0)).outcome() == (1, 0, 0)
+        reader = held_by_a_reader(storage)
+        Fault(Kind.SYNC, 1, errno.EIO, kills=True).arm(control)
+        with pytest.raises((OSError, http.client.HTTPException)):
+            exporter.post(numbered(1))
+        assert exporter.wait() == -signal.SIGKILL
+    if not stays:
+        reader.close()
+    exporter = start(storage=storage)
+    assert exporter.calls() in (1, 2)
+    exporter.post([numbered(0), numbered(1)]).outcome()
+    assert exporter.calls() == 2
+    exporter.kill()
+    reader.close()
+    assert calls_after_restart(storage) == 2
+
+
+def test_a_log_that_was_put_back_over_another_takes_no_acknowledged_record_with_it(tmp_path, start):
+    storage = tmp_path / "data"
+    exporter = start(storage=storage)
+    assert exporter.post(numbered(0)).outcome() == (1, 0, 0)
+    log, away = storage / f"{DATABASE}-wal", tmp_path / "away"
+    log.rename(away)
+    # A new log is begun.
+    assert exporter.post(numbered(1)).outcome() == (1, 0, 0)
+    away.rename(log)
+    refused = exporter.post(numbered(2))
+    assert f"remove {log}" in refused.problem(503)["detail"], refused
+    exporter.signal(signal.SIGTERM)
+    assert exporter.wait() == 1
+    assert f"remove {log}" in exporter.log.splitlines()[-1], exporter.log
+    # What lies there is no longer the state, and is not taken for it.
+    with pytest.raises(DidNotStart) as refusal:
+        Exporter(storage=storage)
+    assert str(log) in refusal.value.log, refusal.value
+    log.unlink()
+    exporter = start(storage=storage)
+    assert exporter.calls() == 2
+    assert exporter.post([numbered(0), numbered(1)]).outcome() == (0, 2, 0)
 
 
 def test_a_stop_that_cannot_settle_is_exit_code_1(tmp_path, start):

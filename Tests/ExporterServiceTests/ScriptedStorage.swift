@@ -94,11 +94,11 @@ final class ScriptedStorage: Storage, Sendable {
 
     func tidy() {}
 
-    func close() -> Bool {
+    func close() -> StoreError? {
         state.withLock { state in
             state.calls.append("close")
             state.isClosed = true
-            return state.undecided == nil
+            return state.undecided == nil ? nil : StoreError(.failed, "it is undecided")
         }
     }
 }

@@ -81,15 +81,52 @@ import Testing
             try folder.fill(["llm-exporter.db": bytes])
             let expected = try written(to: folder.beside("written"), version: version)
             expected.close()
+            // As it is, before it is migrated.
+            let report = try Inspection(folder).check()
+            // The budgets were a batch of their own.
+            let batch: Int64 = version < 2 ? 5 : 6
+            #expect(report.batch == batch && report.ids == 11 && report.calls == 8)
+            let backup = folder.beside("backup").path
+            #expect(try Inspection(folder).copy(to: backup).batch == batch)
+            let copied = [UInt8](try Data(contentsOf: URL(filePath: backup)))
+            #expect(try folder.contents() == ["llm-exporter.db": bytes])
             let account = try folder.opened(Self.settings(version), now: expected.now).account(
                 of: expected.ids, now: expected.now)
             #expect(account.filter { !$0.hasPrefix("budget") }.map { $0[...] } == Self.account)
             #expect(account.filter { $0.hasPrefix("budget") }.map { $0[...] } == (version < 2 ? [] : Self.budgets))
-            // One of an earlier version has been migrated.
-            let report = try Inspection(folder).check()
-            #expect(report.batch == (version < 2 ? 5 : 6))
+            #expect(try Inspection(folder).check().batch == batch)
+            try folder.fill(["llm-exporter.db": copied])
+            #expect(
+                try folder.opened(Self.settings(version), now: expected.now).account(
+                    of: expected.ids, now: expected.now) == account)
             // And with this version's own.
             #expect(account == expected.account)
+        }
+    }
+
+    @Test("of an earlier version is left as it is, where it is refused")
+    func isRefusedUnmigrated() throws {
+        try withFolder { folder in
+            let golden = [UInt8](try Data(contentsOf: Self.golden(1)))
+            try folder.fill(["llm-exporter.db": golden])
+            #expect(throws: StoreError.self) {
+                try folder.opened(.example(bounds: HistogramBounds(microseconds: [1, 2])))
+            }
+            #expect(try folder.contents() == ["llm-exporter.db": golden])
+
+            // A total that is not what was written, in the database and in its WAL.
+            for keepsWAL in [false, true] {
+                try folder.fill(["llm-exporter.db": golden])
+                let connection = try Connection(folder.database, .writing)
+                try connection.keepWALOnClose(keepsWAL)
+                try connection.execute("UPDATE call_series SET tokens = tokens + 1 WHERE number = 1")
+                connection.close()
+                let damaged = try folder.contents()
+                #expect(damaged.keys.contains("llm-exporter.db-wal") == keepsWAL)
+                let error = #expect(throws: StoreError.self) { try folder.opened(Self.settings(1)) }
+                #expect(error?.kind == .damaged)
+                #expect(try folder.contents() == damaged)
+            }
         }
     }
 
