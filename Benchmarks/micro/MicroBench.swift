@@ -72,7 +72,9 @@ enum MicroBench {
         table.add(file)
         let book = PriceBook(table: table, spellings: spellings)
         return { count in
-            for _ in 0..<count { _ = book.price(provider: "azure.ai.openai", model: "gpt-4o-mini")?.cost(of: record) }
+            for _ in 0..<count {
+                _ = Price.cost(of: record, by: book.price(provider: "azure.ai.openai", model: "gpt-4o-mini"))
+            }
         }
     }
 

@@ -197,6 +197,17 @@ struct csimdjson_parser {
         return csimdjson_status_found;
     }
 
+    csimdjson_status readTree(const csimdjson_node *&result, size_t &count) {
+        nodes.clear();
+        ondemand::value root;
+        if (document.is_scalar()) { return csimdjson_status_found; }
+        if (auto error = document.get_value().get(root)) { return status(error); }
+        TRY(collect(root, 1, {nullptr, 0}));
+        result = nodes.data();
+        count = nodes.size();
+        return finish();
+    }
+
     size_t offset() const { return size_t(here - start); }
 
 private:
@@ -219,6 +230,7 @@ private:
     uint8_t *unescaped = nullptr;
     csimdjson_value values[CSIMDJSON_KEY_LIMIT];
     std::vector<csimdjson_key> unknownKeys;
+    std::vector<csimdjson_node> nodes;
 
     csimdjson_status finish() {
         // On-demand does not look at what follows the last bracket.
@@ -301,6 +313,46 @@ private:
             // The iterator steps over the one token of an unread scalar.
             return scalar(token, found, result);
         }
+    }
+
+    /// Reads a value to its end, and keeps it and all that is in it.
+    csimdjson_status collect(ondemand::value &value, int depth, csimdjson_key key) {
+        const size_t place = nodes.size();
+        const size_t offset = size_t(reinterpret_cast<const uint8_t *>(value.raw_json_token().data()) - start);
+        nodes.push_back({key, {nullptr, 0, csimdjson_type_absent, false}, offset, 0});
+        ondemand::json_type found;
+        if (auto error = value.type().get(found)) { return status(error); }
+        if (found == ondemand::json_type::object || found == ondemand::json_type::array) {
+            here = start + offset;
+            if (depth > CSIMDJSON_DEPTH_LIMIT) { return csimdjson_status_depth; }
+        }
+        if (found == ondemand::json_type::object) {
+            nodes[place].value.type = csimdjson_type_object;
+            ondemand::object members;
+            if (auto error = value.get_object().get(members)) { return status(error); }
+            for (auto each : members) {
+                ondemand::field field;
+                if (auto error = std::move(each).get(field)) { return status(error); }
+                csimdjson_key name;
+                TRY(text(field.key(), name));
+                TRY(collect(field.value(), depth + 1, name));
+            }
+        } else if (found == ondemand::json_type::array) {
+            nodes[place].value.type = csimdjson_type_array;
+            ondemand::array elements;
+            if (auto error = value.get_array().get(elements)) { return status(error); }
+            for (auto each : elements) {
+                ondemand::value inner;
+                if (auto error = std::move(each).get(inner)) { return status(error); }
+                TRY(collect(inner, depth + 1, {nullptr, 0}));
+            }
+        } else {
+            csimdjson_value scalar;
+            TRY(read(value, depth, scalar));
+            nodes[place].value = scalar;
+        }
+        nodes[place].count = nodes.size() - place - 1;
+        return csimdjson_status_found;
     }
 
     /// Checks a number, boolean or null. A token reaches to the next one, white space included.
@@ -387,6 +439,10 @@ csimdjson_status csimdjson_read_object(csimdjson_parser *parser, csimdjson_objec
 
 csimdjson_status csimdjson_next_element(csimdjson_parser *parser, csimdjson_type *type, csimdjson_object *object) {
     return parser->nextElement(*type, *object);
+}
+
+csimdjson_status csimdjson_read_tree(csimdjson_parser *parser, const csimdjson_node **nodes, size_t *count) {
+    return parser->readTree(*nodes, *count);
 }
 
 size_t csimdjson_offset(const csimdjson_parser *parser) { return parser->offset(); }

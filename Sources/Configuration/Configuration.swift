@@ -29,7 +29,7 @@ package struct Configuration: Sendable {
     package init(_ sources: Sources) throws(ConfigurationError) {
         let file: ConfigurationFile?
         if let path = sources.configurationFile {
-            let bytes = try Self.bytes(of: path, given: "--config.file")
+            let bytes = try Self.bytes(of: path, given: "--config.file", limit: Self.configurationFileLimit)
             guard let text = String(validating: bytes, as: UTF8.self) else {
                 throw ConfigurationError(file: "--config.file \(path)", line: nil, "not UTF-8")
             }
@@ -40,25 +40,23 @@ package struct Configuration: Sendable {
         var spellings = try Self.naming("the shipped providers") { () throws(PriceFault) in
             try ProviderSpellings.shipped()
         }
-        for (spelling, canonical) in file?.providerAliases ?? [:] {
-            spellings.add(spelling, for: spellings.canonical(canonical))
-        }
+        if let file { spellings = try file.adding(to: spellings) }
         var table = PriceTable()
         if sources.usesShippedPrices {
             table.add(
                 try Self.naming("the shipped prices") { () throws(PriceFault) in try PriceFile.shipped(spellings) })
         }
         for path in sources.priceFiles {
-            let bytes = try Self.bytes(of: path, given: "--prices.file")
+            let bytes = try Self.bytes(of: path, given: "--prices.file", limit: Self.priceFileLimit)
             table.add(
                 try Self.naming("--prices.file \(path)") { () throws(PriceFault) in
                     try PriceFile(bytes, spellings: spellings)
                 })
         }
-        for entry in file?.prices ?? [] {
-            table.add(try ConfigurationFile.price(of: entry, spellings: spellings), for: entry.key)
-        }
-        prices = PriceBook(table: table, spellings: spellings, aliases: file?.modelAliases ?? [:])
+        if let file { table.add(try file.prices(spellings)) }
+        var prices = PriceBook(table: table, spellings: spellings)
+        try file?.addAliases(to: &prices)
+        self.prices = prices
         budgets = file?.budgets ?? []
     }
 
@@ -72,29 +70,39 @@ package struct Configuration: Sendable {
         }
     }
 
-    /// A file is read to here: far beyond any price table, and short of filling the memory.
-    private static let limitBytes = 256 << 20
+    /// Files are read to here: far beyond any price table, and short of filling the memory.
+    private static let priceFileLimit = 256 << 20
+    private static let configurationFileLimit = 1 << 20
 
-    private static func bytes(of path: String, given flag: String) throws(ConfigurationError) -> [UInt8] {
-        let name = "\(flag) \(path)"
-        func failure() -> ConfigurationError {
-            // Safe: the text is static, or the thread's own (glibc since 2.32), and copied at once.
-            ConfigurationError(file: name, line: nil, "cannot be read: \(unsafe String(cString: strerror(errno)))")
+    private static func bytes(of path: String, given flag: String, limit: Int) throws(ConfigurationError) -> [UInt8] {
+        func failure(_ text: String) -> ConfigurationError {
+            ConfigurationError(file: "\(flag) \(path)", line: nil, text)
         }
-        guard let file = unsafe fopen(path, "re") else { throw failure() }
-        defer { unsafe fclose(file) }
+        func systemFailure() -> ConfigurationError {
+            // Safe: the text is static, or the thread's own (glibc since 2.32), and copied at once.
+            failure("cannot be read: \(unsafe String(cString: strerror(errno)))")
+        }
+        // Else opening a FIFO waits for somebody to write to it.
+        let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+        guard descriptor >= 0 else { throw systemFailure() }
+        defer { close(descriptor) }
+        var status = stat()
+        guard unsafe fstat(descriptor, &status) == 0 else { throw systemFailure() }
+        guard status.st_mode & S_IFMT == S_IFREG else {
+            throw failure("is not a regular file, which could be read again on reload")
+        }
         var bytes: [UInt8] = []
         var chunk = [UInt8](repeating: 0, count: 1 << 16)
         while true {
-            let count = unsafe fread(&chunk, 1, chunk.count, file)
-            bytes += chunk[..<count]
-            if count < chunk.count { break }
-            guard bytes.count <= limitBytes else {
-                throw ConfigurationError(file: name, line: nil, "is larger than \(limitBytes) bytes")
+            let count = unsafe read(descriptor, &chunk, chunk.count)
+            if count == 0 { return bytes }
+            if count < 0 {
+                guard errno == EINTR else { throw systemFailure() }
+                continue
             }
+            bytes += chunk[..<count]
+            guard bytes.count <= limit else { throw failure("is larger than \(limit) bytes") }
         }
-        guard unsafe ferror(file) == 0 else { throw failure() }
-        return bytes
     }
 }
 

@@ -13,9 +13,9 @@ internal import Pricing
 ///   - {name: reviewers, agent_name: ReviewerGPT, limit_usd: 50, period: day}
 /// ```
 struct ConfigurationFile {
-    private(set) var prices: [(key: String, price: YAMLValue)] = []
-    private(set) var modelAliases: [String: String] = [:]
-    private(set) var providerAliases: [String: String] = [:]
+    private var prices: [(name: String, value: YAMLValue)] = []
+    private var modelAliases: [(name: String, value: YAMLValue)] = []
+    private var providerAliases: [(name: String, value: YAMLValue)] = []
     private(set) var budgets: [Budget] = []
 
     /// - Throws: with the line, for what is not YAML, keys that are not known, and values that are not of their form.
@@ -23,34 +23,58 @@ struct ConfigurationFile {
         guard let document = try YAMLValue.document(text, file: file), !document.isNull else { return }
         let members = try document.members(of: ["prices", "aliases", "budgets"])
         if let prices = members["prices"], !prices.isNull {
-            self.prices = try prices.members().map { (key: $0.name, price: $0.value) }
+            self.prices = try prices.members()
         }
         if let aliases = members["aliases"], !aliases.isNull {
             let kinds = try aliases.members(of: ["models", "providers"])
-            modelAliases = try Self.aliases(kinds["models"])
-            providerAliases = try Self.aliases(kinds["providers"])
+            modelAliases = try kinds["models"]?.membersUnlessNull() ?? []
+            providerAliases = try kinds["providers"]?.membersUnlessNull() ?? []
         }
         if let budgets = members["budgets"], !budgets.isNull { self.budgets = try Self.budgets(budgets) }
     }
 
-    private static func aliases(_ value: YAMLValue?) throws(ConfigurationError) -> [String: String] {
-        guard let value, !value.isNull else { return [:] }
-        var aliases: [String: String] = [:]
-        for (name, target) in try value.members() {
-            aliases[name] = try target.text()
+    // MARK: Aliases
+
+    /// The spellings with those of the file before them.
+    func adding(to spellings: ProviderSpellings) throws(ConfigurationError) -> ProviderSpellings {
+        var aliases: [(spelling: String, canonical: String)] = []
+        for (name, value) in providerAliases {
+            guard !name.isEmpty, try !value.text().isEmpty else { throw value.fault("must name two providers") }
+            aliases.append((name, try value.text()))
         }
-        return aliases
+        do throws(PriceFault) {
+            return try spellings.adding(aliases)
+        } catch {
+            throw providerAliases[0].value.fault("and those beside it: \(error)")
+        }
+    }
+
+    func addAliases(to book: inout PriceBook) throws(ConfigurationError) {
+        for (name, value) in modelAliases {
+            let target = try value.text()
+            do throws(PriceFault) {
+                try book.addAlias(name, for: target)
+            } catch {
+                throw value.fault(error.description)
+            }
+        }
     }
 
     // MARK: Prices
 
-    /// The price of an entry.
-    static func price(
-        of entry: (key: String, price: YAMLValue), spellings: ProviderSpellings
-    ) throws(ConfigurationError) -> Price {
-        var provider = entry.key.firstIndex(of: "/").map { String(entry.key[..<$0]) }
+    /// The prices by key.
+    func prices(_ spellings: ProviderSpellings) throws(ConfigurationError) -> [String: Price] {
+        var prices: [String: Price] = [:]
+        for (key, value) in self.prices { prices[key] = try Self.price(key, value, spellings) }
+        return prices
+    }
+
+    private static func price(_ key: String, _ entry: YAMLValue, _ spellings: ProviderSpellings)
+        throws(ConfigurationError) -> Price
+    {
+        var provider = key.firstIndex(of: "/").map { String(key[..<$0]) }
         var price = PriceEntry()
-        for (name, value) in try entry.price.members() {
+        for (name, value) in try entry.members() {
             if name == PriceField.providerName {
                 provider = try value.text()
             } else if name == PriceField.rangesName {
@@ -62,15 +86,15 @@ struct ConfigurationFile {
             }
         }
         guard let provider else {
-            throw entry.price.fault("needs \(PriceField.providerName), or a key of the form provider/model")
+            throw entry.fault("needs \(PriceField.providerName), or a key of the form provider/model")
         }
         do throws(PriceFault) {
-            guard let price = try price.price(provider: provider, spellings: spellings) else {
+            guard let price = try price.price(key: key, provider: provider, spellings: spellings) else {
                 throw PriceFault("has no rate; give input_cost_per_token and output_cost_per_token")
             }
             return price
         } catch {
-            throw entry.price.fault(error.description)
+            throw entry.fault(error.description)
         }
     }
 
@@ -105,6 +129,12 @@ struct ConfigurationFile {
     /// Most budgets: each record is compared with all of them.
     static let budgetLimit = 1000
 
+    /// - Returns: `nil` where nothing would be left of it: a budget that is very small is not 0.
+    private static func money(_ number: DecimalNumber) -> Money? {
+        guard let money = Money(rounding: number), money > .zero || number.isZero else { return nil }
+        return money
+    }
+
     private static func budgets(_ value: YAMLValue) throws(ConfigurationError) -> [Budget] {
         var budgets: [Budget] = []
         let elements = try value.elements()
@@ -114,12 +144,17 @@ struct ConfigurationFile {
                 "name", "agent_name", "provider", "model", "limit_usd", "period",
             ])
             func label(_ name: String) throws(ConfigurationError) -> LabelValue? {
-                guard let value = members[name], !value.isNull else { return nil }
+                guard let value = members[name] else { return nil }
+                // An empty filter would let everybody's calls count.
+                guard !value.isNull else { throw value.fault("must have a value; leave the line out for all of them") }
                 let text = try value.text()
                 guard (1...256).contains(text.utf8.count), !text.unicodeScalars.contains(where: \.isControl),
                     text.first != " ", text.last != " "
                 else {
                     throw value.fault("must have 1 to 256 bytes, no control characters, and no spaces at its ends")
+                }
+                guard name == "name" || text.first != "_" else {
+                    throw value.fault("must not begin with _: no record has such a label")
                 }
                 return LabelValue(text)
             }
@@ -128,8 +163,8 @@ struct ConfigurationFile {
                 throw element.fault("has the name of another budget, \(name); each budget needs its own")
             }
             guard let limitValue = members["limit_usd"] else { throw element.fault("needs limit_usd") }
-            guard let limit = DecimalNumber(try limitValue.number().utf8).flatMap(Money.init(rounding:)) else {
-                throw limitValue.fault("must be a number from 0 to 1e18, in USD, such as 50 or 0.25")
+            guard let limit = DecimalNumber(try limitValue.number().utf8).flatMap(money) else {
+                throw limitValue.fault("must be 0, or a number from 1e-12 to 1e18, in USD, such as 50 or 0.25")
             }
             guard let periodValue = members["period"] else { throw element.fault("needs a period") }
             guard let period = BudgetPeriod(rawValue: try periodValue.text()) else {

@@ -42,6 +42,11 @@ struct YAMLValue {
         return members
     }
 
+    /// The members of a mapping, none of null.
+    func membersUnlessNull() throws(ConfigurationError) -> [(name: String, value: YAMLValue)] {
+        isNull ? [] : try members()
+    }
+
     /// The members of a mapping that may have only these names.
     func members(of known: [String]) throws(ConfigurationError) -> [String: YAMLValue] {
         var members: [String: YAMLValue] = [:]

@@ -44,7 +44,7 @@ package final class Ledger: Sendable {
 
     /// - Parameters:
     ///   - clock: never steps back or ahead while the program runs.
-    ///   - timeOfDay: by which what is stored is told; may be set.
+    ///   - timeOfDay: by which what is stored is told, and budgets begin anew; may be set.
     package init(
         state: LedgerState, storage: sending any Storage, settings: Settings, clock: @escaping Clock,
         timeOfDay: @escaping Clock, observer: any LedgerObserver
@@ -129,9 +129,17 @@ package final class Ledger: Sendable {
     }
 
     /// Keeps accounts for exactly these budgets, from one commit on.
-    package func configure(_ budgets: [Budget], reply: @escaping @Sendable (Result<Void, LedgerRefusal>) -> Void) {
+    ///
+    /// - Parameters:
+    ///   - adopt: called once that is in force, be it only when an undecided commit is settled; not before `reply` then. It
+    ///     must not wait.
+    ///   - reply: called once.
+    package func configure(
+        _ budgets: [Budget], adopt: @escaping @Sendable () -> Void,
+        reply: @escaping @Sendable (Result<Void, LedgerRefusal>) -> Void
+    ) {
         post {
-            $0.waiting.configurations.append((budgets, reply)); return true
+            $0.waiting.configurations.append(Configuring(budgets: budgets, adopt: adopt, reply: reply)); return true
         }
     }
 
@@ -158,6 +166,7 @@ package final class Ledger: Sendable {
             // What came in between.
             self.empty(into: &book)
             book.isClosed = true
+            self.lookAtClocks(&book)
             let failure = self.whileTheDiskWorks(&book) { $0.close() }
             if let failure { self.mailbox.withLock { $0.trouble = failure } }
             isClean.withLock { $0 = failure == nil }
@@ -199,7 +208,7 @@ package final class Ledger: Sendable {
         var submissions: [Submission] = []
         var snapshots: [@Sendable (LedgerSnapshot) -> Void] = []
         var resets: [(clearsBudgets: Bool, @Sendable (Result<Void, LedgerRefusal>) -> Void)] = []
-        var configurations: [([Budget], @Sendable (Result<Void, LedgerRefusal>) -> Void)] = []
+        var configurations: [Configuring] = []
         var forgets: [(SeriesSelection, @Sendable (Result<ForgottenTotals, LedgerRefusal>) -> Void)] = []
 
         var isEmpty: Bool {
@@ -228,6 +237,12 @@ package final class Ledger: Sendable {
 
         /// Events in a batch of several submissions.
         private static let batchLimit = 16_384
+    }
+
+    private struct Configuring: Sendable {
+        let budgets: [Budget]
+        let adopt: @Sendable () -> Void
+        let reply: @Sendable (Result<Void, LedgerRefusal>) -> Void
     }
 
     private struct Submission: Sendable {
@@ -342,24 +357,36 @@ package final class Ledger: Sendable {
         let storage: any Storage
         /// The latest moment seen: ids and leases must not grow younger.
         var now = Instant(unixMilliseconds: 0)
+        /// The time of day by which budgets begin anew.
+        var timeOfDay = Instant(unixMilliseconds: 0)
         /// What the undecided commit makes of the state.
         var undecided: Step?
         var isRetrying = false
         var isClosed = false
         var saysThatWindowIsShort = false
         var saysThatLimitIsReached = false
+
+        var skew: Duration { .milliseconds(timeOfDay.unixMilliseconds - now.unixMilliseconds) }
     }
 
     /// What a commit makes of the state.
     private enum Step: Sendable {
         case revision(Revision)
-        case state(LedgerState)
+        case state(LedgerState, adopt: @Sendable () -> Void = {})
+    }
+
+    private func lookAtClocks(_ book: inout Book) {
+        book.now = max(book.now, clock())
+        let timeOfDay = timeOfDay()
+        // One that is set back a little must not begin a window a second time.
+        let isSetBack = timeOfDay < book.timeOfDay.adding(.seconds(-60))
+        book.timeOfDay = isSetBack ? timeOfDay : max(book.timeOfDay, timeOfDay)
     }
 
     private func process(_ work: Work, on book: inout Book) {
-        book.now = max(book.now, clock())
+        lookAtClocks(&book)
         let now = book.now
-        var delta = Delta()
+        var delta = Delta(skew: book.skew)
         delta.expireCalls(begunBefore: now.adding(.zero - settings.lease), onto: book.state)
         // A scrape that came with posts does not wait for the disk either, unless a lease ended: it must show that.
         if isDurable && delta.isEmpty {
@@ -381,7 +408,7 @@ package final class Ledger: Sendable {
                 continue
             }
             // Others, or a lease that ended, needed the commit: what only repeats what is on disk does not.
-            var own = Delta()
+            var own = Delta(skew: book.skew)
             let alone = fold(submission.events, into: &own, onto: book.state, now: now)
             submission.reply(own.isEmpty ? alone : .failure(refusal))
         }
@@ -390,11 +417,17 @@ package final class Ledger: Sendable {
             state.reset(clearsBudgets: clearsBudgets)
             reply(replace(with: state, on: &book))
         }
-        for (budgets, reply) in work.configurations {
+        for configuring in work.configurations {
             var state = book.state
-            state.configure(budgets, now: now)
+            state.configure(configuring.budgets, now: book.timeOfDay)
             let isSame = Array(state.budgets.elements) == Array(book.state.budgets.elements)
-            reply(isSame ? .success(()) : replace(with: state, on: &book))
+            // Behind one that is undecided, which may yet be in force later.
+            if isSame, book.undecided == nil {
+                configuring.adopt()
+                configuring.reply(.success(()))
+            } else {
+                configuring.reply(replace(with: state, adopt: configuring.adopt, on: &book))
+            }
         }
         for (selection, reply) in work.forgets {
             var state = book.state
@@ -406,7 +439,7 @@ package final class Ledger: Sendable {
 
     private func answer(_ scrapes: [@Sendable (LedgerSnapshot) -> Void], from book: Book) {
         guard !scrapes.isEmpty else { return }
-        let snapshot = LedgerSnapshot(book.state, now: book.now)
+        let snapshot = LedgerSnapshot(book.state, now: book.now, timeOfDay: book.timeOfDay)
         for reply in scrapes { reply(snapshot) }
     }
 
@@ -418,7 +451,7 @@ package final class Ledger: Sendable {
 
     /// - Returns: `nil` once the delta is durable and merged.
     private func commit(_ delta: Delta, on book: inout Book, records: Int) -> LedgerRefusal? {
-        let revision = Revision(of: delta, onto: book.state, now: book.now, skew: skew)
+        let revision = Revision(of: delta, onto: book.state, now: book.now)
         let began = ContinuousClock.now
         if let refusal = perform(.revision(revision), on: &book) { return refusal }
         observer.committed(records: records, overflowRecords: delta.overflowRecords, in: .now - began)
@@ -430,13 +463,11 @@ package final class Ledger: Sendable {
         return nil
     }
 
-    private var skew: Duration {
-        .milliseconds(timeOfDay().unixMilliseconds - clock().unixMilliseconds)
-    }
-
-    private func replace(with state: LedgerState, on book: inout Book) -> Result<Void, LedgerRefusal> {
+    private func replace(
+        with state: LedgerState, adopt: @escaping @Sendable () -> Void = {}, on book: inout Book
+    ) -> Result<Void, LedgerRefusal> {
         let began = ContinuousClock.now
-        if let refusal = perform(.state(state), on: &book) { return .failure(refusal) }
+        if let refusal = perform(.state(state, adopt: adopt), on: &book) { return .failure(refusal) }
         observer.committed(records: 0, overflowRecords: 0, in: .now - began)
         return .success(())
     }
@@ -445,10 +476,11 @@ package final class Ledger: Sendable {
     private func perform(_ step: Step, on book: inout Book) -> LedgerRefusal? {
         if let trouble = mailbox.withLock({ $0.isBlocked ? $0.trouble : nil }) { return LedgerRefusal(trouble) }
         if book.isClosed { return .closed }
+        let skew = book.skew
         let outcome = whileTheDiskWorks(&book) { storage in
             switch step {
             case .revision(let revision): storage.commit(revision)
-            case .state(let state): storage.replace(with: state, skew: skew)
+            case .state(let state, _): storage.replace(with: state, skew: skew)
             }
         }
         switch outcome {
@@ -469,14 +501,16 @@ package final class Ledger: Sendable {
     private func merge(_ step: Step, into state: inout LedgerState) {
         switch step {
         case .revision(let revision): state.merge(revision)
-        case .state(let changed): state = changed
+        case .state(let changed, let adopt):
+            state = changed
+            adopt()
         }
     }
 
     /// Lets scrapes see the state before.
     private func whileTheDiskWorks<Result>(_ book: inout Book, _ work: (any Storage) -> Result) -> Result {
         guard isDurable else { return work(book.storage) }
-        let standing = LedgerSnapshot(book.state, now: book.now)
+        let standing = LedgerSnapshot(book.state, now: book.now, timeOfDay: book.timeOfDay)
         let waiting = mailbox.withLock { mailbox in
             mailbox.standing = standing
             mailbox.commitBegan = .now
@@ -523,6 +557,7 @@ package final class Ledger: Sendable {
     /// Settles what is undecided, and tries whether commits succeed again, so that the exporter is ready without a post.
     private func retry(_ book: inout Book) {
         book.isRetrying = false
+        lookAtClocks(&book)
         guard !book.isClosed, mailbox.withLock({ $0.trouble != nil }) else { return }
         if mailbox.withLock({ $0.isBlocked }) {
             switch whileTheDiskWorks(&book, { $0.settle() }) {
@@ -630,11 +665,11 @@ package struct LedgerSnapshot: Sendable {
     package let rememberedIDs: Int
     package let idWindow: Duration
     package let openCalls: Int
-    /// As of the snapshot's time: nothing is spent of a window that has just begun.
+    /// As of the snapshot's time of day: nothing is spent of a window that has just begun.
     package let budgets: [BudgetAccount]
 
-    init(_ state: LedgerState, now: Instant) {
-        budgets = state.budgets.elements.map { $0.turned(to: now) }
+    init(_ state: LedgerState, now: Instant, timeOfDay: Instant) {
+        budgets = state.budgets.elements.map { $0.asOf(timeOfDay) }
         totals = state.registry.snapshot
         places = state.registry.places
         maxSeries = state.registry.maxSeries

@@ -33,7 +33,7 @@ final class Pricer: Sendable {
             guard case .end(var record) = events[place].event, record.cost == nil else { continue }
             let labels = record.labels.offering
             if last?.labels != labels { last = (labels, price(of: labels)) }
-            record.take(last?.price?.cost(of: record) ?? .unpriced)
+            record.take(Price.cost(of: record, by: last?.price))
             events[place].event = .end(record)
         }
     }

@@ -116,20 +116,21 @@ final class Service: Sendable {
                     fail(error.description)
                     return
                 }
-                ledger.configure(configuration.budgets) { [self] result in
-                    if case .failure(let refusal) = result {
-                        fail(refusal.problem?.detail ?? "whether the budgets were stored cannot be told yet")
-                        return
-                    }
+                let prices = configuration.prices.table.prices.count
+                ledger.configure(configuration.budgets) { [self] in
                     pricer.use(configuration.prices)
                     metrics.reloaded(succeeded: true)
                     log.info(
-                        "Reloaded",
-                        metadata: [
-                            "prices": "\(configuration.prices.table.prices.count)",
-                            "budgets": "\(configuration.budgets.count)",
-                        ])
-                    reply(nil)
+                        "Reloaded", metadata: ["prices": "\(prices)", "budgets": "\(configuration.budgets.count)"])
+                } reply: { result in
+                    switch result {
+                    case .success: reply(nil)
+                    case .failure(.outcomeUnknown):
+                        fail(
+                            "whether the new ones are stored cannot be told yet; if so, they will be used, which the log says"
+                        )
+                    case .failure(let refusal): fail(refusal.problem?.detail ?? "\(refusal)")
+                    }
                 }
             })
     }

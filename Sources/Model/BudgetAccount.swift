@@ -20,25 +20,19 @@ package struct BudgetAccount: NumberedSeries, Equatable {
 
     package var labels: LabelValue { budget.name }
 
-    /// The account as of `now`: with nothing spent where a window has begun since.
-    package func turned(to now: Instant) -> BudgetAccount {
-        let start = budget.period.start(of: now)
-        guard start > windowStart else { return self }
-        return BudgetAccount(number: number, budget: budget, windowStart: start)
-    }
-
-    /// The account with what was spent in the window of `now` at the latest: a clock that was ahead when it was written
-    /// must not keep the budget spent until that time has come.
-    package func notAfter(_ now: Instant) -> BudgetAccount {
+    /// The account in the window of `time`: with nothing spent where that has begun since. A clock that was ahead must not
+    /// keep a budget spent until that time has come, so what was spent then is spent in this window.
+    package func asOf(_ time: Instant) -> BudgetAccount {
+        let start = budget.period.start(of: time)
+        guard start <= windowStart else { return BudgetAccount(number: number, budget: budget, windowStart: start) }
         var account = self
-        account.windowStart = min(windowStart, budget.period.start(of: now))
+        account.windowStart = start
         return account
     }
 
-    mutating func add(_ change: BudgetChange) {
-        // `Delta` has checked the sum.
-        spent = spent + change.spent
-        unpricedCalls += change.unpricedCalls
+    /// Adds a cost that the caller has checked the sum with; `nil` is not known.
+    fileprivate mutating func add(_ cost: Money?) {
+        if let cost { spent = spent + cost } else { unpricedCalls += 1 }
     }
 
     mutating func clear() {
@@ -52,15 +46,15 @@ package struct BudgetAccount: NumberedSeries, Equatable {
     package var windowEnd: Instant { budget.period.end(of: windowStart) }
 }
 
-/// What a batch spends of one budget.
-package struct BudgetChange: Equatable, Sendable {
-    package var spent = Money.zero
-    package var unpricedCalls: Int64 = 0
+/// A budget that a batch spends of, with what it has spent.
+package struct BudgetChange: Sendable {
+    package private(set) var account: BudgetAccount
 
-    /// Adds a cost that the caller has checked the sum with; `nil` is not known.
-    mutating func add(_ cost: Money?) {
-        if let cost { spent = spent + cost } else { unpricedCalls += 1 }
+    init(account: BudgetAccount) {
+        self.account = account
     }
+
+    mutating func add(_ cost: Money?) { account.add(cost) }
 }
 
 extension Table<BudgetAccount> {

@@ -150,12 +150,17 @@ package struct Usage: Sendable, Equatable {
     /// Whether the sender said nothing about tokens.
     package var isMissing: Bool { input == nil && output == nil && total == nil }
 
-    /// The parts that do not overlap, or `nil` when neither input nor output is known.
+    /// The parts that do not overlap, or `nil` when neither input nor output is known. Of a total and one of the two, the
+    /// other is what is left, or `nil` where that is less than its parts.
     package var kinds: TokenKinds? {
         guard input != nil || output != nil else { return nil }
+        let input = self.input ?? total.map { $0 - (self.output ?? 0) } ?? 0
+        let output = self.output ?? total.map { $0 - input } ?? 0
+        let cached = (cacheRead ?? 0) + (cacheWrite ?? 0)
+        guard input >= cached, output >= reasoning ?? 0 else { return nil }
         return TokenKinds(
-            input: (input ?? 0) - (cacheRead ?? 0) - (cacheWrite ?? 0), cacheRead: cacheRead ?? 0,
-            cacheWrite: cacheWrite ?? 0, output: (output ?? 0) - (reasoning ?? 0), reasoning: reasoning ?? 0)
+            input: input - cached, cacheRead: cacheRead ?? 0, cacheWrite: cacheWrite ?? 0,
+            output: output - (reasoning ?? 0), reasoning: reasoning ?? 0)
     }
 }
 

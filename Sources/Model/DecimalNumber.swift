@@ -112,6 +112,8 @@ package struct DecimalNumber: Sendable {
         return isNegative ? -value : value
     }
 
+    package var isZero: Bool { significand == 0 && !hasMore }
+
     /// Whether there is nothing but zeros behind the decimal point.
     package var isWhole: Bool {
         // With digits dropped and no exponent below 0, the number is past 1e37: no bound asks further.

@@ -8,6 +8,8 @@ package struct Delta: Sendable {
     package private(set) var endpoints = TouchedTable<EndpointLabels, Histogram>()
     package private(set) var offerings = TouchedTable<OfferingLabels, Int64>()
     package private(set) var memoryAvailableMegabytes: Double?
+    /// What the time of day is ahead of the `now` of this batch.
+    let skew: Duration
     /// By the labels as they were sent.
     private var targets = TouchedTable<SeriesLabels, Target>()
     /// By the account's index.
@@ -24,7 +26,10 @@ package struct Delta: Sendable {
     /// Records that the series limit folded.
     package private(set) var overflowRecords = 0
 
-    package init() {}
+    /// - Parameter skew: what the time of day, by which budgets begin anew, is ahead of the `now` that events are folded at.
+    package init(skew: Duration = .zero) {
+        self.skew = skew
+    }
 
     /// Whether it changes nothing: only duplicates came, or records that were rejected.
     package var isEmpty: Bool {
@@ -116,22 +121,31 @@ package struct Delta: Sendable {
             target = targets[place: known]
             try check(
                 record, call: target.call, base: target.base, endpoint: target.endpoint,
-                endpointBase: target.endpointBase, budgets: target.budgets, of: state, now: now)
+                endpointBase: target.endpointBase, of: state)
+            if let cost = record.cost {
+                for place in target.budgets { try check(cost, on: budgets[place: place]) }
+            }
         } else {
             let placement = placement(of: record.labels, onto: state)
             let labels = placement.labels
             let base = state.registry.calls.index(of: labels)
             let endpointBase = state.registry.endpoints.index(of: labels.endpoint)
-            let budgets = state.budgets.indices.filter { state.budgets[$0].budget.contains(record.labels) }
             try check(
                 record, call: calls.place(of: labels), base: base, endpoint: endpoints.place(of: labels.endpoint),
-                endpointBase: endpointBase, budgets: budgets, of: state, now: now)
+                endpointBase: endpointBase, of: state)
+            let accounts = state.budgetIndices(of: record.labels).map { index in
+                (index: index, change: budgets[index] ?? change(of: index, state, now))
+            }
+            if let cost = record.cost {
+                for account in accounts { try check(cost, on: account.change) }
+            }
             target = Target(
                 call: calls.touch(labels, initial: CallTotals()),
                 offering: offerings.touch(labels.offering, initial: 0),
                 agent: agents.touch(labels.agentName, initial: AgentChange()),
                 endpoint: endpoints.place(of: labels.endpoint), base: base, endpointBase: endpointBase,
-                isOverflow: placement.isOverflow, budgets: budgets)
+                isOverflow: placement.isOverflow,
+                budgets: accounts.map { budgets.touch($0.index, initial: $0.change) })
             agents[place: target.agent].ownSets += placement.isNewSet ? 1 : 0
             placesTaken += placement.places
         }
@@ -154,8 +168,7 @@ package struct Delta: Sendable {
     /// - Parameters: the places of what it will be added to, where they exist.
     /// - Throws: `total_overflow`.
     private func check(
-        _ record: CallRecord, call: Int?, base: Int?, endpoint: Int?, endpointBase: Int?, budgets: [Int],
-        of state: LedgerState, now: Instant
+        _ record: CallRecord, call: Int?, base: Int?, endpoint: Int?, endpointBase: Int?, of state: LedgerState
     ) throws(RecordRejection) {
         try CallTotals.check(
             record, touched: call.map { calls[place: $0].bounded },
@@ -166,7 +179,6 @@ package struct Delta: Sendable {
                 and: endpointBase.map { state.registry.endpoints[$0].latency.sumMicroseconds }, adding: latency,
                 family: "llm_api_latency_seconds", field: "api_latency_ms")
         }
-        if let cost = record.cost { try check(cost, on: budgets, of: state, now: now) }
     }
 
     private mutating func add(_ record: CallRecord, to target: inout Target, onto state: LedgerState) {
@@ -186,7 +198,7 @@ package struct Delta: Sendable {
         calls[place: target.call].fold(
             record, status: status, errorType: errorType, bounds: state.registry.bounds)
         if record.costSource == .unpriced { offerings[place: target.offering] += 1 }
-        for index in target.budgets { budgets[index, default: BudgetChange()].add(record.cost) }
+        for place in target.budgets { budgets[place: place].add(record.cost) }
         if let latency = record.apiLatencyMicroseconds {
             let bounds = state.registry.bounds
             let place =
@@ -213,18 +225,20 @@ package struct Delta: Sendable {
         let endpointBase: Int?
         /// Whether the series limit folds them.
         let isOverflow: Bool
-        /// Indices of the budgets that they count for.
+        /// Places of the budgets that they count for.
         let budgets: [Int]
     }
 
     /// - Throws: `total_overflow` where a budget's spending would pass its bound.
-    private func check(_ cost: Money, on budgets: [Int], of state: LedgerState, now: Instant) throws(RecordRejection) {
-        for index in budgets {
-            let spent = state.budgets[index].turned(to: now).spent
-            guard let touched = cost.adding(self.budgets[index]?.spent ?? .zero), spent.adding(touched) != nil else {
-                throw .overflow(of: "llm_budget_spent_usd", field: "cost_usd")
-            }
+    private func check(_ cost: Money, on budget: BudgetChange) throws(RecordRejection) {
+        guard budget.account.spent.adding(cost) != nil else {
+            throw .overflow(of: "llm_budget_spent_usd", field: "cost_usd")
         }
+    }
+
+    /// A budget before this batch.
+    private func change(of index: Int, _ state: LedgerState, _ now: Instant) -> BudgetChange {
+        BudgetChange(account: state.budgets[index].asOf(now.adding(skew)))
     }
 
     /// Lowers the gauge of a call in flight; does nothing for a call that never began or whose lease has ended.

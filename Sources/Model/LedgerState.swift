@@ -6,7 +6,8 @@ package struct LedgerState: Sendable {
     package private(set) var recentIDs: RecentIDs
     package private(set) var openCalls: OpenCalls
     package private(set) var budgets: Table<BudgetAccount>
-
+    /// Indices of the budgets of one agent, and of those of all agents: most calls count for few of many.
+    private var budgetIndices: [LabelValue?: [Int]] = [:]
     package init(
         registry: Registry, recentIDs: RecentIDs, openCalls: OpenCalls = OpenCalls(),
         budgets: Table<BudgetAccount> = Table()
@@ -15,6 +16,18 @@ package struct LedgerState: Sendable {
         self.recentIDs = recentIDs
         self.openCalls = openCalls
         self.budgets = budgets
+        indexBudgets()
+    }
+
+    private mutating func indexBudgets() {
+        budgetIndices = Dictionary(grouping: budgets.indices) { budgets[$0].budget.agentName }
+    }
+
+    /// The budgets that a call counts for.
+    func budgetIndices(of labels: SeriesLabels) -> [Int] {
+        if budgetIndices.isEmpty { return [] }
+        let candidates = budgetIndices[labels.agentName, default: []] + budgetIndices[nil, default: []]
+        return candidates.filter { budgets[$0].budget.contains(labels) }
     }
 
     /// Makes a batch, folded against this very state, part of it. Cannot fail.
@@ -36,8 +49,11 @@ package struct LedgerState: Sendable {
     }
 
     /// Keeps accounts for exactly these budgets.
+    ///
+    /// - Parameter now: the time of day.
     package mutating func configure(_ budgets: [Budget], now: Instant) {
         self.budgets = self.budgets.configured(for: budgets, now: now)
+        indexBudgets()
     }
 
     package mutating func forget(_ selection: SeriesSelection) -> ForgottenTotals {

@@ -23,9 +23,9 @@ package struct Revision: Sendable {
     /// - Parameters:
     ///   - delta: folded against `state`.
     ///   - now: the time of the batch.
-    package init(of delta: Delta, onto state: LedgerState, now: Instant, skew: Duration = .zero) {
+    package init(of delta: Delta, onto state: LedgerState, now: Instant) {
         self.now = now
-        self.skew = skew
+        skew = delta.skew
         let registry = state.registry
         var numbers = Numbers(registry)
         memoryAvailableMegabytes = delta.memoryAvailableMegabytes ?? registry.memoryAvailableMegabytes
@@ -57,11 +57,7 @@ package struct Revision: Sendable {
             series.unpricedCalls += touched.value
             offerings.append(series)
         }
-        for touched in delta.budgets.entries {
-            var account = state.budgets[touched.key].turned(to: now)
-            account.add(touched.value)
-            budgets.append(account)
-        }
+        budgets = delta.budgets.entries.map(\.value.account)
         ids = delta.ids.entries.map { RememberedID(key: $0.key, content: $0.value) }
         opened = delta.opened.values.sorted { $0.number < $1.number }
         closed = delta.closed.compactMap { state.openCalls[$0] }

@@ -4,6 +4,8 @@ package import Model
 ///
 /// A class: look-ups hand it out by reference.
 package final class Price: Sendable {
+    /// Of its entry in the price table.
+    package let key: String
     /// As the price table spells it.
     package let provider: String
     /// Of calls that no tier takes.
@@ -19,7 +21,8 @@ package final class Price: Sendable {
         package let rates: Rates
     }
 
-    init(provider: String, base: Rates, tiers: [Tier], tiersBeginAtThreshold: Bool) {
+    init(key: String, provider: String, base: Rates, tiers: [Tier], tiersBeginAtThreshold: Bool) {
+        self.key = key
         self.provider = provider
         self.base = base
         self.tiers = tiers
@@ -27,14 +30,19 @@ package final class Price: Sendable {
     }
 
     /// What one call costs, rounded once, half to even, to 1e-12 USD.
-    package func cost(of record: CallRecord) -> ComputedCost {
-        let usage = record.usage
-        guard let tokens = usage.kinds else {
-            // The total alone could be of any kind; a failed call that tells nothing has used nothing.
-            if usage.total != nil { return isFree ? .amount(.zero) : .unpriced }
-            return record.isSuccess ? .usageMissing : .amount(.zero)
-        }
-        let rates = rates(inputTokens: usage.input ?? 0)
+    ///
+    /// - Parameter price: `nil` where there is none for the model.
+    package static func cost(of record: CallRecord, by price: Price?) -> ComputedCost {
+        // A failed call that tells nothing has used nothing, whatever the model.
+        if record.usage.isMissing && !record.isSuccess { return .amount(.zero) }
+        return price?.cost(of: record.usage) ?? .unpriced
+    }
+
+    private func cost(of usage: Usage) -> ComputedCost {
+        if usage.isMissing { return .usageMissing }
+        // A total alone could be of any kind, and one below a part of it is of none.
+        guard let tokens = usage.kinds else { return isFree ? .amount(.zero) : .unpriced }
+        let rates = rates(inputTokens: tokens.input + tokens.cacheRead + tokens.cacheWrite)
         var units: Int128 = 0
         for (tokens, rate) in [
             (tokens.input, rates.input), (tokens.cacheRead, rates.cacheRead ?? rates.input),

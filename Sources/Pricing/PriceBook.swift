@@ -2,35 +2,96 @@
 package struct PriceBook: Sendable {
     package let table: PriceTable
     package let spellings: ProviderSpellings
-    /// Models by the names that the configuration gives them, as `model` or `provider/model`.
-    private let aliases: [String: String]
+    /// By names as `canonicalName` makes them.
+    private var aliases: [String: String] = [:]
     /// By `provider/model`, the provider in its canonical spelling.
     private var prices: [String: Price] = [:]
 
-    /// - Parameter aliases: from names to `provider/model`, or to a model of the same provider.
-    package init(table: PriceTable, spellings: ProviderSpellings, aliases: [String: String] = [:]) {
+    package init(table: PriceTable, spellings: ProviderSpellings) {
         self.table = table
         self.spellings = spellings
-        self.aliases = aliases
-        // Each rule over those before it, and in the order of the keys, so that of two the same one wins each time.
-        let entries = table.prices.sorted { $0.key < $1.key }
-        for (key, price) in entries { prices["\(spellings.canonical(price.provider))/\(key)"] = price }
-        let withProvider = entries.compactMap { key, price in
-            key.firstIndex(of: "/").map { (provider: String(key[..<$0]), model: key[$0...], price: price) }
+        var lastLayers: [String: Int] = [:]
+        for (place, layer) in table.layers.enumerated() {
+            for key in layer.keys { lastLayers[key] = place }
         }
-        for (provider, model, price) in withProvider { prices["\(spellings.canonical(provider))\(model)"] = price }
-        for (provider, model, price) in withProvider { prices["\(provider)\(model)"] = price }
+        // However a layer spells a model, its price goes before those of the layers below.
+        for (place, layer) in table.layers.enumerated() {
+            let entries = layer.filter { lastLayers[$0.key] == place }
+            prices.merge(names(of: entries.compactMapValues { $0 })) { $1 }
+        }
+    }
+
+    /// What the entries of one layer are the price of.
+    private func names(of layer: [String: Price]) -> [String: Price] {
+        var prices: [String: Price] = [:]
+        // Each rule over those before it, and in the order of the keys, so that of two the same one wins each time.
+        let entries = layer.sorted { $0.key < $1.key }
+        for (key, price) in entries { prices["\(spellings.canonical(price.provider))/\(key)"] = price }
+        let withProvider = entries.filter { $0.key.contains("/") }
+        for (key, price) in withProvider { prices[canonicalName(key)] = price }
+        for (key, price) in withProvider { prices[key] = price }
+        return prices
+    }
+
+    /// With names for models.
+    ///
+    /// - Parameters:
+    ///   - name: `model` of any provider, or `provider/model`.
+    ///   - target: `provider/model`, or a model of the provider that the alias is looked up for.
+    /// - Throws: where the name stands for another model already, or nothing has a price that it can lead to.
+    package mutating func addAlias(_ name: String, for target: String) throws(PriceFault) {
+        let hasPrice =
+            if let slash = name.firstIndex(of: "/") {
+                price(aliased: target, provider: String(name[..<slash])) != nil
+            } else {
+                price(aliased: target, provider: "") != nil || prices.keys.contains { $0.hasSuffix("/" + target) }
+            }
+        guard hasPrice else {
+            throw PriceFault("leads to \(target), which has no price: name a model that has, as provider/model")
+        }
+        guard aliases.updateValue(target, forKey: canonicalName(name)) == nil else {
+            throw PriceFault("stands in it twice: providers are compared by all of their spellings")
+        }
     }
 
     /// The price of a model; `nil` where the table has none.
     package func price(provider: String, model: String) -> Price? {
         if let price = listed(provider: provider, model: model) { return price }
-        for name in ["\(provider)/\(model)", model] {
-            guard let target = aliases[name] else { continue }
-            // An alias may lead to another provider's model, or name one of the same provider.
-            if let price = listed(target) ?? listed(provider: provider, model: target) { return price }
+        // The names that a model may have as an alias, the closest first.
+        let names = [canonicalName("\(provider)/\(model)"), canonicalName(model), ownName(model, of: provider)]
+        for name in names {
+            if let target = name.flatMap({ aliases[$0] }) { return price(aliased: target, provider: provider) }
         }
         return nil
+    }
+
+    /// The price of a model that is named as `provider/model`, or by an alias that leads to one.
+    package func price(of name: String) -> Price? {
+        if let slash = name.firstIndex(of: "/"),
+            let price = price(provider: String(name[..<slash]), model: String(name[name.index(after: slash)...]))
+        {
+            return price
+        }
+        return aliases[canonicalName(name)].flatMap { listed($0) }
+    }
+
+    /// An alias may lead to another provider's model, or name one of the same provider.
+    private func price(aliased target: String, provider: String) -> Price? {
+        listed(target) ?? listed(provider: provider, model: target)
+    }
+
+    /// A name whose provider, where it has one, is spelled canonically.
+    private func canonicalName(_ name: String) -> String {
+        guard let slash = name.firstIndex(of: "/") else { return name }
+        return spellings.canonical(String(name[..<slash])) + name[slash...]
+    }
+
+    /// A model without its provider, where it names that itself.
+    private func ownName(_ model: String, of provider: String) -> String? {
+        guard let slash = model.firstIndex(of: "/"),
+            spellings.canonical(String(model[..<slash])) == spellings.canonical(provider)
+        else { return nil }
+        return String(model[model.index(after: slash)...])
     }
 
     private func listed(_ target: String) -> Price? {

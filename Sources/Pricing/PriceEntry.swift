@@ -45,9 +45,14 @@ package struct PriceEntry: Sendable {
 
     /// The price; `nil` where no field says what a token costs.
     ///
-    /// - Parameter provider: as the price table spells it.
-    /// - Throws: where the ranges of `tiered_pricing` leave gaps or overlap.
-    package func price(provider: String, spellings: ProviderSpellings) throws(PriceFault) -> Price? {
+    /// - Parameters:
+    ///   - key: `model` or `provider/model`.
+    ///   - provider: as the price table spells it.
+    /// - Throws: where the key or the provider names nothing, or the ranges of `tiered_pricing` leave gaps or overlap.
+    package func price(key: String, provider: String, spellings: ProviderSpellings) throws(PriceFault) -> Price? {
+        guard !provider.isEmpty, !key.isEmpty, key.first != "/", key.last != "/" else {
+            throw PriceFault("names no provider or no model: the key is model, or provider/model")
+        }
         var base = base
         var tiers: [Price.Tier] = []
         if ranges.isEmpty {
@@ -69,7 +74,7 @@ package struct PriceEntry: Sendable {
         }
         if base.isEmpty && tiers.isEmpty { return nil }
         return Price(
-            provider: provider, base: base, tiers: tiers,
+            key: key, provider: provider, base: base, tiers: tiers,
             tiersBeginAtThreshold: ranges.isEmpty && spellings.canonical(provider) == "xai")
     }
 }
@@ -159,5 +164,5 @@ package struct PriceFault: Error, Sendable, CustomStringConvertible {
     }
 
     /// What is said of a rate that is none, behind the field's name.
-    package static let rateForm = "must be a number from 0 to 10, in USD for one token, such as 1.5e-7"
+    package static let rateForm = "must be 0, or a number from 1e-24 to 10, in USD for one token, such as 1.5e-7"
 }

@@ -1,43 +1,51 @@
 private import CPriceTable
-private import FoundationEssentials
 
-/// Prices by key, later files over earlier ones.
+/// Prices by key, in layers: the shipped ones, those of files in their order, and those of the configuration.
 package struct PriceTable: Sendable {
-    package private(set) var prices: [String: Price] = [:]
+    private(set) var layers: [[String: Price?]] = []
 
     package init() {}
 
-    /// Puts the entries of a file over those that are there: each replaces the whole entry of its key.
+    /// Lays the entries of a file over those that are there: each replaces the whole entry of its key.
     package mutating func add(_ file: PriceFile) {
-        for (key, price) in file.prices { prices[key] = price }
+        layers.append(file.prices)
     }
 
-    /// Puts one entry over the one of its key.
-    package mutating func add(_ price: Price, for key: String) {
-        prices[key] = price
+    /// Lays entries over those that are there.
+    package mutating func add(_ prices: [String: Price]) {
+        layers.append(prices.mapValues { $0 })
+    }
+
+    /// The entries in force, by key.
+    package var prices: [String: Price] {
+        layers.reduce(into: [:]) { prices, layer in
+            for (key, price) in layer { prices[key] = price }
+        }
     }
 }
 
 extension PriceFile {
     /// The prices within the program.
     package static func shipped(_ spellings: ProviderSpellings) throws(PriceFault) -> PriceFile {
-        try PriceFile(unsafe Array(bytes(of: cpricetable_prices())), spellings: spellings)
+        try PriceFile(unsafe bytes(of: cpricetable_prices()), spellings: spellings)
     }
 }
 
 extension ProviderSpellings {
     /// The spellings within the program.
     package static func shipped() throws(PriceFault) -> ProviderSpellings {
-        do {
-            let file = unsafe bytes(of: cpricetable_providers())
-            return ProviderSpellings(try JSONDecoder().decode([String: [String]].self, from: file))
-        } catch {
-            throw PriceFault("cannot be read: \(error)")
+        var aliases: [(spelling: String, canonical: String)] = []
+        for (canonical, names) in try JSONValue(unsafe bytes(of: cpricetable_providers())).members ?? [] {
+            for name in names.elements ?? [] {
+                guard let spelling = name.string else { throw PriceFault("line \(name.line): must be a text") }
+                aliases.append((spelling, canonical))
+            }
         }
+        return try ProviderSpellings().adding(aliases)
     }
 }
 
 /// A copy of a constant of the program.
-@unsafe private func bytes(of file: cpricetable_file) -> Data {
-    unsafe Data(UnsafeBufferPointer(start: file.start, count: file.length))
+@unsafe private func bytes(of file: cpricetable_file) -> [UInt8] {
+    unsafe Array(UnsafeBufferPointer(start: file.start, count: file.length))
 }

@@ -1,32 +1,59 @@
-private import CPriceTable
-private import FoundationEssentials
-
 /// The names by which providers are known: senders and price tables spell them in several ways.
+///
+/// Compared without case. A spelling that ends in `*` stands for all that begin so (`vertex_ai-*`): the longest that fits,
+/// where no whole spelling does.
 package struct ProviderSpellings: Sendable {
-    /// Canonical names by spelling, in lower case.
+    /// What each spelling leads to, to the end.
     private var exact: [String: String] = [:]
-    /// Spellings that any end may follow: `vertex_ai-*`.
+    /// Those of later layers first, and within each the longest first.
     private var prefixes: [(prefix: String, canonical: String)] = []
 
     package init() {}
 
-    /// - Parameter spellings: by canonical name; one that ends in `*` stands for all that begin so.
-    package init(_ spellings: [String: [String]]) {
-        for (canonical, names) in spellings {
-            for name in names { add(name, for: canonical) }
+    /// With spellings that go before those that are there.
+    ///
+    /// - Parameter aliases: what a spelling leads to may be a spelling itself.
+    /// - Throws: where a spelling stands twice, or spellings lead to each other.
+    package func adding(_ aliases: [(spelling: String, canonical: String)]) throws(PriceFault) -> ProviderSpellings {
+        var result = self
+        var layer: [String: String] = [:]
+        for (spelling, canonical) in aliases {
+            guard layer.updateValue(canonical.lowercased(), forKey: spelling.lowercased()) == nil else {
+                throw PriceFault("\(spelling) stands in it twice: providers are compared without case")
+            }
         }
-        // The longest first: the closest fit.
-        prefixes.sort { ($1.prefix.utf8.count, $0.prefix) < ($0.prefix.utf8.count, $1.prefix) }
+        var added: [(prefix: String, canonical: String)] = []
+        for (spelling, canonical) in layer {
+            if spelling.hasSuffix("*") {
+                added.append((String(spelling.dropLast()), canonical))
+            } else {
+                result.exact[spelling] = canonical
+            }
+        }
+        added.sort { ($1.prefix.utf8.count, $0.prefix) < ($0.prefix.utf8.count, $1.prefix) }
+        result.prefixes = added + prefixes
+        let steps = result
+        // In one step from here on. All that a name can lead to is seen to.
+        for (spelling, canonical) in steps.exact.sorted(by: { $0.key < $1.key }) {
+            result.exact[spelling] = try steps.end(of: canonical)
+        }
+        for place in steps.prefixes.indices {
+            result.prefixes[place].canonical = try steps.end(of: steps.prefixes[place].canonical)
+        }
+        return result
     }
 
-    /// Adds a spelling, which goes before one that is there.
-    package mutating func add(_ spelling: String, for canonical: String) {
-        let spelling = spelling.lowercased()
-        if spelling.hasSuffix("*") {
-            prefixes.insert((String(spelling.dropLast()), canonical.lowercased()), at: 0)
-        } else {
-            exact[spelling] = canonical.lowercased()
+    private func end(of name: String) throws(PriceFault) -> String {
+        var seen = [name]
+        while let last = seen.last {
+            let next = canonical(last)
+            if next == last { return last }
+            guard !seen.contains(next) else {
+                throw PriceFault("\((seen + [next]).joined(separator: ", ")) lead to each other")
+            }
+            seen.append(next)
         }
+        return name
     }
 
     /// The name that stands for all spellings of a provider: the same in lower case where nothing else is known.

@@ -8,9 +8,12 @@ package struct Rate: Equatable, Sendable {
     static let scale = 24
     private static let limit: Int128 = 10_000_000_000_000_000_000_000_000
 
-    /// Rounds half to even, to 1e-24 USD; `nil` outside 0 to 10 USD.
+    /// Rounds half to even, to 1e-24 USD; `nil` outside 0 to 10 USD, and where nothing would be left: a price that is very
+    /// small is not free.
     package init?(_ number: DecimalNumber) {
-        guard !number.isNegative, let units = number.magnitude(scale: Self.scale), units <= Self.limit else {
+        guard !number.isNegative, let units = number.magnitude(scale: Self.scale), units <= Self.limit,
+            units > 0 || number.isZero
+        else {
             return nil
         }
         self.units = units

@@ -156,12 +156,12 @@ extension StoredState {
             memoryAvailableMegabytes: head.memoryAvailableMegabytes)
     }
 
-    /// What was spent of these budgets, in windows that have begun by `now`.
+    /// What was spent of these budgets, in the windows of `now`.
     ///
     /// - Parameter budgets: `nil` for those that are stored, as they are.
     func budgets(_ budgets: [Budget]?, now: Instant) -> Table<BudgetAccount> {
         var table = Table<BudgetAccount>()
-        for account in self.budgets { table.put(budgets == nil ? account : account.notAfter(now)) }
+        for account in self.budgets { table.put(budgets == nil ? account : account.asOf(now)) }
         return budgets.map { table.configured(for: $0, now: now) } ?? table
     }
 

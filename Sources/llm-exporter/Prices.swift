@@ -8,7 +8,7 @@ struct Prices: ParsableCommand {
         abstract: "Shows the prices in force, in US dollars for a million tokens.",
         discussion: "Exit code 1 when there is no price for MODEL.")
 
-    @Argument(help: "Part of a model's name, or provider/model as an agent sends it.")
+    @Argument(help: "Part of a model's name, or provider/model or an alias as an agent sends it.")
     var model: String?
 
     @Flag(help: "Show the spellings by which providers are known.")
@@ -24,28 +24,22 @@ struct Prices: ParsableCommand {
             }
             return
         }
-        var rows = prices.table.prices.map { Row(key: $0.key, price: $0.value) }
+        let price = model.flatMap(prices.price(of:))
+        var listed = Array(prices.table.prices.values)
         if let model {
-            rows.removeAll { !$0.key.lowercased().contains(model.lowercased()) }
-            if let slash = model.firstIndex(of: "/"),
-                let price = prices.price(
-                    provider: String(model[..<slash]), model: String(model[model.index(after: slash)...])),
-                !rows.contains(where: { $0.price === price })
-            {
-                rows.append(Row(key: model, price: price))
-            }
-            guard !rows.isEmpty else {
+            listed.removeAll { $0 !== price && !$0.key.lowercased().contains(model.lowercased()) }
+            guard !listed.isEmpty else {
                 throw Failure("no price for \(model): give one with --prices.file or --config.file")
             }
         }
-        rows.sort { ($0.price.provider, $0.key) < ($1.price.provider, $1.key) }
-        print(Row.table(rows))
+        listed.sort { ($0.provider, $0.key) < ($1.provider, $1.key) }
+        print(Row.table(listed.map(Row.init)))
+        if let model, let price { print("\nCalls of \(model) cost what \(price.key) costs.") }
     }
 }
 
 /// One price, as it is listed.
 private struct Row {
-    let key: String
     let price: Price
 
     private static let heads = ["provider", "model", "input", "cache read", "cache write", "output", "reasoning"]
@@ -53,7 +47,7 @@ private struct Row {
     /// The price, and below it the tiers that it has.
     private var lines: [[String]] {
         let sign = price.tiersBeginAtThreshold ? ">=" : ">"
-        return [Self.line(price.provider, key, price.base)]
+        return [Self.line(price.provider, price.key, price.base)]
             + price.tiers.map { Self.line("", "  input \(sign) \($0.threshold) tokens", $0.rates) }
     }
 

@@ -1,4 +1,5 @@
 import FoundationEssentials
+import Glibc
 import Model
 import Testing
 
@@ -84,6 +85,11 @@ import Testing
         #expect(files.prices.price(provider: "p", model: "m")?.base.input?.perMillionTokens == "2")
         let over = try Self.read("prices: {p/m: {input_cost_per_token: 3e-6}}", prices: [file("1e-6")])
         #expect(over.prices.price(provider: "p", model: "m")?.base.input?.perMillionTokens == "3")
+        // However it is spelled.
+        let spelled = try Self.read(
+            "prices: {m: {litellm_provider: gate, input_cost_per_token: 4e-6}}\naliases: {providers: {gate: P}}",
+            prices: [file("1e-6")])
+        #expect(spelled.prices.price(provider: "p", model: "m")?.base.input?.perMillionTokens == "4")
         // Whole: nothing is left of the entry before.
         #expect(over.prices.price(provider: "p", model: "m")?.base.output == nil)
     }
@@ -105,7 +111,7 @@ import Testing
             ("prices:\n  p/m: {}", 2, "prices.p/m has no rate; give input_cost_per_token and output_cost_per_token"),
             (
                 "prices:\n  p/m:\n    input_cost_per_token: free", 3,
-                "prices.p/m.input_cost_per_token must be a number from 0 to 10, in USD for one token, such as 1.5e-7"
+                "prices.p/m.input_cost_per_token must be 0, or a number from 1e-24 to 10, in USD for one token, such as 1.5e-7"
             ),
             (
                 "prices:\n  p/m:\n    input_cost_per_token: '1'", 3, "prices.p/m.input_cost_per_token must be a number"
@@ -122,7 +128,37 @@ import Testing
                 "prices:\n  p/m:\n    tiered_pricing:\n      - {range: [1, 2], input_cost_per_token: 0}", 3,
                 "prices.p/m tiered_pricing: the first range must begin at 0"
             ),
+            (
+                "x: " + String(repeating: "[", count: 100_000), 1,
+                "nested more than 32 levels, or more than 100000 values"
+            ),
+            (String(repeating: "- ", count: 100_000), 1, "nested more than 32 levels, or more than 100000 values"),
             ("aliases:\n  models: {a: [b]}", 2, "aliases.models.a must be a text"),
+            (
+                "aliases:\n  models:\n    a: p/m", 3,
+                "aliases.models.a leads to p/m, which has no price: name a model that has, as provider/model"
+            ),
+            (
+                "aliases:\n  providers:\n    a: b\n    b: a", 3,
+                "aliases.providers.a and those beside it: b, a, b lead to each other"
+            ),
+            ("aliases:\n  providers: {a: ''}", 2, "aliases.providers.a must name two providers"),
+            (
+                "budgets:\n  - {name: a, agent_name: , limit_usd: 1, period: day}", 2,
+                "budgets[0].agent_name must have a value; leave the line out for all of them"
+            ),
+            (
+                "budgets:\n  - {name: a, provider: _other, limit_usd: 1, period: day}", 2,
+                "budgets[0].provider must not begin with _: no record has such a label"
+            ),
+            (
+                "budgets:\n  - {name: a, limit_usd: 1e-20, period: day}", 2,
+                "budgets[0].limit_usd must be 0, or a number from 1e-12 to 1e18, in USD, such as 50 or 0.25"
+            ),
+            (
+                "prices:\n  /m: {input_cost_per_token: 1}", 2,
+                "prices./m names no provider or no model: the key is model, or provider/model"
+            ),
             ("aliases:\n  model: {}", 2, "aliases.model is not known here; the keys are models, providers"),
             ("budgets:\n  - {limit_usd: 1, period: day}", 2, "budgets[0] needs a name"),
             ("budgets:\n  - {name: a, period: day}", 2, "budgets[0] needs limit_usd"),
@@ -133,11 +169,11 @@ import Testing
             ),
             (
                 "budgets:\n  - {name: a, limit_usd: -1, period: day}", 2,
-                "budgets[0].limit_usd must be a number from 0 to 1e18, in USD, such as 50 or 0.25"
+                "budgets[0].limit_usd must be 0, or a number from 1e-12 to 1e18, in USD, such as 50 or 0.25"
             ),
             (
                 "budgets:\n  - {name: a, limit_usd: .inf, period: day}", 2,
-                "budgets[0].limit_usd must be a number from 0 to 1e18, in USD, such as 50 or 0.25"
+                "budgets[0].limit_usd must be 0, or a number from 1e-12 to 1e18, in USD, such as 50 or 0.25"
             ),
             (
                 "budgets:\n  - {name: a, limit_usd: 1, period: day}\n  - {name: a, limit_usd: 2, period: hour}", 3,
@@ -163,7 +199,22 @@ import Testing
         let error = #expect(throws: ConfigurationError.self) { try Configuration(none) }
         #expect(error?.description == "--config.file /nowhere/c.yaml: cannot be read: No such file or directory")
         let folder = #expect(throws: ConfigurationError.self) { try Configuration(.init(priceFiles: ["/"])) }
-        #expect(folder?.description == "--prices.file /: cannot be read: Is a directory")
+        #expect(folder?.description == "--prices.file /: is not a regular file, which could be read again on reload")
+    }
+
+    @Test("is not read from what is no file, or from too large a one")
+    func unreadable() throws {
+        let path = FileManager.default.temporaryDirectory.appending(path: "llm-exporter-\(UUID().uuidString)").path
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        unsafe #expect(mkfifo(path, 0o600) == 0)
+        for sources in [Configuration.Sources(priceFiles: [path]), Configuration.Sources(configurationFile: path)] {
+            let error = #expect(throws: ConfigurationError.self) { try Configuration(sources) }
+            #expect(error?.description.hasSuffix("is not a regular file, which could be read again on reload") == true)
+        }
+        try FileManager.default.removeItem(atPath: path)
+        try Data(repeating: UInt8(ascii: "#"), count: 1 << 20 + 1).write(to: URL(filePath: path))
+        let error = #expect(throws: ConfigurationError.self) { try Configuration(.init(configurationFile: path)) }
+        #expect(error?.description == "--config.file \(path): is larger than 1048576 bytes")
     }
 
     @Test("shows the example that ships, whole")

@@ -88,25 +88,32 @@ def test_a_reported_cost_wins_and_what_cannot_be_known_is_told(exporter):
         {"agent_name": "C", **PRICED},
         # A failed call that tells no usage has cost nothing.
         {"agent_name": "D", **PRICED, "status": "error"},
-        # Of a total nobody can tell what part was output.
+        # Of a total nobody can tell what part was output, unless the other part is told.
         {"agent_name": "E", **PRICED, "total_tokens": 9},
+        {"agent_name": "H", **PRICED, "total_tokens": 1000, "input_tokens": 400},
+        # More input than there was in all.
+        {"agent_name": "I", **PRICED, "total_tokens": 300, "input_tokens": 400},
+        # Also of a model that nobody knows.
+        call(agent_name="J", status="error"),
         call(agent_name="F", input_tokens=1),
         {"agent_name": "G", "provider": "ollama", "model": "ollama/llama3", "input_tokens": 5, "output_tokens": 5},
     ])
     shown = exporter.scrape()
-    costs = {agent: shown.get("llm_cost_usd_total", agent_name=agent, **PRICED) for agent in "ABCDE"}
-    assert costs == {"A": "7", "B": "0.00015", "C": None, "D": "0", "E": None}
+    costs = {agent: shown.get("llm_cost_usd_total", agent_name=agent, **PRICED) for agent in "ABCDEHI"}
+    assert costs == {"A": "7", "B": "0.00015", "C": None, "D": "0", "E": None, "H": "0.00042", "I": None}
+    assert shown.value("llm_token_usage_total", agent_name="H", **PRICED, token_type="output") == "600"
+    assert cost(exporter, "J") == "0"
     assert cost(exporter, "F") is None
     # An explicit price of 0 is a price.
     assert cost(exporter, "G", provider="ollama", model="ollama/llama3") == "0"
-    assert shown.value("llm_calls_unpriced_total", **PRICED) == "1"
+    assert shown.value("llm_calls_unpriced_total", **PRICED) == "2"
     assert shown.value("llm_calls_unpriced_total", provider="acme", model="parrot-1") == "1"
     assert shown.value("llm_calls_unpriced_total", provider="ollama", model="ollama/llama3") == "0"
     missing = {agent: shown.value("llm_calls_usage_missing_total", agent_name=agent, **PRICED) for agent in "ABCDE"}
     assert missing == {"A": "0", "B": "0", "C": "1", "D": "0", "E": "0"}
     sources = {source: shown.value("llm_exporter_cost_source_total", source=source)
                for source in ("reported", "computed", "unpriced", "usage_missing")}
-    assert sources == {"reported": "2", "computed": "3", "unpriced": "2", "usage_missing": "1"}
+    assert sources == {"reported": "2", "computed": "5", "unpriced": "3", "usage_missing": "1"}
 
 
 def test_a_retry_whose_price_has_changed_meanwhile_is_still_the_same_record(start, tmp_path):
@@ -139,21 +146,25 @@ def test_token_kinds_sum_to_the_bill(exporter):
 
 def test_files_go_over_the_shipped_table_in_their_order_and_the_configuration_over_all(start, tmp_path):
     first, second, config = (tmp_path / name for name in ("1.json", "2.json", "c.yaml"))
+    # Both of the configuration's go over the shipped ones, which are spelled otherwise.
     first.write_text(json.dumps({
         "gpt-4o-mini": {"litellm_provider": "openai", "input_cost_per_token": 1e-6, "output_cost_per_token": 1e-6},
         "acme/parrot-1": {"litellm_provider": "acme", "input_cost_per_token": 1e-6},
         "acme/parrot-2": {"litellm_provider": "acme", "input_cost_per_token": 1e-6}}))
     second.write_text(table(input_cost_per_token=2e-6))
-    config.write_text("prices: {acme/parrot-2: {input_cost_per_token: 3.0e-6}}\n"
+    config.write_text("prices:\n  acme/parrot-2: {input_cost_per_token: 3.0e-6}\n"
+                      "  azure.ai.openai/gpt-4o: {input_cost_per_token: 4.0e-6}\n"
+                      "  gemini-2.5-flash: {litellm_provider: gemini, input_cost_per_token: 5.0e-6}\n"
                       "aliases: {models: {mine: gpt-4o-mini}, providers: {Gateway: openai}}\n")
     exporter = start("--prices.file", str(first), "--prices.file", str(second), "--config.file", str(config))
     exporter.post([{"agent_name": "A", "provider": provider, "model": model, "input_tokens": 1_000_000}
                    for provider, model in (("openai", "gpt-4o-mini"), ("acme", "parrot-1"), ("acme", "parrot-2"),
-                                           ("openai", "gpt-4o"), ("gateway", "gpt-4o"), ("openai", "mine"))])
+                                           ("openai", "gpt-4o"), ("gateway", "gpt-4o"), ("openai", "mine"),
+                                           ("azure", "gpt-4o"), ("google", "gemini-2.5-flash"))])
     shown = exporter.scrape()
     costs = {f"{s.labels['provider']}/{s.labels['model']}": s.value for s in shown.find("llm_cost_usd_total")}
     assert costs == {"openai/gpt-4o-mini": "1", "acme/parrot-1": "2", "acme/parrot-2": "3", "openai/gpt-4o": "2.5",
-                     "gateway/gpt-4o": "2.5", "openai/mine": "1"}
+                     "gateway/gpt-4o": "2.5", "openai/mine": "1", "azure/gpt-4o": "4", "google/gemini-2.5-flash": "5"}
 
 
 def test_without_the_shipped_table_nothing_has_a_price(start):
@@ -222,7 +233,7 @@ def test_a_reload_changes_prices_and_a_bad_file_changes_nothing(start, tmp_path,
     ("--config.file", "budget: []\n", ":1: budget is not known here; the keys are prices, aliases, budgets"),
     ("--config.file", "a: [\n", ": not YAML"),
     ("--prices.file", '{"a": 1,\n"b": 2,\n"c"}', ": not JSON: look at line 2"),
-    ("--prices.file", table(input_cost_per_token=-1), ': "acme/parrot-1": input_cost_per_token must be a number'),
+    ("--prices.file", table(input_cost_per_token=-1), ': line 1: "acme/parrot-1": input_cost_per_token must be 0, or a number'),
     ("--prices.file", "[]", "must be a JSON object"),
 ])
 def test_a_file_that_is_wrong_ends_the_start_with_2_and_one_line_that_names_it(tmp_path, flag, content, words):
@@ -260,6 +271,14 @@ def test_prices_lists_models_in_dollars_for_a_million(tmp_path):
     # As an agent sends it.
     dated = run("prices", "azure.ai.openai/gpt-4o-2031-02-03")
     assert dated.returncode == 0 and dated.stdout.splitlines()[1].split()[2:5] == ["2.5", "1.25", "-"], dated
+    assert dated.stdout.endswith("\nCalls of azure.ai.openai/gpt-4o-2031-02-03 cost what azure/gpt-4o costs.\n")
+    config = tmp_path / "c.yaml"
+    config.write_text("aliases: {models: {review-deployment: azure.ai.openai/gpt-4o}}\n")
+    aliased = run("prices", "review-deployment", "--config.file", str(config))
+    assert aliased.stdout.endswith("\nCalls of review-deployment cost what azure/gpt-4o costs.\n"), aliased
+    # Of many that have it in their name, the one in force.
+    several = run("prices", "openai/gpt-4o").stdout
+    assert len(several.splitlines()) > 6 and several.endswith("\nCalls of openai/gpt-4o cost what gpt-4o costs.\n")
     unknown = run("prices", "no-such-model")
     assert (unknown.returncode, unknown.stdout) == (1, "")
     assert "--prices.file" in unknown.stderr

@@ -90,7 +90,8 @@ class Prepared:
 SERIES = [range(1000, 1001), range(1001, 1004), range(1004, 1005), range(1005, 1011), range(1011, 1012)]
 
 
-@pytest.fixture(scope="module")
+#: Anew for each test where there are many cases: the leases of its calls end after 10 minutes.
+@pytest.fixture(scope="function" if ALL else "module")
 def prepared(tmp_path_factory):
     folder = tmp_path_factory.mktemp("prepared") / "storage"
     ledger, account, dice = Ledger(SEED), Account(), random.Random(SEED)

@@ -33,6 +33,9 @@ import Testing
     private let storage: ScriptedStorage
     private let ledger: Ledger
 
+    /// What the time of day is ahead of `time`.
+    private let ahead = Locked(Duration.zero)
+
     /// A ledger that retries only when a test waits for it.
     init() {
         self.init(retryInterval: .seconds(3600))
@@ -48,7 +51,8 @@ import Testing
             settings: Ledger.Settings(
                 lease: .seconds(30), waitingBytesLimit: waitingBytesLimit, patience: patience,
                 retryInterval: retryInterval),
-            clock: { [time] in Self.now.adding(time.withLock { $0 }) }, timeOfDay: { Self.now },
+            clock: { [time] in Self.now.adding(time.withLock { $0 }) },
+            timeOfDay: { [time, ahead] in Self.now.adding(time.withLock { $0 } + ahead.withLock { $0 }) },
             observer: notes)
     }
 
@@ -82,6 +86,29 @@ import Testing
         await withCheckedContinuation { continuation in
             ledger.forget(SeriesSelection(agentName: Self.labels.agentName)) { continuation.resume(returning: $0) }
         }
+    }
+
+    private func configure(_ budgets: [Budget], adopted: Locked<Int>) async -> Result<Void, LedgerRefusal> {
+        await withCheckedContinuation { continuation in
+            ledger.configure(budgets) {
+                adopted.withLock { $0 += 1 }
+            } reply: {
+                continuation.resume(returning: $0)
+            }
+        }
+    }
+
+    private func budget(_ name: String, _ period: BudgetPeriod = .hour) -> Budget {
+        Budget(name: LabelValue(name), limit: Money(picoUSD: 10) ?? .zero, period: period)
+    }
+
+    private func spend(_ picoUSD: Int128) async {
+        _ = await submit(.end(CallRecord(labels: Self.labels, cost: Money(picoUSD: picoUSD))))
+    }
+
+    /// What the budgets show, and what of it is on disk.
+    private func spent() async -> [String] {
+        await snapshot().budgets.map { "\($0.budget.name) \($0.spent.picoUSD)" }
     }
 
     /// Tokens and active calls: the tokens tell which records are counted, as each has a bit of its own.
@@ -265,6 +292,74 @@ import Testing
         #expect(tests.duplicates(await tests.submit(Self.end(0), Self.start(90))) == 2)
     }
 
+    // MARK: Budgets
+
+    @Test("keeps its budgets where a change of them is refused, and takes the change when it is tried again")
+    func configuringRefused() async throws {
+        let adopted = Locked(0)
+        storage.script(.full)
+        #expect(refusal(await configure([budget("a")], adopted: adopted)) == .storageFull("no space"))
+        #expect(await spent() == [])
+        #expect(adopted.withLock { $0 } == 0)
+        #expect(refusal(await configure([budget("a")], adopted: adopted)) == nil)
+        #expect(adopted.withLock { $0 } == 1)
+        #expect(await spent() == ["a 0"])
+        // The same again needs no disk.
+        storage.script(.full)
+        #expect(refusal(await configure([budget("a")], adopted: adopted)) == nil)
+        #expect(adopted.withLock { $0 } == 2)
+        #expect(storage.calls == ["replace", "replace"])
+    }
+
+    @Test("takes an undecided change of its budgets whole or not at all, once it is settled", arguments: [true, false])
+    func configuringUndecided(isIn: Bool) async throws {
+        let tests = Self(retryInterval: .milliseconds(5))
+        let adopted = Locked(0)
+        let other = Locked(0)
+        #expect(tests.refusal(await tests.configure([tests.budget("a")], adopted: other)) == nil)
+        tests.storage.script(.undecided(isIn: isIn))
+        tests.storage.settlesNothing(true)
+        #expect(tests.refusal(await tests.configure([tests.budget("b")], adopted: adopted)) == .outcomeUnknown)
+        // Not even what is in force already: it would go before the undecided one, and be replaced by it.
+        guard case .storageFailed? = tests.refusal(await tests.configure([tests.budget("a")], adopted: other)) else {
+            Issue.record("adopted")
+            return
+        }
+        #expect(await tests.spent() == ["a 0"])
+        #expect(adopted.withLock { $0 } == 0)
+        tests.storage.settlesNothing(false)
+        try await tests.eventually { tests.ledger.obstacle == nil }
+        #expect(await tests.spent() == [isIn ? "b 0" : "a 0"])
+        #expect(adopted.withLock { $0 } == (isIn ? 1 : 0))
+        #expect(other.withLock { $0 } == 1)
+    }
+
+    @Test("begins windows by the time of day, whatever becomes of the clock")
+    func windows() async throws {
+        // 40 minutes before the end of the hour, and 1 hour 40 minutes before that of the day.
+        #expect(Self.now.unixMilliseconds % 86_400_000 == (22 * 60 + 13) * 60_000 + 20_000)
+        #expect(refusal(await configure([budget("hour"), budget("day", .day)], adopted: Locked(0))) == nil)
+        await spend(3)
+        #expect(await spent() == ["hour 3", "day 3"])
+        time.withLock { $0 = .seconds(46 * 60 + 40) - .milliseconds(1) }
+        #expect(await spent() == ["hour 3", "day 3"])
+        time.withLock { $0 += .milliseconds(1) }
+        #expect(await spent() == ["hour 0", "day 3"])
+        await spend(4)
+        // Set back a little, it begins no window twice.
+        ahead.withLock { $0 = .seconds(-2) }
+        await spend(1)
+        #expect(await spent() == ["hour 5", "day 8"])
+        // It was wrong at the start, and is set: what was spent stays with the calls that come.
+        ahead.withLock { $0 = .seconds(-24 * 3600) }
+        #expect(await spent() == ["hour 5", "day 8"])
+        await spend(1)
+        #expect(await spent() == ["hour 6", "day 9"])
+        #expect(storage.durable.budgets.elements.allSatisfy { $0.windowStart < Self.now.adding(.seconds(-3600)) })
+        ahead.withLock { $0 = .seconds(24 * 3600) }
+        #expect(await spent() == ["hour 0", "day 0"])
+    }
+
     @Test("may fail again after a settlement, and be undecided about a probe")
     func troubleUponTrouble() async throws {
         let tests = Self(retryInterval: .milliseconds(5))
@@ -383,7 +478,7 @@ import Testing
 
     @Test("refuses who waits longer than it has patience, as nothing of his was tried, and goes on with the rest")
     func patience() async throws {
-        let tests = Self(patience: .seconds(1), retryInterval: .seconds(3600))
+        let tests = Self(patience: .seconds(3), retryInterval: .seconds(3600))
         let disk = DispatchSemaphore(value: 0)
         // Also where an expectation ends the test early: a ledger that waits would wait for ever.
         defer { disk.signal() }

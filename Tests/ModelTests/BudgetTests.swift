@@ -92,7 +92,7 @@ import Testing
 
     private static func spent(_ state: LedgerState, at now: Instant = dawn) -> [String] {
         state.budgets.elements.map { account in
-            let account = account.turned(to: now)
+            let account = account.asOf(now)
             return "\(account.budget.name) \(account.spent) \(account.unpricedCalls)\(account.isSpent ? " spent" : "")"
         }
     }
@@ -179,11 +179,10 @@ import Testing
         let ahead = BudgetPeriod.day.end(of: dawn)
         let account = BudgetAccount(
             number: 1, budget: Self.budgets[1], windowStart: BudgetPeriod.hour.start(of: ahead), spent: Self.usd(5))
-        let read = account.notAfter(dawn)
+        let read = account.asOf(dawn)
         #expect(read.isSpent)
         #expect(read.windowStart == BudgetPeriod.hour.start(of: dawn))
-        #expect(!read.turned(to: BudgetPeriod.hour.end(of: dawn)).isSpent)
-        // One of the past stays as it is.
-        #expect(account.notAfter(ahead) == account)
+        #expect(!read.asOf(BudgetPeriod.hour.end(of: dawn)).isSpent)
+        #expect(account.asOf(ahead) == account)
     }
 }

@@ -78,12 +78,14 @@ import Testing
             full { $0.usage.total = .max - 5 }, full { $0.usage.total = 5 }, full { $0.usage.total = 6 }, "total_tokens"
         ),
         Bound(
-            full { $0.usage = Usage(input: .max - 5, total: 0) }, full { $0.usage = Usage(input: 5, total: 0) },
-            full { $0.usage = Usage(input: 6, total: 0) }, "input_tokens"
+            full { $0.usage = Usage(input: .max - 5, output: 0, total: 0) },
+            full { $0.usage = Usage(input: 5, output: 0, total: 0) },
+            full { $0.usage = Usage(input: 6, output: 0, total: 0) }, "input_tokens"
         ),
         Bound(
-            full { $0.usage = Usage(output: .max - 5, total: 0) }, full { $0.usage = Usage(output: 5, total: 0) },
-            full { $0.usage = Usage(output: 6, total: 0) }, "input_tokens"
+            full { $0.usage = Usage(input: 0, output: .max - 5, total: 0) },
+            full { $0.usage = Usage(input: 0, output: 5, total: 0) },
+            full { $0.usage = Usage(input: 0, output: 6, total: 0) }, "input_tokens"
         ),
         Bound(
             full { $0.cost = Money(picoUSD: Money.max.picoUSD - 5) }, full { $0.cost = Money(picoUSD: 5) },

@@ -3,11 +3,12 @@ import Testing
 @testable import Pricing
 
 @Suite("A look-up") struct PriceBookTests {
-    private static func book(_ keys: [(key: String, provider: String)], aliases: [String: String] = [:]) throws
+    private static func book(_ keys: [(key: String, provider: String)], aliases: [(String, String)] = []) throws
         -> PriceBook
     {
-        var spellings = ProviderSpellings(["openai": ["open-ai"], "vertex_ai": ["vertex_ai-*"], "xai": ["x_ai"]])
-        spellings.add("corp", for: "openai")
+        let spellings = try ProviderSpellings()
+            .adding([("open-ai", "openai"), ("vertex_ai-*", "vertex_ai"), ("x_ai", "xai")])
+            .adding([("corp", "Open-AI"), ("azure.ai.*", "azure")])
         var table = PriceTable()
         for (place, (key, provider)) in keys.enumerated() {
             // The rate tells which entry was found.
@@ -18,7 +19,9 @@ import Testing
                     ),
                     spellings: spellings))
         }
-        return PriceBook(table: table, spellings: spellings, aliases: aliases)
+        var book = PriceBook(table: table, spellings: spellings)
+        for (name, target) in aliases { try book.addAlias(name, for: target) }
+        return book
     }
 
     private static let keys = [
@@ -53,16 +56,55 @@ import Testing
         "goes by the aliases where the table has nothing",
         arguments: [
             ("x", "mine", 3), ("openai", "short", 2), ("acme", "small", 8), ("openai", "gpt-4o", 1),
-            ("other", "small", nil), ("x", "nowhere", nil),
+            ("other", "small", nil), ("other", "short", nil),
+            // However the provider of the call or of the alias is spelled.
+            ("open-ai", "mini", 0), ("CORP", "mini", 0), ("openai", "corp/mini", 0), ("openai", "openai/short", 2),
+            ("azure", "mini", nil), ("azure.ai.openai", "deployment", 3), ("azure", "deployment", 3),
         ] as [(String, String, Int?)])
     func aliases(provider: String, model: String, found: Int?) throws {
         let book = try Self.book(
-            Self.keys,
+            [("gpt-4o-first", "openai")] + Self.keys.dropFirst(),
             aliases: [
-                "mine": "azure/gpt-4o", "short": "gpt-4o-2024-05-13", "acme/small": "x_ai/grok", "gpt-4o": "xai/grok",
-                "nowhere": "openai/nothing",
+                ("mine", "azure/gpt-4o"), ("short", "gpt-4o-2024-05-13"), ("acme/small", "x_ai/grok"),
+                ("gpt-4o", "xai/grok"), ("corp/mini", "gpt-4o-first"), ("azure.ai.inference/deployment", "gpt-4o"),
             ])
         #expect(book.price(provider: provider, model: model)?.base.input?.perMillionTokens == found.map(String.init))
+    }
+
+    @Test(
+        "refuses an alias that leads to nothing, or that stands for another model already",
+        arguments: [
+            (
+                "a", "azure/gpt-5o",
+                "leads to azure/gpt-5o, which has no price: name a model that has, as provider/model"
+            ),
+            ("a", "gpt-5o", "leads to gpt-5o, which has no price: name a model that has, as provider/model"),
+            (
+                "xai/a", "gpt-4o", "leads to gpt-4o, which has no price: name a model that has, as provider/model"
+            ),
+            ("open-ai/a", "gpt-4o", "stands in it twice: providers are compared by all of their spellings"),
+        ])
+    func aliasesRefused(name: String, target: String, reason: String) throws {
+        var book = try Self.book(Self.keys, aliases: [("corp/a", "gpt-4o")])
+        let fault = #expect(throws: PriceFault.self) { try book.addAlias(name, for: target) }
+        #expect(fault?.description == reason)
+    }
+
+    @Test(
+        "takes the price of the last layer that names a model, however it spells it",
+        arguments: [
+            ("gpt-4o", "openai"), ("openai/gpt-4o", "openai"), ("open-ai/gpt-4o", "open-ai"), ("corp/gpt-4o", "x"),
+            ("gpt-4o", "CORP"),
+        ])
+    func overrides(key: String, provider: String) throws {
+        let lower = [("gpt-4o", "openai"), ("openai/gpt-4o", "openai"), ("azure/gpt-4o", "azure")]
+        let book = try Self.book(lower + [(key, provider)])
+        for (sent, model) in [("openai", "gpt-4o"), ("corp", "gpt-4o"), ("openai", "open-ai/gpt-4o-2031-01-01")] {
+            #expect(book.price(provider: sent, model: model)?.base.input?.perMillionTokens == "3")
+        }
+        #expect(book.price(provider: "azure", model: "gpt-4o")?.base.input?.perMillionTokens == "2")
+        let spelled = try Self.book(lower + [("azure.ai.openai/gpt-4o", "azure.ai.openai")])
+        #expect(spelled.price(provider: "azure", model: "gpt-4o")?.base.input?.perMillionTokens == "3")
     }
 
     @Test("sees the last entry of a key, whole")
@@ -70,5 +112,38 @@ import Testing
         let book = try Self.book([("m", "openai"), ("m", "azure")])
         #expect(book.price(provider: "openai", model: "m") == nil)
         #expect(book.price(provider: "azure", model: "m")?.base.input?.perMillionTokens == "1")
+    }
+}
+
+@Suite("Spellings of providers") struct ProviderSpellingsTests {
+    @Test("lead to one name, in as many steps as it takes, whatever their order")
+    func chains() throws {
+        let steps = [("a", "B"), ("b", "c"), ("c", "d"), ("d-*", "c"), ("d-x-*", "e"), ("self", "self")]
+        for aliases in [steps, steps.reversed()] {
+            let spellings = try ProviderSpellings().adding([("d", "f"), ("d-x-y-*", "g")]).adding(aliases)
+            for (name, canonical) in [
+                ("a", "f"), ("A", "f"), ("b", "f"), ("c", "f"), ("d", "f"), ("d-1", "f"), ("d-x-1", "e"),
+                // The later layer goes before the longer one.
+                ("d-x-y-1", "e"), ("self", "self"), ("x", "x"), ("f", "f"),
+            ] {
+                #expect(spellings.canonical(name) == canonical)
+            }
+            #expect(spellings.all.map(\.canonical) == ["e", "f", "g"])
+            #expect(spellings.all[1].spellings == ["a", "b", "c", "d", "d-*"])
+        }
+    }
+
+    @Test(
+        "that lead nowhere are refused",
+        arguments: [
+            ([("a", "b"), ("b", "c"), ("c", "a")], "lead to each other"),
+            ([("a*", "b1"), ("b*", "a1")], "lead to each other"),
+            ([("Corp", "a"), ("corp", "b")], "stands in it twice: providers are compared without case"),
+        ] as [([(String, String)], String)])
+    func refused(aliases: [(String, String)], reason: String) throws {
+        let fault = #expect(throws: PriceFault.self) {
+            try ProviderSpellings().adding(aliases.map { (spelling: $0.0, canonical: $0.1) })
+        }
+        #expect(fault?.description.hasSuffix(reason) == true)
     }
 }

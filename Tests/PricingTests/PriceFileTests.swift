@@ -26,6 +26,17 @@ import Testing
         #expect(price.tiers.isEmpty)
     }
 
+    @Test("holds rates exactly, however many digits they are written with")
+    func digits() throws {
+        let zeros = String(repeating: "0", count: 160)
+        let file = try Self.read(
+            #"{"a": {"litellm_provider": "p", "input_cost_per_token": 0.000001\#(zeros)5, "output_cost_per_token": 0e-200}}"#
+        )
+        let price = try #require(file.prices["a"] ?? nil)
+        #expect(price.base.input?.perMillionTokens == "1")
+        #expect(price.base.output?.perMillionTokens == "0")
+    }
+
     @Test(
         "that is wrong is refused, with the line or the key, and what is wanted",
         arguments: [
@@ -33,38 +44,62 @@ import Testing
             ("[]", "must be a JSON object of prices by model, as in LiteLLM's table"),
             ("{\n\"a\": {},\n\"b\" {}}", "not JSON: look at line 2 and what follows"),
             ("{\n\"a\": {}}\n}", "not JSON: look at line 2 and what follows"),
-            (#"{"a": {}, "b": {}, "a": {}}"#, #""a" stands in it twice"#),
-            (#"{"a": 1}"#, #""a": is not of the form that LiteLLM's table has"#),
+            (#"{"a": {}, "b": {}, "a": {}}"#, #"line 1: "a" stands here a second time"#),
+            (#"{"a": 1}"#, #"line 1: "a": is not of the form that LiteLLM's table has"#),
             (
                 #"{"a": {"litellm_provider": "p", "input_cost_per_token": "1e-6"}}"#,
-                #""a": input_cost_per_token must be a number from 0 to 10, in USD for one token, such as 1.5e-7"#
+                #"line 1: "a": input_cost_per_token must be 0, or a number from 1e-24 to 10, in USD for one token, such as 1.5e-7"#
             ),
             (
                 #"{"a": {"litellm_provider": "p", "output_cost_per_token_above_128k_tokens": -1e-6}}"#,
-                #""a": output_cost_per_token_above_128k_tokens must be a number from 0 to 10, in USD for one token, such as 1.5e-7"#
+                #"line 1: "a": output_cost_per_token_above_128k_tokens must be 0, or a number from 1e-24 to 10, in USD for one token, such as 1.5e-7"#
             ),
             (
                 #"{"a": {"litellm_provider": "p", "input_cost_per_token": 10.0001}}"#,
-                #""a": input_cost_per_token must be a number from 0 to 10, in USD for one token, such as 1.5e-7"#
+                #"line 1: "a": input_cost_per_token must be 0, or a number from 1e-24 to 10, in USD for one token, such as 1.5e-7"#
+            ),
+            (
+                #"{"a": {"litellm_provider": "p", "input_cost_per_token": 0, "x": {}, "input_cost_per_token": 1}}"#,
+                #"line 1: "input_cost_per_token" stands here a second time"#
+            ),
+            (
+                "{\n\"a\": {\"litellm_provider\": \"p\",\n\"input_cost_per_token\": 1e-25}}",
+                #"line 3: "a": input_cost_per_token must be 0, or a number from 1e-24 to 10, in USD for one token, such as 1.5e-7"#
+            ),
+            (
+                #"{"a": {"litellm_provider": "p", "input_cost_per_token": 1e-200}}"#,
+                #"line 1: "a": input_cost_per_token must be 0, or a number from 1e-24 to 10, in USD for one token, such as 1.5e-7"#
+            ),
+            (
+                #"{"a": {"litellm_provider": "", "input_cost_per_token": 1e-2}}"#,
+                #"line 1: "a": names no provider or no model: the key is model, or provider/model"#
+            ),
+            (
+                #"{"/a": {"litellm_provider": "p", "input_cost_per_token": 1e-2}}"#,
+                #"line 1: "/a": names no provider or no model: the key is model, or provider/model"#
+            ),
+            (
+                #"{"p/": {"litellm_provider": "p", "input_cost_per_token": 1e-2}}"#,
+                #"line 1: "p/": names no provider or no model: the key is model, or provider/model"#
             ),
             (
                 #"{"a": {"litellm_provider": 5}}"#,
-                #""a": litellm_provider is not of the form that LiteLLM's table has"#
+                #"line 1: "a": litellm_provider is not of the form that LiteLLM's table has"#
             ),
             (
                 #"{"a": {"litellm_provider": "p", "tiered_pricing": [{"range": [5, 5], "input_cost_per_token": 0}]}}"#,
-                #""a": range must be two whole numbers of tokens, as in [0, 32000]"#
+                #"line 1: "a": range must be two whole numbers of tokens, as in [0, 32000]"#
             ),
             (
                 #"{"a": {"litellm_provider": "p", "tiered_pricing": [{"range": [5, 9], "input_cost_per_token": 0}]}}"#,
-                #""a": tiered_pricing: the first range must begin at 0"#
+                #"line 1: "a": tiered_pricing: the first range must begin at 0"#
             ),
             (
                 #"""
                 {"a": {"litellm_provider": "p", "tiered_pricing": [{"range": [0, 9], "input_cost_per_token": 0},
                  {"range": [8, 12], "input_cost_per_token": 0}]}}
                 """#,
-                #""a": tiered_pricing: the range that begins at 8 must begin at 9"#
+                #"line 1: "a": tiered_pricing: the range that begins at 8 must begin at 9"#
             ),
         ])
     func refused(text: String, reason: String) throws {

@@ -13,9 +13,11 @@ import Testing
         let file = try PriceFile(
             Array(#"{"m": {"litellm_provider": "\#(provider)", \#(fields)}}"#.utf8), spellings: ProviderSpellings())
         let price = try #require(file.prices["m"] ?? nil)
-        return price.cost(
-            of: CallRecord(
-                labels: labels, status: isSuccess ? CallRecord.success : LabelValue("error"), usage: usage))
+        return Price.cost(of: record(usage, isSuccess: isSuccess), by: price)
+    }
+
+    private static func record(_ usage: Usage, isSuccess: Bool) -> CallRecord {
+        CallRecord(labels: labels, status: isSuccess ? CallRecord.success : LabelValue("error"), usage: usage)
     }
 
     private static func usd(_ text: String) -> ComputedCost {
@@ -126,9 +128,27 @@ import Testing
                 == .amount(.zero))
     }
 
+    @Test("of a total and one side takes the rest for the other side")
+    func totals() throws {
+        #expect(try Self.cost(Self.flat, Usage(input: 1000, total: 1100)) == Self.usd("0.0028"))
+        #expect(try Self.cost(Self.flat, Usage(output: 100, total: 1100)) == Self.usd("0.0028"))
+        #expect(try Self.cost(Self.flat, Usage(input: 1000, total: 1000)) == Self.usd("0.002"))
+        // Both sides go before a total that says otherwise, as thinking may be in neither.
+        #expect(try Self.cost(Self.flat, Usage(input: 1000, output: 100, total: 2000)) == Self.usd("0.0028"))
+        #expect(try Self.cost(Self.flat, Usage(input: 1000, total: 999)) == .unpriced)
+        #expect(try Self.cost(Self.flat, Usage(output: 100, total: 99)) == .unpriced)
+        // By the tier of all input, also where that is derived.
+        let tiered = Self.flat + #", "input_cost_per_token_above_1k_tokens": 4e-6"#
+        #expect(try Self.cost(tiered, Usage(output: 0, total: 1001)) == Self.usd("0.004004"))
+    }
+
     @Test("of a call without usage is missing where it succeeded, and nothing where it failed")
     func withoutUsage() throws {
         #expect(try Self.cost(Self.flat, Usage()) == .usageMissing)
         #expect(try Self.cost(Self.flat, Usage(), isSuccess: false) == .amount(.zero))
+        // Whatever the model.
+        #expect(Price.cost(of: Self.record(Usage(), isSuccess: false), by: nil) == .amount(.zero))
+        #expect(Price.cost(of: Self.record(Usage(), isSuccess: true), by: nil) == .unpriced)
+        #expect(Price.cost(of: Self.record(Usage(input: 1), isSuccess: false), by: nil) == .unpriced)
     }
 }

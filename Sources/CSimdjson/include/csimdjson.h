@@ -8,6 +8,8 @@
 // taken only if it is JSON (RFC 8259) to its last byte, valid UTF-8 without lone surrogates, nested at most
 // CSIMDJSON_DEPTH_LIMIT levels.
 //
+// Or the whole document is read at once, as a tree, for whoever needs all of it.
+//
 // Nothing here throws or keeps state outside `csimdjson_parser`. Running out of memory ends the process, as in Swift.
 
 #include <stdbool.h>
@@ -85,6 +87,17 @@ typedef struct csimdjson_object {
     size_t unknown_count;
 } csimdjson_object;
 
+/// A value of a tree.
+typedef struct csimdjson_node {
+    /// Of a member of an object; empty elsewhere.
+    csimdjson_key key;
+    csimdjson_value value;
+    /// In bytes from the document's start.
+    size_t offset;
+    /// How many nodes behind it lie within it.
+    size_t count;
+} csimdjson_node;
+
 /// For one thread at a time.
 typedef struct csimdjson_parser csimdjson_parser;
 
@@ -108,6 +121,12 @@ csimdjson_status csimdjson_read_object(csimdjson_parser *parser, csimdjson_objec
 ///
 /// - object: filled in if the element is an object.
 csimdjson_status csimdjson_next_element(csimdjson_parser *parser, csimdjson_type *type, csimdjson_object *object);
+
+/// Reads the document, its outermost object or array first and each value before those within it, and checks that nothing
+/// follows it.
+///
+/// - nodes: the parser owns them, until its next call; none where the document is a scalar.
+csimdjson_status csimdjson_read_tree(csimdjson_parser *parser, const csimdjson_node **nodes, size_t *count);
 
 /// Where in the document reading stands: the last token looked at, in bytes from the document's start.
 size_t csimdjson_offset(const csimdjson_parser *parser);

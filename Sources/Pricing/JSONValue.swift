@@ -1,0 +1,109 @@
+private import CSimdjson
+
+/// A value of a JSON text, exactly as it was written: `JSONDecoder` rounds numbers, and takes a key that stands twice.
+struct JSONValue {
+    let content: Content
+    /// Where it begins; from 1.
+    let line: Int
+
+    enum Content {
+        case null, boolean
+        /// As it is written.
+        case number([UInt8])
+        case string(String)
+        case array([JSONValue])
+        /// In their order, no key twice.
+        case object([(key: String, value: JSONValue)])
+    }
+
+    /// Reads a text.
+    ///
+    /// - Throws: with the line where the text is no JSON (RFC 8259), or a key stands twice in an object.
+    init(_ text: [UInt8]) throws(PriceFault) {
+        let padded = text + [UInt8](repeating: 0, count: Int(CSIMDJSON_PADDING))
+        // Safe: the parser and what it shows are used within the closure alone, and the text is padded as it asks.
+        let outcome = unsafe padded.withUnsafeBufferPointer { bytes -> Result<JSONValue, PriceFault> in
+            let parser = unsafe csimdjson_parser_create("")
+            defer { unsafe csimdjson_parser_destroy(parser) }
+            var type = csimdjson_type_absent
+            var first: UnsafePointer<csimdjson_node>?
+            var count = 0
+            var status = unsafe csimdjson_open(parser, bytes.baseAddress, text.count, &type)
+            if status == csimdjson_status_found { status = unsafe csimdjson_read_tree(parser, &first, &count) }
+            guard status == csimdjson_status_found else {
+                let line = text.prefix(unsafe csimdjson_offset(parser)).count { $0 == UInt8(ascii: "\n") } + 1
+                // Of the last token that was understood.
+                return .failure(PriceFault("not JSON: look at line \(line) and what follows"))
+            }
+            var reader = unsafe TreeReader(text: bytes, nodes: UnsafeBufferPointer(start: first, count: count))
+            do throws(PriceFault) {
+                return .success(try reader.next())
+            } catch {
+                return .failure(error)
+            }
+        }
+        self = try outcome.get()
+    }
+
+    fileprivate init(_ content: Content, line: Int) {
+        self.content = content
+        self.line = line
+    }
+
+    var isNull: Bool { if case .null = content { true } else { false } }
+    var number: [UInt8]? { if case .number(let token) = content { token } else { nil } }
+    var string: String? { if case .string(let text) = content { text } else { nil } }
+    var elements: [JSONValue]? { if case .array(let elements) = content { elements } else { nil } }
+    var members: [(key: String, value: JSONValue)]? { if case .object(let members) = content { members } else { nil } }
+}
+
+/// Takes the nodes of a tree one after the other.
+@safe private struct TreeReader {
+    private let text: UnsafeBufferPointer<UInt8>
+    private let nodes: UnsafeBufferPointer<csimdjson_node>
+    private var place = 0
+    private var line = 1
+    /// To where lines are counted.
+    private var offset = 0
+
+    init(text: UnsafeBufferPointer<UInt8>, nodes: UnsafeBufferPointer<csimdjson_node>) {
+        unsafe self.text = text
+        unsafe self.nodes = nodes
+    }
+
+    mutating func next() throws(PriceFault) -> JSONValue {
+        // None of a document that is a scalar, which nobody has a use for.
+        guard place < (unsafe nodes.count) else { return JSONValue(.null, line: 1) }
+        let node = unsafe nodes[place]
+        let end = unsafe place + node.count
+        unsafe line += text[offset..<node.offset].count { $0 == UInt8(ascii: "\n") }
+        offset = unsafe node.offset
+        let line = line
+        place += 1
+        let bytes = unsafe UnsafeBufferPointer(start: node.value.start, count: Int(node.value.length))
+        switch unsafe node.value.type {
+        case csimdjson_type_number: return JSONValue(.number(unsafe Array(bytes)), line: line)
+        case csimdjson_type_string: return JSONValue(.string(unsafe String(decoding: bytes, as: UTF8.self)), line: line)
+        case csimdjson_type_boolean: return JSONValue(.boolean, line: line)
+        case csimdjson_type_array:
+            var elements: [JSONValue] = []
+            while place <= end { elements.append(try next()) }
+            return JSONValue(.array(elements), line: line)
+        case csimdjson_type_object:
+            var members: [(key: String, value: JSONValue)] = []
+            var keys: Set<String> = []
+            while place <= end {
+                let key = unsafe nodes[place].key
+                let name = unsafe String(
+                    decoding: UnsafeBufferPointer(start: key.start, count: key.length), as: UTF8.self)
+                let value = try next()
+                guard keys.insert(name).inserted else {
+                    throw PriceFault("line \(value.line): \"\(name)\" stands here a second time")
+                }
+                members.append((name, value))
+            }
+            return JSONValue(.object(members), line: line)
+        default: return JSONValue(.null, line: line)
+        }
+    }
+}
