@@ -235,6 +235,9 @@ package final class Ledger: Sendable {
             return batch
         }
 
+        /// Whether it is one submission of more events than a batch of several has.
+        var isLong: Bool { submissions.reduce(0) { $0 + $1.events.count } > Self.batchLimit }
+
         /// Events in a batch of several submissions.
         private static let batchLimit = 16_384
     }
@@ -394,8 +397,9 @@ package final class Ledger: Sendable {
         } else {
             mailbox.withLock { $0.held = work.snapshots }
         }
-        let verdicts = work.submissions.map { submission in
-            fold(submission.events, into: &delta, onto: book.state, now: now)
+        let state = book.state
+        let verdicts = whileOthersSeeTheStateBefore(isLong: work.isLong, book) {
+            work.submissions.map { fold($0.events, into: &delta, onto: state, now: now) }
         }
         let refusal = delta.isEmpty ? nil : commit(delta, on: &book, records: Self.accepted(verdicts))
 
@@ -507,24 +511,27 @@ package final class Ledger: Sendable {
         }
     }
 
-    /// Lets scrapes see the state before.
+    /// Lets scrapes see the state before, and `lookAfterWhoWaits` see since when.
     private func whileTheDiskWorks<Result>(_ book: inout Book, _ work: (any Storage) -> Result) -> Result {
         guard isDurable else { return work(book.storage) }
+        mailbox.withLock { $0.commitBegan = .now }
+        defer { mailbox.withLock { $0.commitBegan = nil } }
+        let storage = book.storage
+        return whileOthersSeeTheStateBefore(isLong: true, book) { work(storage) }
+    }
+
+    /// Answers scrapes from the state before while something takes its time.
+    private func whileOthersSeeTheStateBefore<Result>(isLong: Bool, _ book: Book, _ work: () -> Result) -> Result {
+        guard isLong else { return work() }
         let standing = LedgerSnapshot(book.state, now: book.now, timeOfDay: book.timeOfDay)
         let waiting = mailbox.withLock { mailbox in
             mailbox.standing = standing
-            mailbox.commitBegan = .now
             defer { mailbox.waiting.snapshots = [] }
             return mailbox.waiting.snapshots
         }
         for reply in waiting { reply(standing) }
-        defer {
-            mailbox.withLock { mailbox in
-                mailbox.standing = nil
-                mailbox.commitBegan = nil
-            }
-        }
-        return work(book.storage)
+        defer { mailbox.withLock { $0.standing = nil } }
+        return work()
     }
 
     // MARK: Trouble
