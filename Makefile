@@ -82,10 +82,11 @@ test-clients: test-packages build ## Runs the tests of the Python client, on the
 		$(CURDIR)/.build-venv-client/bin/python -m pytest --color=no -q
 
 .PHONY: bench
-bench: test-packages build ## Measures the exporter beside libmicrohttpd and its peers, into BENCHMARKS.md (QUICK=1: 3 minutes)
+bench: build ## Measures the exporter beside libmicrohttpd and its peers, into BENCHMARKS.md (QUICK=1: 3 minutes)
 	@scripts/install-packages bench
 	@scripts/python-environment bench
-	@LLM_EXPORTER_BIN=$(CURDIR)/$(BINARY) Benchmarks/bench.py $(if $(QUICK),--quick --output .build-logs/BENCHMARKS.md,--output BENCHMARKS.md)
+	@LLM_EXPORTER_BIN=$(CURDIR)/$(BINARY) Benchmarks/bench.py \
+		$(if $(QUICK),--quick --output .build-logs/BENCHMARKS.md,--output BENCHMARKS.md)
 
 .PHONY: bench-micro
 bench-micro: build ## Counts the instructions of decoding, folding, committing and rendering, against a baseline

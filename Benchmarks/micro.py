@@ -3,8 +3,8 @@
 
     Benchmarks/micro.py [--write]      --write makes the present counts the baseline
 
-Instructions (valgrind's callgrind) are the same on a busy machine and on a quiet one; nanoseconds are beside them for the
-feel of it. A count that is 5 percent above the baseline ends with exit code 1.
+Instructions (valgrind's callgrind) are the same on a busy machine and on a quiet one; nanoseconds are beside them for
+the feel of it. A count that is 5 percent above the baseline ends with exit code 1.
 """
 
 from __future__ import annotations
