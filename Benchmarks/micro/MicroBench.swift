@@ -35,6 +35,13 @@ enum MicroBench {
         "commit": commit, "render-sample": render,
     ]
 
+    /// Ends the program unless that many were done: work that is refused takes few instructions, and would look fast.
+    private static func check(_ done: Int, of wanted: Int, _ what: String) {
+        guard done != wanted else { return }
+        print("micro-bench: \(done) of \(wanted) \(what)")
+        exit(1)
+    }
+
     private static func decoded(_ text: String, _ format: BodyFormat) -> [(index: Int, event: Event)] {
         let batch = try? RecordDecoder().decode(
             PaddedBytes(Array(text.utf8)), format: format, idempotencyKey: nil, arrival: now)
@@ -46,9 +53,12 @@ enum MicroBench {
         let body = PaddedBytes(Array(line.utf8))
         let decoder = RecordDecoder()
         return { count in
+            var done = 0
             for _ in 0..<count {
-                _ = try? decoder.decode(body, format: .json, idempotencyKey: nil, arrival: now)
+                let batch = try? decoder.decode(body, format: .json, idempotencyKey: nil, arrival: now)
+                done += batch?.events.count ?? 0
             }
+            check(done, of: count, "bodies decoded")
         }
     }
 
@@ -57,9 +67,12 @@ enum MicroBench {
         let body = PaddedBytes(Array(String(repeating: line + "\n", count: 1000).utf8))
         let decoder = RecordDecoder()
         return { count in
+            var done = 0
             for _ in 0..<max(1, count / 1000) {
-                _ = try? decoder.decode(body, format: .ndjson, idempotencyKey: nil, arrival: now)
+                let batch = try? decoder.decode(body, format: .ndjson, idempotencyKey: nil, arrival: now)
+                done += batch?.events.count ?? 0
             }
+            check(done, of: max(1, count / 1000) * 1000, "lines decoded")
         }
     }
 
@@ -68,13 +81,16 @@ enum MicroBench {
         var table = PriceTable()
         guard let spellings = try? ProviderSpellings.shipped(), let file = try? PriceFile.shipped(spellings),
             case .end(let record)? = decoded(line, .json).first?.event
-        else { return { _ in } }
+        else { return { check(0, of: $0, "prices read") } }
         table.add(file)
         let book = PriceBook(table: table, spellings: spellings)
         return { count in
+            var done = 0
             for _ in 0..<count {
-                _ = Price.cost(of: record, by: book.price(provider: "azure.ai.openai", model: "gpt-4o-mini"))
+                let price = book.price(provider: "azure.ai.openai", model: "gpt-4o-mini")
+                if case .amount = Price.cost(of: record, by: price) { done += 1 }
             }
+            check(done, of: count, "calls priced")
         }
     }
 
@@ -115,31 +131,37 @@ enum MicroBench {
                 state.merge(Revision(of: delta, onto: state, now: now))
                 place += size
             }
+            check(state.recentIDs.count, of: count, "records folded")
         }
     }
 
     /// A batch of 32 records with ids, synced.
     private static func commit() -> (Int) -> Void {
         return { count in
-            let folder = StorageFolder("/tmp/llm-exporter-micro-\(getpid())")
+            let place = unsafe getenv("TMPDIR").map { unsafe String(cString: $0) } ?? "/tmp"
+            let folder = StorageFolder("\(place)/llm-exporter-micro-\(getpid())")
             let settings = StoreSettings(
                 bounds: nil, resetsHistogramsOnChange: false, maxSeries: 10_000, idWindow: .seconds(3600),
                 maxIDs: 10_000_000, budgets: nil)
-            guard let opened = try? Store.open(folder, settings, now: now) else { return }
+            guard let opened = try? Store.open(folder, settings, now: now) else {
+                return check(0, of: count, "batches committed: no storage in \(place)")
+            }
             var state = opened.state
             let events = events(count * 32)
+            var done = 0
             for batch in 0..<count {
                 var delta = Delta()
                 for event in events[(batch * 32)..<(batch * 32 + 32)] {
                     _ = try? delta.fold(event, onto: state, now: now)
                 }
                 let revision = Revision(of: delta, onto: state, now: now)
-                _ = opened.store.commit(revision)
+                if case .committed = opened.store.commit(revision) { done += 1 }
                 state.merge(revision)
             }
             opened.store.close()
             for name in ["llm-exporter.db", "llm-exporter.batch", "lock"] { unsafe unlink("\(folder.path)/\(name)") }
             unsafe rmdir(folder.path)
+            check(done, of: count, "batches committed")
         }
     }
 
@@ -160,6 +182,7 @@ enum MicroBench {
         state.merge(Revision(of: delta, onto: state, now: now))
         let snapshot = state.registry.snapshot
         let samples = Exposition.render(snapshot, own: [], format: .text).count { $0 == UInt8(ascii: "\n") }
+        check(state.registry.calls.count, of: 1000, "sets made")
         return { count in
             for _ in 0..<max(1, count / samples) { _ = Exposition.render(snapshot, own: [], format: .text) }
         }
