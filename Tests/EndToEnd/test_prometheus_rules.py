@@ -1,14 +1,17 @@
 """The rules, alerts and configurations for Prometheus and Alertmanager, and the cookbook, by the real tools."""
 
+import errno
 import re
 import subprocess
 
+import interposer
 import pytest
 import yaml
 
-from exporter import ROOT, eventually
+from exporter import ROOT, call, eventually
+from interposer import FOREVER, Fault, Kind
 from observed import names, selectors
-from prometheus import ALERTMANAGER, CONFIGURATION, RULES
+from prometheus import ALERTMANAGER, CONFIGURATION, RULES, Prometheus
 
 UNIT_TESTS = RULES.with_name("rules.test.yml")
 GROUPS = yaml.safe_load(RULES.read_text())["groups"]
@@ -134,3 +137,31 @@ def test_alerts_reach_alertmanager_and_the_graver_one_speaks_alone(observed):
     assert [receiver["name"] for receiver in of_reviewers["LLMBudgetSpent"]["receivers"]] == ["page"]
     # A budget of 0 from which nothing was spent, and one that is far from its limit.
     assert {alert["labels"].get("budget") for alert in alerts} == {None, "reviewers"}
+
+
+@pytest.mark.heavy
+def test_a_disk_that_fails_and_an_exporter_that_is_gone_are_told(start, tmp_path):
+    """As long as they last: nobody posts any more, and the exporter's own retries keep the alert alive."""
+    folder, fault = tmp_path / "data", tmp_path / "fault"
+    folder.mkdir()
+    exporter = start(storage=folder, environment=interposer.environment(folder, fault=fault))
+    prometheus = Prometheus(exporter)
+    try:
+        def states(name):
+            alerts = prometheus.get("/api/v1/alerts")["alerts"]
+            return {(alert["labels"].get("reason"), alert["state"]) for alert in alerts
+                    if alert["labels"]["alertname"] == name}
+
+        assert exporter.post(call()).outcome() == (1, 0, 0)
+        prometheus.await_scrapes(2)
+        assert states("LLMExporterStorageFailing") == states("LLMExporterDown") == set()
+        Fault(Kind.WRITE, 1, errno.ENOSPC, lasts=FOREVER).arm(fault)
+        assert exporter.post(call()).status == 507
+        eventually(lambda: states("LLMExporterStorageFailing") == {("disk_full", "firing")}, "the alert fires")
+        failures = exporter.scrape().total("llm_exporter_commit_failures_total")
+        eventually(lambda: exporter.scrape().total("llm_exporter_commit_failures_total") > failures, "a retry counts")
+        exporter.kill()
+        # It has two minutes to come back.
+        eventually(lambda: states("LLMExporterDown") == {(None, "pending")}, "the alert is pending")
+    finally:
+        prometheus.stop()
