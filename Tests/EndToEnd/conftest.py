@@ -8,6 +8,7 @@ from typing import Callable, Iterator
 import pytest
 
 from exporter import BINARY, Exporter
+from observed import Observed
 
 FIGURES = pytest.StashKey[list[str]]()
 
@@ -67,3 +68,11 @@ def standing() -> Iterator[Exporter]:
 def figures(request: pytest.FixtureRequest) -> Callable[[str], None]:
     """Takes a line of what a test has measured, to be shown at the end of the run."""
     return request.config.stash[FIGURES].append
+
+
+@pytest.fixture(scope="session")
+def observed() -> Iterator[Observed]:
+    """One filled exporter under a real Prometheus and Alertmanager, for all tests that only ask."""
+    everything = Observed()
+    yield everything
+    everything.close()

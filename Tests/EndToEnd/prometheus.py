@@ -1,4 +1,4 @@
-"""A real Prometheus, as Debian packages it, scraping one exporter with the repository's prometheus.yml."""
+"""A real Prometheus, and a real Alertmanager, as Debian packages them, with the repository's configuration."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from typing import Any
 from exporter import ROOT, Exporter, eventually
 
 CONFIGURATION = ROOT / "prometheus.yml"
+RULES = ROOT / "prometheus" / "rules.yml"
+ALERTMANAGER = ROOT / "prometheus" / "alertmanager.yml"
 
 
 def free_port() -> int:
@@ -24,25 +26,25 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-class Prometheus:
-    """Scrapes four times a second: only target and intervals differ from the repository's configuration."""
+class Server:
+    """A process that is asked over HTTP on a free port of 127.0.0.1, with a folder of its own."""
 
-    def __init__(self, exporter: Exporter):
-        self.folder = tempfile.TemporaryDirectory(prefix="llm-exporter-prometheus-")
-        text = CONFIGURATION.read_text()
-        text, targets = re.subn(r"127\.0\.0\.1:10140", f"127.0.0.1:{exporter.port}", text)
-        assert targets, "prometheus.yml scrapes the exporter's default address"
-        text = re.sub(r"(scrape_interval|scrape_timeout|evaluation_interval): *\S+", r"\1: 250ms", text)
-        configuration = Path(self.folder.name, "prometheus.yml")
-        configuration.write_text(text)
+    process: subprocess.Popen[bytes]
+
+    def __init__(self, name: str):
+        self.folder = tempfile.TemporaryDirectory(prefix=f"llm-exporter-{name}-")
         self.log_file = open(Path(self.folder.name, "log"), "w")
         self.url = f"http://127.0.0.1:{free_port()}"
-        self.process = subprocess.Popen(
-            ["prometheus", f"--config.file={configuration}", f"--storage.tsdb.path={self.folder.name}/data",
-             f"--web.listen-address={self.url.removeprefix('http://')}", "--enable-feature=exemplar-storage"],
-            stdout=self.log_file, stderr=self.log_file, stdin=subprocess.DEVNULL, cwd=self.folder.name)
+
+    @property
+    def address(self) -> str:
+        return self.url.removeprefix("http://")
+
+    def spawn(self, *command: str) -> None:
+        self.process = subprocess.Popen(command, stdout=self.log_file, stderr=self.log_file, stdin=subprocess.DEVNULL,
+                                        cwd=self.folder.name)
         try:
-            eventually(self.is_up, "Prometheus scrapes the exporter", within=30)
+            eventually(self.is_up, f"{command[0]} is up", within=30)
         except BaseException:
             self.stop()
             raise
@@ -50,9 +52,12 @@ class Prometheus:
     def is_up(self) -> bool:
         assert self.process.poll() is None, Path(self.folder.name, "log").read_text()
         try:
-            return [s["value"][1] for s in self.query("up")] == ["1"]
+            return self.answers()
         except OSError:
             return False
+
+    def answers(self) -> bool:
+        raise NotImplementedError
 
     def stop(self) -> None:
         self.process.send_signal(signal.SIGTERM)
@@ -64,10 +69,56 @@ class Prometheus:
         self.log_file.close()
         self.folder.cleanup()
 
-    def get(self, path: str, **parameters: Any) -> Any:
-        address = f"{self.url}{path}?{urllib.parse.urlencode(parameters)}"
+    def read(self, path: str, **parameters: Any) -> Any:
+        address = f"{self.url}{path}?{urllib.parse.urlencode(parameters, doseq=True)}"
         with urllib.request.urlopen(address, timeout=10) as answer:
-            told = json.load(answer)
+            return json.load(answer)
+
+
+class Alertmanager(Server):
+    """Runs with prometheus/alertmanager.yml as it is, and talks to no other."""
+
+    def __init__(self):
+        super().__init__("alertmanager")
+        self.spawn("prometheus-alertmanager", f"--config.file={ALERTMANAGER}",
+                   f"--storage.path={self.folder.name}/state", f"--web.listen-address={self.address}",
+                   "--cluster.listen-address=")
+
+    def answers(self) -> bool:
+        return bool(self.read("/api/v2/status")["versionInfo"])
+
+    def alerts(self) -> list[dict[str, Any]]:
+        return self.read("/api/v2/alerts")
+
+
+class Prometheus(Server):
+    """Scrapes and evaluates four times a second: only addresses and intervals differ from the repository's files."""
+
+    def __init__(self, exporter: Exporter, alertmanager: Alertmanager | None = None):
+        super().__init__("prometheus")
+        text = CONFIGURATION.read_text()
+        text, targets = re.subn(r"127\.0\.0\.1:10140", f"127.0.0.1:{exporter.port}", text)
+        assert targets, "prometheus.yml scrapes the exporter's default address"
+        text = re.sub(r"(scrape_interval|scrape_timeout|evaluation_interval): *\S+", r"\1: 250ms", text)
+        if alertmanager:
+            # As its comment tells the operator to.
+            text, blocks = re.subn(r"^# (alerting:)\n((?:#  .*\n)+)",
+                                   lambda m: f"{m[1]}\n" + re.sub("^# ", "", m[2], flags=re.M), text, flags=re.M)
+            text, targets = re.subn(r"127\.0\.0\.1:9093", alertmanager.address, text)
+            assert blocks == targets == 1, "prometheus.yml has a block for Alertmanager to uncomment"
+        configuration = Path(self.folder.name, "prometheus.yml")
+        configuration.write_text(text)
+        rules = Path(self.folder.name, RULES.relative_to(ROOT))
+        rules.parent.mkdir()
+        rules.write_text(re.sub(r"^( +interval): *\S+", r"\1: 250ms", RULES.read_text(), flags=re.M))
+        self.spawn("prometheus", f"--config.file={configuration}", f"--storage.tsdb.path={self.folder.name}/data",
+                   f"--web.listen-address={self.address}", "--enable-feature=exemplar-storage")
+
+    def answers(self) -> bool:
+        return [s["value"][1] for s in self.query("up")] == ["1"]
+
+    def get(self, path: str, **parameters: Any) -> Any:
+        told = self.read(path, **parameters)
         assert told["status"] == "success", told
         return told["data"]
 
@@ -75,6 +126,9 @@ class Prometheus:
         """The result of an instant query, at `time` or now."""
         at = {} if time is None else {"time": f"{time:.3f}"}
         return self.get("/api/v1/query", query=promql, **at)["result"]
+
+    def query_range(self, promql: str, start: float, end: float, step: float) -> list[dict[str, Any]]:
+        return self.get("/api/v1/query_range", query=promql, start=f"{start:.3f}", end=f"{end:.3f}", step=step)["result"]
 
     def by_agent(self, promql: str, time: float | None = None) -> dict[str, str]:
         return {s["metric"]["agent_name"]: s["value"][1] for s in self.query(promql, time)}
