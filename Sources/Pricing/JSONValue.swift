@@ -16,13 +16,16 @@ struct JSONValue {
         case object([(key: String, value: JSONValue)])
     }
 
-    /// Reads a text.
+    /// Reads the members of the object that a text is, one after the other: all of a price table at once takes many times
+    /// what is kept of it.
     ///
-    /// - Throws: with the line where the text is no JSON (RFC 8259), or a key stands twice in an object.
-    init(_ text: [UInt8]) throws(PriceFault) {
+    /// - Throws: what `body` throws; with the line where the text is no JSON (RFC 8259), no object, or a key stands twice.
+    static func forEachMember(of text: [UInt8], _ body: (String, JSONValue) throws(PriceFault) -> Void)
+        throws(PriceFault)
+    {
         let padded = text + [UInt8](repeating: 0, count: Int(CSIMDJSON_PADDING))
         // Safe: the parser and what it shows are used within the closure alone, and the text is padded as it asks.
-        let outcome = unsafe padded.withUnsafeBufferPointer { bytes -> Result<JSONValue, PriceFault> in
+        let fault = unsafe padded.withUnsafeBufferPointer { bytes -> PriceFault? in
             let parser = unsafe csimdjson_parser_create("")
             defer { unsafe csimdjson_parser_destroy(parser) }
             var type = csimdjson_type_absent
@@ -33,16 +36,18 @@ struct JSONValue {
             guard status == csimdjson_status_found else {
                 let line = text.prefix(unsafe csimdjson_offset(parser)).count { $0 == UInt8(ascii: "\n") } + 1
                 // Of the last token that was understood.
-                return .failure(PriceFault("not JSON: look at line \(line) and what follows"))
+                return PriceFault("not JSON: look at line \(line) and what follows")
             }
+            guard type == csimdjson_type_object else { return PriceFault("must be a JSON object") }
             var reader = unsafe TreeReader(text: bytes, nodes: UnsafeBufferPointer(start: first, count: count))
             do throws(PriceFault) {
-                return .success(try reader.next())
+                try reader.forEachMember(body)
+                return nil
             } catch {
-                return .failure(error)
+                return error
             }
         }
-        self = try outcome.get()
+        if let fault { throw fault }
     }
 
     fileprivate init(_ content: Content, line: Int) {
@@ -71,14 +76,34 @@ struct JSONValue {
         unsafe self.nodes = nodes
     }
 
-    mutating func next() throws(PriceFault) -> JSONValue {
-        // None of a document that is a scalar, which nobody has a use for.
-        guard place < (unsafe nodes.count) else { return JSONValue(.null, line: 1) }
+    /// Reads the members of the object that comes next.
+    mutating func forEachMember(_ body: (String, JSONValue) throws(PriceFault) -> Void) throws(PriceFault) {
+        let end = unsafe place + nodes[place].count
+        var keys: Set<String> = []
+        place += 1
+        while place <= end {
+            let key = unsafe nodes[place].key
+            let name = unsafe String(
+                decoding: UnsafeBufferPointer(start: key.start, count: key.length), as: UTF8.self)
+            let value = try next()
+            guard keys.insert(name).inserted else {
+                throw PriceFault("line \(value.line): \"\(name)\" stands here a second time")
+            }
+            try body(name, value)
+        }
+    }
+
+    private mutating func next() throws(PriceFault) -> JSONValue {
         let node = unsafe nodes[place]
         let end = unsafe place + node.count
         unsafe line += text[offset..<node.offset].count { $0 == UInt8(ascii: "\n") }
         offset = unsafe node.offset
         let line = line
+        if unsafe node.value.type == csimdjson_type_object {
+            var members: [(key: String, value: JSONValue)] = []
+            try forEachMember { members.append(($0, $1)) }
+            return JSONValue(.object(members), line: line)
+        }
         place += 1
         let bytes = unsafe UnsafeBufferPointer(start: node.value.start, count: Int(node.value.length))
         switch unsafe node.value.type {
@@ -89,20 +114,6 @@ struct JSONValue {
             var elements: [JSONValue] = []
             while place <= end { elements.append(try next()) }
             return JSONValue(.array(elements), line: line)
-        case csimdjson_type_object:
-            var members: [(key: String, value: JSONValue)] = []
-            var keys: Set<String> = []
-            while place <= end {
-                let key = unsafe nodes[place].key
-                let name = unsafe String(
-                    decoding: UnsafeBufferPointer(start: key.start, count: key.length), as: UTF8.self)
-                let value = try next()
-                guard keys.insert(name).inserted else {
-                    throw PriceFault("line \(value.line): \"\(name)\" stands here a second time")
-                }
-                members.append((name, value))
-            }
-            return JSONValue(.object(members), line: line)
         default: return JSONValue(.null, line: line)
         }
     }

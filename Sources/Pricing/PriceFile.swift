@@ -3,22 +3,22 @@ private import Model
 /// The prices of one file in the shape of LiteLLM's model price table (contract section 6).
 package struct PriceFile: Sendable {
     /// By key: `model` or `provider/model`. `nil` where the entry says nothing of the price of tokens.
-    private(set) var prices: [String: Price?] = [:]
+    let prices: [String: Price?]
 
     /// - Parameter text: JSON (RFC 8259).
     /// - Throws: where it is no JSON object of objects, or a price is none; names the line, and the key.
     package init(_ text: [UInt8], spellings: ProviderSpellings) throws(PriceFault) {
-        guard let entries = try JSONValue(text).members else {
-            throw PriceFault("must be a JSON object of prices by model, as in LiteLLM's table")
-        }
-        // `sample_spec` explains the fields to people; its values are words.
-        for (key, entry) in entries where key != "sample_spec" {
+        var prices: [String: Price?] = [:]
+        try JSONValue.forEachMember(of: text) { key, entry throws(PriceFault) in
+            // It explains the fields to people; its values are words.
+            if key == "sample_spec" { return }
             do throws(EntryFault) {
                 if let price = try Self.price(key, entry, spellings) { prices[key] = price }
             } catch {
                 throw PriceFault("line \(error.line): \"\(key)\": \(error.text)")
             }
         }
+        self.prices = prices
     }
 
     private struct EntryFault: Error {

@@ -35,7 +35,8 @@ extension ProviderSpellings {
     /// The spellings within the program.
     package static func shipped() throws(PriceFault) -> ProviderSpellings {
         var aliases: [(spelling: String, canonical: String)] = []
-        for (canonical, names) in try JSONValue(unsafe bytes(of: cpricetable_providers())).members ?? [] {
+        try JSONValue.forEachMember(of: unsafe bytes(of: cpricetable_providers())) {
+            canonical, names throws(PriceFault) in
             for name in names.elements ?? [] {
                 guard let spelling = name.string else { throw PriceFault("line \(name.line): must be a text") }
                 aliases.append((spelling, canonical))

@@ -41,7 +41,7 @@ import Testing
         "that is wrong is refused, with the line or the key, and what is wanted",
         arguments: [
             ("", "not JSON: look at line 1 and what follows"),
-            ("[]", "must be a JSON object of prices by model, as in LiteLLM's table"),
+            ("[]", "must be a JSON object"),
             ("{\n\"a\": {},\n\"b\" {}}", "not JSON: look at line 2 and what follows"),
             ("{\n\"a\": {}}\n}", "not JSON: look at line 2 and what follows"),
             (#"{"a": {}, "b": {}, "a": {}}"#, #"line 1: "a" stands here a second time"#),
