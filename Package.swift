@@ -46,11 +46,13 @@ let package = Package(
         .target(name: "CCurlShim", dependencies: ["CCurl"]),
         .target(name: "HTTPClient", dependencies: ["CCurlShim"]),
         .target(name: "Simulation", dependencies: ["HTTPClient", .product(name: "Logging", package: "swift-log")]),
+        .target(name: "Sending", dependencies: ["CXXHash", "HTTPClient"]),
         .target(name: "CBuild", cSettings: [.define("LLM_EXPORTER_REVISION", to: "\"\(revision)\"")]),
         .executableTarget(
             name: "llm-exporter",
             dependencies: [
-                "CBuild", "Configuration", "ExporterService", "HTTPServer", "Model", "Pricing", "Simulation", "Store",
+                "CBuild", "Configuration", "ExporterService", "HTTPServer", "Model", "Pricing", "Sending", "Simulation",
+                "Store",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],

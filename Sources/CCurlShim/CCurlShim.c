@@ -18,6 +18,7 @@ struct llmcurl_client {
     int answer_too_large;
     int answer_out_of_memory;
     int32_t status;
+    int64_t retry_after;
     char problem[CURL_ERROR_SIZE];
 };
 
@@ -158,6 +159,7 @@ llmcurl_outcome llmcurl_client_send(llmcurl_client *client, const char *method, 
     client->answer_too_large = 0;
     client->answer_out_of_memory = 0;
     client->status = 0;
+    client->retry_after = 0;
     client->problem[0] = '\0';
 
     CURLcode code =
@@ -169,6 +171,9 @@ llmcurl_outcome llmcurl_client_send(llmcurl_client *client, const char *method, 
         long status = 0;
         curl_easy_getinfo(client->easy, CURLINFO_RESPONSE_CODE, &status);
         client->status = (int32_t)status;
+        curl_off_t seconds = 0;
+        curl_easy_getinfo(client->easy, CURLINFO_RETRY_AFTER, &seconds);
+        client->retry_after = (int64_t)seconds;
     } else if (client->problem[0] == '\0') {
         strncpy(client->problem, curl_easy_strerror(code), sizeof client->problem - 1);
         client->problem[sizeof client->problem - 1] = '\0';
@@ -182,6 +187,8 @@ llmcurl_outcome llmcurl_client_send(llmcurl_client *client, const char *method, 
 }
 
 int32_t llmcurl_client_status(const llmcurl_client *client) { return client->status; }
+
+int64_t llmcurl_client_retry_after(const llmcurl_client *client) { return client->retry_after; }
 
 const uint8_t *llmcurl_client_answer(const llmcurl_client *client) {
     return client->answer_length == 0 ? NULL : client->answer;

@@ -4,9 +4,12 @@ package struct HTTPAnswer: Equatable, Sendable {
     package let status: Int
     /// The body, as sent.
     package let body: [UInt8]
+    /// How long the answer asks to wait before the next request (RFC 9110, section 10.2.3).
+    package let retryAfter: Duration?
 
-    package init(status: Int, body: [UInt8]) {
+    package init(status: Int, body: [UInt8], retryAfter: Duration? = nil) {
         self.status = status
         self.body = body
+        self.retryAfter = retryAfter
     }
 }

@@ -69,7 +69,10 @@ private import CCurlShim
         let outcome = perform(method, baseURL + path, body)
         switch outcome {
         case LLMCURL_ANSWERED:
-            return unsafe HTTPAnswer(status: Int(llmcurl_client_status(handle)), body: takeBody())
+            let seconds = unsafe llmcurl_client_retry_after(handle)
+            return unsafe HTTPAnswer(
+                status: Int(llmcurl_client_status(handle)), body: takeBody(),
+                retryAfter: seconds > 0 ? .seconds(seconds) : nil)
         case LLMCURL_BAD_URL:
             throw .invalidURL(shown, reason: problem + "; write it as http://HOST:PORT")
         case LLMCURL_UNRESOLVED:

@@ -8,9 +8,6 @@ enum Program {
         // A peer that went away must be an error of one write, not the end of the program.
         signal(SIGPIPE, SIG_IGN)
         let first = CommandLine.arguments.dropFirst().first ?? ""
-        if Self.laterCommands.contains(first) {
-            fail("the command \(first) is not available in this version", code: Failure.usage)
-        }
         do {
             var command = try Root.parseAsRoot()
             try command.run()
@@ -31,9 +28,6 @@ enum Program {
         }
     }
 
-    /// Commands that users of other versions know.
-    private static let laterCommands = ["send"]
-
     private static func fail(_ line: String, code: Int32) {
         StandardError.write("llm-exporter: " + line + "\n")
         exit(code)
@@ -47,7 +41,9 @@ struct Root: ParsableCommand {
         abstract: "Counts the calls, tokens, cost, latency and errors of LLM agents for Prometheus.",
         discussion: "Without a command it runs the exporter; llm-exporter help serve lists the flags.",
         version: Version.text,
-        subcommands: [Serve.self, Simulate.self, Prices.self, CheckStorage.self, Backup.self, Reset.self, Forget.self],
+        subcommands: [
+            Serve.self, Send.self, Simulate.self, Prices.self, CheckStorage.self, Backup.self, Reset.self, Forget.self,
+        ],
         defaultSubcommand: Serve.self)
 }
 

@@ -322,7 +322,6 @@ class Exporter:
         return self.scrape().total("llm_calls_total")
 
 
-def run(*arguments: str, within: float = 2 * PATIENCE) -> subprocess.CompletedProcess[str]:
-    """The program run to its end."""
-    return subprocess.run([BINARY, *arguments], capture_output=True, text=True, timeout=within,
-                          stdin=subprocess.DEVNULL)
+def run(*arguments: str, within: float = 2 * PATIENCE, text: str = "") -> subprocess.CompletedProcess[str]:
+    """The program run to its end, with a text on its standard input."""
+    return subprocess.run([BINARY, *arguments], capture_output=True, text=True, timeout=within, input=text)

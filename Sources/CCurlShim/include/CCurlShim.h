@@ -46,6 +46,9 @@ llmcurl_outcome llmcurl_client_send(llmcurl_client *client, const char *method, 
 // The status code of the last answer, because `curl_easy_getinfo` is variadic too.
 int32_t llmcurl_client_status(const llmcurl_client *client);
 
+// Seconds that the last answer asks to wait for (Retry-After), 0 where it asks for none.
+int64_t llmcurl_client_retry_after(const llmcurl_client *client);
+
 // The body of the last answer, gathered by the shim because libcurl hands it over in pieces. The client owns the bytes;
 // they are valid until its next `send` or `free`. NULL when the body is empty.
 const uint8_t *llmcurl_client_answer(const llmcurl_client *client);

@@ -1,0 +1,148 @@
+private import CXXHash
+internal import Glibc
+
+/// Lines of a file that may be larger than the memory, in batches.
+///
+/// Used by one thread at a time.
+@safe final class LineFile {
+    /// Some lines that are sent in one request.
+    struct Batch: Sendable {
+        /// The lines, each ended by a line feed, without those that are blank.
+        let body: [UInt8]
+        /// Of each line, from 1.
+        let numbers: [Int]
+        /// How far the file is read with it, for a later run.
+        let end: Mark
+        /// By its place in the order of the file, from 0.
+        let place: Int
+    }
+
+    private let descriptor: Int32
+    /// For errors.
+    private let name: String
+    private let linesLimit: Int
+    /// Read, and not yet part of a batch.
+    private var buffer: [UInt8] = []
+    private var start = 0
+    private var isAtEnd = false
+    /// To where it is read.
+    private(set) var mark = Mark(offset: 0, lines: 0, digest: 0)
+    private var batches = 0
+    private let hash: OpaquePointer
+
+    /// Bytes of a batch from which on it takes no more lines.
+    private static let bytesLimit = 4 << 20
+    /// Far beyond any record; what is longer is no NDJSON.
+    private static let lineLimit = 64 << 20
+
+    /// - Parameter descriptor: open for reading; closed with this.
+    init(descriptor: Int32, name: String, linesLimit: Int) throws(SendingError) {
+        self.descriptor = descriptor
+        self.name = name
+        self.linesLimit = linesLimit
+        guard let hash = unsafe XXH3_createState() else { throw .outOfMemory }
+        unsafe self.hash = hash
+        unsafe XXH3_64bits_reset(hash)
+        mark.digest = unsafe XXH3_64bits_digest(hash)
+    }
+
+    deinit {
+        unsafe XXH3_freeState(hash)
+        close(descriptor)
+    }
+
+    /// `nil` of what is no regular file.
+    var sizeBytes: Int? {
+        var status = stat()
+        guard unsafe fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return nil }
+        return Int(status.st_size)
+    }
+
+    /// Passes over what an earlier run sent.
+    ///
+    /// - Returns: whether the file begins with just that; where it does not, it must be opened anew.
+    func skip(to mark: Mark) throws(SendingError) -> Bool {
+        while self.mark.offset < mark.offset {
+            if start == buffer.count {
+                guard try fill() else { return false }
+            }
+            let count = min(buffer.count - start, mark.offset - self.mark.offset)
+            advance(count, lines: 0)
+        }
+        self.mark.lines = mark.lines
+        self.mark.digest = unsafe XXH3_64bits_digest(hash)
+        return self.mark == mark
+    }
+
+    /// The next lines that are not blank; `nil` at the end.
+    func next() throws(SendingError) -> Batch? {
+        var body: [UInt8] = []
+        var numbers: [Int] = []
+        while numbers.count < linesLimit, body.count < Self.bytesLimit, let line = try nextLine() {
+            let content = buffer[line]
+            if !content.allSatisfy({ [0x20, 0x09, 0x0D, 0x0A].contains($0) }) {
+                body += content
+                if content.last != 0x0A { body.append(0x0A) }
+                numbers.append(mark.lines + 1)
+            }
+            advance(line.count, lines: 1)
+        }
+        guard !numbers.isEmpty else { return nil }
+        mark.digest = unsafe XXH3_64bits_digest(hash)
+        defer { batches += 1 }
+        return Batch(body: body, numbers: numbers, end: mark, place: batches)
+    }
+
+    /// Where the next line lies in the buffer, its line feed included.
+    private func nextLine() throws(SendingError) -> Range<Int>? {
+        var searched = start
+        while true {
+            if let end = buffer[searched...].firstIndex(of: 0x0A) { return start..<(end + 1) }
+            searched = buffer.count - start
+            guard searched <= Self.lineLimit else {
+                throw .unreadable(
+                    "\(name): line \(mark.lines + 1) is longer than \(Self.lineLimit) bytes: is this NDJSON?")
+            }
+            guard try fill() else { return start < buffer.count ? start..<buffer.count : nil }
+        }
+    }
+
+    private func advance(_ count: Int, lines: Int) {
+        let part = buffer[start..<(start + count)]
+        unsafe part.withUnsafeBytes { unsafe _ = XXH3_64bits_update(hash, $0.baseAddress, $0.count) }
+        start += count
+        mark.offset += count
+        mark.lines += lines
+    }
+
+    /// Reads on. What was taken of the buffer is dropped, so that what is left begins at its start.
+    private func fill() throws(SendingError) -> Bool {
+        if start > 0 {
+            buffer.removeSubrange(..<start)
+            start = 0
+        }
+        guard !isAtEnd else { return false }
+        var chunk = [UInt8](repeating: 0, count: 1 << 18)
+        while true {
+            let count = unsafe read(descriptor, &chunk, chunk.count)
+            if count > 0 {
+                buffer += chunk[..<count]
+                return true
+            }
+            if count == 0 {
+                isAtEnd = true
+                return false
+            }
+            guard errno == EINTR else { throw .unreadable("\(name): \(SendingError.reason(errno))") }
+        }
+    }
+}
+
+/// How far a file was sent.
+struct Mark: Equatable, Sendable {
+    /// In bytes.
+    var offset: Int
+    var lines: Int
+    /// XXH3 of all bytes before: tells whether the file still begins with what was sent.
+    var digest: UInt64
+}

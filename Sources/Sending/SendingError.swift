@@ -1,0 +1,25 @@
+internal import Glibc
+
+/// Why records could not be sent. Each description is one line that names what failed, and the remedy.
+package enum SendingError: Error, Equatable, CustomStringConvertible {
+    case unreadable(String)
+    /// The file in which it is kept how far was sent.
+    case unwritable(String)
+    case outOfMemory
+    /// The exporter refuses the records as they are: sending them again would not help.
+    case refused(String)
+    /// The exporter cannot be reached, or takes nothing for now.
+    case unreachable(String)
+
+    package var description: String {
+        switch self {
+        case .unreadable(let reason), .unwritable(let reason), .refused(let reason), .unreachable(let reason): reason
+        case .outOfMemory: "out of memory"
+        }
+    }
+
+    static func reason(_ number: Int32) -> String {
+        // Safe: the text is static, or the thread's own (glibc since 2.32), and copied at once.
+        unsafe String(cString: strerror(number))
+    }
+}

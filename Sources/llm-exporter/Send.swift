@@ -1,0 +1,135 @@
+import ArgumentParser
+import Dispatch
+import Glibc
+import Sending
+
+/// `llm-exporter send`: posts the records of a file.
+struct Send: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Posts the records of an NDJSON file of any size to an exporter.",
+        discussion: """
+            Each record counts once: those without an id get one, which FILE.sent remembers with how far FILE was sent. \
+            Interrupted, or when FILE has grown, the same command goes on there; remove FILE.sent to send all of it as \
+            new. Exit code 1 when records were rejected or could not be sent.
+            """)
+
+    @Argument(help: "The file, or - for standard input, which is sent by one run.")
+    var file: String
+
+    @Option(
+        help: ArgumentHelp(
+            "The exporter to post to; http://USER:PASSWORD@HOST:PORT for one with passwords.", valueName: "url"))
+    var url = "http://127.0.0.1:10140"
+
+    @Option(help: ArgumentHelp("Connections at a time, 1 to 64.", valueName: "number"))
+    var connections = 4
+
+    @Option(help: ArgumentHelp("Records in one request, 1 to 100000.", valueName: "number"))
+    var batch = 1000
+
+    func validate() throws {
+        guard url.hasPrefix("http://") || url.hasPrefix("https://") else {
+            throw ValidationError(
+                "--url \(url): expected an address that begins with http:// or https://, such as http://127.0.0.1:10140"
+            )
+        }
+        guard (1...64).contains(connections) else {
+            throw ValidationError("--connections \(connections): expected a number from 1 to 64")
+        }
+        guard (1...100_000).contains(batch) else {
+            throw ValidationError("--batch \(batch): expected a number from 1 to 100000")
+        }
+    }
+
+    func run() throws {
+        var settings = Sending.Settings(path: file, url: url)
+        settings.connections = connections
+        settings.linesPerRequest = batch
+        let began = ContinuousClock.now
+        // Before any thread is made, as each inherits what is blocked.
+        let signals = Signals(SIGTERM, SIGINT)
+        let sending: Sending
+        let outcome: Result<Sending.Progress, SendingError>
+        let bar: ProgressBar?
+        do throws(SendingError) {
+            sending = try Sending(settings)
+        } catch {
+            throw Failure(error.description)
+        }
+        DispatchQueue.global().async { [sending] in
+            _ = signals.next()
+            sending.stop()
+            // Whoever asks twice does not want to wait.
+            _ = signals.next()
+            _exit(Failure.runtime)
+        }
+        bar = ProgressBar(of: sending, name: file, began: began)
+        do throws(SendingError) {
+            outcome = .success(try sending.run())
+        } catch {
+            outcome = .failure(error)
+        }
+        bar?.end()
+        try report(sending.progress, outcome, in: .now - began)
+    }
+
+    private func report(
+        _ progress: Sending.Progress, _ outcome: Result<Sending.Progress, SendingError>, in duration: Duration
+    ) throws {
+        for rejection in progress.rejections {
+            StandardError.write("\(file):\(rejection.line): \(rejection.message)\n")
+        }
+        let seconds = max(0.001, Double(duration.components.seconds) + Double(duration.components.attoseconds) / 1e18)
+        let rate = Int(Double(progress.records) / seconds)
+        print(
+            "\(file): \(progress.accepted) accepted, \(progress.duplicates) duplicates, \(progress.rejected) rejected, in "
+                + "\((seconds * 10).rounded() / 10) s (\(rate) records a second)"
+                + (progress.skippedLines > 0 ? "; \(progress.skippedLines) lines were sent before" : ""))
+        if case .failure(let error) = outcome { throw Failure(error.description) }
+        guard progress.rejected == 0 else {
+            throw Failure("\(progress.rejected) records were rejected and not counted; correct them, and send those")
+        }
+        guard (try? outcome.get().isComplete) == true else {
+            throw Failure("interrupted; send \(file) again, and it goes on there")
+        }
+    }
+}
+
+/// A line on a terminal that tells how far it is.
+private final class ProgressBar {
+    private let timer: any DispatchSourceTimer
+
+    /// - Returns: `nil` where standard error is no terminal.
+    init?(of sending: Sending, name: String, began: ContinuousClock.Instant) {
+        guard isatty(STDERR_FILENO) == 1 else { return nil }
+        let timer = DispatchSource.makeTimerSource(queue: DispatchQueue(label: "llm-exporter.progress"))
+        timer.schedule(deadline: .now(), repeating: .milliseconds(100))
+        timer.setEventHandler {
+            StandardError.write("\r\u{1B}[K" + Self.line(sending.progress, name, .now - began))
+        }
+        timer.activate()
+        self.timer = timer
+    }
+
+    /// Clears the line.
+    func end() {
+        timer.cancel()
+        StandardError.write("\r\u{1B}[K")
+    }
+
+    private static func line(_ progress: Sending.Progress, _ name: String, _ duration: Duration) -> String {
+        var line = name
+        if let total = progress.totalBytes, total > 0 {
+            let part = min(1, Double(progress.bytes) / Double(total))
+            let width = 30
+            let done = Int(part * Double(width))
+            line +=
+                " [" + String(repeating: "#", count: done) + String(repeating: ".", count: width - done) + "]"
+                + " \(Int(part * 100))%"
+        }
+        line += "  \(progress.records) records in \(duration.components.seconds) s"
+        if progress.rejected > 0 { line += ", \(progress.rejected) rejected" }
+        if let obstacle = progress.obstacle { line += "; waiting: \(obstacle)" }
+        return line
+    }
+}

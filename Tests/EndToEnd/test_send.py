@@ -1,0 +1,191 @@
+"""`llm-exporter send`: each record of a file counts once, whatever happens on the way."""
+
+from __future__ import annotations
+
+import os
+import pty
+import random
+import re
+import signal
+import subprocess
+import threading
+import time
+from decimal import Decimal
+
+import pytest
+
+from exporter import BINARY, PATIENCE, Exporter, call, eventually, ndjson, run
+
+COST = Decimal("0.000001")
+
+
+def records(count, first=0, **fields):
+    return [call(agent_name=f"agent-{number % 3}", cost_usd=COST, input_tokens=number, **fields)
+            for number in range(first, first + count)]
+
+
+@pytest.fixture
+def calls(tmp_path):
+    """A file of records without ids, many of them alike."""
+    def written(count, name="calls.ndjson"):
+        path = tmp_path / name
+        path.write_bytes(ndjson([call(cost_usd=COST, input_tokens=number % 5) for number in range(count)]))
+        return path
+    return written
+
+
+def send(exporter, path, *arguments, **options):
+    return run("send", str(path), "--url", exporter.url, *arguments, **options)
+
+
+def counted(exporter):
+    return exporter.calls(), exporter.scrape().total("llm_cost_usd_total")
+
+
+def test_a_file_is_sent_once_and_goes_on_where_it_has_grown(exporter, calls):
+    path = calls(12_345)
+    done = send(exporter, path)
+    assert done.returncode == 0, done
+    assert done.stdout.startswith(f"{path}: 12345 accepted, 0 duplicates, 0 rejected, in ")
+    assert counted(exporter) == (12_345, 12_345 * COST)
+    again = send(exporter, path)
+    assert again.returncode == 0 and "0 accepted, 0 duplicates" in again.stdout, again
+    assert again.stdout.rstrip().endswith("; 12345 lines were sent before")
+    with path.open("ab") as file:
+        # Blank lines are none, and the last needs no end.
+        file.write(b"\n  \r\n" + ndjson(records(7)).rstrip(b"\n"))
+    assert "7 accepted, 0 duplicates" in send(exporter, path).stdout
+    # Another file of the same name, such as a log that was rotated.
+    path.write_bytes(ndjson(records(3)))
+    assert "3 accepted, 0 duplicates" in send(exporter, path).stdout
+    assert counted(exporter) == (12_355, 12_355 * COST)
+    # Sent again from the beginning by who asks for it.
+    path.with_name(path.name + ".sent").unlink()
+    assert "3 accepted, 0 duplicates" in send(exporter, path).stdout
+
+
+def test_what_was_acknowledged_and_not_noted_is_a_duplicate(exporter, calls):
+    path = calls(5000)
+    sent = path.with_name(path.name + ".sent")
+    assert send(exporter, path, "--batch", "700").returncode == 0
+    key = sent.read_text()
+    # The digest of nothing.
+    sent.write_text('{"key": "%s", "offset": 0, "lines": 0, "digest": "2d06800538d394c2"}' % key.split('"key":"')[1].split('"')[0])
+    # As many as before, or others: each line has its id from where its request began.
+    again = send(exporter, path, "--batch", "700")
+    assert "0 accepted, 5000 duplicates" in again.stdout, again
+    assert exporter.calls() == 5000
+
+
+def test_records_that_have_ids_keep_them(exporter, calls, tmp_path):
+    path = tmp_path / "calls.ndjson"
+    path.write_bytes(ndjson([call(id=f"n{number}") for number in range(100)]))
+    assert exporter.post([call(id=f"n{number}") for number in range(40)]).outcome() == (40, 0, 0)
+    assert "60 accepted, 40 duplicates" in send(exporter, path).stdout
+    piped = run("send", "-", "--url", exporter.url, text=path.read_text())
+    assert piped.returncode == 0 and piped.stdout.startswith("-: 0 accepted, 100 duplicates"), piped
+
+
+def test_rejected_lines_are_named_and_the_others_count(exporter, tmp_path):
+    path = tmp_path / "calls.ndjson"
+    lines = ndjson(records(2500)).splitlines(keepends=True)
+    lines[1] = b"\n"
+    lines[1999] = b'{"agent_name": "A", "provider": "p"}\n'
+    lines[2100] = b"not JSON\n"
+    path.write_bytes(b"".join(lines))
+    done = send(exporter, path)
+    assert done.returncode == 1, done
+    assert "2497 accepted, 0 duplicates, 2 rejected" in done.stdout
+    named = sorted(line for line in done.stderr.splitlines() if line.startswith(str(path)))
+    assert [line.split(":")[1] for line in named] == ["2000", "2101"] and "model" in named[0], done.stderr
+    assert done.stderr.splitlines()[-1].startswith("llm-exporter: 2 records were rejected"), done.stderr
+
+
+@pytest.mark.heavy
+def test_each_record_counts_once_while_the_exporter_and_the_sender_are_killed(tmp_path, calls):
+    path, storage, count = calls(150_000), tmp_path / "data", 150_000
+    dice, ends = random.Random(5), 0
+    with Exporter(storage=storage) as first:
+        port = first.address[1]
+        first.stop()
+    stopping = threading.Event()
+
+    def restarting():
+        while not stopping.is_set():
+            with Exporter("--web.listen-address", f"127.0.0.1:{port}", storage=storage) as exporter:
+                stopping.wait(dice.uniform(0.3, 0.8))
+                exporter.kill()
+
+    keeper = threading.Thread(target=restarting)
+    keeper.start()
+    try:
+        deadline = time.monotonic() + 60
+        while True:
+            sender = subprocess.Popen(
+                [BINARY, "send", path, "--url", f"http://127.0.0.1:{port}", "--batch", "300"],
+                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            if ends < 6:
+                time.sleep(dice.uniform(0.05, 0.3))
+                sender.send_signal(dice.choice([signal.SIGKILL, signal.SIGTERM]))
+                ends += 1
+            out, err = sender.communicate(timeout=PATIENCE * 3)
+            if sender.returncode == 0:
+                break
+            assert time.monotonic() < deadline, (out, err)
+    finally:
+        stopping.set()
+        keeper.join()
+    with Exporter(storage=storage) as exporter:
+        assert counted(exporter) == (count, count * COST)
+
+
+def test_what_cannot_be_sent_ends_with_1_and_one_line(exporter, calls, tmp_path):
+    path = calls(10)
+    unreachable = run("send", str(path), "--url", "http://127.0.0.1:1")
+    elsewhere = run("send", str(path), "--url", exporter.url + "/summary")
+    missing = send(exporter, tmp_path / "none")
+    folder = send(exporter, tmp_path)
+    sent = path.with_name(path.name + ".sent")
+    sent.write_text("{}")
+    spoilt = send(exporter, path)
+    for ended, words in [(unreachable, "is the exporter running?"), (elsewhere, "answers 404"),
+                         (missing, "No such file or directory"), (folder, "Is a directory"), (spoilt, f"{sent}: ")]:
+        assert ended.returncode == 1, ended
+        assert len(ended.stderr.splitlines()) == 1 and words in ended.stderr, ended
+    assert exporter.calls() == 0
+    for wrong in (["--connections", "0"], ["--batch", "0"], ["--url", "nonsense"], []):
+        ended = run("send", *([str(path), *wrong] if wrong else []))
+        assert ended.returncode == 2 and len(ended.stderr.splitlines()) == 1, ended
+
+
+def test_it_waits_while_the_exporter_is_away_and_says_so_on_a_terminal(tmp_path, calls):
+    path, storage = calls(200_000), tmp_path / "data"
+    terminal, end = pty.openpty()
+    shown = bytearray()
+    with Exporter(storage=storage) as exporter:
+        port = exporter.address[1]
+        sender = subprocess.Popen([BINARY, "send", path, "--url", exporter.url, "--batch", "100", "--connections", "1"],
+                                  stdout=subprocess.PIPE, stderr=end)
+        os.close(end)
+
+        def reading():
+            try:
+                while part := os.read(terminal, 4096):
+                    shown.extend(part)
+            except OSError:
+                # So a terminal tells that its other end is closed.
+                pass
+
+        reader = threading.Thread(target=reading)
+        reader.start()
+        eventually(lambda: exporter.calls() > 0, "records arrive")
+        exporter.kill()
+    eventually(lambda: b"waiting: " in shown, "it says that it waits")
+    with Exporter("--web.listen-address", f"127.0.0.1:{port}", storage=storage) as exporter:
+        assert sender.wait(60) == 0, bytes(shown)
+        assert counted(exporter) == (200_000, 200_000 * COST)
+    reader.join()
+    os.close(terminal)
+    # What was under way at the kill may have been counted.
+    assert re.search(rb": (200000 accepted, 0|199900 accepted, 100) duplicates, 0 rejected", sender.stdout.read())
+    assert b"[" in shown and b"%" in shown
