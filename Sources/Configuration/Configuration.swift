@@ -71,7 +71,7 @@ package struct Configuration: Sendable {
     }
 
     /// Files are read to here: far beyond any price table, and short of filling the memory.
-    private static let priceFileLimit = 256 << 20
+    private static let priceFileLimit = 32 << 20
     private static let configurationFileLimit = 1 << 20
 
     private static func bytes(of path: String, given flag: String, limit: Int) throws(ConfigurationError) -> [UInt8] {

@@ -45,18 +45,19 @@ struct ConfigurationFile {
         do throws(PriceFault) {
             return try spellings.adding(aliases)
         } catch {
-            throw providerAliases[0].value.fault("and those beside it: \(error)")
+            let culprit = providerAliases.first { $0.name == error.name } ?? providerAliases[0]
+            throw culprit.value.fault(error.description)
         }
     }
 
     func addAliases(to book: inout PriceBook) throws(ConfigurationError) {
-        for (name, value) in modelAliases {
-            let target = try value.text()
-            do throws(PriceFault) {
-                try book.addAlias(name, for: target)
-            } catch {
-                throw value.fault(error.description)
-            }
+        var aliases: [(name: String, target: String)] = []
+        for (name, value) in modelAliases { aliases.append((name, try value.text())) }
+        do throws(PriceFault) {
+            try book.addAliases(aliases)
+        } catch {
+            let culprit = modelAliases.first { $0.name == error.name } ?? modelAliases[0]
+            throw culprit.value.fault(error.description)
         }
     }
 

@@ -24,7 +24,9 @@ extension YAMLNode {
     /// Most nodes within one another, and most in all: aliases can make a short text a huge one, or an endless one.
     private static let depthLimit = 32
     private static let nodeLimit = 100_000
-    private static let tooDeep = "nested more than \(depthLimit) levels, or more than \(nodeLimit) values"
+    private static let anchorLimit = 1000
+    private static let tooDeep =
+        "nested more than \(depthLimit) levels, or more than \(nodeLimit) values or \(anchorLimit) anchors"
 
     /// Reads the one document of a text (YAML 1.1, as libyaml reads it); `nil` where there is none.
     static func document(_ text: String) throws(Fault) -> YAMLNode? {
@@ -36,7 +38,7 @@ extension YAMLNode {
         let result = text.withUTF8 { bytes -> Result<YAMLNode?, Fault> in
             unsafe yaml_parser_set_input_string(&parser, bytes.baseAddress, bytes.count)
             do throws(Fault) {
-                try unsafe checkDepth(bytes)
+                try unsafe checkSize(bytes)
                 return .success(try unsafe onlyDocument(of: &parser))
             } catch {
                 return .failure(error)
@@ -45,25 +47,33 @@ extension YAMLNode {
         return try result.get()
     }
 
-    /// - Throws: where values nest too deep. Before they are loaded: libyaml takes time with the square of the depth.
-    @unsafe private static func checkDepth(_ bytes: UnsafeBufferPointer<UInt8>) throws(Fault) {
+    /// - Throws: where values nest too deep, or too many have names. Before they are loaded: libyaml takes time with the square
+    ///   of either.
+    @unsafe private static func checkSize(_ bytes: UnsafeBufferPointer<UInt8>) throws(Fault) {
         var parser = unsafe yaml_parser_t()
         guard unsafe yaml_parser_initialize(&parser) == 1 else { throw Fault(line: nil, text: "no memory to read it") }
         defer { unsafe yaml_parser_delete(&parser) }
         unsafe yaml_parser_set_input_string(&parser, bytes.baseAddress, bytes.count)
         var depth = 0
+        var anchors = 0
         while true {
             var event = unsafe yaml_event_t()
             guard unsafe yaml_parser_parse(&parser, &event) == 1 else { throw unsafe Fault(parser) }
             defer { unsafe yaml_event_delete(&event) }
             switch unsafe event.type {
-            case YAML_SEQUENCE_START_EVENT, YAML_MAPPING_START_EVENT: depth += 1
+            case YAML_SEQUENCE_START_EVENT:
+                depth += 1
+                anchors += unsafe event.data.sequence_start.anchor == nil ? 0 : 1
+            case YAML_MAPPING_START_EVENT:
+                depth += 1
+                anchors += unsafe event.data.mapping_start.anchor == nil ? 0 : 1
+            case YAML_SCALAR_EVENT: anchors += unsafe event.data.scalar.anchor == nil ? 0 : 1
             case YAML_SEQUENCE_END_EVENT, YAML_MAPPING_END_EVENT: depth -= 1
             case YAML_STREAM_END_EVENT: return
             default: break
             }
             // One level more than nodes may have, as a scalar is a node, too.
-            guard depth < depthLimit + 1 else {
+            guard depth < depthLimit + 1, anchors <= anchorLimit else {
                 throw Fault(line: Int(unsafe event.start_mark.line) + 1, text: tooDeep)
             }
         }

@@ -63,7 +63,7 @@ package final class Exporter: Sendable {
         log.info(
             "Read prices and budgets",
             metadata: [
-                "prices": "\(configuration.prices.table.prices.count)", "budgets": "\(configuration.budgets.count)",
+                "prices": "\(configuration.prices.count)", "budgets": "\(configuration.budgets.count)",
             ])
     }
 
@@ -156,10 +156,13 @@ package final class Exporter: Sendable {
             log.error(
                 service.ledger.isUnsettled
                     ? "Stopped with a commit that is not settled: the next start finds out"
-                    : "Stopped while the storage failed; what was acknowledged is on it",
+                    : "Stopped while the storage failed",
                 metadata: ["reason": "\(obstacle)"])
         } else {
-            log.error("Stopped before all was done: the disk does not answer; what was acknowledged is on it")
+            log.error(
+                isClosed
+                    ? "Stopped before a request was answered, such as a reload; all records are stored"
+                    : "Stopped before all was done: the disk does not answer; what was acknowledged is on it")
         }
         return false
     }

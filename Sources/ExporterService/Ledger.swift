@@ -380,10 +380,7 @@ package final class Ledger: Sendable {
 
     private func lookAtClocks(_ book: inout Book) {
         book.now = max(book.now, clock())
-        let timeOfDay = timeOfDay()
-        // One that is set back a little must not begin a window a second time.
-        let isSetBack = timeOfDay < book.timeOfDay.adding(.seconds(-60))
-        book.timeOfDay = isSetBack ? timeOfDay : max(book.timeOfDay, timeOfDay)
+        book.timeOfDay = timeOfDay()
     }
 
     private func process(_ work: Work, on book: inout Book) {
@@ -676,7 +673,7 @@ package struct LedgerSnapshot: Sendable {
     package let budgets: [BudgetAccount]
 
     init(_ state: LedgerState, now: Instant, timeOfDay: Instant) {
-        budgets = state.budgets.elements.map { $0.asOf(timeOfDay) }
+        budgets = state.budgets.elements.map { $0.turned(to: timeOfDay) }
         totals = state.registry.snapshot
         places = state.registry.places
         maxSeries = state.registry.maxSeries

@@ -116,7 +116,7 @@ final class Service: Sendable {
                     fail(error.description)
                     return
                 }
-                let prices = configuration.prices.table.prices.count
+                let prices = configuration.prices.count
                 ledger.configure(configuration.budgets) { [self] in
                     pricer.use(configuration.prices)
                     metrics.reloaded(succeeded: true)

@@ -3,10 +3,13 @@ package struct BudgetAccount: NumberedSeries, Equatable {
     package let number: Int64
     package internal(set) var budget: Budget
     /// When the window began that `spent` belongs to.
-    package private(set) var windowStart: Instant
+    package let windowStart: Instant
     package private(set) var spent: Money
     /// Calls of the window whose cost is not known: they add nothing.
     package private(set) var unpricedCalls: Int64
+    /// When the window began in which the account was last looked at: before `windowStart` where the clock was set back.
+    /// Not stored.
+    private var lastWindowStart: Instant
 
     package init(
         number: Int64, budget: Budget, windowStart: Instant, spent: Money = .zero, unpricedCalls: Int64 = 0
@@ -16,23 +19,29 @@ package struct BudgetAccount: NumberedSeries, Equatable {
         self.windowStart = windowStart
         self.spent = spent
         self.unpricedCalls = unpricedCalls
+        lastWindowStart = windowStart
     }
 
     package var labels: LabelValue { budget.name }
 
-    /// The account in the window of `time`: with nothing spent where that has begun since. A clock that was ahead must not
-    /// keep a budget spent until that time has come, so what was spent then is spent in this window.
-    package func asOf(_ time: Instant) -> BudgetAccount {
+    /// The account in the window of `time`: with nothing spent where that has begun since.
+    ///
+    /// A clock that is behind, or was ahead when a call came, is no reason to forget what was spent: the window that was
+    /// reached stays, also for when the clock is there again. It must not stay for ever, where that lies far ahead: the next
+    /// window that begins behind it is a new one, too.
+    package func turned(to time: Instant) -> BudgetAccount {
         let start = budget.period.start(of: time)
-        guard start <= windowStart else { return BudgetAccount(number: number, budget: budget, windowStart: start) }
+        let isNew = start > windowStart || (lastWindowStart < start && start < windowStart)
+        guard !isNew else { return BudgetAccount(number: number, budget: budget, windowStart: start) }
         var account = self
-        account.windowStart = start
+        account.lastWindowStart = start
         return account
     }
 
-    /// Adds a cost that the caller has checked the sum with; `nil` is not known.
-    fileprivate mutating func add(_ cost: Money?) {
-        if let cost { spent = spent + cost } else { unpricedCalls += 1 }
+    /// Adds what `Delta` has checked the sum with.
+    mutating func add(_ cost: Money, unpricedCalls: Int64) {
+        spent = spent + cost
+        self.unpricedCalls += unpricedCalls
     }
 
     mutating func clear() {
@@ -43,18 +52,7 @@ package struct BudgetAccount: NumberedSeries, Equatable {
     package var remainingPicoUSD: Int128 { budget.limit.picoUSD - spent.picoUSD }
     package var isSpent: Bool { remainingPicoUSD <= 0 }
     /// When the present window ends.
-    package var windowEnd: Instant { budget.period.end(of: windowStart) }
-}
-
-/// A budget that a batch spends of, with what it has spent.
-package struct BudgetChange: Sendable {
-    package private(set) var account: BudgetAccount
-
-    init(account: BudgetAccount) {
-        self.account = account
-    }
-
-    mutating func add(_ cost: Money?) { account.add(cost) }
+    package var windowEnd: Instant { budget.period.end(of: lastWindowStart) }
 }
 
 extension Table<BudgetAccount> {

@@ -76,7 +76,7 @@ package struct CallRecord: Sendable {
 /// What a price table says of one call.
 package enum ComputedCost: Equatable, Sendable {
     case amount(Money)
-    /// There is a price, but the sender of a successful call said nothing about tokens.
+    /// The sender said nothing about tokens, and no price is at fault.
     case usageMissing
     /// There is no price for the model, or for the kinds of tokens that the call used.
     case unpriced
@@ -151,16 +151,16 @@ package struct Usage: Sendable, Equatable {
     package var isMissing: Bool { input == nil && output == nil && total == nil }
 
     /// The parts that do not overlap, or `nil` when neither input nor output is known. Of a total and one of the two, the
-    /// other is what is left, or `nil` where that is less than its parts.
+    /// other is what is left.
     package var kinds: TokenKinds? {
         guard input != nil || output != nil else { return nil }
-        let input = self.input ?? total.map { $0 - (self.output ?? 0) } ?? 0
-        let output = self.output ?? total.map { $0 - input } ?? 0
-        let cached = (cacheRead ?? 0) + (cacheWrite ?? 0)
-        guard input >= cached, output >= reasoning ?? 0 else { return nil }
+        // A total below the side that is told says nothing.
+        let rest = max(0, (total ?? 0) - (input ?? output ?? 0))
+        let input = input ?? rest
+        let output = output ?? rest
         return TokenKinds(
-            input: input - cached, cacheRead: cacheRead ?? 0, cacheWrite: cacheWrite ?? 0,
-            output: output - (reasoning ?? 0), reasoning: reasoning ?? 0)
+            input: input - (cacheRead ?? 0) - (cacheWrite ?? 0), cacheRead: cacheRead ?? 0,
+            cacheWrite: cacheWrite ?? 0, output: output - (reasoning ?? 0), reasoning: reasoning ?? 0)
     }
 }
 

@@ -12,8 +12,11 @@ package struct Delta: Sendable {
     let skew: Duration
     /// By the labels as they were sent.
     private var targets = TouchedTable<SeriesLabels, Target>()
-    /// By the account's index.
-    package private(set) var budgets = TouchedTable<Int, BudgetChange>()
+    /// As they were before, by the account's index.
+    private var budgets = TouchedTable<Int, BudgetAccount>()
+    /// What was spent of any budget, and of the one with the most before: as long as their sum is in bounds, all are.
+    private var spentOfBudgets = Money.zero
+    private var mostSpentBefore = Money.zero
     package private(set) var ids = TouchedTable<Digest, UInt64>()
     /// Calls that begin; ended again within the batch, they are in neither list.
     package private(set) var opened: [Digest: OpenCall] = [:]
@@ -122,8 +125,10 @@ package struct Delta: Sendable {
             try check(
                 record, call: target.call, base: target.base, endpoint: target.endpoint,
                 endpointBase: target.endpointBase, of: state)
-            if let cost = record.cost {
-                for place in target.budgets { try check(cost, on: budgets[place: place]) }
+            if let cost = record.cost, !target.budgets.isEmpty,
+                mostSpentBefore.adding(spentOfBudgets)?.adding(cost) == nil
+            {
+                for place in target.budgets { try check(cost, on: budgets[place: place], at: place) }
             }
         } else {
             let placement = placement(of: record.labels, onto: state)
@@ -134,10 +139,15 @@ package struct Delta: Sendable {
                 record, call: calls.place(of: labels), base: base, endpoint: endpoints.place(of: labels.endpoint),
                 endpointBase: endpointBase, of: state)
             let accounts = state.budgetIndices(of: record.labels).map { index in
-                (index: index, change: budgets[index] ?? change(of: index, state, now))
+                (index: index, before: state.budgets[index].turned(to: now.adding(skew)))
             }
             if let cost = record.cost {
-                for account in accounts { try check(cost, on: account.change) }
+                let most = accounts.map(\.before.spent).max() ?? .zero
+                if max(most, mostSpentBefore).adding(spentOfBudgets)?.adding(cost) == nil {
+                    for account in accounts {
+                        try check(cost, on: account.before, at: budgets.place(of: account.index))
+                    }
+                }
             }
             target = Target(
                 call: calls.touch(labels, initial: CallTotals()),
@@ -145,7 +155,8 @@ package struct Delta: Sendable {
                 agent: agents.touch(labels.agentName, initial: AgentChange()),
                 endpoint: endpoints.place(of: labels.endpoint), base: base, endpointBase: endpointBase,
                 isOverflow: placement.isOverflow,
-                budgets: accounts.map { budgets.touch($0.index, initial: $0.change) })
+                budgets: accounts.map { budgets.touch($0.index, initial: $0.before) })
+            mostSpentBefore = accounts.map(\.before.spent).max().map { max($0, mostSpentBefore) } ?? mostSpentBefore
             agents[place: target.agent].ownSets += placement.isNewSet ? 1 : 0
             placesTaken += placement.places
         }
@@ -153,6 +164,8 @@ package struct Delta: Sendable {
         add(record, to: &target, onto: state)
         if let known {
             targets[place: known].endpoint = target.endpoint
+            targets[place: known].spent = target.spent
+            targets[place: known].unpricedCalls = target.unpricedCalls
         } else {
             _ = targets.touch(record.labels, initial: target)
         }
@@ -198,7 +211,15 @@ package struct Delta: Sendable {
         calls[place: target.call].fold(
             record, status: status, errorType: errorType, bounds: state.registry.bounds)
         if record.costSource == .unpriced { offerings[place: target.offering] += 1 }
-        for place in target.budgets { budgets[place: place].add(record.cost) }
+        if !target.budgets.isEmpty {
+            if let cost = record.cost {
+                target.spent = target.spent + cost
+                // Past the bound it only says that each is to be looked at.
+                spentOfBudgets = spentOfBudgets.adding(cost) ?? .max
+            } else {
+                target.unpricedCalls += 1
+            }
+        }
         if let latency = record.apiLatencyMicroseconds {
             let bounds = state.registry.bounds
             let place =
@@ -227,18 +248,29 @@ package struct Delta: Sendable {
         let isOverflow: Bool
         /// Places of the budgets that they count for.
         let budgets: [Int]
+        /// What was spent of each of them.
+        var spent = Money.zero
+        var unpricedCalls: Int64 = 0
     }
 
+    /// - Parameter place: where the account is among the touched ones; `nil` where it is not.
     /// - Throws: `total_overflow` where a budget's spending would pass its bound.
-    private func check(_ cost: Money, on budget: BudgetChange) throws(RecordRejection) {
-        guard budget.account.spent.adding(cost) != nil else {
-            throw .overflow(of: "llm_budget_spent_usd", field: "cost_usd")
+    private func check(_ cost: Money, on before: BudgetAccount, at place: Int?) throws(RecordRejection) {
+        var spent: Money? = before.spent.adding(cost)
+        for target in targets.entries where place.map(target.value.budgets.contains) == true {
+            spent = spent?.adding(target.value.spent)
         }
+        if spent == nil { throw .overflow(of: "llm_budget_spent_usd", field: "cost_usd") }
     }
 
-    /// A budget before this batch.
-    private func change(of index: Int, _ state: LedgerState, _ now: Instant) -> BudgetChange {
-        BudgetChange(account: state.budgets[index].asOf(now.adding(skew)))
+    /// The budgets that are spent of, after this batch.
+    package var accounts: [BudgetAccount] {
+        // Once a batch: a large one has many more records than sets, and there may be many budgets.
+        var accounts = budgets.entries.map(\.value)
+        for target in targets.entries.map(\.value) {
+            for place in target.budgets { accounts[place].add(target.spent, unpricedCalls: target.unpricedCalls) }
+        }
+        return accounts
     }
 
     /// Lowers the gauge of a call in flight; does nothing for a call that never began or whose lease has ended.

@@ -57,7 +57,7 @@ package struct Revision: Sendable {
             series.unpricedCalls += touched.value
             offerings.append(series)
         }
-        budgets = delta.budgets.entries.map(\.value.account)
+        budgets = delta.accounts
         ids = delta.ids.entries.map { RememberedID(key: $0.key, content: $0.value) }
         opened = delta.opened.values.sorted { $0.number < $1.number }
         closed = delta.closed.compactMap { state.openCalls[$0] }

@@ -1,6 +1,6 @@
 private import CSimdjson
 
-/// A value of a JSON text, exactly as it was written: `JSONDecoder` rounds numbers, and takes a key that stands twice.
+/// A value of a JSON text, exactly as it was written: `JSONDecoder` rounds numbers, and shows one of two members with the same key.
 struct JSONValue {
     let content: Content
     /// Where it begins; from 1.
@@ -12,17 +12,19 @@ struct JSONValue {
         case number([UInt8])
         case string(String)
         case array([JSONValue])
-        /// In their order, no key twice.
+        /// In their order; a key may stand twice.
         case object([(key: String, value: JSONValue)])
     }
 
     /// Reads the members of the object that a text is, one after the other: all of a price table at once takes many times
     /// what is kept of it.
     ///
-    /// - Throws: what `body` throws; with the line where the text is no JSON (RFC 8259), no object, or a key stands twice.
+    /// - Throws: what `body` throws; with the line where the text is no JSON (RFC 8259), or no object.
     static func forEachMember(of text: [UInt8], _ body: (String, JSONValue) throws(PriceFault) -> Void)
         throws(PriceFault)
     {
+        // A byte order mark, which some editors write, may be ignored (RFC 8259, section 8.1).
+        let text = text.starts(with: [0xEF, 0xBB, 0xBF]) ? Array(text.dropFirst(3)) : text
         let padded = text + [UInt8](repeating: 0, count: Int(CSIMDJSON_PADDING))
         // Safe: the parser and what it shows are used within the closure alone, and the text is padded as it asks.
         let fault = unsafe padded.withUnsafeBufferPointer { bytes -> PriceFault? in
@@ -34,9 +36,7 @@ struct JSONValue {
             var status = unsafe csimdjson_open(parser, bytes.baseAddress, text.count, &type)
             if status == csimdjson_status_found { status = unsafe csimdjson_read_tree(parser, &first, &count) }
             guard status == csimdjson_status_found else {
-                let line = text.prefix(unsafe csimdjson_offset(parser)).count { $0 == UInt8(ascii: "\n") } + 1
-                // Of the last token that was understood.
-                return PriceFault("not JSON: look at line \(line) and what follows")
+                return unsafe PriceFault(status, in: text, after: csimdjson_offset(parser))
             }
             guard type == csimdjson_type_object else { return PriceFault("must be a JSON object") }
             var reader = unsafe TreeReader(text: bytes, nodes: UnsafeBufferPointer(start: first, count: count))
@@ -79,17 +79,12 @@ struct JSONValue {
     /// Reads the members of the object that comes next.
     mutating func forEachMember(_ body: (String, JSONValue) throws(PriceFault) -> Void) throws(PriceFault) {
         let end = unsafe place + nodes[place].count
-        var keys: Set<String> = []
         place += 1
         while place <= end {
             let key = unsafe nodes[place].key
             let name = unsafe String(
                 decoding: UnsafeBufferPointer(start: key.start, count: key.length), as: UTF8.self)
-            let value = try next()
-            guard keys.insert(name).inserted else {
-                throw PriceFault("line \(value.line): \"\(name)\" stands here a second time")
-            }
-            try body(name, value)
+            try body(name, try next())
         }
     }
 
@@ -115,6 +110,29 @@ struct JSONValue {
             while place <= end { elements.append(try next()) }
             return JSONValue(.array(elements), line: line)
         default: return JSONValue(.null, line: line)
+        }
+    }
+}
+
+extension PriceFault {
+    /// - Parameter offset: of the last token that was understood; simdjson looks at bytes and quotes before all else, and
+    ///   then has understood none.
+    fileprivate init(_ status: csimdjson_status, in text: [UInt8], after offset: Int) {
+        func line(of offset: Int) -> Int { text.prefix(offset).count { $0 == UInt8(ascii: "\n") } + 1 }
+        switch status {
+        case csimdjson_status_encoding:
+            var decoder = UTF8.ForwardParser()
+            var bytes = text.makeIterator()
+            var valid = 0
+            while case .valid(let scalar) = decoder.parseScalar(from: &bytes) { valid += scalar.count }
+            self.init("not UTF-8: look at line \(line(of: valid))")
+        case csimdjson_status_depth: self.init("nested too deep: look at line \(line(of: offset)) and what follows")
+        case csimdjson_status_unclosed_string: self.init("not JSON: a text is not closed by a quote")
+        case csimdjson_status_control_character:
+            self.init(
+                "not JSON: a text has a line break, a tab or another control character in it; escape it, as in \\n")
+        case csimdjson_status_too_long: self.init("too long")
+        default: self.init("not JSON: look at line \(line(of: offset)) and what follows")
         }
     }
 }

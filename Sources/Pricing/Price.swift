@@ -33,14 +33,15 @@ package final class Price: Sendable {
     ///
     /// - Parameter price: `nil` where there is none for the model.
     package static func cost(of record: CallRecord, by price: Price?) -> ComputedCost {
-        // A failed call that tells nothing has used nothing, whatever the model.
-        if record.usage.isMissing && !record.isSuccess { return .amount(.zero) }
+        // A failed call that tells nothing has used nothing; of a model that nobody knows that is no 0 USD, and no fault of the
+        // prices either.
+        if record.usage.isMissing && !record.isSuccess { return price == nil ? .usageMissing : .amount(.zero) }
         return price?.cost(of: record.usage) ?? .unpriced
     }
 
     private func cost(of usage: Usage) -> ComputedCost {
         if usage.isMissing { return .usageMissing }
-        // A total alone could be of any kind, and one below a part of it is of none.
+        // A total alone could be of any kind.
         guard let tokens = usage.kinds else { return isFree ? .amount(.zero) : .unpriced }
         let rates = rates(inputTokens: tokens.input + tokens.cacheRead + tokens.cacheWrite)
         var units: Int128 = 0

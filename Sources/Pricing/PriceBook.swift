@@ -1,14 +1,14 @@
 /// Finds the price of a model, as senders spell it (contract section 6, "Look-up").
 package struct PriceBook: Sendable {
-    package let table: PriceTable
     package let spellings: ProviderSpellings
     /// By names as `canonicalName` makes them.
     private var aliases: [String: String] = [:]
+    /// Of `entries`.
+    package private(set) var count = 0
     /// By `provider/model`, the provider in its canonical spelling.
     private var prices: [String: Price] = [:]
 
     package init(table: PriceTable, spellings: ProviderSpellings) {
-        self.table = table
         self.spellings = spellings
         var lastLayers: [String: Int] = [:]
         for (place, layer) in table.layers.enumerated() {
@@ -16,9 +16,10 @@ package struct PriceBook: Sendable {
         }
         // However a layer spells a model, its price goes before those of the layers below.
         for (place, layer) in table.layers.enumerated() {
-            let entries = layer.filter { lastLayers[$0.key] == place }
-            prices.merge(names(of: entries.compactMapValues { $0 })) { $1 }
+            let inForce = layer.filter { lastLayers[$0.key] == place }
+            prices.merge(names(of: inForce.compactMapValues { $0 })) { $1 }
         }
+        count = entries.count
     }
 
     /// What the entries of one layer are the price of.
@@ -26,33 +27,43 @@ package struct PriceBook: Sendable {
         var prices: [String: Price] = [:]
         // Each rule over those before it, and in the order of the keys, so that of two the same one wins each time.
         let entries = layer.sorted { $0.key < $1.key }
-        for (key, price) in entries { prices["\(spellings.canonical(price.provider))/\(key)"] = price }
+        for (key, price) in entries where ownName(key, of: price.provider) == nil {
+            prices["\(spellings.canonical(price.provider))/\(key)"] = price
+        }
         let withProvider = entries.filter { $0.key.contains("/") }
         for (key, price) in withProvider { prices[canonicalName(key)] = price }
         for (key, price) in withProvider { prices[key] = price }
         return prices
     }
 
-    /// With names for models.
+    /// With names for models, which are looked at where there is no price.
     ///
-    /// - Parameters:
-    ///   - name: `model` of any provider, or `provider/model`.
-    ///   - target: `provider/model`, or a model of the provider that the alias is looked up for.
-    /// - Throws: where the name stands for another model already, or nothing has a price that it can lead to.
-    package mutating func addAlias(_ name: String, for target: String) throws(PriceFault) {
-        let hasPrice =
-            if let slash = name.firstIndex(of: "/") {
-                price(aliased: target, provider: String(name[..<slash])) != nil
-            } else {
-                price(aliased: target, provider: "") != nil || prices.keys.contains { $0.hasSuffix("/" + target) }
+    /// - Parameter aliases: from `model` of any provider, or `provider/model`, to `provider/model`, or a model of the provider
+    ///   that the alias is looked up for.
+    /// - Throws: where a name stands twice, or leads to what nobody has a price for; names it.
+    package mutating func addAliases(_ aliases: [(name: String, target: String)]) throws(PriceFault) {
+        let models = Set(prices.keys.compactMap { key in key.firstIndex(of: "/").map { key[key.index(after: $0)...] } })
+        for (name, target) in aliases {
+            let isOfSomebody = models.contains(target[...]) || target.withoutDate.map(models.contains) == true
+            guard isOfSomebody || listed(target) != nil else {
+                throw PriceFault(
+                    "leads to \(target), which has no price: name a model that has, as provider/model", of: name)
             }
-        guard hasPrice else {
-            throw PriceFault("leads to \(target), which has no price: name a model that has, as provider/model")
-        }
-        guard aliases.updateValue(target, forKey: canonicalName(name)) == nil else {
-            throw PriceFault("stands in it twice: providers are compared by all of their spellings")
+            guard self.aliases.updateValue(target, forKey: canonicalName(name)) == nil else {
+                throw PriceFault(
+                    "stands here a second time: providers are compared by all of their spellings", of: name)
+            }
         }
     }
+
+    /// The entries by which calls are billed.
+    package var entries: [Price] {
+        var seen: Set<ObjectIdentifier> = []
+        return prices.values.filter { seen.insert(ObjectIdentifier($0)).inserted }
+    }
+
+    /// What a name of a model stands for; `nil` where it is no alias.
+    package func target(ofAlias name: String) -> String? { aliases[canonicalName(name)] }
 
     /// The price of a model; `nil` where the table has none.
     package func price(provider: String, model: String) -> Price? {
@@ -65,14 +76,10 @@ package struct PriceBook: Sendable {
         return nil
     }
 
-    /// The price of a model that is named as `provider/model`, or by an alias that leads to one.
+    /// The price of a model that is named as `provider/model`; `nil` where there is none.
     package func price(of name: String) -> Price? {
-        if let slash = name.firstIndex(of: "/"),
-            let price = price(provider: String(name[..<slash]), model: String(name[name.index(after: slash)...]))
-        {
-            return price
-        }
-        return aliases[canonicalName(name)].flatMap { listed($0) }
+        guard let slash = name.firstIndex(of: "/") else { return nil }
+        return price(provider: String(name[..<slash]), model: String(name[name.index(after: slash)...]))
     }
 
     /// An alias may lead to another provider's model, or name one of the same provider.

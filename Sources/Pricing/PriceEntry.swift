@@ -1,3 +1,5 @@
+private import Model
+
 /// The fields of one price as they are read, before they make a `Price`.
 package struct PriceEntry: Sendable {
     private var base = Rates()
@@ -75,7 +77,7 @@ package struct PriceEntry: Sendable {
         if base.isEmpty && tiers.isEmpty { return nil }
         return Price(
             key: key, provider: provider, base: base, tiers: tiers,
-            tiersBeginAtThreshold: ranges.isEmpty && spellings.canonical(provider) == "xai")
+            tiersBeginAtThreshold: ranges.isEmpty && spellings.canonical(provider) == spellings.canonical("xai"))
     }
 }
 
@@ -115,7 +117,8 @@ package struct PriceField: Sendable {
                 return
             }
             guard rest.hasPrefix("_above_"), rest.hasSuffix("k_tokens"),
-                let thousands = Int64(rest.dropFirst("_above_".count).dropLast("k_tokens".count)),
+                let thousands = DecimalNumber(rest.dropFirst("_above_".count).dropLast("k_tokens".count).utf8)?.integer,
+                "\(thousands)" == rest.dropFirst("_above_".count).dropLast("k_tokens".count),
                 (1...1_000_000_000).contains(thousands)
             else { continue }
             self.kind = kind
@@ -123,6 +126,11 @@ package struct PriceField: Sendable {
             return
         }
         return nil
+    }
+
+    /// Whether the member of this name says something of the price of tokens.
+    static func isRead(_ name: String) -> Bool {
+        name == providerName || name == rangesName || PriceField(name: name) != nil
     }
 
     /// As a person finds it in a list of what is known.
@@ -158,9 +166,12 @@ extension Rates {
 /// What is wrong with a price, for a person.
 package struct PriceFault: Error, Sendable, CustomStringConvertible {
     package let description: String
+    /// The name that is at fault, where it is one of several.
+    package let name: String?
 
-    package init(_ description: String) {
+    package init(_ description: String, of name: String? = nil) {
         self.description = description
+        self.name = name
     }
 
     /// What is said of a rate that is none, behind the field's name.

@@ -12,8 +12,9 @@ package struct PriceFile: Sendable {
         try JSONValue.forEachMember(of: text) { key, entry throws(PriceFault) in
             // It explains the fields to people; its values are words.
             if key == "sample_spec" { return }
+            // Of two entries of a key the later one holds, as of those in two files.
             do throws(EntryFault) {
-                if let price = try Self.price(key, entry, spellings) { prices[key] = price }
+                if let price = try Self.price(key, entry, spellings) { prices.updateValue(price, forKey: key) }
             } catch {
                 throw PriceFault("line \(error.line): \"\(key)\": \(error.text)")
             }
@@ -41,7 +42,13 @@ package struct PriceFile: Sendable {
         }
         guard let provider = named.string else { throw EntryFault(named, "\(PriceField.providerName) \(form)") }
         var price = PriceEntry()
-        for (name, value) in members where !value.isNull {
+        var names: Set<String> = []
+        for (name, value) in members {
+            // Nobody could tell which is meant; what is not read may stand there as often as it likes.
+            guard names.insert(name).inserted || !PriceField.isRead(name) else {
+                throw EntryFault(value, "\(name) stands here a second time")
+            }
+            if value.isNull { continue }
             if name == PriceField.rangesName {
                 guard let ranges = value.elements else { throw EntryFault(value, "\(name) \(form)") }
                 for range in ranges {

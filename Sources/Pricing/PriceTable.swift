@@ -15,13 +15,6 @@ package struct PriceTable: Sendable {
     package mutating func add(_ prices: [String: Price]) {
         layers.append(prices.mapValues { $0 })
     }
-
-    /// The entries in force, by key.
-    package var prices: [String: Price] {
-        layers.reduce(into: [:]) { prices, layer in
-            for (key, price) in layer { prices[key] = price }
-        }
-    }
 }
 
 extension PriceFile {

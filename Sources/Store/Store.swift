@@ -102,6 +102,7 @@ package final class Store: Storage {
                     try StoredState(database.connection, eachIDRow: each)
                 }
                 if let acknowledged = BatchNote.read(folder) { try folder.compare(acknowledged, with: stored.head) }
+                try stored.checkBounds(settings)
             }
             if stored.version < Schema.version { try database.migrate(folder, lock, from: stored.version) }
             recentIDs.pruneAll(now: now)

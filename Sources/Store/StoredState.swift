@@ -156,12 +156,12 @@ extension StoredState {
             memoryAvailableMegabytes: head.memoryAvailableMegabytes)
     }
 
-    /// What was spent of these budgets, in the windows of `now`.
+    /// What was spent of these budgets, those that are new from `now` on.
     ///
     /// - Parameter budgets: `nil` for those that are stored, as they are.
     func budgets(_ budgets: [Budget]?, now: Instant) -> Table<BudgetAccount> {
         var table = Table<BudgetAccount>()
-        for account in self.budgets { table.put(budgets == nil ? account : account.asOf(now)) }
+        for account in self.budgets { table.put(account) }
         return budgets.map { table.configured(for: $0, now: now) } ?? table
     }
 

@@ -31,7 +31,7 @@ struct ConfigurationOptions: ParsableArguments {
         }
         let configuration = try load()
         print(
-            "\(sources.files.joined(separator: ", ")): sound; with it \(configuration.prices.table.prices.count) prices "
+            "\(sources.files.joined(separator: ", ")): sound; with it \(configuration.prices.count) prices "
                 + "and \(configuration.budgets.count) budgets")
     }
 }

@@ -25,16 +25,18 @@ struct Prices: ParsableCommand {
             return
         }
         let price = model.flatMap(prices.price(of:))
-        var listed = Array(prices.table.prices.values)
+        let target = model.flatMap(prices.target(ofAlias:))
+        var listed = prices.entries
         if let model {
-            listed.removeAll { $0 !== price && !$0.key.lowercased().contains(model.lowercased()) }
+            let part = (price == nil ? target ?? model : model).lowercased()
+            listed.removeAll { $0 !== price && !$0.key.lowercased().contains(part) }
             guard !listed.isEmpty else {
                 throw Failure("no price for \(model): give one with --prices.file or --config.file")
             }
         }
         listed.sort { ($0.provider, $0.key) < ($1.provider, $1.key) }
         print(Row.table(listed.map(Row.init)))
-        if let model, let price { print("\nCalls of \(model) cost what \(price.key) costs.") }
+        if let model, let told = price?.key ?? target { print("\nCalls of \(model) cost what \(told) costs.") }
     }
 }
 

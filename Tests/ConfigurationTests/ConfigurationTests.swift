@@ -73,7 +73,7 @@ import Testing
     func empty(text: String) throws {
         let configuration = try Self.read(text)
         #expect(configuration.budgets.isEmpty)
-        #expect(configuration.prices.table.prices.isEmpty)
+        #expect(configuration.prices.count == 0)
     }
 
     @Test("goes over price files, and each of them over those before it")
@@ -103,7 +103,7 @@ import Testing
             ("\n\nbudgets: 5", 3, "budgets must be a list (lines that begin with -)"),
             ("budgets: []\naliases: {}\nbudgets: []", 3, "budgets stands here a second time"),
             ("budgets: []\n---\nbudgets: []", 2, "a second document begins here; the file has one"),
-            ("x: &a [*a]", 1, "nested more than 32 levels, or more than 100000 values"),
+            ("x: &a [*a]", 1, "nested more than 32 levels, or more than 100000 values or 1000 anchors"),
             (
                 "prices:\n  m: {input_cost_per_token: 1e-6}", 2,
                 "prices.m needs litellm_provider, or a key of the form provider/model"
@@ -130,17 +130,27 @@ import Testing
             ),
             (
                 "x: " + String(repeating: "[", count: 100_000), 1,
-                "nested more than 32 levels, or more than 100000 values"
+                "nested more than 32 levels, or more than 100000 values or 1000 anchors"
             ),
-            (String(repeating: "- ", count: 100_000), 1, "nested more than 32 levels, or more than 100000 values"),
+            (
+                (0...1000).map { "- &a\($0) x\n" }.joined(), 1001,
+                "nested more than 32 levels, or more than 100000 values or 1000 anchors"
+            ),
+            (
+                String(repeating: "- ", count: 100_000), 1,
+                "nested more than 32 levels, or more than 100000 values or 1000 anchors"
+            ),
             ("aliases:\n  models: {a: [b]}", 2, "aliases.models.a must be a text"),
             (
                 "aliases:\n  models:\n    a: p/m", 3,
                 "aliases.models.a leads to p/m, which has no price: name a model that has, as provider/model"
             ),
             (
-                "aliases:\n  providers:\n    a: b\n    b: a", 3,
-                "aliases.providers.a and those beside it: b, a, b lead to each other"
+                "aliases:\n  providers:\n    x: a\n    a: b\n    b: a", 3, "aliases.providers.x leads back to itself"
+            ),
+            (
+                "aliases:\n  providers:\n    x: a\n    A: b\n    a: c", 5,
+                "aliases.providers.a stands here a second time: providers are compared without case"
             ),
             ("aliases:\n  providers: {a: ''}", 2, "aliases.providers.a must name two providers"),
             (

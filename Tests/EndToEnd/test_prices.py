@@ -91,29 +91,29 @@ def test_a_reported_cost_wins_and_what_cannot_be_known_is_told(exporter):
         # Of a total nobody can tell what part was output, unless the other part is told.
         {"agent_name": "E", **PRICED, "total_tokens": 9},
         {"agent_name": "H", **PRICED, "total_tokens": 1000, "input_tokens": 400},
-        # More input than there was in all.
+        # More input than there was in all: the total says nothing.
         {"agent_name": "I", **PRICED, "total_tokens": 300, "input_tokens": 400},
-        # Also of a model that nobody knows.
+        # Of a model that nobody knows that is no cost of 0, and no price is at fault.
         call(agent_name="J", status="error"),
         call(agent_name="F", input_tokens=1),
         {"agent_name": "G", "provider": "ollama", "model": "ollama/llama3", "input_tokens": 5, "output_tokens": 5},
     ])
     shown = exporter.scrape()
     costs = {agent: shown.get("llm_cost_usd_total", agent_name=agent, **PRICED) for agent in "ABCDEHI"}
-    assert costs == {"A": "7", "B": "0.00015", "C": None, "D": "0", "E": None, "H": "0.00042", "I": None}
+    assert costs == {"A": "7", "B": "0.00015", "C": None, "D": "0", "E": None, "H": "0.00042", "I": "0.00006"}
     assert shown.value("llm_token_usage_total", agent_name="H", **PRICED, token_type="output") == "600"
-    assert cost(exporter, "J") == "0"
+    assert cost(exporter, "J") is None
     assert cost(exporter, "F") is None
     # An explicit price of 0 is a price.
     assert cost(exporter, "G", provider="ollama", model="ollama/llama3") == "0"
-    assert shown.value("llm_calls_unpriced_total", **PRICED) == "2"
+    assert shown.value("llm_calls_unpriced_total", **PRICED) == "1"
     assert shown.value("llm_calls_unpriced_total", provider="acme", model="parrot-1") == "1"
     assert shown.value("llm_calls_unpriced_total", provider="ollama", model="ollama/llama3") == "0"
     missing = {agent: shown.value("llm_calls_usage_missing_total", agent_name=agent, **PRICED) for agent in "ABCDE"}
     assert missing == {"A": "0", "B": "0", "C": "1", "D": "0", "E": "0"}
     sources = {source: shown.value("llm_exporter_cost_source_total", source=source)
                for source in ("reported", "computed", "unpriced", "usage_missing")}
-    assert sources == {"reported": "2", "computed": "5", "unpriced": "3", "usage_missing": "1"}
+    assert sources == {"reported": "2", "computed": "5", "unpriced": "2", "usage_missing": "2"}
 
 
 def test_a_retry_whose_price_has_changed_meanwhile_is_still_the_same_record(start, tmp_path):

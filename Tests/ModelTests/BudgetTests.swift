@@ -92,7 +92,7 @@ import Testing
 
     private static func spent(_ state: LedgerState, at now: Instant = dawn) -> [String] {
         state.budgets.elements.map { account in
-            let account = account.asOf(now)
+            let account = account.turned(to: now)
             return "\(account.budget.name) \(account.spent) \(account.unpricedCalls)\(account.isSpent ? " spent" : "")"
         }
     }
@@ -174,15 +174,27 @@ import Testing
         #expect(Self.spent(state) == ["all 0 0", "A 0 0", "narrow 0 0"])
     }
 
-    @Test("is not kept spent by a clock that was ahead")
-    func clockAhead() throws {
-        let ahead = BudgetPeriod.day.end(of: dawn)
-        let account = BudgetAccount(
-            number: 1, budget: Self.budgets[1], windowStart: BudgetPeriod.hour.start(of: ahead), spent: Self.usd(5))
-        let read = account.asOf(dawn)
-        #expect(read.isSpent)
-        #expect(read.windowStart == BudgetPeriod.hour.start(of: dawn))
-        #expect(!read.asOf(BudgetPeriod.hour.end(of: dawn)).isSpent)
-        #expect(account.asOf(ahead) == account)
+    @Test("forgets nothing because of a clock that is behind for a while, and does not wait for one that was ahead")
+    func clocks() throws {
+        var state = Self.state()
+        let tomorrow = dawn.adding(.seconds(86_400))
+        state.take(Self.call("A", 3, "x"))
+        // Ahead, and no call comes: nothing but a look at it.
+        #expect(Self.spent(state, at: tomorrow) == ["all 3 0", "A 0 0", "narrow 0 0"])
+        #expect(Self.spent(state) == ["all 3 0", "A 3 0", "narrow 3 0 spent"])
+        // Behind, with a call, and right again.
+        let yesterday = dawn.adding(.seconds(-86_400))
+        state.take(Self.call("A", 1, "x"), now: yesterday)
+        #expect(Self.spent(state, at: yesterday) == ["all 4 0", "A 4 0", "narrow 4 0 spent"])
+        #expect(state.budgets[2].turned(to: yesterday).windowEnd == BudgetPeriod.day.end(of: yesterday))
+        #expect(Self.spent(state) == ["all 4 0", "A 4 0", "narrow 4 0 spent"])
+        // Far ahead, with a call: what was spent then is spent until the next window of the present begins.
+        state.take(Self.call("A", 2, "x"), now: dawn.adding(.seconds(86_400 * 3650)))
+        state.take(Self.call("A", 1, "x"))
+        #expect(Self.spent(state) == ["all 3 0", "A 3 0", "narrow 3 0 spent"])
+        #expect(Self.spent(state, at: tomorrow) == ["all 3 0", "A 0 0", "narrow 0 0"])
+        state.take(Self.call("A", 5, "x"), now: tomorrow)
+        #expect(state.budgets[2].spent == Self.usd(5))
+        #expect(state.budgets[2].windowStart == BudgetPeriod.day.start(of: tomorrow))
     }
 }

@@ -26,6 +26,26 @@ import Testing
         #expect(price.tiers.isEmpty)
     }
 
+    @Test("may name a model twice, as LiteLLM's does at times: the later entry holds, whole")
+    func repeated() throws {
+        let entry = #"{"litellm_provider": "p", "input_cost_per_token": 1e-6, "supports_x": 1, "supports_x": 2}"#
+        let file = try Self.read(
+            "\u{FEFF}{\"a\": {\"litellm_provider\": \"q\"}, \"a\": \(entry), \"b\": \(entry), \"b\": {\"litellm_provider\": \"q\"}}"
+        )
+        #expect(file.prices["a"]??.provider == "p")
+        let priceless = try #require(file.prices["b"])
+        #expect(priceless == nil)
+    }
+
+    @Test("that is not UTF-8 is refused with the line")
+    func encoding() throws {
+        let fault = #expect(throws: PriceFault.self) {
+            try PriceFile(
+                Array("{\n\"é\": {},\n\"".utf8) + [0xFF] + Array("\": 1}".utf8), spellings: ProviderSpellings())
+        }
+        #expect(fault?.description == "not UTF-8: look at line 3")
+    }
+
     @Test("holds rates exactly, however many digits they are written with")
     func digits() throws {
         let zeros = String(repeating: "0", count: 160)
@@ -44,7 +64,11 @@ import Testing
             ("[]", "must be a JSON object"),
             ("{\n\"a\": {},\n\"b\" {}}", "not JSON: look at line 2 and what follows"),
             ("{\n\"a\": {}}\n}", "not JSON: look at line 2 and what follows"),
-            (#"{"a": {}, "b": {}, "a": {}}"#, #"line 1: "a" stands here a second time"#),
+            ("\"", "not JSON: a text is not closed by a quote"),
+            (
+                "{\n\n\"a\": \"\t\"}",
+                "not JSON: a text has a line break, a tab or another control character in it; escape it, as in \\n"
+            ),
             (#"{"a": 1}"#, #"line 1: "a": is not of the form that LiteLLM's table has"#),
             (
                 #"{"a": {"litellm_provider": "p", "input_cost_per_token": "1e-6"}}"#,
@@ -60,7 +84,7 @@ import Testing
             ),
             (
                 #"{"a": {"litellm_provider": "p", "input_cost_per_token": 0, "x": {}, "input_cost_per_token": 1}}"#,
-                #"line 1: "input_cost_per_token" stands here a second time"#
+                #"line 1: "a": input_cost_per_token stands here a second time"#
             ),
             (
                 "{\n\"a\": {\"litellm_provider\": \"p\",\n\"input_cost_per_token\": 1e-25}}",

@@ -135,8 +135,9 @@ import Testing
         #expect(try Self.cost(Self.flat, Usage(input: 1000, total: 1000)) == Self.usd("0.002"))
         // Both sides go before a total that says otherwise, as thinking may be in neither.
         #expect(try Self.cost(Self.flat, Usage(input: 1000, output: 100, total: 2000)) == Self.usd("0.0028"))
-        #expect(try Self.cost(Self.flat, Usage(input: 1000, total: 999)) == .unpriced)
-        #expect(try Self.cost(Self.flat, Usage(output: 100, total: 99)) == .unpriced)
+        // As senders do who write 0 for what they do not know.
+        #expect(try Self.cost(Self.flat, Usage(input: 1000, total: 0)) == Self.usd("0.002"))
+        #expect(try Self.cost(Self.flat, Usage(output: 100, total: 99)) == Self.usd("0.0008"))
         // By the tier of all input, also where that is derived.
         let tiered = Self.flat + #", "input_cost_per_token_above_1k_tokens": 4e-6"#
         #expect(try Self.cost(tiered, Usage(output: 0, total: 1001)) == Self.usd("0.004004"))
@@ -146,8 +147,7 @@ import Testing
     func withoutUsage() throws {
         #expect(try Self.cost(Self.flat, Usage()) == .usageMissing)
         #expect(try Self.cost(Self.flat, Usage(), isSuccess: false) == .amount(.zero))
-        // Whatever the model.
-        #expect(Price.cost(of: Self.record(Usage(), isSuccess: false), by: nil) == .amount(.zero))
+        #expect(Price.cost(of: Self.record(Usage(), isSuccess: false), by: nil) == .usageMissing)
         #expect(Price.cost(of: Self.record(Usage(), isSuccess: true), by: nil) == .unpriced)
         #expect(Price.cost(of: Self.record(Usage(input: 1), isSuccess: false), by: nil) == .unpriced)
     }

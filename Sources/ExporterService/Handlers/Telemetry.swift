@@ -13,7 +13,7 @@ extension Service {
                     BudgetFamilies.families(snapshot.budgets)
                     + metrics.families(
                         ledger: snapshot, waitingBytes: ledger.waitingBytes,
-                        waitingBytesLimit: ledger.waitingBytesLimit, priceEntries: pricer.book.table.prices.count)
+                        waitingBytesLimit: ledger.waitingBytesLimit, priceEntries: pricer.book.count)
                     + ProcessMetrics.families()
                 let body = Exposition.render(snapshot.totals, own: own, format: format)
                 var response = Response(
