@@ -1,6 +1,6 @@
 /// What a path leads to.
 enum Route: Hashable, Sendable, CaseIterable {
-    case record, telemetry, summary, landing, healthy, ready, reload, budgets, budget, reset, forget
+    case record, liteLLM, telemetry, summary, landing, healthy, ready, reload, budgets, budget, reset, forget
     /// Every path that leads nowhere: one name, so that strangers cannot grow the exporter's own series.
     case unknown
 
@@ -8,6 +8,7 @@ enum Route: Hashable, Sendable, CaseIterable {
     func path(telemetry: String) -> String {
         switch self {
         case .record: "/record"
+        case .liteLLM: "/litellm"
         case .telemetry: telemetry
         case .summary: "/summary"
         case .landing: "/"
@@ -29,7 +30,7 @@ enum Route: Hashable, Sendable, CaseIterable {
     /// The methods that the Allow header names.
     var methods: [String] {
         switch self {
-        case .record, .reload, .reset, .forget: ["POST"]
+        case .record, .liteLLM, .reload, .reset, .forget: ["POST"]
         case .telemetry, .summary, .landing, .healthy, .ready, .budgets, .budget: ["GET", "HEAD"]
         case .unknown: []
         }

@@ -71,7 +71,7 @@ final class Service: Sendable {
             return
         }
         switch route {
-        case .record: record(request, reply)
+        case .record, .liteLLM: record(request, reply)
         case .telemetry: telemetry(request, reply)
         case .summary: summary(reply)
         case .landing: reply.send(landingPage(host: request.header("Host")))

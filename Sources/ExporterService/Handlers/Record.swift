@@ -6,8 +6,8 @@ import Intake
 import Model
 
 extension Service {
-    /// `POST /record`: bytes to records here, on the server's thread, or behind other large bodies; records to totals on
-    /// the ledger's queue.
+    /// `POST /record` and the routes of other formats: bytes to records here, on the server's thread, or behind other
+    /// large bodies; records to totals on the ledger's queue.
     func record(_ request: borrowing Request, _ reply: Reply) {
         // Nothing is decoded that would be refused anyway.
         if let refusal = ledger.refusal {
@@ -16,7 +16,7 @@ extension Service {
         }
         let post: RecordPost
         do throws(PostRefusal) {
-            post = try RecordPost(request)
+            post = try RecordPost(request, reply.route)
         } catch {
             reply.send(error.problem)
             return
@@ -63,9 +63,7 @@ extension Service {
         do throws(PostRefusal) {
             guard let decoded = try post.decoded(limit: limit) else { return .tooLarge }
             body = decoded
-            let decoder = decoders.withLock { $0.popLast() } ?? RecordDecoder()
-            defer { decoders.withLock { $0.append(decoder) } }
-            batch = try post.batch(body, by: decoder, arrival: clock())
+            batch = try decode(body, as: post.content)
         } catch {
             reply.send(error.problem)
             return .taken
@@ -78,32 +76,28 @@ extension Service {
                     accepted: verdict.accepted, duplicates: verdict.duplicates,
                     rejections: batch.rejections.merging(verdict.rejections), warnings: batch.warnings)
                 metrics.took(outcome, unknownFields: batch.unknownFields, costSources: verdict.costSources)
-                reply.send(Self.acknowledgement(of: outcome))
+                reply.send(post.content.acknowledgement(of: outcome))
             case .failure(let refusal): reply.send(refusal)
             }
         }
         return .taken
     }
 
-    /// The answer to nearly all posts of one record, written once.
-    private static let oneAccepted: Response = {
-        let outcome = BatchOutcome(accepted: 1, duplicates: 0, rejections: RejectedRecords(), warnings: [])
-        var json = JSONWriter()
-        json.object { json in outcome.write(to: &json) }
-        return .json(200, json)
-    }()
-
-    private static func acknowledgement(of outcome: BatchOutcome) -> Response {
-        if outcome.isRefused {
-            let count = outcome.rejections.count
-            let detail = count == 1 ? "the record was rejected" : "all \(count) records were rejected"
-            return Problem(status: 422, detail: detail + "; errors says why", outcome: outcome).response
+    private func decode(_ body: PaddedBytes, as content: PostContent) throws(PostRefusal) -> DecodedBatch {
+        guard !body.isEmpty else {
+            throw PostRefusal(400, "the body is empty: send one record as a JSON object, several as an array or NDJSON")
         }
-        if outcome.accepted == 1, outcome.duplicates == 0, outcome.rejections.isEmpty, outcome.warnings.isEmpty {
-            return oneAccepted
+        do throws(MalformedBody) {
+            switch content {
+            case .records(let format, let key):
+                let decoder = decoders.withLock { $0.popLast() } ?? RecordDecoder()
+                defer { decoders.withLock { $0.append(decoder) } }
+                return try decoder.decode(body, format: format, idempotencyKey: key, arrival: clock())
+            case .liteLLM(let agentName):
+                return try LiteLLMDecoder(agentName: agentName, arrival: clock()).decode(body)
+            }
+        } catch {
+            throw PostRefusal(400, error.detail)
         }
-        var json = JSONWriter()
-        json.object { json in outcome.write(to: &json) }
-        return .json(200, json)
     }
 }
