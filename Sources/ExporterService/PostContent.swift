@@ -1,6 +1,7 @@
 import HTTPServer
 import Intake
 import Model
+import OpenTelemetry
 
 /// What the body of a post holds, and so how it is read and answered.
 enum PostContent: Sendable {
@@ -8,11 +9,17 @@ enum PostContent: Sendable {
     case records(BodyFormat, IdempotencyKey?)
     /// What LiteLLM's generic API logger posts; the name is that of the header `X-Agent-Name`.
     case liteLLM(agentName: String?)
+    /// Spans of OpenTelemetry.
+    case traces(OTLPEncoding)
 
     init(_ request: borrowing Request, _ route: Route) throws(PostRefusal) {
         // What is posted to LiteLLM's route is told by its first byte: all of it is labelled `application/json`.
         if route == .liteLLM {
             self = .liteLLM(agentName: request.header("X-Agent-Name"))
+            return
+        }
+        if route == .traces {
+            self = .traces(try OTLPEncoding(request))
             return
         }
         guard let format = BodyFormat(contentType: request.header("Content-Type")) else {
@@ -46,6 +53,22 @@ enum PostContent: Sendable {
             return Self.told(outcome)
         // Any error would make the logger throw its whole batch away.
         case .liteLLM: return Self.told(outcome)
+        case .traces(let encoding):
+            guard let (_, first) = outcome.rejections.listed.first else { return .accepted(encoding) }
+            return .otlp(
+                200,
+                OTLPAnswer.partialSuccess(
+                    rejectedSpans: outcome.rejections.count,
+                    message: "spans that report LLM calls were not counted; the first: \(first.message)", encoding),
+                encoding)
+        }
+    }
+
+    /// Bodies up to this size are decoded on the server's thread: about half a millisecond.
+    var inlineLimitBytes: Int {
+        switch self {
+        case .records, .liteLLM: 256 << 10
+        case .traces: 32 << 10
         }
     }
 
@@ -57,5 +80,27 @@ enum PostContent: Sendable {
         var json = JSONWriter()
         json.object { json in outcome.write(to: &json) }
         return .json(200, json)
+    }
+}
+
+extension OTLPEncoding {
+    init(_ request: borrowing Request) throws(PostRefusal) {
+        guard let encoding = OTLPEncoding(contentType: request.header("Content-Type")) else {
+            throw PostRefusal(
+                415, "OTLP comes as Content-Type: application/x-protobuf or application/json",
+                headers: [("Accept", "application/x-protobuf, application/json")])
+        }
+        self = encoding
+    }
+}
+
+extension Response {
+    static func otlp(_ status: Int, _ body: [UInt8], _ encoding: OTLPEncoding) -> Response {
+        Response(status: status, headers: [("Content-Type", encoding.contentType)], body: body)
+    }
+
+    /// All of an export was taken.
+    static func accepted(_ encoding: OTLPEncoding) -> Response {
+        .otlp(200, OTLPAnswer.success(encoding), encoding)
     }
 }

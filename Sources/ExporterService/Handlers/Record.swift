@@ -4,6 +4,7 @@ import Dispatch
 import HTTPServer
 import Intake
 import Model
+import OpenTelemetry
 
 extension Service {
     /// `POST /record` and the routes of other formats: bytes to records here, on the server's thread, or behind other
@@ -22,7 +23,7 @@ extension Service {
             return
         }
         let bytes = post.body.count
-        let inlineLimit = min(Self.inlineLimitBytes, settings.bodyLimitBytes)
+        let inlineLimit = min(post.content.inlineLimitBytes, settings.bodyLimitBytes)
         guard bytes > inlineLimit || take(post, limit: inlineLimit, isGathered: !ledger.isDurable, reply) == .tooLarge
         else { return }
         // What a compressed body takes is known only once it is decoded: at most this. One always finds room.
@@ -45,9 +46,6 @@ extension Service {
             })
     }
 
-    /// Bodies up to this size are decoded on the server's thread: about half a millisecond.
-    private static let inlineLimitBytes = 256 << 10
-
     /// A large body that has waited longer behind others is refused.
     private static let decodingPatience: Duration = .seconds(5)
 
@@ -60,10 +58,11 @@ extension Service {
     private func take(_ post: RecordPost, limit: Int, isGathered: Bool = false, _ reply: Reply) -> Taking {
         let body: PaddedBytes
         var batch: DecodedBatch
+        let ignored: IgnoredSpans
         do throws(PostRefusal) {
             guard let decoded = try post.decoded(limit: limit) else { return .tooLarge }
             body = decoded
-            batch = try decode(body, as: post.content)
+            (batch, ignored) = try decode(body, as: post.content)
         } catch {
             reply.send(error.problem)
             return .taken
@@ -75,7 +74,8 @@ extension Service {
                 let outcome = BatchOutcome(
                     accepted: verdict.accepted, duplicates: verdict.duplicates,
                     rejections: batch.rejections.merging(verdict.rejections), warnings: batch.warnings)
-                metrics.took(outcome, unknownFields: batch.unknownFields, costSources: verdict.costSources)
+                metrics.took(
+                    outcome, unknownFields: batch.unknownFields, costSources: verdict.costSources, ignored: ignored)
                 reply.send(post.content.acknowledgement(of: outcome))
             case .failure(let refusal): reply.send(refusal)
             }
@@ -83,18 +83,23 @@ extension Service {
         return .taken
     }
 
-    private func decode(_ body: PaddedBytes, as content: PostContent) throws(PostRefusal) -> DecodedBatch {
-        guard !body.isEmpty else {
-            throw PostRefusal(400, "the body is empty: send one record as a JSON object, several as an array or NDJSON")
-        }
+    private func decode(
+        _ body: PaddedBytes, as content: PostContent
+    ) throws(PostRefusal) -> (DecodedBatch, IgnoredSpans) {
         do throws(MalformedBody) {
             switch content {
             case .records(let format, let key):
                 let decoder = decoders.withLock { $0.popLast() } ?? RecordDecoder()
                 defer { decoders.withLock { $0.append(decoder) } }
-                return try decoder.decode(body, format: format, idempotencyKey: key, arrival: clock())
+                return (
+                    try decoder.decode(body, format: format, idempotencyKey: key, arrival: clock()), IgnoredSpans()
+                )
             case .liteLLM(let agentName):
-                return try LiteLLMDecoder(agentName: agentName, arrival: clock()).decode(body)
+                let decoder = LiteLLMDecoder(agentName: agentName, arrival: clock())
+                return (try decoder.decode(body), IgnoredSpans())
+            case .traces(let encoding):
+                let traces = try TraceDecoder(encoding, arrival: clock()).decode(body)
+                return (traces.batch, traces.ignored)
             }
         } catch {
             throw PostRefusal(400, error.detail)
