@@ -50,7 +50,7 @@ public:
         for (size_t slot = home(bytes, length);; slot = (slot + 1) % slotCount) {
             const uint8_t key = slots[slot];
             if (key == none) { return none; }
-            if (entries[key].length == length && parents[key] == parent
+            if (parents[key] == parent && entries[key].length == length
                 && std::memcmp(entries[key].start, bytes, length) == 0) {
                 return key;
             }
@@ -221,7 +221,7 @@ struct csimdjson_parser {
             if (auto error = value.get_object().get(object)) { return status(error); }
             return read(object, result);
         }
-        return leaf(value, 2, scalar);
+        return skipsUnread ? leaf<true>(value, 2, scalar) : leaf<false>(value, 2, scalar);
     }
 
     size_t offset() const { return size_t(here - start); }
@@ -257,7 +257,7 @@ private:
     csimdjson_status read(ondemand::object &object, csimdjson_object &result) {
         std::memset(values, 0, keys.count * sizeof(csimdjson_value));
         unknownKeys.clear();
-        TRY(members(object, KeyTable::root, 2));
+        TRY(skipsUnread ? members<true>(object, KeyTable::root, 2) : members<false>(object, KeyTable::root, 2));
         result = {values, unknownKeys.data(), unknownKeys.size()};
         return csimdjson_status_found;
     }
@@ -265,18 +265,19 @@ private:
     /// Reads the members of an object, whose values are `depth` levels below the document's outermost one.
     ///
     /// - parent: the key that the object is the value of.
+    template <bool skips>
     csimdjson_status members(ondemand::object &object, uint8_t parent, int depth) {
         for (auto member : object) {
             ondemand::field field;
             if (auto error = std::move(member).get(field)) { return status(error); }
             csimdjson_key name;
             const csimdjson_status named = text(field.key(), name);
-            if (named != csimdjson_status_found && !skipsUnread) { return named; }
-            const uint8_t key =
-                named == csimdjson_status_found ? keys.find(parent, name.start, name.length) : KeyTable::none;
+            if (!skips && named != csimdjson_status_found) { return named; }
+            const bool isUnreadable = skips && named != csimdjson_status_found;
+            const uint8_t key = isUnreadable ? KeyTable::none : keys.find(parent, name.start, name.length);
             if (key == KeyTable::none) {
                 // On-demand steps over what is not read.
-                if (skipsUnread) { continue; }
+                if (skips) { continue; }
                 if (parent == KeyTable::root) { unknownKeys.push_back(name); }
                 csimdjson_value ignored;
                 TRY(read(field.value(), depth, ignored));
@@ -284,33 +285,35 @@ private:
             }
             const uint8_t place = keys.place(key);
             if (place == KeyTable::none) {
-                TRY(inner(field.value(), key, depth));
+                TRY(inner<skips>(field.value(), key, depth));
             } else if (values[place].type != csimdjson_type_absent) {
                 values[place].is_repeated = true;
                 csimdjson_value ignored;
-                TRY(leaf(field.value(), depth, ignored));
+                TRY(leaf<skips>(field.value(), depth, ignored));
             } else {
-                TRY(leaf(field.value(), depth, values[place]));
+                TRY(leaf<skips>(field.value(), depth, values[place]));
             }
         }
         return csimdjson_status_found;
     }
 
     /// Reads what only leads to others: of anything but an object nothing.
+    template <bool skips>
     csimdjson_status inner(ondemand::value &value, uint8_t key, int depth) {
         ondemand::json_type found;
         csimdjson_value ignored;
         if (auto error = value.type().get(found)) { return skipped(status(error), ignored); }
-        if (found != ondemand::json_type::object) { return leaf(value, depth, ignored); }
+        if (found != ondemand::json_type::object) { return leaf<skips>(value, depth, ignored); }
         if (depth > CSIMDJSON_DEPTH_LIMIT) { return csimdjson_status_depth; }
         ondemand::object object;
         if (auto error = value.get_object().get(object)) { return status(error); }
-        return members(object, key, depth + 1);
+        return members<skips>(object, key, depth + 1);
     }
 
     /// Reads a value that is given out.
+    template <bool skips>
     csimdjson_status leaf(ondemand::value &value, int depth, csimdjson_value &result) {
-        if (!skipsUnread) { return read(value, depth, result); }
+        if (!skips) { return read(value, depth, result); }
         ondemand::json_type found;
         if (auto error = value.type().get(found)) { return skipped(status(error), result); }
         if (found != ondemand::json_type::array && found != ondemand::json_type::object) {

@@ -105,13 +105,13 @@ final class LiteLLMItemReader {
         try copy(item[.provider], string: .provider)
         try copy(item[.model], string: .model)
         let isSuccess = try setStatus(item)
-        if isSuccess, item[.isStream].isTrue, !item[.promptTokens].isAboveZero, !item[.completionTokens].isAboveZero {
-            // A stream whose end told no usage, not a call without tokens.
-            if item[.cost].isAboveZero { try copy(item[.cost], number: .costUSD) }
-        } else {
-            try setUsage(item)
-            try setCost(item)
-        }
+        // A stream whose end told no usage, or a call that had no answer: not one without tokens.
+        let lacksUsage =
+            (!isSuccess || item[.isStream].isTrue) && !item[.promptTokens].isAboveZero
+            && !item[.completionTokens].isAboveZero
+        if !lacksUsage { try setUsage(item) }
+        // The cost of what is not known is none, where 0 is said.
+        if !lacksUsage || !isSuccess || item[.cost].isAboveZero { try setCost(item) }
         setLatency(item)
         try setID(item)
         return try draft.withFields { (fields) throws(RecordRejection) in

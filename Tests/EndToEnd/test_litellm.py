@@ -75,6 +75,8 @@ def test_the_captured_failures(exporter):
     assert told.value("llm_errors_total", error_type="InternalServerError", **labels) == "1"
     assert told.value("llm_cost_usd_total", **labels) == "0"
     assert told.value("llm_calls_usage_missing_total", **labels) == "0"
+    # A failure's zeros are no figures.
+    assert told.find("llm_input_tokens_last_call") == []
 
 
 def test_lines_under_the_name_of_json(exporter):

@@ -64,11 +64,11 @@ private func decode(_ body: String, agentName: String? = nil) throws(MalformedBo
     }
 
     @Test(
-        "a successful stream with zero tokens has no usage, and a cost of 0 is none",
+        "a stream or a failure with zero tokens has no usage, and a stream's cost of 0 is none",
         arguments: [
             (#""stream":true,"response_cost":0.0"#, true, false), (#""stream":true,"response_cost":0.5"#, true, true),
             (#""stream":null,"response_cost":0.0"#, false, true),
-            (#""stream":true,"status":"failure","response_cost":0.0"#, false, true),
+            (#""stream":null,"status":"failure","response_cost":0.0"#, true, true),
             (#""stream":null,"response_cost":0.0,"zero_cost_diagnostic":"rates""#, false, false),
         ])
     func stream(members: String, isMissing: Bool, hasCost: Bool) throws {
