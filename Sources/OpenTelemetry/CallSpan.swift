@@ -60,15 +60,16 @@ struct CallSpan {
     /// Whether the span tells tokens.
     var hasUsage: Bool { value(AttributeNames.input) != nil || value(AttributeNames.output) != nil }
 
+    /// Whether the span tells the labels that every record needs.
+    var isNamed: Bool { name(AttributeNames.provider) != nil && model != nil }
+
     /// How much of the call the span tells: of two reports the fuller is kept.
     var toldFields: Int {
         let names = [
             AttributeNames.input, AttributeNames.output, AttributeNames.cacheRead, AttributeNames.cacheWrite,
             AttributeNames.reasoning, AttributeNames.cost,
         ]
-        // Without these two there is no record.
-        let labels = [AttributeNames.provider, AttributeNames.model].count { name($0) != nil }
-        return labels * names.count + names.count { value($0) != nil } + (errorClass == nil ? 0 : 1)
+        return (isNamed ? names.count + 1 : 0) + names.count { value($0) != nil } + (errorClass == nil ? 0 : 1)
     }
 
     /// Writes the record that the span is.

@@ -30,7 +30,8 @@ struct RepeatedReports {
         for (place, call) in calls.enumerated() where call.hasUsage {
             if let id = call.id { places[id] = place }
         }
-        for call in calls where call.hasUsage {
+        // A child that can be no record must not take its parent with it.
+        for call in calls where call.hasUsage && call.isNamed {
             if let parent = call.parent, parent != call.id, let place = places[parent] { dropped[place] = true }
         }
     }

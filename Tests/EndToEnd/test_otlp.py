@@ -301,6 +301,17 @@ def test_of_parent_and_child_with_usage_the_child_counts(export):
     assert told.value("llm_latency_seconds_sum", agent_name="svc", provider="acme", model="parrot-1") == "1.5"
 
 
+def test_a_child_that_is_rejected_leaves_its_parent(exporter):
+    child = chat(gen_ai__provider__name=None, gen_ai__response__id="r")
+    body = request(a=[span(chat(gen_ai__response__id="r"), trace=1, id=1)], b=[span(child, trace=1, id=2, parent=1)])
+    assert partial_success(send(exporter, body)) == OK
+    told = exporter.scrape()
+    assert told.total("llm_calls_total") == 1 and ignored(told, "reported_twice") == "1"
+    body = request(span(chat(), trace=2, id=1), span({**child, "gen_ai.response.id": None}, trace=2, id=2, parent=1))
+    assert partial_success(send(exporter, body))[0] == 1
+    assert exporter.calls() == 2
+
+
 def test_calls_of_a_tool_within_a_call_count(export):
     told = export(request(span(chat(), trace=1, id=1), span({"gen_ai.operation.name": "execute_tool"}, trace=1, id=2, parent=1),
                           span(chat(), trace=1, id=3, parent=2)))

@@ -68,7 +68,8 @@ extension Service {
             return .taken
         }
         pricer.price(&batch.events)
-        ledger.submit(batch.events, bytes: body.count, isGathered: isGathered) { [metrics, batch] result in
+        ledger.submit(batch.events, bytes: body.count, isGathered: isGathered) {
+            [metrics, batch, content = post.content] result in
             switch result {
             case .success(let verdict):
                 let outcome = BatchOutcome(
@@ -76,7 +77,7 @@ extension Service {
                     rejections: batch.rejections.merging(verdict.rejections), warnings: batch.warnings)
                 metrics.took(
                     outcome, unknownFields: batch.unknownFields, costSources: verdict.costSources, ignored: ignored)
-                reply.send(post.content.acknowledgement(of: outcome))
+                reply.send(content.acknowledgement(of: outcome))
             case .failure(let refusal): reply.send(refusal)
             }
         }
