@@ -40,8 +40,8 @@ def attributes(of: dict[str, Any]) -> list[dict[str, Any]]:
     return [{"key": key, "value": value(each)} for key, each in of.items() if each is not None]
 
 
-def span(of: dict[str, Any] | None = None, *, trace: int | None = None, id: int | None = None, parent: int | None = None,
-         start: int = 0, milliseconds: float = 1500, error: bool = False,
+def span(of: dict[str, Any] | None = None, *, trace: int | None = None, id: int | None = None,
+         parent: int | None = None, start: int = 0, milliseconds: float = 1500, error: bool = False,
          events: tuple[tuple[str, dict[str, Any]], ...] = ()) -> dict[str, Any]:
     """A span that begins `start` milliseconds after `EPOCH`; with its own trace and id unless they are given."""
     began = EPOCH + start * 1_000_000

@@ -1,7 +1,7 @@
 """POST /litellm: what LiteLLM's generic API logger posts, captured bodies first, then what it may post besides.
 
-Tests/Fixtures/litellm holds real bodies of litellm 1.109.1 with a provider that reports 1,200 input tokens, 1,024 of them
-cached, and 34 output tokens, 10 of them reasoning.
+Tests/Fixtures/litellm holds real bodies of litellm 1.109.1 with a provider that reports 1,200 input tokens, 1,024 of
+them cached, and 34 output tokens, 10 of them reasoning.
 """
 
 import gzip
@@ -195,9 +195,9 @@ def test_parts_that_are_null_are_absent(exporter):
     assert kinds == {"input": "7", "cache_read": "0", "cache_write": "3", "output": "5", "reasoning": "0"}
 
 
-def test_a_stream_without_usage_is_usage_missing(exporter):
-    told = figures(exporter, stream=True, prompt_tokens=0, completion_tokens=0, response_cost=0.0, model="gpt-4o-mini",
-                   custom_llm_provider="openai")
+def test_a_stream_without_usage_is_usage_missing(start):
+    told = figures(start(shipped_prices=True), stream=True, prompt_tokens=0, completion_tokens=0, response_cost=0.0,
+                   model="gpt-4o-mini", custom_llm_provider="openai")
     assert told.total("llm_calls_usage_missing_total") == 1
     assert told.find("llm_cost_usd_total") == []
     assert told.value("llm_exporter_cost_source_total", source="usage_missing") == "1"
@@ -219,8 +219,9 @@ def test_a_cost_that_litellm_could_not_compute_is_none(exporter, why):
     assert told.total("llm_calls_unpriced_total") == 1
 
 
-def test_a_cost_that_is_not_told_comes_from_the_price_table(exporter):
-    told = figures(exporter, response_cost=None, custom_llm_provider="openai", model="gpt-4o-mini", prompt_tokens=1000)
+def test_a_cost_that_is_not_told_comes_from_the_price_table(start):
+    told = figures(start(shipped_prices=True), response_cost=None, custom_llm_provider="openai", model="gpt-4o-mini",
+                   prompt_tokens=1000)
     # 0.15 and 0.60 USD for a million tokens.
     assert told.total("llm_cost_usd_total") == Decimal("0.000153")
 
@@ -292,8 +293,9 @@ def test_a_line_that_is_no_json_is_one_rejected_item(exporter):
     assert post(exporter, "\n".join(lines)).outcome() == (2, 0, 2)
 
 
-@pytest.mark.parametrize("content", ['"\\ud83d"', '"\\x"', "NaN", "[" * 5000 + "]" * 5000, '{"a":' * 900 + "1" + "}" * 900],
-                         ids=["surrogate", "escape", "NaN", "deep arrays", "deep objects"])
+@pytest.mark.parametrize("content", [
+    '"\\ud83d"', '"\\x"', "NaN", "[" * 5000 + "]" * 5000, '{"a":' * 900 + "1" + "}" * 900,
+], ids=["surrogate", "escape", "NaN", "deep arrays", "deep objects"])
 def test_prompts_are_stepped_over_whatever_they_hold(exporter, content):
     body = encode([item(litellm_call_id="1", messages=Raw(content)), item(litellm_call_id="2", response=Raw(content))])
     assert post(exporter, body).outcome() == (2, 0, 0)
