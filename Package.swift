@@ -12,6 +12,8 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+        // Without traits: one of them needs Foundation's whole library.
+        .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0", traits: []),
     ],
     targets: [
         // The road of a record, in the order in which it is travelled. Every target may use Model, which imports nothing.
@@ -27,6 +29,10 @@ let package = Package(
         .systemLibrary(name: "CXXHash", pkgConfig: "libxxhash", providers: [.apt(["libxxhash-dev"])]),
         .target(name: "CSimdjson", linkerSettings: [.linkedLibrary("simdjson")]),
         .target(name: "Intake", dependencies: ["Bytes", "CSimdjson", "CXXHash", "Model"]),
+        .target(
+            name: "OpenTelemetry",
+            dependencies: ["Bytes", "Intake", "Model", .product(name: "SwiftProtobuf", package: "swift-protobuf")],
+            exclude: ["Messages/otlp.proto"]),
         .target(name: "CPriceTable"),
         .target(name: "Pricing", dependencies: ["CPriceTable", "CSimdjson", "Model"]),
         .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
@@ -39,8 +45,9 @@ let package = Package(
         .target(
             name: "ExporterService",
             dependencies: [
-                "Bytes", "Configuration", "ContentCoding", "Exposition", "HTTPServer", "Intake", "Model", "Pricing",
-                "Store", .product(name: "Logging", package: "swift-log"),
+                "Bytes", "Configuration", "ContentCoding", "Exposition", "HTTPServer", "Intake", "Model",
+                "OpenTelemetry",
+                "Pricing", "Store", .product(name: "Logging", package: "swift-log"),
             ]),
         .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         .target(name: "CCurlShim", dependencies: ["CCurl"]),
@@ -76,6 +83,7 @@ let package = Package(
         .testTarget(name: "HTTPClientTests", dependencies: ["HTTPClient", "LoopbackServer"]),
         .testTarget(name: "IntakeTests", dependencies: ["Bytes", "Intake", "Model"]),
         .testTarget(name: "ModelTests", dependencies: ["Model"]),
+        .testTarget(name: "OpenTelemetryTests", dependencies: ["Bytes", "Intake", "Model", "OpenTelemetry"]),
         .testTarget(name: "PricingTests", dependencies: ["Model", "Pricing"]),
         .testTarget(name: "StoreTests", dependencies: ["Model", "Store"]),
         .testTarget(name: "ProgramTests", dependencies: ["ExporterService", "Model", "Store", "llm-exporter"]),

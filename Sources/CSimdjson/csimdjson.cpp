@@ -17,34 +17,48 @@ static_assert(simdjson::SIMDJSON_PADDING <= CSIMDJSON_PADDING, "the caller pads 
 namespace {
 
 /// Finds keys in a table of few: open addressing over four bytes that most keys differ in.
+///
+/// A path is a chain of keys, each below the one before it.
 class KeyTable {
 public:
     explicit KeyTable(const char *lines) : names(lines) {
         std::memset(slots, none, sizeof slots);
-        const char *name = names.c_str();
-        while (const char *end = std::strchr(name, '\n')) {
-            if (count == CSIMDJSON_KEY_LIMIT) { break; }
-            entries[count] = {reinterpret_cast<const uint8_t *>(name), size_t(end - name)};
-            size_t slot = home(entries[count].start, entries[count].length);
-            while (slots[slot] != none) { slot = (slot + 1) % slotCount; }
-            slots[slot] = uint8_t(count);
+        const char *path = names.c_str();
+        while (const char *end = std::strchr(path, '\n')) {
+            uint8_t key = root;
+            while (path <= end) {
+                const char *stop = path;
+                while (*stop != '.' && *stop != '\n') { stop++; }
+                key = add(key, reinterpret_cast<const uint8_t *>(path), size_t(stop - path));
+                if (key == none) { return; }
+                path = stop + 1;
+            }
+            places[key] = uint8_t(count);
             count++;
-            name = end + 1;
         }
     }
 
     KeyTable(const KeyTable &) = delete;
 
     static constexpr uint8_t none = 0xFF;
+    /// What the members of the object itself are below.
+    static constexpr uint8_t root = 0xFE;
 
-    uint8_t find(const uint8_t *bytes, size_t length) const {
+    /// The key of that name below another.
+    uint8_t find(uint8_t parent, const uint8_t *bytes, size_t length) const {
         // At most half of the slots are taken, so an empty one ends the search.
         for (size_t slot = home(bytes, length);; slot = (slot + 1) % slotCount) {
             const uint8_t key = slots[slot];
             if (key == none) { return none; }
-            if (entries[key].length == length && std::memcmp(entries[key].start, bytes, length) == 0) { return key; }
+            if (parents[key] == parent && entries[key].length == length
+                && std::memcmp(entries[key].start, bytes, length) == 0) {
+                return key;
+            }
         }
     }
+
+    /// The path that ends with this key; `none` where it only leads to others.
+    uint8_t place(uint8_t key) const { return places[key]; }
 
 private:
     static constexpr size_t slotCount = 2 * CSIMDJSON_KEY_LIMIT;
@@ -54,11 +68,27 @@ private:
         return (length * 5 + bytes[0] * 3 + bytes[length / 2] * 7 + bytes[length - 1] * 11) % slotCount;
     }
 
+    uint8_t add(uint8_t parent, const uint8_t *bytes, size_t length) {
+        const uint8_t known = find(parent, bytes, length);
+        if (known != none || keyCount == CSIMDJSON_KEY_LIMIT) { return known; }
+        entries[keyCount] = {bytes, length};
+        parents[keyCount] = parent;
+        places[keyCount] = none;
+        size_t slot = home(bytes, length);
+        while (slots[slot] != none) { slot = (slot + 1) % slotCount; }
+        slots[slot] = uint8_t(keyCount);
+        return uint8_t(keyCount++);
+    }
+
     const std::string names;
     csimdjson_key entries[CSIMDJSON_KEY_LIMIT];
+    uint8_t parents[CSIMDJSON_KEY_LIMIT];
+    uint8_t places[CSIMDJSON_KEY_LIMIT];
     uint8_t slots[slotCount];
+    size_t keyCount = 0;
 
 public:
+    /// Paths.
     size_t count = 0;
 };
 
@@ -135,7 +165,7 @@ csimdjson_status status(simdjson::error_code error) {
     } while (0)
 
 struct csimdjson_parser {
-    explicit csimdjson_parser(const char *keys) : keys(keys) {}
+    csimdjson_parser(const char *keys, bool skipsUnread) : keys(keys), skipsUnread(skipsUnread) {}
 
     csimdjson_status open(const uint8_t *bytes, size_t length, csimdjson_type &type) {
         start = bytes;
@@ -168,7 +198,7 @@ struct csimdjson_parser {
         return finish();
     }
 
-    csimdjson_status nextElement(csimdjson_type &type, csimdjson_object &result) {
+    csimdjson_status nextElement(csimdjson_value &scalar, csimdjson_object &result) {
         if (isAtFirstElement) {
             isAtFirstElement = false;
             if (auto error = document.get_array().get(array)) { return status(error); }
@@ -183,18 +213,15 @@ struct csimdjson_parser {
         ondemand::value value;
         if (auto error = (*element).get(value)) { return status(error); }
         ondemand::json_type found;
-        if (auto error = value.type().get(found)) { return status(error); }
+        if (auto error = value.type().get(found)) { return skipped(status(error), scalar); }
         if (found == ondemand::json_type::object) {
-            type = csimdjson_type_object;
+            scalar = {nullptr, 0, csimdjson_type_object, false};
             ondemand::object object;
             here = reinterpret_cast<const uint8_t *>(value.raw_json_token().data());
             if (auto error = value.get_object().get(object)) { return status(error); }
             return read(object, result);
         }
-        csimdjson_value scalar;
-        TRY(read(value, 2, scalar));
-        type = scalar.type;
-        return csimdjson_status_found;
+        return skipsUnread ? leaf<true>(value, 2, scalar) : leaf<false>(value, 2, scalar);
     }
 
     csimdjson_status readTree(const csimdjson_node *&result, size_t &count) {
@@ -216,6 +243,7 @@ private:
     static constexpr size_t simdjsonDepth = 2 * CSIMDJSON_DEPTH_LIMIT;
 
     KeyTable keys;
+    const bool skipsUnread;
     ondemand::parser parser;
     ondemand::document document;
     ondemand::array array;
@@ -241,25 +269,88 @@ private:
     csimdjson_status read(ondemand::object &object, csimdjson_object &result) {
         std::memset(values, 0, keys.count * sizeof(csimdjson_value));
         unknownKeys.clear();
+        TRY(skipsUnread ? members<true>(object, KeyTable::root, 2) : members<false>(object, KeyTable::root, 2));
+        result = {values, unknownKeys.data(), unknownKeys.size()};
+        return csimdjson_status_found;
+    }
+
+    /// Reads the members of an object, whose values are `depth` levels below the document's outermost one.
+    ///
+    /// - parent: the key that the object is the value of.
+    template <bool skips>
+    csimdjson_status members(ondemand::object &object, uint8_t parent, int depth) {
         for (auto member : object) {
             ondemand::field field;
             if (auto error = std::move(member).get(field)) { return status(error); }
-            csimdjson_key key;
-            TRY(text(field.key(), key));
-            const uint8_t place = keys.find(key.start, key.length);
-            if (place == KeyTable::none || values[place].type != csimdjson_type_absent) {
-                if (place == KeyTable::none) {
-                    unknownKeys.push_back(key);
-                } else {
-                    values[place].is_repeated = true;
-                }
+            csimdjson_key name;
+            const csimdjson_status named = text(field.key(), name);
+            if (!skips && named != csimdjson_status_found) { return named; }
+            const bool isUnreadable = skips && named != csimdjson_status_found;
+            const uint8_t key = isUnreadable ? KeyTable::none : keys.find(parent, name.start, name.length);
+            if (key == KeyTable::none) {
+                // On-demand steps over what is not read.
+                if (skips) { continue; }
+                if (parent == KeyTable::root) { unknownKeys.push_back(name); }
                 csimdjson_value ignored;
-                TRY(read(field.value(), 2, ignored));
+                TRY(read(field.value(), depth, ignored));
+                continue;
+            }
+            const uint8_t place = keys.place(key);
+            if (place == KeyTable::none) {
+                TRY(inner<skips>(field.value(), key, depth));
+            } else if (values[place].type != csimdjson_type_absent) {
+                values[place].is_repeated = true;
+                csimdjson_value ignored;
+                TRY(leaf<skips>(field.value(), depth, ignored));
             } else {
-                TRY(read(field.value(), 2, values[place]));
+                TRY(leaf<skips>(field.value(), depth, values[place]));
             }
         }
-        result = {values, unknownKeys.data(), unknownKeys.size()};
+        return csimdjson_status_found;
+    }
+
+    /// Reads what only leads to others: of anything but an object nothing.
+    template <bool skips>
+    csimdjson_status inner(ondemand::value &value, uint8_t key, int depth) {
+        ondemand::json_type found;
+        csimdjson_value ignored;
+        if (auto error = value.type().get(found)) { return skipped(status(error), ignored); }
+        if (found != ondemand::json_type::object) { return leaf<skips>(value, depth, ignored); }
+        if (depth > CSIMDJSON_DEPTH_LIMIT) { return csimdjson_status_depth; }
+        ondemand::object object;
+        if (auto error = value.get_object().get(object)) { return status(error); }
+        return members<skips>(object, key, depth + 1);
+    }
+
+    /// Reads a value that is given out.
+    template <bool skips>
+    csimdjson_status leaf(ondemand::value &value, int depth, csimdjson_value &result) {
+        if (!skips) { return read(value, depth, result); }
+        ondemand::json_type found;
+        if (auto error = value.type().get(found)) { return skipped(status(error), result); }
+        if (found != ondemand::json_type::array && found != ondemand::json_type::object) {
+            return skipped(read(value, depth, result), result);
+        }
+        std::string_view raw;
+        csimdjson_type type = csimdjson_type_array;
+        if (found == ondemand::json_type::array) {
+            ondemand::array elements;
+            if (auto error = value.get_array().get(elements)) { return status(error); }
+            if (auto error = elements.raw_json().get(raw)) { return status(error); }
+        } else {
+            type = csimdjson_type_object;
+            ondemand::object object;
+            if (auto error = value.get_object().get(object)) { return status(error); }
+            if (auto error = object.raw_json().get(raw)) { return status(error); }
+        }
+        result = {reinterpret_cast<const uint8_t *>(raw.data()), uint32_t(raw.size()), type, false};
+        return csimdjson_status_found;
+    }
+
+    /// Where unread values are skipped, a scalar that is not JSON is one of them.
+    csimdjson_status skipped(csimdjson_status status, csimdjson_value &result) {
+        if (status == csimdjson_status_found || !skipsUnread) { return status; }
+        result = {nullptr, 0, csimdjson_type_malformed, false};
         return csimdjson_status_found;
     }
 
@@ -425,7 +516,9 @@ private:
 
 extern "C" {
 
-csimdjson_parser *csimdjson_parser_create(const char *keys) { return new csimdjson_parser(keys); }
+csimdjson_parser *csimdjson_parser_create(const char *keys) { return new csimdjson_parser(keys, false); }
+
+csimdjson_parser *csimdjson_skipping_parser_create(const char *keys) { return new csimdjson_parser(keys, true); }
 
 void csimdjson_parser_destroy(csimdjson_parser *parser) { delete parser; }
 
@@ -437,8 +530,8 @@ csimdjson_status csimdjson_read_object(csimdjson_parser *parser, csimdjson_objec
     return parser->readRootObject(*object);
 }
 
-csimdjson_status csimdjson_next_element(csimdjson_parser *parser, csimdjson_type *type, csimdjson_object *object) {
-    return parser->nextElement(*type, *object);
+csimdjson_status csimdjson_next_element(csimdjson_parser *parser, csimdjson_value *value, csimdjson_object *object) {
+    return parser->nextElement(*value, *object);
 }
 
 csimdjson_status csimdjson_read_tree(csimdjson_parser *parser, const csimdjson_node **nodes, size_t *count) {

@@ -1,5 +1,6 @@
 import Exposition
 import Model
+import OpenTelemetry
 import Store
 
 /// What the exporter counts of itself: `llm_exporter_*`. Begins at 0 with each start.
@@ -41,6 +42,8 @@ final class OwnMetrics: Sendable {
         var overflowRecords: Int64 = 0
         var unknownFields: Int64 = 0
         var costSources = CostSources()
+        var ignoredSpans = IgnoredSpans()
+        var ignoredRequests: [Route: Int64] = [:]
         var reloads: (successes: Int64, failures: Int64) = (0, 0)
         /// The first is the start's.
         var lastReloadSucceeded = true
@@ -106,13 +109,20 @@ final class OwnMetrics: Sendable {
         }
     }
 
-    func took(_ outcome: BatchOutcome, unknownFields: Int, costSources: CostSources) {
+    /// A request of a signal that says nothing of calls was dropped.
+    func ignored(_ route: Route) {
+        counts.withLock { $0.ignoredRequests[route, default: 0] += 1 }
+    }
+
+    func took(_ outcome: BatchOutcome, unknownFields: Int, costSources: CostSources, ignored: IgnoredSpans) {
         counts.withLock { counts in
             counts.accepted += Int64(outcome.accepted)
             counts.duplicates += Int64(outcome.duplicates)
             for (code, count) in outcome.rejections.counts { counts.rejected[code, default: 0] += Int64(count) }
             counts.unknownFields += Int64(unknownFields)
             counts.costSources.add(costSources)
+            counts.ignoredSpans.otherSpans += ignored.otherSpans
+            counts.ignoredSpans.repeatedReports += ignored.repeatedReports
         }
     }
 
@@ -218,6 +228,24 @@ final class OwnMetrics: Sendable {
             Self.single(
                 "llm_exporter_unknown_fields_total", .counter, "Fields of records that are not known and were ignored.",
                 Int128(counts.unknownFields)),
+            MetricFamily(
+                name: "llm_exporter_ignored_spans_total", kind: .counter,
+                help: "Spans of OpenTelemetry that are no call of their own, by reason.",
+                samples: [
+                    ("not_a_call", counts.ignoredSpans.otherSpans),
+                    ("reported_twice", counts.ignoredSpans.repeatedReports),
+                ].map { reason, count in
+                    .init(labels: LabelBlock([("reason", LabelValue(reason))]), value: .integer(Int128(count)))
+                }),
+            MetricFamily(
+                name: "llm_exporter_ignored_requests_total", kind: .counter,
+                help: "Requests of OpenTelemetry with metrics or logs, which were dropped, by route.",
+                samples: [Route.otherLogs, .otherMetrics].map { route in
+                    let path = LabelValue(route.path(telemetry: telemetryPath))
+                    return .init(
+                        labels: LabelBlock([("route", path)]),
+                        value: .integer(Int128(counts.ignoredRequests[route] ?? 0)))
+                }),
             Self.single(
                 "llm_exporter_series", .gauge,
                 "Sets of agent_name, provider and model, and agents known only by starts, counted against the limit.",

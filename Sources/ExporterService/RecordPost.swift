@@ -1,32 +1,17 @@
 import Bytes
 import ContentCoding
 import HTTPServer
-import Intake
-import Model
 
 /// What a post says of its body, and the body.
 struct RecordPost: Sendable {
-    let format: BodyFormat
-    let key: IdempotencyKey?
+    let content: PostContent
     /// `nil` is none.
     let coding: ContentCoding?
     /// As it came over the wire.
     let body: PaddedBytes
 
-    init(_ request: borrowing Request) throws(PostRefusal) {
-        guard let format = BodyFormat(contentType: request.header("Content-Type")) else {
-            throw PostRefusal(
-                415,
-                "records come as JSON or NDJSON: add -H 'Content-Type: application/json' (or application/x-ndjson)",
-                headers: [("Accept", "application/json, application/x-ndjson, application/jsonl")])
-        }
-        self.format = format
-        if let header = request.header("Idempotency-Key") {
-            key = IdempotencyKey(header: header)
-            if key == nil { throw PostRefusal(400, "Idempotency-Key must have 1 to 200 bytes of UTF-8") }
-        } else {
-            key = nil
-        }
+    init(_ request: borrowing Request, _ route: Route) throws(PostRefusal) {
+        content = try PostContent(request, route)
         body = request.body
         let name = request.header("Content-Encoding") ?? ""
         if name.isEmpty || name.lowercased() == "identity" || body.isEmpty {
@@ -56,17 +41,6 @@ struct RecordPost: Sendable {
             case .tooLarge: return nil
             case .outOfMemory: throw PostRefusal(.retryLater("no memory to decode this body; nothing was applied"))
             }
-        }
-    }
-
-    func batch(_ body: PaddedBytes, by decoder: RecordDecoder, arrival: Instant) throws(PostRefusal) -> DecodedBatch {
-        guard !body.isEmpty else {
-            throw PostRefusal(400, "the body is empty: send one record as a JSON object, several as an array or NDJSON")
-        }
-        do throws(MalformedBody) {
-            return try decoder.decode(body, format: format, idempotencyKey: key, arrival: arrival)
-        } catch {
-            throw PostRefusal(400, error.detail)
         }
     }
 }

@@ -1,6 +1,7 @@
 /// What a path leads to.
 enum Route: Hashable, Sendable, CaseIterable {
-    case record, telemetry, summary, landing, healthy, ready, reload, budgets, budget, reset, forget
+    case record, liteLLM, traces, otherMetrics, otherLogs
+    case telemetry, summary, landing, healthy, ready, reload, budgets, budget, reset, forget
     /// Every path that leads nowhere: one name, so that strangers cannot grow the exporter's own series.
     case unknown
 
@@ -8,6 +9,10 @@ enum Route: Hashable, Sendable, CaseIterable {
     func path(telemetry: String) -> String {
         switch self {
         case .record: "/record"
+        case .liteLLM: "/litellm"
+        case .traces: "/v1/traces"
+        case .otherMetrics: "/v1/metrics"
+        case .otherLogs: "/v1/logs"
         case .telemetry: telemetry
         case .summary: "/summary"
         case .landing: "/"
@@ -23,13 +28,16 @@ enum Route: Hashable, Sendable, CaseIterable {
         }
     }
 
+    /// Whether it answers as OTLP does.
+    var isOTLP: Bool { self == .traces || self == .otherMetrics || self == .otherLogs }
+
     /// What the paths of single budgets begin with; their names follow.
     static let budgetPrefix = "/api/v1/budgets/"
 
     /// The methods that the Allow header names.
     var methods: [String] {
         switch self {
-        case .record, .reload, .reset, .forget: ["POST"]
+        case .record, .liteLLM, .traces, .otherMetrics, .otherLogs, .reload, .reset, .forget: ["POST"]
         case .telemetry, .summary, .landing, .healthy, .ready, .budgets, .budget: ["GET", "HEAD"]
         case .unknown: []
         }

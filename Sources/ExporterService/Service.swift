@@ -4,6 +4,7 @@ import HTTPServer
 import Intake
 import Logging
 import Model
+import OpenTelemetry
 import Store
 import Synchronization
 
@@ -53,7 +54,8 @@ final class Service: Sendable {
     func handle(_ request: borrowing Request, _ responder: Responder) {
         let path = request.path
         let route = routes[path] ?? (path.hasPrefix(Route.budgetPrefix) ? .budget : .unknown)
-        let reply = Reply(route: route, began: .now, responder: responder, metrics: metrics)
+        let errorForm: ErrorForm = route.isOTLP ? .otlp(request) : .problem
+        let reply = Reply(route: route, began: .now, responder: responder, metrics: metrics, errorForm: errorForm)
         if let fault = request.fault, let problem = refusal(of: fault, route) {
             reply.send(problem)
             return
@@ -71,7 +73,8 @@ final class Service: Sendable {
             return
         }
         switch route {
-        case .record: record(request, reply)
+        case .record, .liteLLM, .traces: record(request, reply)
+        case .otherMetrics, .otherLogs: ignore(request, reply)
         case .telemetry: telemetry(request, reply)
         case .summary: summary(reply)
         case .landing: reply.send(landingPage(host: request.header("Host")))
@@ -225,6 +228,7 @@ struct Reply: Sendable {
     let began: ContinuousClock.Instant
     let responder: Responder
     let metrics: OwnMetrics
+    let errorForm: ErrorForm
 
     /// Counted first: who has the answer finds it in the next scrape.
     func send(_ response: Response) {
@@ -233,7 +237,7 @@ struct Reply: Sendable {
     }
 
     func send(_ problem: Problem) {
-        send(problem.response)
+        send(errorForm.response(to: problem))
     }
 
     /// Says why nothing of the request was applied; where nobody can say whether it was, closes the connection.

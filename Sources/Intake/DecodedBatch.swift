@@ -15,4 +15,8 @@ package struct DecodedBatch: Sendable {
 package struct MalformedBody: Error, Sendable {
     /// What is wrong, where, and what to do, for a person.
     package let detail: String
+
+    package init(detail: String) {
+        self.detail = detail
+    }
 }

@@ -1,5 +1,5 @@
 /// The fields of a record, in the order of the table in contract section 3: of several errors the first is told.
-enum Field: Int, CaseIterable {
+package enum Field: Int, CaseIterable, Sendable {
     case agentName, provider, model
     case status
     case inputTokens, outputTokens, totalTokens

@@ -13,13 +13,20 @@ private import Glibc
         unsafe parser = csimdjson_parser_create(Field.keyTable)
     }
 
+    /// A reader that steps over what its keys do not name, unchecked but for brackets, quotes and UTF-8.
+    ///
+    /// - Parameter keyTable: paths of keys, each ended by a line feed; `a.b` is the member `b` of the member `a`.
+    init(skippingAllBut keyTable: String) {
+        unsafe parser = csimdjson_skipping_parser_create(keyTable)
+    }
+
     deinit {
         unsafe csimdjson_parser_destroy(parser)
     }
 
     /// What a text or an element is.
     enum Content {
-        case object, array, scalar
+        case object, array, null, scalar
     }
 
     /// Begins a text; of a scalar nothing is left to read.
@@ -44,17 +51,17 @@ private import Glibc
     /// One element of an array.
     enum Element {
         case object(JSONObject)
-        case other
+        case other(JSONValue)
     }
 
     /// Reads the next element of the array that the text is; `nil` at its end, which is the end of the text too.
     mutating func nextElement() throws(JSONFault) -> Element? {
-        var type = csimdjson_type_absent
+        var value = unsafe csimdjson_value()
         var object = unsafe csimdjson_object()
-        let status = unsafe csimdjson_next_element(parser, &type, &object)
+        let status = unsafe csimdjson_next_element(parser, &value, &object)
         if status == csimdjson_status_end { return nil }
         try check(status)
-        return type == csimdjson_type_object ? .object(unsafe JSONObject(object)) : .other
+        return unsafe value.type == csimdjson_type_object ? .object(JSONObject(object)) : .other(JSONValue(value))
     }
 
     private func check(_ status: csimdjson_status) throws(JSONFault) {
@@ -68,6 +75,7 @@ extension JSONReader.Content {
         switch type {
         case csimdjson_type_object: self = .object
         case csimdjson_type_array: self = .array
+        case csimdjson_type_null: self = .null
         default: self = .scalar
         }
     }
@@ -82,9 +90,9 @@ extension JSONReader.Content {
         unsafe self.object = object
     }
 
-    subscript(field: Field) -> JSONValue {
-        // The table has a place for each field.
-        unsafe JSONValue(object.values[field.rawValue])
+    /// The value at a place of the reader's key table, which has one there.
+    subscript(place place: Int) -> JSONValue {
+        unsafe JSONValue(object.values[place])
     }
 
     /// Keys that are no field's, as often as they occur.
@@ -97,6 +105,10 @@ extension JSONReader.Content {
     }
 }
 
+extension JSONObject: RecordFields {
+    subscript(field: Field) -> JSONValue { self[place: field.rawValue] }
+}
+
 /// One value of an object.
 enum JSONValue {
     case absent
@@ -106,10 +118,13 @@ enum JSONValue {
     case number(JSONText)
     /// Without quotes and escapes.
     case string(JSONText)
-    case array
+    /// As it was written, where unread values are skipped.
+    case array(JSONText)
     case object
     /// The key stands in the object more than once.
     case repeated
+    /// No JSON; found only where unread values are skipped.
+    case malformed
 
     fileprivate init(_ value: csimdjson_value) {
         let text = unsafe JSONText(UnsafeBufferPointer(start: value.start, count: Int(value.length)))
@@ -122,8 +137,9 @@ enum JSONValue {
         case csimdjson_type_boolean: self = .boolean(text)
         case csimdjson_type_number: self = .number(text)
         case csimdjson_type_string: self = .string(text)
-        case csimdjson_type_array: self = .array
+        case csimdjson_type_array: self = .array(text)
         case csimdjson_type_object: self = .object
+        case csimdjson_type_malformed: self = .malformed
         default: self = .absent
         }
     }

@@ -26,7 +26,7 @@ package final class RecordDecoder {
         try unsafe body.withUnsafeBytes { (bytes) throws(MalformedBody) in
             let text = unsafe JSONText(bytes.assumingMemoryBound(to: UInt8.self))
             records.begin(idempotencyKey: idempotencyKey, arrival: arrival)
-            var decoding = Decoding(reader.take() ?? JSONReader(), records)
+            var decoding = BodyDecoding(reader.take() ?? JSONReader(), records)
             var malformed: MalformedBody?
             do throws(MalformedBody) {
                 try decoding.read(text, format: format)
@@ -43,9 +43,11 @@ package final class RecordDecoder {
 }
 
 /// The work on one body.
-private struct Decoding: ~Copyable {
+struct BodyDecoding: ~Copyable {
     private var reader: JSONReader
     private(set) var records: RecordReader
+    /// What its objects are made records by; `nil` where they are records.
+    private let items: LiteLLMItemReader?
     private var events: [(index: Int, event: Event)] = []
     private var rejections = RejectedRecords()
     private var warnings = BodyWarnings()
@@ -54,9 +56,10 @@ private struct Decoding: ~Copyable {
     private static let smallestRecordBytes = 45
     private static let remedy = "send one JSON object, an array of objects, or one object a line (NDJSON)"
 
-    init(_ reader: consuming JSONReader, _ records: RecordReader) {
+    init(_ reader: consuming JSONReader, _ records: RecordReader, items: LiteLLMItemReader? = nil) {
         self.reader = reader
         self.records = records
+        self.items = items
     }
 
     consuming func endReading() -> JSONReader { reader }
@@ -85,6 +88,10 @@ private struct Decoding: ~Copyable {
             throw MalformedBody(detail: "the body holds white space only; \(Self.remedy)")
         }
         let second = lines.nextWithText()
+        if items != nil, second != nil, first.text.filter({ !$0.isWhiteSpace }).elementsEqual("null".utf8) {
+            readLines(body)
+            return
+        }
         let beginsWithObject = first.text.first { !$0.isWhiteSpace } == UInt8(ascii: "{")
         let startsLikeLines = beginsWithObject && second != nil
         if startsLikeLines && isObject(first.text) {
@@ -123,13 +130,15 @@ private struct Decoding: ~Copyable {
             switch try reader.open(body) {
             case .object:
                 take(try reader.readObject(), index: 0, line: nil)
-            case .scalar:
+            case .null where items != nil: break
+            case .null, .scalar:
                 throw MalformedBody(detail: "the body is JSON but neither an object nor an array; \(Self.remedy)")
             case .array:
                 isArray = true
                 while let element = try reader.nextElement() {
                     switch element {
                     case .object(let object): take(object, index: index, line: nil)
+                    case .other(.null) where items != nil: break
                     case .other: reject(.notAnObject, index: index, line: nil)
                     }
                     index += 1
@@ -158,9 +167,10 @@ private struct Decoding: ~Copyable {
                 events.reserveCapacity(body.count / max(line.text.count, Self.smallestRecordBytes) + 1)
             }
             do {
-                if try reader.open(line.text) == .object {
+                let content = try reader.open(line.text)
+                if content == .object {
                     take(try reader.readObject(), index: index, line: line.number)
-                } else {
+                } else if content != .null || items == nil {
                     // An array is read to its end, to tell a line that is no object from one that is not JSON.
                     try skipRest(of: line.text)
                     reject(.notAnObject, index: index, line: line.number)
@@ -180,9 +190,13 @@ private struct Decoding: ~Copyable {
     // MARK: Records
 
     private mutating func take(_ object: JSONObject, index: Int, line: Int?) {
-        warnings.noteUnknownFields(of: object, index: index)
         do {
-            events.append((index, try records.read(object, index: index, warnings: &warnings)))
+            if let items {
+                events.append((index, try items.read(object, index: index, by: &records, warnings: &warnings)))
+            } else {
+                warnings.noteUnknownFields(of: object, index: index)
+                events.append((index, try records.read(object, index: index, warnings: &warnings)))
+            }
         } catch {
             reject(error, index: index, line: line)
         }

@@ -1,6 +1,12 @@
 internal import Model
 
-/// Makes events of JSON objects, one after the other, by the rules of contract section 3.
+/// The fields of one record, wherever they come from.
+protocol RecordFields {
+    /// `absent` where the record lacks the field.
+    subscript(field: Field) -> JSONValue { get }
+}
+
+/// Makes events of records, one after the other, by the rules of contract section 3.
 ///
 /// Remembers the last value of each name: records of one body mostly repeat them, and then share one string.
 struct RecordReader {
@@ -18,7 +24,6 @@ struct RecordReader {
     private static let idBytes = 256
     private static let traceIDBytes = 64
     private static let statusBytes = 32
-    private static let errorTypeBytes = 64
     /// How old a timestamp may be to stand at an exemplar.
     private static let exemplarAge = Duration.seconds(600)
     private static let unknownError = LabelValue("unknown")
@@ -31,8 +36,9 @@ struct RecordReader {
 
     /// - Parameter index: the record's place in the body.
     /// - Throws: the first error in the order of the contract's table.
-    mutating func read(_ object: JSONObject, index: Int, warnings: inout BodyWarnings) throws(RecordRejection) -> Event
-    {
+    mutating func read(
+        _ object: some RecordFields, index: Int, warnings: inout BodyWarnings
+    ) throws(RecordRejection) -> Event {
         // Looked at before its turn: it decides what is required, and a misspelt one must not be told of a missing model.
         try checkEvent(object)
         let isStart = if case .string(let event) = object[.event] { event.elementsEqual("start".utf8) } else { false }
@@ -80,7 +86,7 @@ struct RecordReader {
     // MARK: Names
 
     private func name(
-        _ object: JSONObject, _ field: Field, memory: inout RepeatedName
+        _ object: some RecordFields, _ field: Field, memory: inout RepeatedName
     ) throws(RecordRejection) -> LabelValue? {
         guard let sent = try string(object, field) else { return nil }
         let name = sent.trimmingSpaces()
@@ -92,7 +98,7 @@ struct RecordReader {
         return memory.remember(name)
     }
 
-    private mutating func status(_ object: JSONObject) throws(RecordRejection) -> LabelValue {
+    private mutating func status(_ object: some RecordFields) throws(RecordRejection) -> LabelValue {
         guard let name = try string(object, .status) else { return CallRecord.success }
         if let known = status.value(ifEqualTo: name) { return known }
         let isFormed =
@@ -106,7 +112,7 @@ struct RecordReader {
     }
 
     private mutating func errorType(
-        _ object: JSONObject, status: LabelValue, index: Int, warnings: inout BodyWarnings
+        _ object: some RecordFields, status: LabelValue, index: Int, warnings: inout BodyWarnings
     ) throws(RecordRejection) -> LabelValue? {
         if status == CallRecord.success {
             switch object[.errorType] {
@@ -118,11 +124,7 @@ struct RecordReader {
         }
         guard let name = try string(object, .errorType) else { return Self.unknownError }
         if let known = errorType.value(ifEqualTo: name) { return known }
-        let isFormed =
-            (1...Self.errorTypeBytes).contains(name.count)
-            && (name[0].isLetter || name[0].isDigit || name[0] == UInt8(ascii: "_"))
-            && name.allSatisfy { $0.isLetter || $0.isDigit || "_.:-".utf8.contains($0) }
-        guard isFormed else {
+        guard name.isErrorType else {
             throw .invalidFormat(
                 .errorType, name,
                 expected: "1 to 64 of A-Z, a-z, 0-9, _ . : and -, the first a letter, digit or _, as in rate_limit")
@@ -132,7 +134,7 @@ struct RecordReader {
 
     // MARK: Numbers
 
-    private func usage(_ object: JSONObject) throws(RecordRejection) -> Usage {
+    private func usage(_ object: some RecordFields) throws(RecordRejection) -> Usage {
         let input = try units(object, .inputTokens, .tokens)
         let output = try units(object, .outputTokens, .tokens)
         let total = try units(object, .totalTokens, .tokens)
@@ -146,7 +148,7 @@ struct RecordReader {
 
     /// - Parameter taken: what another part takes of the whole.
     private func part(
-        _ object: JSONObject, _ field: Field, of wholeField: Field, _ whole: Int64?, beside taken: Int64
+        _ object: some RecordFields, _ field: Field, of wholeField: Field, _ whole: Int64?, beside taken: Int64
     ) throws(RecordRejection) -> Int64? {
         guard let part = try units(object, field, .tokens) else { return nil }
         if part > 0, part > (whole ?? 0) - taken {
@@ -156,7 +158,7 @@ struct RecordReader {
     }
 
     private func units(
-        _ object: JSONObject, _ field: Field, _ quantity: Quantity
+        _ object: some RecordFields, _ field: Field, _ quantity: Quantity
     ) throws(RecordRejection) -> Int64? {
         guard let token = try number(object, field) else { return nil }
         do {
@@ -166,7 +168,7 @@ struct RecordReader {
         }
     }
 
-    private func megabytes(_ object: JSONObject, _ field: Field) throws(RecordRejection) -> Double? {
+    private func megabytes(_ object: some RecordFields, _ field: Field) throws(RecordRejection) -> Double? {
         guard let token = try number(object, field) else { return nil }
         do {
             return try Quantity.megabytes.double(token)
@@ -177,21 +179,21 @@ struct RecordReader {
 
     // MARK: The rest
 
-    private func id(_ object: JSONObject) throws(RecordRejection) -> JSONText? {
+    private func id(_ object: some RecordFields) throws(RecordRejection) -> JSONText? {
         guard let id = try string(object, .id) else { return nil }
         guard !id.isEmpty else { throw .empty(.id, bytes: Self.idBytes) }
         guard id.count <= Self.idBytes else { throw .tooLong(.id, id, bytes: Self.idBytes) }
         return id
     }
 
-    private func checkEvent(_ object: JSONObject) throws(RecordRejection) {
+    private func checkEvent(_ object: some RecordFields) throws(RecordRejection) {
         guard let event = try string(object, .event) else { return }
         guard event.elementsEqual("end".utf8) || event.elementsEqual("start".utf8) else {
             throw .invalidFormat(.event, event, expected: "\"end\" or \"start\"")
         }
     }
 
-    private func timestamp(_ object: JSONObject) throws(RecordRejection) -> Instant? {
+    private func timestamp(_ object: some RecordFields) throws(RecordRejection) -> Instant? {
         switch object[.timestamp] {
         case .absent, .null: return nil
         case .repeated: throw .duplicateKey(.timestamp)
@@ -213,7 +215,7 @@ struct RecordReader {
         }
     }
 
-    private func traceID(_ object: JSONObject) throws(RecordRejection) -> String? {
+    private func traceID(_ object: some RecordFields) throws(RecordRejection) -> String? {
         guard let id = try string(object, .traceID) else { return nil }
         guard (1...Self.traceIDBytes).contains(id.count), id.allSatisfy(\.isHexadecimalDigit) else {
             throw .invalidFormat(.traceID, id, expected: "1 to 64 hexadecimal digits")
@@ -226,22 +228,12 @@ struct RecordReader {
         return timestamp
     }
 
-    private func string(_ object: JSONObject, _ field: Field) throws(RecordRejection) -> JSONText? {
-        switch object[field] {
-        case .string(let text): return text
-        case .absent, .null: return nil
-        case .repeated: throw .duplicateKey(field)
-        case let other: throw .wrongType(field, other, expected: "a string")
-        }
+    private func string(_ object: some RecordFields, _ field: Field) throws(RecordRejection) -> JSONText? {
+        try object[field].string(field)
     }
 
-    private func number(_ object: JSONObject, _ field: Field) throws(RecordRejection) -> JSONText? {
-        switch object[field] {
-        case .number(let token): return token
-        case .absent, .null: return nil
-        case .repeated: throw .duplicateKey(field)
-        case let other: throw .wrongType(field, other, expected: "a number")
-        }
+    private func number(_ object: some RecordFields, _ field: Field) throws(RecordRejection) -> JSONText? {
+        try object[field].number(field)
     }
 
     // MARK: Digests
@@ -300,9 +292,40 @@ private struct RepeatedName {
     }
 }
 
+extension JSONValue {
+    /// The text of a field that is a string; `nil` where it is absent or null.
+    func string(_ field: Field) throws(RecordRejection) -> JSONText? {
+        switch self {
+        case .string(let text): return text
+        case .absent, .null: return nil
+        case .repeated: throw .duplicateKey(field)
+        case let other: throw .wrongType(field, other, expected: "a string")
+        }
+    }
+
+    /// The token of a field that is a number; `nil` where it is absent or null.
+    func number(_ field: Field) throws(RecordRejection) -> JSONText? {
+        switch self {
+        case .number(let token): return token
+        case .absent, .null: return nil
+        case .repeated: throw .duplicateKey(field)
+        case let other: throw .wrongType(field, other, expected: "a number")
+        }
+    }
+}
+
+extension Collection<UInt8> {
+    /// Whether the text is of the form of an `error_type`.
+    var isErrorType: Bool {
+        guard let first, count <= 64 else { return false }
+        return (first.isLetter || first.isDigit || first == UInt8(ascii: "_"))
+            && allSatisfy { $0.isLetter || $0.isDigit || "_.:-".utf8.contains($0) }
+    }
+}
+
 extension JSONText {
     /// U+0020 alone (docs/decisions.md, "Trimming").
-    fileprivate func trimmingSpaces() -> JSONText {
+    func trimmingSpaces() -> JSONText {
         let space = UInt8(ascii: " ")
         guard first == space || last == space else { return self }
         let prefix = prefix { $0 == space }.count

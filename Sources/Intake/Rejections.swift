@@ -3,7 +3,7 @@ internal import Model
 /// Messages for the senders of records: what is wrong with which field, what was seen, what to do.
 extension RecordRejection {
     /// Names all required fields that are missing, so that a sender need not find them one by one.
-    static func missing(_ field: Field, in object: JSONObject, isStart: Bool) -> RecordRejection {
+    static func missing(_ field: Field, in object: some RecordFields, isStart: Bool) -> RecordRejection {
         let required: [Field] = isStart ? [.agentName, .id] : [.agentName, .provider, .model]
         let missing = required.filter { other in
             if other == field { return true }
@@ -33,6 +33,7 @@ extension RecordRejection {
             case .string(let text): "the string \"\(Excerpt(text))\""
             case .array: "an array"
             case .object: "an object"
+            case .malformed: "no JSON"
             }
         return RecordRejection(
             field: field.name, code: .wrongType, message: "\(field.name) is \(seen); send \(expected)")

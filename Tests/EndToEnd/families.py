@@ -38,6 +38,8 @@ OWN = {
     "llm_exporter_cost_source_total": "counter",
     "llm_exporter_overflow_records_total": "counter",
     "llm_exporter_unknown_fields_total": "counter",
+    "llm_exporter_ignored_spans_total": "counter",
+    "llm_exporter_ignored_requests_total": "counter",
     "llm_exporter_series": "gauge",
     "llm_exporter_series_limit": "gauge",
     "llm_exporter_price_entries": "gauge",

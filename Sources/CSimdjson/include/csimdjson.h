@@ -6,7 +6,7 @@
 // One document is read at a time: an object, or an array whose elements are read one by one. Of an object the members
 // with known keys are given out, by their place in a key table; all others are walked and checked, so that a text is
 // taken only if it is JSON (RFC 8259) to its last byte, valid UTF-8 without lone surrogates, nested at most
-// CSIMDJSON_DEPTH_LIMIT levels.
+// CSIMDJSON_DEPTH_LIMIT levels. A parser that skips what is not read checks less of that: brackets, quotes and UTF-8.
 //
 // Or the whole document is read at once, as a tree, for whoever needs all of it.
 //
@@ -26,7 +26,7 @@ enum { CSIMDJSON_PADDING = 64 };
 /// Most arrays and objects within one another, the outermost included.
 enum { CSIMDJSON_DEPTH_LIMIT = 64 };
 
-/// Most keys of a table.
+/// Most keys of a table, those that only lead to others included.
 enum { CSIMDJSON_KEY_LIMIT = 64 };
 
 /// The JSON type of a value.
@@ -38,6 +38,8 @@ typedef enum csimdjson_type : uint8_t {
     csimdjson_type_string,
     csimdjson_type_array,
     csimdjson_type_object,
+    /// Neither; found only where unread values are skipped.
+    csimdjson_type_malformed,
 } csimdjson_type;
 
 /// What a call found.
@@ -62,8 +64,9 @@ typedef enum csimdjson_status : uint8_t {
 
 /// The value of a member.
 typedef struct csimdjson_value {
-    /// A string's bytes, unescaped; the token of a number or boolean as it was written. `NULL` for the other types.
-    /// Lies in the document or the parser, and stays until the next call of `csimdjson_open`.
+    /// A string's bytes, unescaped; the token of a number or boolean as it was written; where unread values are
+    /// skipped, an array or object as it was written. Else `NULL`. Lies in the document or the parser, and stays until
+    /// the next call of `csimdjson_open`.
     const uint8_t *start;
     /// In bytes.
     uint32_t length;
@@ -103,8 +106,11 @@ typedef struct csimdjson_parser csimdjson_parser;
 
 /// Makes a parser, which the caller destroys.
 ///
-/// - keys: the key table: at most CSIMDJSON_KEY_LIMIT texts, each ended by a line feed, no two alike; copied.
+/// - keys: the key table: texts, each ended by a line feed, no two alike; copied. `a.b` is the member `b` of the object
+///   that is the member `a`. No path leads through the end of another.
 csimdjson_parser *csimdjson_parser_create(const char *keys);
+/// The same, for large texts of which little is needed: what the table does not name is stepped over unchecked.
+csimdjson_parser *csimdjson_skipping_parser_create(const char *keys);
 void csimdjson_parser_destroy(csimdjson_parser *parser);
 
 /// Begins a document.
@@ -119,8 +125,9 @@ csimdjson_status csimdjson_read_object(csimdjson_parser *parser, csimdjson_objec
 
 /// Reads the next element of the array that the document is; at the end it checks that nothing follows.
 ///
+/// - value: the element, of an object its type alone.
 /// - object: filled in if the element is an object.
-csimdjson_status csimdjson_next_element(csimdjson_parser *parser, csimdjson_type *type, csimdjson_object *object);
+csimdjson_status csimdjson_next_element(csimdjson_parser *parser, csimdjson_value *value, csimdjson_object *object);
 
 /// Reads the document, its outermost object or array first and each value before those within it, and checks that nothing
 /// follows it.

@@ -4,10 +4,11 @@ import Dispatch
 import HTTPServer
 import Intake
 import Model
+import OpenTelemetry
 
 extension Service {
-    /// `POST /record`: bytes to records here, on the server's thread, or behind other large bodies; records to totals on
-    /// the ledger's queue.
+    /// `POST /record` and the routes of other formats: bytes to records here, on the server's thread, or behind other
+    /// large bodies; records to totals on the ledger's queue.
     func record(_ request: borrowing Request, _ reply: Reply) {
         // Nothing is decoded that would be refused anyway.
         if let refusal = ledger.refusal {
@@ -16,13 +17,13 @@ extension Service {
         }
         let post: RecordPost
         do throws(PostRefusal) {
-            post = try RecordPost(request)
+            post = try RecordPost(request, reply.route)
         } catch {
             reply.send(error.problem)
             return
         }
         let bytes = post.body.count
-        let inlineLimit = min(Self.inlineLimitBytes, settings.bodyLimitBytes)
+        let inlineLimit = min(post.content.inlineLimitBytes, settings.bodyLimitBytes)
         guard bytes > inlineLimit || take(post, limit: inlineLimit, isGathered: !ledger.isDurable, reply) == .tooLarge
         else { return }
         // What a compressed body takes is known only once it is decoded: at most this. One always finds room.
@@ -45,9 +46,6 @@ extension Service {
             })
     }
 
-    /// Bodies up to this size are decoded on the server's thread: about half a millisecond.
-    private static let inlineLimitBytes = 256 << 10
-
     /// A large body that has waited longer behind others is refused.
     private static let decodingPatience: Duration = .seconds(5)
 
@@ -60,50 +58,52 @@ extension Service {
     private func take(_ post: RecordPost, limit: Int, isGathered: Bool = false, _ reply: Reply) -> Taking {
         let body: PaddedBytes
         var batch: DecodedBatch
+        let ignored: IgnoredSpans
         do throws(PostRefusal) {
             guard let decoded = try post.decoded(limit: limit) else { return .tooLarge }
             body = decoded
-            let decoder = decoders.withLock { $0.popLast() } ?? RecordDecoder()
-            defer { decoders.withLock { $0.append(decoder) } }
-            batch = try post.batch(body, by: decoder, arrival: clock())
+            (batch, ignored) = try decode(body, as: post.content)
         } catch {
             reply.send(error.problem)
             return .taken
         }
         pricer.price(&batch.events)
-        ledger.submit(batch.events, bytes: body.count, isGathered: isGathered) { [metrics, batch] result in
+        ledger.submit(batch.events, bytes: body.count, isGathered: isGathered) {
+            [metrics, batch, content = post.content] result in
             switch result {
             case .success(let verdict):
                 let outcome = BatchOutcome(
                     accepted: verdict.accepted, duplicates: verdict.duplicates,
                     rejections: batch.rejections.merging(verdict.rejections), warnings: batch.warnings)
-                metrics.took(outcome, unknownFields: batch.unknownFields, costSources: verdict.costSources)
-                reply.send(Self.acknowledgement(of: outcome))
+                metrics.took(
+                    outcome, unknownFields: batch.unknownFields, costSources: verdict.costSources, ignored: ignored)
+                reply.send(content.acknowledgement(of: outcome))
             case .failure(let refusal): reply.send(refusal)
             }
         }
         return .taken
     }
 
-    /// The answer to nearly all posts of one record, written once.
-    private static let oneAccepted: Response = {
-        let outcome = BatchOutcome(accepted: 1, duplicates: 0, rejections: RejectedRecords(), warnings: [])
-        var json = JSONWriter()
-        json.object { json in outcome.write(to: &json) }
-        return .json(200, json)
-    }()
-
-    private static func acknowledgement(of outcome: BatchOutcome) -> Response {
-        if outcome.isRefused {
-            let count = outcome.rejections.count
-            let detail = count == 1 ? "the record was rejected" : "all \(count) records were rejected"
-            return Problem(status: 422, detail: detail + "; errors says why", outcome: outcome).response
+    private func decode(
+        _ body: PaddedBytes, as content: PostContent
+    ) throws(PostRefusal) -> (DecodedBatch, IgnoredSpans) {
+        do throws(MalformedBody) {
+            switch content {
+            case .records(let format, let key):
+                let decoder = decoders.withLock { $0.popLast() } ?? RecordDecoder()
+                defer { decoders.withLock { $0.append(decoder) } }
+                return (
+                    try decoder.decode(body, format: format, idempotencyKey: key, arrival: clock()), IgnoredSpans()
+                )
+            case .liteLLM(let agentName):
+                let decoder = LiteLLMDecoder(agentName: agentName, arrival: clock())
+                return (try decoder.decode(body), IgnoredSpans())
+            case .traces(let encoding):
+                let traces = try TraceDecoder(encoding, arrival: clock()).decode(body)
+                return (traces.batch, traces.ignored)
+            }
+        } catch {
+            throw PostRefusal(400, error.detail)
         }
-        if outcome.accepted == 1, outcome.duplicates == 0, outcome.rejections.isEmpty, outcome.warnings.isEmpty {
-            return oneAccepted
-        }
-        var json = JSONWriter()
-        json.object { json in outcome.write(to: &json) }
-        return .json(200, json)
     }
 }

@@ -1,0 +1,129 @@
+internal import Intake
+internal import Model
+
+/// A span that reports an LLM call.
+struct CallSpan {
+    /// Its place in the request.
+    let index: Int
+    /// `nil` where the sender gave none.
+    let id: SpanID?
+    let parent: SpanID?
+    /// What made the span, and where: equal numbers are equal scopes and processes.
+    let scope: Int
+    let process: Int
+    /// Nanoseconds since 1970; 0 is unknown.
+    let start: UInt64
+    let end: UInt64
+    let isFailed: Bool
+    private let exceptionType: String?
+    private let attributes: [String: OTLPAnyValue.OneOf_Value]
+
+    /// `embeddings` is `EMBEDDING` to OpenInference, all the others are `LLM`.
+    private static let operations: Set<String> = ["chat", "text_completion", "generate_content", "embeddings"]
+    private static let kinds: Set<String> = ["LLM", "EMBEDDING"]
+
+    /// - Returns: `nil` for a span that reports something else: an agent's run, a workflow, a tool. Their tokens are those of
+    ///   the calls within them.
+    init?(_ span: OTLPSpan, index: Int, id: SpanID?, parent: SpanID?, scope: Int, process: Int) {
+        let isCall = span.attributes.contains { attribute in
+            switch attribute.key {
+            case AttributeNames.operation: Self.operations.contains(attribute.value.stringValue)
+            case AttributeNames.kind: Self.kinds.contains(attribute.value.stringValue)
+            default: false
+            }
+        }
+        guard isCall else { return nil }
+        var attributes: [String: OTLPAnyValue.OneOf_Value] = [:]
+        for attribute in span.attributes where AttributeNames.ofCalls.contains(attribute.key) {
+            if let value = attribute.value.value, attributes[attribute.key] == nil { attributes[attribute.key] = value }
+        }
+        self.attributes = attributes
+        self.index = index
+        self.id = id
+        self.parent = parent
+        self.scope = scope
+        self.process = process
+        start = span.startTimeUnixNano
+        end = span.endTimeUnixNano
+        isFailed = span.status.code == .error
+        exceptionType =
+            isFailed
+            ? span.events.lazy.filter { $0.name == "exception" }
+                .compactMap { $0.attributes.text(AttributeNames.exceptionType) }.first
+            : nil
+    }
+
+    var responseID: String? { attributes[AttributeNames.responseID]?.name }
+    var model: String? { name(AttributeNames.model) }
+    var agentName: String? { attributes[AttributeNames.agent]?.name }
+
+    /// Whether the span tells tokens.
+    var hasUsage: Bool { value(AttributeNames.input) != nil || value(AttributeNames.output) != nil }
+
+    /// Whether the span tells the labels that every record needs.
+    var isNamed: Bool { name(AttributeNames.provider) != nil && model != nil }
+
+    /// How much of the call the span tells: of two reports the fuller is kept.
+    var toldFields: Int {
+        let names = [
+            AttributeNames.input, AttributeNames.output, AttributeNames.cacheRead, AttributeNames.cacheWrite,
+            AttributeNames.reasoning, AttributeNames.cost,
+        ]
+        return (isNamed ? names.count + 1 : 0) + names.count { value($0) != nil } + (errorClass == nil ? 0 : 1)
+    }
+
+    /// Writes the record that the span is.
+    func write(to draft: inout RecordDraft, agentName: String) {
+        draft.set(.agentName, string: agentName.utf8)
+        if let provider = name(AttributeNames.provider) { draft.set(.provider, string: provider.utf8) }
+        if let model { draft.set(.model, string: model.utf8) }
+        if isFailed {
+            draft.set(.status, string: "error".utf8)
+            if let errorClass { draft.set(.errorType, string: errorClass.utf8) }
+        }
+        copy(AttributeNames.input, to: .inputTokens, &draft)
+        copy(AttributeNames.output, to: .outputTokens, &draft)
+        copy(AttributeNames.cacheRead, to: .cacheReadTokens, &draft)
+        copy(AttributeNames.cacheWrite, to: .cacheWriteTokens, &draft)
+        copy(AttributeNames.reasoning, to: .reasoningTokens, &draft)
+        copy(AttributeNames.cost, to: .costUSD, &draft)
+        if start != 0, end != 0 {
+            draft.set(.latencyMilliseconds, number: PlainDecimal.text(Int128(end) - Int128(start), scale: 6).utf8)
+            draft.set(.timestamp, number: PlainDecimal.text(Int128(end), scale: 9).utf8)
+        }
+        if let id {
+            draft.set(.id, string: id.text.utf8)
+            draft.set(.traceID, string: id.traceText.utf8)
+        }
+    }
+
+    private var errorClass: String? {
+        guard isFailed else { return nil }
+        let told = [
+            attributes[AttributeNames.errorType]?.description, exceptionType,
+            attributes[AttributeNames.statusCode]?.description,
+        ]
+        return told.lazy.compactMap { text in
+            text.flatMap { ErrorClass.name(in: Array($0.utf8)) }.map { String(decoding: $0, as: UTF8.self) }
+        }.first
+    }
+
+    private func copy(_ names: [String], to field: Field, _ draft: inout RecordDraft) {
+        switch value(names) {
+        case nil: break
+        case .intValue(let number): draft.set(field, number: "\(number)".utf8)
+        case .doubleValue(let number): draft.set(field, number: "\(number)".utf8)
+        // Of the wrong type, and refused as such.
+        case .stringValue(let text): draft.set(field, string: text.utf8)
+        case .boolValue(let value): draft.set(field, string: "\(value)".utf8)
+        }
+    }
+
+    private func value(_ names: [String]) -> OTLPAnyValue.OneOf_Value? {
+        names.lazy.compactMap { attributes[$0] }.first
+    }
+
+    private func name(_ names: [String]) -> String? {
+        names.lazy.compactMap { attributes[$0]?.name }.first
+    }
+}

@@ -1,0 +1,109 @@
+/// Finds calls that several spans of a request report: instrumentations of a client library and of a framework above it,
+/// say, or a library's own spans beside those of an instrumentation package.
+///
+/// What says that two spans are one call:
+/// 1. One is the parent of the other, and both tell usage.
+/// 2. They have the same `gen_ai.response.id`, come from different instrumentation scopes of one process, and overlap in
+///    time. The id alone says nothing: responses from a cache repeat it.
+/// 3. They failed, so that there is no response, come from different scopes of one process, name one model, and begin
+///    within 50 ms.
+///
+/// A scope reports a call once: two spans of one scope are two calls.
+struct RepeatedReports {
+    private let calls: [CallSpan]
+    private(set) var dropped: [Bool]
+
+    private static let failureNanoseconds: UInt64 = 50_000_000
+    /// Calls that may be one with a span, of those that began last: bounds the work for hostile bodies.
+    private static let candidates = 64
+
+    init(of calls: [CallSpan]) {
+        self.calls = calls
+        dropped = Array(repeating: false, count: calls.count)
+        dropParents()
+        dropSiblings()
+    }
+
+    /// The inner span is closer to the provider.
+    private mutating func dropParents() {
+        var places: [SpanID: Int] = [:]
+        for (place, call) in calls.enumerated() where call.hasUsage {
+            if let id = call.id { places[id] = place }
+        }
+        // A child that can be no record must not take its parent with it.
+        for call in calls where call.hasUsage && call.isNamed {
+            if let parent = call.parent, parent != call.id, let place = places[parent] { dropped[place] = true }
+        }
+    }
+
+    private struct Key: Hashable {
+        let process: Int
+        /// Of the response, or of the model where there was none.
+        let name: String
+        let isFailure: Bool
+    }
+
+    /// The reports of one call, as far as they are known to be that; in the order of their starts.
+    private struct Reports {
+        private(set) var places: [Int]
+        private var scopes: Set<Int>
+        private let start: UInt64
+        /// The first end: who begins before it overlaps with all of them.
+        private var end: UInt64
+
+        init(_ call: CallSpan, place: Int) {
+            places = [place]
+            scopes = [call.scope]
+            start = call.start
+            end = call.end
+        }
+
+        /// - Parameter call: one that does not begin before them.
+        func mayBeOne(with call: CallSpan, isFailure: Bool) -> Bool {
+            if scopes.contains(call.scope) { return false }
+            if isFailure { return call.start - start <= RepeatedReports.failureNanoseconds }
+            return call.start < end || call.start == start
+        }
+
+        mutating func add(_ call: CallSpan, place: Int) {
+            places.append(place)
+            scopes.insert(call.scope)
+            end = min(end, call.end)
+        }
+    }
+
+    private mutating func dropSiblings() {
+        var numbers: [Key: Int] = [:]
+        var reports: [[Reports]] = []
+        let order = calls.indices.filter { !dropped[$0] }.sorted { (calls[$0].start, $0) < (calls[$1].start, $1) }
+        for place in order {
+            let call = calls[place]
+            let key: Key
+            if let responseID = call.responseID {
+                key = Key(process: call.process, name: responseID, isFailure: false)
+            } else if call.isFailed, let model = call.model {
+                key = Key(process: call.process, name: model, isFailure: true)
+            } else {
+                continue
+            }
+            let number = numbers[key, default: reports.count]
+            if number == reports.count {
+                numbers[key] = number
+                reports.append([])
+            }
+            let match = reports[number].indices.suffix(Self.candidates).first { index in
+                reports[number][index].mayBeOne(with: call, isFailure: key.isFailure)
+            }
+            if let match {
+                reports[number][match].add(call, place: place)
+            } else {
+                reports[number].append(Reports(call, place: place))
+            }
+        }
+        for known in reports.joined() where known.places.count > 1 {
+            // The fullest; of equal ones the innermost, which began last.
+            let kept = known.places.max { calls[$0].toldFields <= calls[$1].toldFields }
+            for place in known.places where place != kept { dropped[place] = true }
+        }
+    }
+}

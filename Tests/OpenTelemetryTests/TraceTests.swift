@@ -1,0 +1,179 @@
+import Bytes
+import Foundation
+import Intake
+import Model
+import OpenTelemetry
+import Testing
+
+private let arrival = Instant(unixMilliseconds: 1_795_456_800_000)
+
+private func decode(_ body: [UInt8], _ encoding: OTLPEncoding) throws(MalformedBody) -> TraceBatch {
+    try TraceDecoder(encoding, arrival: arrival).decode(PaddedBytes(body))
+}
+
+private func decode(json: String) throws(MalformedBody) -> TraceBatch {
+    try decode(Array(json.utf8), .json)
+}
+
+private func fixture(_ name: String) throws -> [UInt8] {
+    let folder = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    return Array(try Data(contentsOf: folder.appending(path: "Fixtures/otlp/\(name)")))
+}
+
+/// A span that reports a chat, with `attributes` behind those that every call needs.
+private func span(
+    id: Int, parent: Int? = nil, start: Int = 1000, end: Int = 2000, _ attributes: String = "", status: String = "{}",
+    members: String = ""
+) -> String {
+    func hexadecimal(_ number: Int, digits: Int) -> String {
+        let text = String(number, radix: 16)
+        return String(repeating: "0", count: digits - text.count) + text
+    }
+    let parent = parent.map { #","parentSpanId":"\#(hexadecimal($0, digits: 16))""# } ?? ""
+    return #"""
+        {"traceId":"\#(hexadecimal(7, digits: 32))","spanId":"\#(hexadecimal(id, digits: 16))"\#(parent),
+        "startTimeUnixNano":"\#(start)000000","endTimeUnixNano":\#(end)000000,"status":\#(status)\#(members),"attributes":[
+        {"key":"gen_ai.operation.name","value":{"stringValue":"chat"}},
+        {"key":"gen_ai.system","value":{"stringValue":"openai"}},
+        {"key":"llm.model_name","value":{"stringValue":"gpt-4o-mini"}}\#(attributes.isEmpty ? "" : "," + attributes)]}
+        """#
+}
+
+private func attribute(_ key: String, _ value: String) -> String { #"{"key":"\#(key)","value":\#(value)}"# }
+
+private func request(_ scopes: [(String, [String])], resource: String = "") -> String {
+    let scopes = scopes.map { #"{"scope":{"name":"\#($0)"},"spans":[\#($1.joined(separator: ","))]}"# }
+    return
+        #"{"resourceSpans":[{"resource":{"attributes":[\#(resource)]},"scopeSpans":[\#(scopes.joined(separator: ","))]}]}"#
+}
+
+extension TraceBatch {
+    fileprivate var records: [CallRecord] {
+        batch.events.compactMap { if case .end(let record) = $0.event { record } else { nil } }
+    }
+}
+
+@Suite("Traces") struct TraceTests {
+    @Test("a captured export of traceloop becomes a record a call")
+    func traceloop() throws {
+        let traces = try decode(try fixture("traceloop.bin"), .protobuf)
+        let records = traces.records
+        #expect(records.count == 8)
+        #expect(traces.batch.rejections.isEmpty)
+        #expect(records[0].labels.agentName.text == "planner-agent")
+        #expect(records[0].labels.provider.text == "openai")
+        #expect(records[0].labels.model.text == "gpt-4o-mini")
+        #expect(records[0].usage == Usage(input: 1200, output: 34, cacheRead: 1024, reasoning: 10))
+        #expect(records[0].latencyMicroseconds == 59_931)
+        #expect(records[0].trace?.id == "ad9b2046e9263ff030f6a6fe8174873f")
+        #expect(records[1].usage.isMissing && records[1].isSuccess)
+        #expect(records[3].errorType?.text == "RateLimitError")
+    }
+
+    @Test("an export in JSON tells the same as one in protobuf")
+    func json() throws {
+        let record = try #require(try decode(try fixture("traces.json"), .json).records.first)
+        #expect(record.labels.agentName.text == "planner")
+        #expect(record.usage == Usage(input: 1200, output: 34))
+        #expect(record.latencyMicroseconds == 20)
+        #expect(record.trace?.id == "6733593016d53642741205186b62c2c5")
+        #expect(record.id != nil)
+    }
+
+    @Test("of a parent and its child that both tell usage, the child is the call")
+    func parentAndChild() throws {
+        let usage = attribute("gen_ai.usage.input_tokens", #"{"intValue":"5"}"#)
+        let traces = try decode(
+            json: request([("a", [span(id: 1, usage), span(id: 2, parent: 1, usage), span(id: 3, parent: 1)])]))
+        #expect(traces.ignored.repeatedReports == 1)
+        #expect(traces.batch.events.map(\.index) == [1, 2])
+    }
+
+    @Test("of two scopes that report one response at once, the fuller is the call")
+    func response() throws {
+        let response = attribute("gen_ai.response.id", #"{"stringValue":"r"}"#)
+        let usage = attribute("llm.token_count.prompt", #"{"intValue":5}"#)
+        let traces = try decode(
+            json: request([
+                ("a", [span(id: 1, response), span(id: 2, start: 5000, end: 6000, response)]),
+                ("b", [span(id: 3, start: 1001, end: 1999, response + "," + usage)]),
+            ]))
+        #expect(traces.batch.events.map(\.index) == [1, 2])
+        #expect(traces.records.map(\.usage.input) == [nil, 5])
+    }
+
+    @Test("failures of two scopes are one call if they begin within 50 ms", arguments: [(1050, 1), (1051, 2)])
+    func failures(start: Int, count: Int) throws {
+        let failed = #"{"code":2}"#
+        let traces = try decode(
+            json: request([
+                ("a", [span(id: 1, status: failed)]), ("b", [span(id: 2, start: start, status: failed)]),
+            ]))
+        #expect(traces.records.count == count)
+        #expect(traces.records.allSatisfy { $0.status.text == "error" && $0.errorType?.text == "unknown" })
+    }
+
+    @Test("spans that hold calls are not calls")
+    func containers() throws {
+        let body = request([("a", [span(id: 1)])]).replacing("chat", with: "invoke_agent")
+        let traces = try decode(json: body)
+        #expect(traces.batch.events.isEmpty && traces.batch.rejections.isEmpty)
+        #expect(traces.ignored.otherSpans == 1)
+    }
+
+    @Test("what a span lacks is told as of any record")
+    func rejection() throws {
+        let body = request([("a", [span(id: 1), span(id: 2)])])
+        let traces = try decode(json: body.replacing("llm.model_name", with: "other", maxReplacements: 1))
+        #expect(traces.records.count == 1)
+        #expect(traces.batch.rejections.listed.map(\.index) == [0])
+        #expect(traces.batch.rejections.listed.first?.rejection.code == .missing)
+    }
+
+    @Test("each byte that is missing, or another, leaves a batch or a refusal")
+    func damage() throws {
+        for (name, encoding) in [("openai-v2.bin", OTLPEncoding.protobuf), ("traces.json", .json)] {
+            let body = try fixture(name)
+            for place in body.indices {
+                for damaged in [Array(body[..<place]), body[..<place] + [0xFF] + body[(place + 1)...]] {
+                    _ = try? decode(damaged, encoding)
+                }
+            }
+        }
+    }
+
+    @Test(
+        "bodies that nest without end are refused",
+        arguments: [
+            #"{"a":"#, "[", #"{"a":["#, #"{"resourceSpans":[{"a":["#,
+            #"{"resourceSpans":[{"resource":{"attributes":[{"value":{"kvlistValue":{"values":["#,
+        ])
+    func nesting(start: String) {
+        let body = Array((start + String(repeating: #"[{"a":"#, count: 50_000)).utf8)
+        #expect(throws: MalformedBody.self) { try decode(body, .json) }
+        #expect(throws: MalformedBody.self) { try decode(Array(repeating: 0x0B, count: 100_000), .protobuf) }
+    }
+
+    @Test("the media type tells the encoding")
+    func mediaTypes() {
+        #expect(OTLPEncoding(contentType: "application/x-protobuf") == .protobuf)
+        #expect(OTLPEncoding(contentType: "application/json; charset=utf-8") == .json)
+        #expect(OTLPEncoding(contentType: "Application/JSON") == .json)
+        #expect(OTLPEncoding(contentType: "text/plain") == nil)
+        #expect(OTLPEncoding(contentType: nil) == nil)
+    }
+
+    @Test("answers are OTLP's own, in the encoding of the request")
+    func answers() {
+        #expect(OTLPAnswer.success(.protobuf).isEmpty)
+        #expect(OTLPAnswer.success(.json) == Array("{}".utf8))
+        // Field 1, of field 1 the number and of field 2 the text.
+        #expect(
+            OTLPAnswer.partialSuccess(rejectedSpans: 2, message: "m", .protobuf) == [0x0A, 5, 8, 2, 0x12, 1, 0x6D])
+        #expect(
+            OTLPAnswer.partialSuccess(rejectedSpans: 2, message: "m", .json)
+                == Array(#"{"partialSuccess":{"rejectedSpans":"2","errorMessage":"m"}}"#.utf8))
+        #expect(OTLPAnswer.error(status: 503, message: "m", .protobuf) == [8, 14, 0x12, 1, 0x6D])
+        #expect(OTLPAnswer.error(status: 400, message: "m", .json) == Array(#"{"code":3,"message":"m"}"#.utf8))
+    }
+}
