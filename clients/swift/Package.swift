@@ -4,7 +4,7 @@ import PackageDescription
 let package = Package(
     name: "llm-exporter-client",
     // Mutex.
-    platforms: [.macOS(.v15), .iOS(.v18), .tvOS(.v18), .watchOS(.v11), .visionOS(.v2)],
+    platforms: [.macOS(.v15)],
     products: [
         .library(name: "LLMExporterClient", targets: ["LLMExporterClient"])
     ],

@@ -11,7 +11,7 @@ struct Failure: Equatable, Sendable {
     init(_ error: any Error, isCancelled: Bool) {
         let words = Self.words(for: error)
         errorType = RecordLine.errorType(words.joined(separator: ".")) ?? "unknown"
-        let code = Self.httpStatus(in: error, depth: 4)
+        let code = Self.httpStatus(in: error, depth: 3)
         if isCancelled || error is CancellationError || Self.isCancellation(error) {
             status = .cancelled
         } else if code == 429 || Self.contains(words, "ratelimit", "toomanyrequests", "resourceexhausted", "throttl") {

@@ -35,7 +35,9 @@ struct RecordLine: Equatable, Sendable {
             if call.errorType != nil { object.note("error_type") }
         } else {
             object.add("status", status)
-            if let kind = object.mending("error_type", call.errorType, Self.errorType) { object.add("error_type", kind) }
+            if let kind = object.mending("error_type", call.errorType, Self.errorType) {
+                object.add("error_type", kind)
+            }
         }
 
         Self.addTokens(of: call, to: &object)

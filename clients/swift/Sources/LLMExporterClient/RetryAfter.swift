@@ -16,7 +16,9 @@ enum RetryAfter {
     private static func date(_ value: String) -> Date? {
         let parts = value.split { " :,".contains($0) }
         let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
-        guard parts.count == 8, parts[7] == "GMT", let month = months.firstIndex(of: String(parts[2])) else { return nil }
+        guard parts.count == 8, parts[7] == "GMT", let month = months.firstIndex(of: String(parts[2])) else {
+            return nil
+        }
         let numbers = [parts[1], parts[3], parts[4], parts[5], parts[6]].compactMap { Int($0) }
         guard numbers.count == 5, let utc = TimeZone(secondsFromGMT: 0), (1970...9999).contains(numbers[1]) else {
             return nil

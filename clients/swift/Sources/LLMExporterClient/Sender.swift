@@ -158,10 +158,9 @@ final class Sender: Sendable {
 
     /// Bytes of memory that a waiting call is charged for: more than it takes.
     private static func weight(of call: LLMCallMetrics) -> Int {
-        let texts = [
-            call.agentName, call.provider, call.model, call.status.rawValue, call.id, call.errorType, call.traceID,
-        ]
-        return texts.reduce(1024) { $0 + ($1?.utf8.count ?? 0) }
+        let names = call.agentName.utf8.count + call.provider.utf8.count + call.model.utf8.count
+        let rest = (call.id?.utf8.count ?? 0) + (call.errorType?.utf8.count ?? 0) + (call.traceID?.utf8.count ?? 0)
+        return 1024 + names + rest + call.status.rawValue.utf8.count
     }
 
     /// Waits until what was queued so far has met its end, at most `limit`. Tells whether it has.

@@ -52,7 +52,7 @@ final class Transport: Sendable {
             let port = parts.port.map { ":\($0)" } ?? ""
             var path = parts.percentEncodedPath
             while path.hasSuffix("/") { path.removeLast() }
-            address = "\(scheme)://\(parts.percentEncodedHost ?? host)\(port)\(path)"
+            address = "\(scheme)://\(parts.encodedHost ?? host)\(port)\(path)"
             fault = nil
         } else {
             // Not told: what is no URL may still hold a password.
@@ -73,6 +73,8 @@ final class Transport: Sendable {
         var settings = HTTPClient.Configuration()
         settings.httpVersion = .http1Only
         settings.redirectConfiguration = .disallow
+        // An agent that traces its own requests did not ask for spans of ours.
+        settings.tracing.tracer = nil
         settings.connectionPool.idleTimeout = Self.idleTimeout
         // The sender waits between attempts, and tells of the first that fails.
         settings.connectionPool.retryConnectionEstablishment = false
@@ -108,15 +110,16 @@ final class Transport: Sendable {
         let answer: Answer
         do {
             answer = try await self.answer(to: request, by: deadline)
-        } catch where usesConnection && !(error is Timeout) && !Task.isCancelled {
-            // The server was free to close the kept connection just as we used it: that is no failure of the server.
+        } catch {
+            // The server was free to close a kept connection just as we used it: that is no failure of the server.
+            guard usesConnection, !(error is Timeout), !Task.isCancelled else {
+                throw Unanswered(reason: Self.reason(for: error))
+            }
             do {
                 answer = try await self.answer(to: request, by: deadline)
             } catch {
                 throw Unanswered(reason: Self.reason(for: error))
             }
-        } catch {
-            throw Unanswered(reason: Self.reason(for: error))
         }
         hasConnection.store(true, ordering: .relaxed)
         return answer
@@ -140,10 +143,11 @@ final class Transport: Sendable {
             defer { group.cancelAll() }
             group.addTask { [client] in
                 let response = try await client.execute(request, deadline: .distantFuture)
+                let retryAfter = response.headers.first(name: "Retry-After")
                 return Answer(
                     status: Int(response.status.code),
                     body: try await response.body.collect(upTo: Self.answerLimitBytes),
-                    retryAfter: response.headers.first(name: "Retry-After").flatMap { RetryAfter.delay($0, now: Date()) },
+                    retryAfter: retryAfter.flatMap { RetryAfter.delay($0, now: Date()) },
                     location: response.headers.first(name: "Location"))
             }
             group.addTask {
@@ -161,6 +165,8 @@ final class Transport: Sendable {
         case is Timeout: "no answer in time"
         case let error as HTTPClientError where error == .remoteConnectionClosed:
             "the connection closed without an answer"
+        // Shortly: of a header that cannot be sent, the long one shows the token.
+        case let error as HTTPClientError: error.shortDescription
         case let error as NIOConnectionError: error.connectionErrors.first.map { "\($0.error)" } ?? "\(error)"
         default: "\(error)"
         }

@@ -94,7 +94,8 @@ struct ExporterTests {
 
         for error in [APIError.overloaded, .rateLimited(retryAfter: 3), .requestTimedOut] {
             await #expect(throws: APIError.self) {
-                try await monitor.withMonitoredCall(agentName: "A", provider: "openai", model: "gpt") { _ in throw error }
+                try await monitor.withMonitoredCall(agentName: "A", provider: "openai", model: "gpt") { _ in throw error
+                }
             }
         }
         let calls = (0..<20).map { _ in
@@ -149,8 +150,8 @@ struct ExporterTests {
         for text in texts {
             monitor.record(
                 .of { call in
-                    (call.agentName, call.provider, call.model, call.id, call.errorType) = (text, text, text, text, text)
-                    (call.status, call.traceID) = (LLMCallStatus(rawValue: text), text)
+                    (call.agentName, call.provider, call.model, call.id) = (text, text, text, text)
+                    (call.status, call.errorType, call.traceID) = (LLMCallStatus(rawValue: text), text, text)
                 })
         }
         for amount in [-1, .nan, .infinity, 1e300, -0.0, .leastNonzeroMagnitude, 1e6] {
@@ -174,7 +175,8 @@ struct ExporterTests {
         let statistics = monitor.statistics
         let recorded = texts.count + 7 + 4 + 4
         #expect(statistics.recorded == recorded && statistics.sent == recorded && statistics.mended > 0)
-        #expect(log.warnings.allSatisfy { $0.contains("out of bounds") } && Set(log.warnings).count == log.warnings.count)
+        #expect(log.warnings.allSatisfy { $0.contains("out of bounds") })
+        #expect(Set(log.warnings).count == log.warnings.count)
         await monitor.close()
     }
 }

@@ -15,7 +15,7 @@ import Testing
         case status(HTTPResponseStatus)
     }
     private struct RateLimitError: Error {}
-    private struct Response { let status_code: Int }
+    private struct Response { let httpStatusCode: Int }
     private struct ResponseError: Error { let response: Response? }
     private struct Counted: Error { let count = 429 }
     private struct Generic<Value>: Error {}
@@ -23,13 +23,14 @@ import Testing
     @Test(
         "statuses and kinds of errors",
         arguments: [
-            (APIError.overloaded, "error", "APIError.overloaded"), (APIError.rateLimited, "rate_limited", "APIError.rateLimited"),
+            (APIError.overloaded, "error", "APIError.overloaded"),
+            (APIError.rateLimited, "rate_limited", "APIError.rateLimited"),
             (APIError.requestTimedOut(after: 5), "timeout", "APIError.requestTimedOut"),
             (APIError.http(statusCode: 429, body: "x"), "rate_limited", "APIError.http"),
             (APIError.http(statusCode: 500, body: "timeout"), "error", "APIError.http"),
             (APIError.status(.tooManyRequests), "rate_limited", "APIError.status"),
             (RateLimitError(), "rate_limited", "RateLimitError"),
-            (ResponseError(response: Response(status_code: 408)), "timeout", "ResponseError"),
+            (ResponseError(response: Response(httpStatusCode: 408)), "timeout", "ResponseError"),
             (ResponseError(response: nil), "error", "ResponseError"), (Counted(), "error", "Counted"),
             (Generic<[Int]>(), "error", "Generic_Array_Int"), (CancellationError(), "cancelled", "CancellationError"),
             (HTTPClientError.cancelled, "cancelled", "HTTPClientError.cancelled"),

@@ -34,15 +34,17 @@ import Testing
         "a name is mended",
         arguments: [
             ("plain", "plain"), ("  two  words ", "two  words"), ("a\r\nb\u{9F}c", "a b c"), ("__x_", "x_"),
-            ("", "unknown"), ("_ _", "unknown"), (String(repeating: "é", count: 200), String(repeating: "é", count: 128)),
+            ("", "unknown"), ("_ _", "unknown"),
+            (String(repeating: "é", count: 200), String(repeating: "é", count: 128)),
         ])
     func names(given: String, sent: String) { #expect(RecordLine.name(given) == sent) }
 
     @Test(
         "what does not fit is left out, and told",
         arguments: [
-            (LLMCallMetrics.of { $0.latency = .seconds(86_401) }, ["latency_ms"]), (.of { $0.costUSD = .nan }, ["cost_usd"]),
-            (.of { $0.costUSD = -0.1 }, ["cost_usd"]), (.of { $0.costUSD = .infinity }, ["cost_usd"]),
+            (LLMCallMetrics.of { $0.latency = .seconds(86_401) }, ["latency_ms"]),
+            (.of { $0.costUSD = .nan }, ["cost_usd"]), (.of { $0.costUSD = -0.1 }, ["cost_usd"]),
+            (.of { $0.costUSD = .infinity }, ["cost_usd"]),
             (.of { $0.inputTokens = -1 }, ["input_tokens"]), (.of { $0.outputTokens = .max }, ["output_tokens"]),
             (.of { $0.traceID = "xyz" }, ["trace_id"]), (.of { $0.errorType = "E" }, ["error_type"]),
             (.of { $0.id = "" }, ["id"]),

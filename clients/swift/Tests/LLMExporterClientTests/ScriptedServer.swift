@@ -108,7 +108,8 @@ private final class Connection: ChannelInboundHandler {
             case .hang: break
             case .close: context.close(promise: nil)
             case .answer(let status, let headers, let body): answer(status, headers, body, context)
-            case .accept: answer(200, [:], #"{"accepted":\#(request.lines.count),"duplicates":0,"rejected":0}"#, context)
+            case .accept:
+                answer(200, [:], #"{"accepted":\#(request.lines.count),"duplicates":0,"rejected":0}"#, context)
             }
         }
     }
