@@ -268,6 +268,9 @@ private struct LineWriter {
 }
 
 extension Duration {
+    /// Within a year: an instant that is out of bounds would end the program.
+    var bounded: Duration { max(.zero, min(self, .seconds(365 * 86_400))) }
+
     /// Milliseconds, to the microsecond.
     var milliseconds: Double {
         let (seconds, attoseconds) = components

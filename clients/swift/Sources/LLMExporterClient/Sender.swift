@@ -108,7 +108,7 @@ final class Sender: Sendable {
         self.transport = transport
         self.expiry = expiry
         self.reports = reports
-        linger = configuration.linger
+        linger = configuration.linger.bounded
         timeout = configuration.timeout
         maxRecords = configuration.maxQueueRecords
         maxBytes = configuration.maxQueueBytes
@@ -169,8 +169,9 @@ final class Sender: Sendable {
             state.flushCount += 1
             return state.flushCount
         }
+        let deadline = ContinuousClock.now + limit.bounded
         let timer = Task {
-            try await Task.sleep(for: limit)
+            try await Task.sleep(until: deadline, clock: .continuous)
             giveUp(flush: id)
         }
         defer { timer.cancel() }
@@ -188,8 +189,8 @@ final class Sender: Sendable {
                     continuation.resume(returning: drained)
                 } else {
                     signal.raise()
-                    // The handler below has found nothing when it came too early.
-                    if Task.isCancelled { giveUp(flush: id) }
+                    // The timer above and the handler below have found nothing when they came too early.
+                    if Task.isCancelled || deadline <= .now { giveUp(flush: id) }
                 }
             }
         } onCancel: {

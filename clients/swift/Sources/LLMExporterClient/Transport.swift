@@ -105,7 +105,7 @@ final class Transport: Sendable {
         request.headers.add(contentsOf: more)
         if let body { request.body = .bytes(body) }
 
-        let deadline = ContinuousClock.now + limit
+        let deadline = ContinuousClock.now + limit.bounded
         let usesConnection = hasConnection.exchange(false, ordering: .relaxed)
         let answer: Answer
         do {

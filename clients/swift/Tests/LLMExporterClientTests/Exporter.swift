@@ -30,7 +30,7 @@ final class Exporter: Sendable {
     }
 
     deinit {
-        kill()
+        if let process = state.withLock({ $0.process }) { sendKill(process.processIdentifier) }
         try? FileManager.default.removeItem(at: folder)
     }
 
@@ -62,14 +62,14 @@ final class Exporter: Sendable {
     }
 
     /// SIGKILL, and waits for the end.
-    func kill() {
+    func kill() async throws {
         let process = state.withLock { state in
             defer { state.process = nil }
             return state.process
         }
-        guard let process, process.isRunning else { return }
+        guard let process else { return }
         sendKill(process.processIdentifier)
-        process.waitUntilExit()
+        try await eventually("the exporter ends") { !process.isRunning }
     }
 }
 

@@ -41,7 +41,7 @@ struct ExporterTests {
         }
         for _ in 0..<4 {
             try await Task.sleep(for: .milliseconds(Int.random(in: 300...600)))
-            exporter.kill()
+            try await exporter.kill()
             try await Task.sleep(for: .milliseconds(50))
             try await exporter.start()
         }

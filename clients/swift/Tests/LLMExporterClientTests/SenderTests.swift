@@ -169,6 +169,21 @@ import Testing
         await monitor.close(within: .zero)
     }
 
+    @Test("limits may be anything", arguments: [Duration.zero, .nanoseconds(1), .seconds(-1), .seconds(Int64.max / 2)])
+    func anyLimit(limit: Duration) async throws {
+        let server = try await ScriptedServer()
+        let monitor = LLMMonitor.test(server.url, linger: limit == .zero ? .seconds(Int64.max / 2) : limit) {
+            $0.timeout = .seconds(Int64.max / 2)
+        }
+        for _ in 0..<50 {
+            monitor.record(.of())
+            _ = await monitor.flush(within: limit)
+        }
+        _ = await monitor.getSummary(within: limit)
+        #expect(await monitor.flush(within: .seconds(20)))
+        await monitor.close(within: limit)
+    }
+
     @Test("a cancelled task does not wait in a flush")
     func cancelledFlush() async throws {
         let server = try await ScriptedServer(rest: .hang)
@@ -253,7 +268,7 @@ import Testing
 
     @Test("TLS, with a CA file and only with it", .enabled(if: Certificate.canBeMade, "openssl makes the certificate"))
     func tls() async throws {
-        let certificate = try Certificate()
+        let certificate = try await Certificate()
         let server = try await ScriptedServer(certificate: certificate.file)
         let trusting = LLMMonitor.test(server.url, environment: ["LLM_EXPORTER_CA_FILE": certificate.file])
         trusting.record(.of())
@@ -316,7 +331,7 @@ private struct Certificate: ~Copyable {
 
     let file: String
 
-    init() throws {
+    init() async throws {
         file = FileManager.default.temporaryDirectory.appending(path: "llm-exporter-client-\(UUID()).pem").path
         let process = Process()
         process.executableURL = URL(filePath: "/usr/bin/env")
@@ -327,7 +342,7 @@ private struct Certificate: ~Copyable {
         ]
         process.standardError = FileHandle.nullDevice
         try process.run()
-        process.waitUntilExit()
+        try await eventually("openssl ends") { !process.isRunning }
         defer { try? FileManager.default.removeItem(atPath: file + ".crt") }
         try #require(process.terminationStatus == 0)
         let text = try [file, file + ".crt"].map { try String(contentsOfFile: $0, encoding: .utf8) }.joined()
