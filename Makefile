@@ -45,7 +45,8 @@ test: test-packages lint test-unit test-end-to-end test-thread ## Runs all check
 
 .PHONY: lint
 lint: test-packages ## Checks formatting and the direction of imports
-	@scripts/step format swift format lint --strict --parallel --recursive Sources Tests Benchmarks Package.swift
+	@scripts/step format swift format lint --strict --parallel --recursive \
+		Sources Tests Benchmarks Package.swift clients/swift/Sources clients/swift/Tests clients/swift/Package.swift
 	@scripts/step imports scripts/check-imports
 
 .PHONY: test-unit
@@ -75,11 +76,12 @@ crash-test: test-packages build ## Kills the exporter 200 times, and tries all c
 		Tests/EndToEnd/test_crash.py Tests/EndToEnd/test_power_cut.py Tests/EndToEnd/test_storage_faults.py
 
 .PHONY: test-clients
-test-clients: test-packages build ## Runs the tests of the Python client, on the release
+test-clients: test-packages build ## Runs the tests of the Python and Swift clients, on the release
 	@test -x .build-venv-client/bin/pytest || (python3 -m venv .build-venv-client && \
 		.build-venv-client/bin/python -m pip install --quiet --disable-pip-version-check --no-input -e 'clients/python[test]')
 	@cd clients/python && LLM_EXPORTER_BIN=$(CURDIR)/$(BINARY) $(CURDIR)/scripts/step clients \
 		$(CURDIR)/.build-venv-client/bin/python -m pytest --color=no -q
+	@LLM_EXPORTER_BIN=$(CURDIR)/$(BINARY) scripts/step client-swift swift test --package-path clients/swift
 
 .PHONY: bench
 bench: build ## Measures the exporter beside libmicrohttpd and its peers, into BENCHMARKS.md (QUICK=1: 3 minutes)
@@ -95,7 +97,7 @@ bench-micro: build ## Counts the instructions of decoding, folding, committing a
 
 .PHONY: clean
 clean: ## Removes what was built (never the records in data)
-	@rm -rf .build .build-venv .build-venv-litellm .build-venv-bench .build-venv-client .build-bench .build-logs .build-thread .build-address
+	@rm -rf .build .build-venv .build-venv-litellm .build-venv-bench .build-venv-client .build-bench .build-logs .build-thread .build-address clients/swift/.build
 
 .PHONY: build-packages
 build-packages:

@@ -1,0 +1,23 @@
+/// What became of the records of a monitor, starts of calls included.
+///
+/// `recorded == queued + sent + duplicates + rejected + dropped + expired`
+public struct Statistics: Equatable, Sendable {
+    /// Taken from the agent.
+    public internal(set) var recorded = 0
+    /// On their way, in memory.
+    public internal(set) var queued = 0
+    /// Accepted by the exporter.
+    public internal(set) var sent = 0
+    /// Accepted before: an answer had been lost.
+    public internal(set) var duplicates = 0
+    /// Refused by the exporter for good.
+    public internal(set) var rejected = 0
+    /// Lost: the queue was full, or the monitor was closed.
+    public internal(set) var dropped = 0
+    /// Waited so long that sending them could count them twice.
+    public internal(set) var expired = 0
+    /// Attempts to send a batch that failed, and were or will be repeated.
+    public internal(set) var retried = 0
+    /// Values that did not fit and were mended or left out; the records still count.
+    public internal(set) var mended = 0
+}
