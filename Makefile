@@ -35,6 +35,12 @@ run: build ## Installs what is missing, builds, and runs the exporter on 127.0.0
 	@echo
 	@exec $(BINARY)
 
+.PHONY: demo
+demo: build ## Runs it with five agents and a fake model, offline, until Ctrl-C (DEMO_SECONDS=60: for a minute)
+	@scripts/install-packages demo
+	@scripts/python-environment demo
+	@exec .build-venv-demo/bin/python examples/demo.py $(if $(DEMO_SECONDS),--seconds $(DEMO_SECONDS)) $(DEMO_FLAGS)
+
 .PHONY: build
 build: build-packages ## Builds the release, .build/release/llm-exporter
 	@scripts/step release-build swift build $(RELEASE)
