@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The whole of it on one machine, offline: an exporter, a model server, five agents, and Prometheus where it is installed.
+"""The whole on one machine, offline: an exporter, a model server, five agents, and Prometheus where it is installed.
 
     make demo                      until Ctrl-C
     make demo DEMO_SECONDS=60      for a minute
@@ -11,10 +11,10 @@ the model server's own account of what was asked.
 
 import argparse
 import contextlib
-import itertools
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import socket
@@ -30,11 +30,23 @@ AGENTS = ["reviewer_gpt", "codesmith", "architect", "research", "responder"]
 #: Between two runs of an agent; its next run begins sooner than Prometheus forgets it.
 PAUSE_SECONDS = 2.0
 #: What the agents get to end by themselves. A run takes less, unless the machine is overloaded.
-FINISH_SECONDS = 15.0
+FINISH_SECONDS = 20.0
 
 
-class Program:
-    """A process that the demo started, and ends. Its output goes to a file of its own."""
+class Interrupts:
+    """Ctrl-C and SIGTERM, counted. As exceptions they could come between a start and the note that it was started."""
+
+    def __init__(self):
+        self.count = 0
+        for sign in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(sign, self._add)
+
+    def _add(self, *_):
+        self.count += 1
+
+
+class Program(contextlib.AbstractContextManager):
+    """A process that the demo started, and ends when its context does. Its output goes to a file of its own."""
 
     def __init__(self, name, command, folder, **environment):
         self.name = name
@@ -42,8 +54,12 @@ class Program:
         with open(self.log, "a") as log:
             # In a session of its own: Ctrl-C in the terminal reaches the demo alone, which ends the others in order.
             self.process = subprocess.Popen(
-                [str(word) for word in command], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                env={**os.environ, **environment}, start_new_session=True,
+                [str(word) for word in command],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env={**os.environ, **environment},
+                start_new_session=True,
             )
 
     @property
@@ -59,7 +75,12 @@ class Program:
                 self.process.kill()
                 self.process.wait()
 
-    def must_run(self):
+    def __exit__(self, *_):
+        self.stop()
+
+    def must_run(self, interrupts):
+        if interrupts.count:
+            sys.exit(130)
         if not self.runs:
             sys.exit(f"{self.name} ended with exit code {self.process.returncode}:\n{self.log.read_text()[-2000:]}")
 
@@ -69,29 +90,25 @@ class Agent:
 
     def __init__(self, name, folder, environment):
         self.name, self._folder, self._environment = name, folder, environment
-        self._program, self._next, self.runs = None, 0.0, 0
+        self._program, self._next = None, 0.0
 
     def go_on(self):
         if self._program is not None and not self._program.runs:
-            self._report()
+            if self._program.process.returncode != 0:
+                print(f"\n{self.name} failed, see {self._program.log}:\n{self._program.log.read_text()[-2000:]}")
             self._program, self._next = None, time.monotonic() + PAUSE_SECONDS
         if self._program is None and time.monotonic() >= self._next:
             command = [sys.executable, EXAMPLES / "agents" / f"{self.name}.py"]
             self._program = Program(self.name, command, self._folder, **self._environment)
-            self.runs += 1
 
-    def _report(self):
-        if self._program.process.returncode != 0:
-            print(f"\n{self.name} failed, see {self._program.log}:\n{self._program.log.read_text()[-2000:]}")
+    @property
+    def works(self):
+        return self._program is not None and self._program.runs
 
-    def finish(self, seconds):
-        """Waits for the present run, so that each answer that was given is also counted."""
+    def stop(self):
+        """Interrupts its present run, which still counts what it was in the midst of, as cancelled."""
         if self._program is not None:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._program.process.wait(max(0.0, seconds))
-            # It still counts what it was in the midst of, as cancelled.
             self._program.stop(signal.SIGINT, 5.0)
-            self._report()
 
 
 def ask(url, kind=json.load):
@@ -99,9 +116,9 @@ def ask(url, kind=json.load):
         return kind(answer)
 
 
-def wait_for(url, program):
+def wait_for(url, program, interrupts):
     for _ in range(200):
-        program.must_run()
+        program.must_run(interrupts)
         with contextlib.suppress(OSError):
             return ask(url, lambda answer: answer.read())
         time.sleep(0.1)
@@ -119,53 +136,76 @@ def port(wanted):
     sys.exit("no port is free on 127.0.0.1")
 
 
-def start_exporter(options, folder):
+def start_exporter(options, folder, programs, interrupts):
     address = f"127.0.0.1:{port(options.port)}"
-    exporter = Program("llm-exporter", [
-        options.exporter, "--web.listen-address", address, "--storage.path", folder / "records",
-        "--config.file", EXAMPLES / "demo.yaml",
-    ], folder)
-    wait_for(f"http://{address}/-/ready", exporter)
+    exporter = programs.enter_context(
+        Program(
+            "llm-exporter",
+            [
+                options.exporter,
+                "--web.listen-address",
+                address,
+                "--storage.path",
+                folder / "records",
+                "--config.file",
+                EXAMPLES / "demo.yaml",
+            ],
+            folder,
+        )
+    )
+    wait_for(f"http://{address}/-/ready", exporter, interrupts)
     return exporter, f"http://{address}"
 
 
-def start_models(folder):
-    url = f"127.0.0.1:{port(0)}"
-    command = [sys.executable, EXAMPLES / "model_server.py", "--port", url.rpartition(":")[2]]
-    models = Program("model-server", [*command, "--log", folder / "calls.jsonl"], folder)
-    for _ in range(100):
-        models.must_run()
-        if models.log.read_text():  # it says so when it serves
-            break
+def start_models(folder, programs, interrupts):
+    command = [sys.executable, EXAMPLES / "model_server.py", "--port", "0", "--log", folder / "calls.jsonl"]
+    models = programs.enter_context(Program("model-server", command, folder))
+    for _ in range(200):
+        models.must_run(interrupts)
+        if said := re.search(r"http://[0-9.:]+", models.log.read_text()):
+            return said[0]
         time.sleep(0.1)
-    return models, f"http://{url}"
+    sys.exit("the model server does not say where it answers")
 
 
-def start_prometheus(options, folder, exporter_url):
+def start_prometheus(options, folder, programs, interrupts, exporter_url):
     """As prometheus.yml has it, but with this exporter's address, and scrapes that a short visit sees."""
     listen = f"127.0.0.1:{port(options.prometheus_port)}"
     configuration = {
         "global": {"scrape_interval": "2s", "scrape_timeout": "2s", "evaluation_interval": "2s"},
         "rule_files": [str(ROOT / "prometheus" / "rules.yml")],
-        "scrape_configs": [{
-            "job_name": "llm-exporter", "static_configs": [{"targets": [exporter_url.removeprefix("http://")]}],
-        }],
+        "scrape_configs": [
+            {
+                "job_name": "llm-exporter",
+                "static_configs": [{"targets": [exporter_url.removeprefix("http://")]}],
+            }
+        ],
     }
     file = folder / "prometheus.yml"
     file.write_text(json.dumps(configuration, indent=2))  # JSON is YAML
-    prometheus = Program("prometheus", [
-        "prometheus", f"--config.file={file}", f"--storage.tsdb.path={folder / 'prometheus'}",
-        f"--web.listen-address={listen}", "--log.level=warn",
-    ], folder)
-    wait_for(f"http://{listen}/-/ready", prometheus)
-    return prometheus, f"http://{listen}"
+    prometheus = programs.enter_context(
+        Program(
+            "prometheus",
+            [
+                "prometheus",
+                f"--config.file={file}",
+                f"--storage.tsdb.path={folder / 'prometheus'}",
+                f"--web.listen-address={listen}",
+                "--log.level=warn",
+            ],
+            folder,
+        )
+    )
+    wait_for(f"http://{listen}/-/ready", prometheus, interrupts)
+    return f"http://{listen}"
 
 
 def line(url, seconds):
     """The totals in one line."""
     summary, budgets = ask(f"{url}/summary"), ask(f"{url}/api/v1/budgets")
     active = sum(
-        float(sample.rpartition(" ")[2]) for sample in ask(f"{url}/metrics", lambda a: a.read().decode()).splitlines()
+        float(sample.rpartition(" ")[2])
+        for sample in ask(f"{url}/metrics", lambda a: a.read().decode()).splitlines()
         if sample.startswith("llm_active_calls{")
     )
     spent = next(b for b in budgets["budgets"] if b["name"] == "architects")
@@ -176,21 +216,21 @@ def line(url, seconds):
     )
 
 
-def show(options, exporter, url, agents):
+def show(options, exporter, url, agents, interrupts):
     """Keeps the agents going and tells the totals: in place on a terminal, else a line every two seconds."""
     terminal = sys.stdout.isatty()
     began, told = time.monotonic(), 0.0
-    for _ in itertools.count():
+    while not interrupts.count:
         seconds = time.monotonic() - began
         if options.seconds is not None and seconds >= options.seconds:
             return
-        exporter.must_run()
+        exporter.must_run(interrupts)
         for agent in agents:
             agent.go_on()
         if seconds - told >= (0.5 if terminal else 2.0):
             told = seconds
-            print(f"\r{line(url, seconds)}\033[K" if terminal else line(url, seconds), end="" if terminal else "\n",
-                  flush=True)
+            text = line(url, seconds)
+            print(f"\r{text}\033[K" if terminal else text, end="" if terminal else "\n", flush=True)
         time.sleep(0.1)
 
 
@@ -201,52 +241,48 @@ def tell_totals(url):
         print(f"{name:<14}{agent['calls']:>7}{agent['errors']:>8}{agent['tokens']:>10}{agent['cost_usd']:>10.4f}")
 
 
-def run(options, folder):
-    with contextlib.ExitStack() as programs:
-        def started(program, url):
-            programs.callback(program.stop)
-            return program, url
+def finish(agents, interrupts):
+    """Waits for what the agents are at, so that each answer that was given is also counted."""
+    print("\nThe agents finish what they are at (Ctrl-C again: they stop at once).", flush=True)
+    deadline, before = time.monotonic() + FINISH_SECONDS, interrupts.count
+    while any(agent.works for agent in agents) and time.monotonic() < deadline and interrupts.count == before:
+        time.sleep(0.1)
 
-        exporter, url = started(*start_exporter(options, folder))
-        models, models_url = started(*start_models(folder))
+
+def run(options, folder, interrupts):
+    with contextlib.ExitStack() as programs:
+        exporter, url = start_exporter(options, folder, programs, interrupts)
+        models_url = start_models(folder, programs, interrupts)
         print(f"exporter      {url}/metrics\ntotals        {url}/summary\nbudgets       {url}/api/v1/budgets")
         print(f"model server  {models_url}")
         if shutil.which("prometheus"):
-            prometheus, prometheus_url = started(*start_prometheus(options, folder, url))
+            prometheus_url = start_prometheus(options, folder, programs, interrupts, url)
             print(f"Prometheus    {prometheus_url}/graph, {prometheus_url}/alerts")
             print(f"dashboard     import grafana/llm-exporter.json into Grafana, data source {prometheus_url}")
         else:
-            print("Prometheus    is not installed; with it (apt install prometheus) its rules and alerts are shown, too")
+            print("Prometheus    is not installed; where it is, rates, rules and alerts are shown, too")
         print(f"logs          {folder}\n\nFive agents at work, Ctrl-C ends it.\n", flush=True)
         agents = [
-            Agent(name, folder, {
-                "LLM_EXPORTER_URL": url,
-                "OPENAI_BASE_URL": f"{models_url}/v1", "OPENAI_API_KEY": "none",
-                "ANTHROPIC_BASE_URL": models_url, "ANTHROPIC_API_KEY": "none",
-            }) for name in AGENTS
+            Agent(
+                name,
+                folder,
+                {
+                    "LLM_EXPORTER_URL": url,
+                    "OPENAI_BASE_URL": f"{models_url}/v1",
+                    "OPENAI_API_KEY": "none",
+                    "ANTHROPIC_BASE_URL": models_url,
+                    "ANTHROPIC_API_KEY": "none",
+                },
+            )
+            for name in AGENTS
         ]
-        try:
-            try:
-                show(options, exporter, url, agents)
-            except KeyboardInterrupt:
-                pass
-            print("\nThe agents finish what they are at (Ctrl-C again: they stop at once).", flush=True)
-            deadline = time.monotonic() + FINISH_SECONDS
-            for agent in agents:
-                with contextlib.suppress(KeyboardInterrupt):
-                    agent.finish(deadline - time.monotonic())
-                    continue
-                deadline = 0.0
-                agent.finish(0.0)
-        except BaseException:
-            for agent in agents:
-                agent.finish(0.0)
-            raise
+        for agent in agents:
+            programs.callback(agent.stop)
+        show(options, exporter, url, agents, interrupts)
+        finish(agents, interrupts)
+        for agent in agents:
+            agent.stop()
         tell_totals(url)
-
-
-def interrupt(*_):
-    raise KeyboardInterrupt
 
 
 def main():
@@ -257,13 +293,14 @@ def main():
     parser.add_argument("--prometheus-port", type=int, default=9091, help="Prometheus', if it is free")
     parser.add_argument("--folder", type=pathlib.Path, help="keeps logs and records; must not exist")
     options = parser.parse_args()
-    signal.signal(signal.SIGTERM, interrupt)
-    if options.folder is not None:
-        options.folder.mkdir(parents=True)
-        run(options, options.folder.resolve())
-    else:
-        with tempfile.TemporaryDirectory(prefix="llm-exporter-demo-") as folder:
-            run(options, pathlib.Path(folder))
+    interrupts = Interrupts()
+    with contextlib.ExitStack() as places:
+        if options.folder is None:
+            folder = places.enter_context(tempfile.TemporaryDirectory(prefix="llm-exporter-demo-"))
+        else:
+            options.folder.mkdir(parents=True)
+            folder = options.folder.resolve()
+        run(options, pathlib.Path(folder), interrupts)
 
 
 if __name__ == "__main__":

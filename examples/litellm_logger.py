@@ -22,7 +22,10 @@ async def main():
     print("Anthropic:", answer.choices[0].message.content)
     stream = await litellm.acompletion(
         # `agent_name` in its metadata makes a call that of another agent.
-        "openai/gpt-4o-mini", QUESTION, stream=True, metadata={"agent_name": "LiteLLMStreamer"},
+        "openai/gpt-4o-mini",
+        QUESTION,
+        stream=True,
+        metadata={"agent_name": "LiteLLMStreamer"},
         stream_options={"include_usage": True},
     )
     print("stream:", "".join([chunk.choices[0].delta.content or "" async for chunk in stream if chunk.choices]))

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""A model provider that answers offline, in the dialects of OpenAI (chat completions, responses) and Anthropic (messages).
+"""A model provider that answers offline, as OpenAI (chat completions, responses) and Anthropic (messages) do.
 
     python examples/model_server.py [--port 10141] [--steady] [--log FILE]
 
 Whole answers and streams, with token usage that follows from the prompt: cached where its beginning was seen before,
 reasoning where the model reasons. Of twenty calls to a model the second is refused by a rate limit, the fourth fails,
-and the sixth takes too long; with --steady all succeed. The same calls in the same order get the same answers. --log writes
-a line of JSON for each call: what a bill would be made of.
+and the sixth takes too long; with --steady all succeed. The same calls in the same order get the same answers. --log
+writes a line of JSON for each call: what a bill would be made of.
 """
 
 import argparse
@@ -20,10 +20,7 @@ import socket
 import threading
 import time
 
-WORDS = (
-    "the change keeps each caller as it was and moves the check to where the value is read so that one place decides "
-    "whether an empty list is an error which two tests now show while the loop above still copies more than it needs"
-).split()
+WORDS = ["the", "change", "keeps", "each", "caller", "as", "it", "was", "and", "moves", "one", "check", "to", "tests"]
 #: OpenAI caches the beginnings of prompts from here on, in steps.
 LEAST_CACHED, CACHE_STEP = 1024, 128
 REASONING_MODEL = re.compile(r"o[0-9]|gpt-5")
@@ -118,7 +115,7 @@ class ModelServer:
             marked = json.dumps([b for b in blocks if isinstance(b, dict) and "cache_control" in b])
             beginning = len(marked) // 4 if len(marked) > 2 else 0
             whole = max(1, len(json.dumps([blocks, asked["messages"]])) // 4 - beginning)
-            return self._cached((asked["model"], marked), beginning, write=beginning) + (whole,)
+            return (*self._cached((asked["model"], marked), beginning, write=beginning), whole)
         messages = asked.get("messages") or [asked.get("instructions") or "", asked.get("input") or ""]
         first = json.dumps(messages[0])
         beginning = len(first) // 4 // CACHE_STEP * CACHE_STEP
@@ -143,12 +140,10 @@ class Server(http.server.ThreadingHTTPServer):
 
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    dialects = {}
-    """By the end of the path: the whole answer, the events of a stream, an error."""
 
     def do_POST(self):
         asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        dialect = next((d for end, d in self.dialects.items() if self.path.endswith(end)), None)
+        dialect = next((d for end, d in DIALECTS.items() if self.path.endswith(end)), None)
         if dialect is None:
             self.send(404, {"error": {"message": f"nothing is served at {self.path}"}})
             return
@@ -178,15 +173,17 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def note(self, asked, answer, outcome):
         told = not asked.get("stream") or asked.get("stream_options", {}).get("include_usage")
-        self.server.models.note({
-            "path": self.path,
-            "model": asked["model"],
-            "outcome": outcome,
-            "status": answer.status,
-            "stream": bool(asked.get("stream")),
-            "usage_told": bool(told or not self.path.endswith("/chat/completions")),
-            **{k: v for k, v in vars(answer).items() if k.endswith("_tokens")},
-        })
+        self.server.models.note(
+            {
+                "path": self.path,
+                "model": asked["model"],
+                "outcome": outcome,
+                "status": answer.status,
+                "stream": bool(asked.get("stream")),
+                "usage_told": bool(told or not self.path.endswith("/chat/completions")),
+                **{k: v for k, v in vars(answer).items() if k.endswith("_tokens")},
+            }
+        )
 
     def send(self, status, body):
         content = json.dumps(body).encode()
@@ -348,7 +345,8 @@ def new_id(prefix):
     return f"{prefix}-{random.getrandbits(64):016x}"
 
 
-Handler.dialects = {
+#: By the end of a path: the whole answer, the events of a stream, an error.
+DIALECTS = {
     "/chat/completions": (chat, chat_stream, openai_error),
     "/responses": (response, response_stream, openai_error),
     "/messages": (message, message_stream, anthropic_error),

@@ -1,7 +1,7 @@
 """An agent that OpenTelemetry instruments: no line is about llm-exporter but the address that spans go to.
 
-Its OTLP exporter posts them to `/v1/traces`, where spans that report an LLM call are counted. The agent's name is that of
-its service.
+Its OTLP exporter posts them to `/v1/traces`, where spans that report an LLM call are counted. The agent's name is
+that of its service.
 """
 
 import os

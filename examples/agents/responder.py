@@ -1,7 +1,7 @@
 """Responder answers customers word by word. One of them closes the window before the answer is complete.
 
-A stream is a call until its end. `include_usage` makes OpenAI tell the tokens in its last chunk; the stream that is left
-early never gets there, and counts as cancelled.
+A stream is a call until its end. `include_usage` makes OpenAI tell the tokens in its last chunk; the stream that is
+left early never gets there, and counts as cancelled.
 """
 
 import openai
@@ -29,9 +29,10 @@ def answer(letter):
             stream=True,
             stream_options={"include_usage": True},
         )
-        for chunk in call.observe(chunks):
-            if chunk.choices:
-                yield chunk.choices[0].delta.content or ""
+        with call.observe(chunks):  # closes the connection, too, where the customer leaves
+            for chunk in chunks:
+                if chunk.choices:
+                    yield chunk.choices[0].delta.content or ""
 
 
 def main():

@@ -1,6 +1,7 @@
 """ReviewerGPT reviews the files of a pull request, one call a file.
 
-The decorator is all it takes. Its guidelines are long, and the same in each call: the provider reads them from its cache.
+The decorator is all it takes. Its guidelines are long, and the same in each call: the provider reads them from its
+cache.
 """
 
 import time
@@ -9,7 +10,7 @@ import openai
 
 from llm_exporter import monitor_llm_call
 
-GUIDELINES = "You review pull requests. " + "Name what breaks, who notices, and the smallest change that mends it. " * 70
+GUIDELINES = "You review pull requests. " + "Name what breaks, who notices it, and the least that mends it. " * 80
 FILES = {
     "billing/invoice.py": "-    total = sum(items)\n+    total = sum(item.price for item in items)",
     "billing/tax.py": "+RATE = 0.19\n+def tax(net):\n+    return net * RATE",

@@ -66,13 +66,14 @@ class Exporter:
         return {name: float(value) for name, _, value in (x.rpartition(" ") for x in lines if x and x[0] != "#")}
 
     def counts(self, agent_name: str) -> dict[str, float]:
-        """The agent's counters that are not 0: by their family, and by the labels beside agent, provider and model."""
-        counts = {}
+        """The agent's counters that are not 0: by their family and what labels they have beside agent and model."""
+        counts: dict[str, float] = {}
         for series, value in self.samples().items():
             family, _, labels = series.partition("{")
             if f'agent_name="{agent_name}"' in labels and value and family.endswith("_total"):
                 told = [label.split("=")[1].strip('"}') for label in labels.split(",")]
-                counts[" ".join([family[len("llm_") :], *told[3:]])] = value
+                name = " ".join([family[len("llm_") :], *told[3:]])
+                counts[name] = counts.get(name, 0.0) + value
         return counts
 
     def answers(self, path: str, content_type: str) -> bool:

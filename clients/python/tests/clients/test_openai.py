@@ -143,8 +143,10 @@ def test_latency_is_that_of_the_provider(client: Any, call: Any, counted: Any, e
     seconds = time.monotonic() - began
     assert counted() == ONE
     samples = exporter.samples()
-    for series in ('latency_seconds_sum{agent_name="A",provider="openai",model="gpt-4o-mini"}',
-                   'api_latency_seconds_sum{agent_name="A",provider="openai"}'):
+    for series in (
+        'latency_seconds_sum{agent_name="A",provider="openai",model="gpt-4o-mini"}',
+        'api_latency_seconds_sum{agent_name="A",provider="openai"}',
+    ):
         assert 1.0 <= samples["llm_" + series] <= seconds
 
 
