@@ -44,6 +44,10 @@ class Interrupts:
     def _add(self, *_):
         self.count += 1
 
+    def exit_if_any(self):
+        if self.count:
+            sys.exit(130)
+
 
 class Program(contextlib.AbstractContextManager):
     """A process that the demo started, and ends when its context does. Its output goes to a file of its own."""
@@ -78,9 +82,7 @@ class Program(contextlib.AbstractContextManager):
     def __exit__(self, *_):
         self.stop()
 
-    def must_run(self, interrupts):
-        if interrupts.count:
-            sys.exit(130)
+    def must_run(self):
         if not self.runs:
             sys.exit(f"{self.name} ended with exit code {self.process.returncode}:\n{self.log.read_text()[-2000:]}")
 
@@ -111,14 +113,19 @@ class Agent:
             self._program.stop(signal.SIGINT, 5.0)
 
 
+#: All of it is on this machine, whatever proxy is set for others.
+DIRECTLY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
 def ask(url, kind=json.load):
-    with urllib.request.urlopen(url, timeout=5) as answer:
+    with DIRECTLY.open(url, timeout=5) as answer:
         return kind(answer)
 
 
 def wait_for(url, program, interrupts):
     for _ in range(200):
-        program.must_run(interrupts)
+        interrupts.exit_if_any()
+        program.must_run()
         with contextlib.suppress(OSError):
             return ask(url, lambda answer: answer.read())
         time.sleep(0.1)
@@ -161,7 +168,8 @@ def start_models(folder, programs, interrupts):
     command = [sys.executable, EXAMPLES / "model_server.py", "--port", "0", "--log", folder / "calls.jsonl"]
     models = programs.enter_context(Program("model-server", command, folder))
     for _ in range(200):
-        models.must_run(interrupts)
+        interrupts.exit_if_any()
+        models.must_run()
         if said := re.search(r"http://[0-9.:]+", models.log.read_text()):
             return said[0]
         time.sleep(0.1)
@@ -224,7 +232,7 @@ def show(options, exporter, url, agents, interrupts):
         seconds = time.monotonic() - began
         if options.seconds is not None and seconds >= options.seconds:
             return
-        exporter.must_run(interrupts)
+        exporter.must_run()
         for agent in agents:
             agent.go_on()
         if seconds - told >= (0.5 if terminal else 2.0):
@@ -272,6 +280,7 @@ def run(options, folder, interrupts):
                     "OPENAI_API_KEY": "none",
                     "ANTHROPIC_BASE_URL": models_url,
                     "ANTHROPIC_API_KEY": "none",
+                    "NO_PROXY": "127.0.0.1",
                 },
             )
             for name in AGENTS

@@ -41,6 +41,7 @@ def environment(exporter: Any, models: Any) -> dict[str, str]:
         "OPENAI_API_KEY": "none",
         "ANTHROPIC_BASE_URL": models.url,
         "ANTHROPIC_API_KEY": "none",
+        "NO_PROXY": "127.0.0.1",
     }
 
 
