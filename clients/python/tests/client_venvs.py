@@ -53,7 +53,7 @@ def install(name: str) -> Path:
     """Makes the environment, unless it is there with all that is wanted now; its interpreter."""
     environment, folder = ENVIRONMENTS[name], HERE.parent / ".venvs" / name
     python, installed = folder / "bin" / "python", folder / "installed"
-    wanted = repr(environment[::2])
+    wanted = repr((environment.packages, environment.without_dependencies))
     if not installed.exists() or installed.read_text() != wanted or not python.exists():
         print(f"installing {', '.join([*environment.packages, *environment.without_dependencies])}", flush=True)
         venv.create(folder, with_pip=True, clear=True)
