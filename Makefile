@@ -11,6 +11,7 @@ IMPORT_CHECK := --explicit-target-dependency-import-check error
 RELEASE := -c release $(IMPORT_CHECK)
 BINARY := .build/release/llm-exporter
 ADDRESS := 127.0.0.1:10140
+CLIENT_VENVS := .build-venv-client/bin/python clients/python/tests/client_venvs.py
 
 .PHONY: help
 help: ## Prints this list
@@ -34,6 +35,12 @@ run: build ## Installs what is missing, builds, and runs the exporter on 127.0.0
 	@echo '  curl http://$(ADDRESS)/metrics'
 	@echo
 	@exec $(BINARY)
+
+.PHONY: demo
+demo: build ## Runs it with five agents and a fake model, offline, until Ctrl-C (DEMO_SECONDS=60: for a minute)
+	@scripts/install-packages demo
+	@scripts/python-environment demo
+	@exec .build-venv-demo/bin/python examples/demo.py $(if $(DEMO_SECONDS),--seconds $(DEMO_SECONDS)) $(DEMO_FLAGS)
 
 .PHONY: build
 build: build-packages ## Builds the release, .build/release/llm-exporter
@@ -76,12 +83,14 @@ crash-test: test-packages build ## Kills the exporter 200 times, and tries all c
 		Tests/EndToEnd/test_crash.py Tests/EndToEnd/test_power_cut.py Tests/EndToEnd/test_storage_faults.py
 
 .PHONY: test-clients
-test-clients: test-packages build ## Runs the tests of the Python and Swift clients, on the release
+test-clients: test-packages build ## Runs the tests of both clients, the examples and the demo, with real packages
 	@test -x .build-venv-client/bin/pytest || (python3 -m venv .build-venv-client && \
 		.build-venv-client/bin/python -m pip install --quiet --disable-pip-version-check --no-input -e 'clients/python[test]')
 	@cd clients/python && LLM_EXPORTER_BIN=$(CURDIR)/$(BINARY) $(CURDIR)/scripts/step clients \
 		$(CURDIR)/.build-venv-client/bin/python -m pytest --color=no -q
 	@LLM_EXPORTER_BIN=$(CURDIR)/$(BINARY) scripts/step client-swift swift test --package-path clients/swift
+	@for name in $$($(CLIENT_VENVS) --names); do \
+		LLM_EXPORTER_BIN=$(CURDIR)/$(BINARY) scripts/step clients-$$name $(CLIENT_VENVS) $$name || exit; done
 
 .PHONY: bench
 bench: build ## Measures the exporter beside libmicrohttpd and its peers, into BENCHMARKS.md (QUICK=1: 3 minutes)
@@ -97,7 +106,8 @@ bench-micro: build ## Counts the instructions of decoding, folding, committing a
 
 .PHONY: clean
 clean: ## Removes what was built (never the records in data)
-	@rm -rf .build .build-venv .build-venv-litellm .build-venv-bench .build-venv-client .build-bench .build-logs .build-thread .build-address clients/swift/.build
+	@rm -rf .build .build-venv .build-venv-litellm .build-venv-bench .build-venv-client .build-venv-demo clients/python/.venvs \
+		clients/swift/.build .build-bench .build-logs .build-thread .build-address
 
 .PHONY: build-packages
 build-packages:

@@ -24,8 +24,8 @@ struct Prices: ParsableCommand {
             }
             return
         }
-        let price = model.flatMap(prices.price(of:))
         let target = model.flatMap(prices.target(ofAlias:))
+        let price = model.flatMap(prices.price(of:)) ?? target.flatMap(prices.price(of:))
         var listed = prices.entries
         if let model {
             let part = (price == nil ? target ?? model : model).lowercased()

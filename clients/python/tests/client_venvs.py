@@ -1,6 +1,7 @@
 """Runs tests/clients with the real packages, each in a virtual environment of its own.
 
-    LLM_EXPORTER_BIN=.../llm-exporter python tests/client_venvs.py [PACKAGE ...]
+    LLM_EXPORTER_BIN=.../llm-exporter python tests/client_venvs.py [NAME ...]
+    python tests/client_venvs.py --names
 
 The environments stay in .venvs, so that a second run installs nothing. Packages come from where pip looks.
 """
@@ -11,26 +12,72 @@ import subprocess
 import sys
 import venv
 from pathlib import Path
+from typing import NamedTuple
 
 HERE = Path(__file__).resolve().parent
-PACKAGES = {"openai": "openai", "anthropic": "anthropic", "litellm": "litellm==1.106.2", "langchain": "langchain-core"}
+OTLP = ["opentelemetry-sdk", "opentelemetry-exporter-otlp-proto-http"]
+
+
+class Environment(NamedTuple):
+    packages: list[str]
+    tests: list[str]
+    without_dependencies: tuple[str, ...] = ()
+
+
+ENVIRONMENTS = {
+    "openai": Environment(["openai"], ["test_openai.py", "test_examples.py::test_openai_sdk"]),
+    "anthropic": Environment(["anthropic"], ["test_anthropic.py", "test_examples.py::test_anthropic_sdk"]),
+    "langchain": Environment(["langchain-core"], ["test_langchain.py"]),
+    "litellm": Environment(
+        ["litellm==1.106.2"],
+        ["test_litellm.py", "test_litellm_generic_api.py", "test_examples.py::test_litellm_logger"],
+    ),
+    "opentelemetry": Environment(
+        ["openai", "opentelemetry-instrumentation-openai==0.62.4", *OTLP],
+        ["test_opentelemetry.py", "test_examples.py::test_opentelemetry_agent"],
+    ),
+    # It asks for the instrumentations of fourteen web frameworks, all of one version: an index that lags behind with
+    # one of them cannot install it. Its instrumentation of openai needs these only.
+    "openlit": Environment(
+        ["openai", "opentelemetry-instrumentation", "pydantic", "requests", "schedule", "xmltodict", *OTLP],
+        ["test_openlit.py"],
+        ("openlit==1.45.0",),
+    ),
+    "pydantic-ai": Environment(["pydantic-ai-slim[openai]", *OTLP], ["test_pydantic_ai.py"]),
+    "fastapi": Environment(["fastapi", "openai", "uvicorn"], ["test_examples.py::test_fastapi_service"]),
+    "demo": Environment(["anthropic", "openai"], ["test_examples.py::test_agents", "test_demo.py"]),
+}
+
+
+def install(name: str) -> Path:
+    """Makes the environment, unless it is there with all that is wanted now; its interpreter."""
+    environment, folder = ENVIRONMENTS[name], HERE.parent / ".venvs" / name
+    python, installed = folder / "bin" / "python", folder / "installed"
+    wanted = repr((environment.packages, environment.without_dependencies))
+    if not installed.exists() or installed.read_text() != wanted or not python.exists():
+        print(f"installing {', '.join([*environment.packages, *environment.without_dependencies])}", flush=True)
+        venv.create(folder, with_pip=True, clear=True)
+        pip = [str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check", "--no-input"]
+        own = ["pytest>=7", "pytest-timeout>=2", "-e", str(HERE.parent)]
+        subprocess.run([*pip, *environment.packages, *own], check=True)
+        if environment.without_dependencies:
+            subprocess.run([*pip, "--no-deps", *environment.without_dependencies], check=True)
+        installed.write_text(wanted)
+    return python
 
 
 def main(names: list[str]) -> int:
+    if names == ["--names"]:
+        print("\n".join(ENVIRONMENTS))
+        return 0
     failed = []
-    for name in names or list(PACKAGES):
-        folder = HERE.parent / ".venvs" / name
-        python = folder / "bin" / "python"
-        if not (folder / "installed").exists():
-            print(f"installing {PACKAGES[name]}", flush=True)
-            venv.create(folder, with_pip=True, clear=True)
-            wanted = [PACKAGES[name], "pytest>=7", "pytest-timeout>=2", "-e", str(HERE.parent)]
-            subprocess.run([str(python), "-m", "pip", "install", "-q", *wanted], check=True)
-            (folder / "installed").touch()
-        test = HERE / "clients" / f"test_{name}.py"
-        command = [str(python), "-m", "pytest", "-q", "-m", "clients", str(test)]
-        if subprocess.run(command, cwd=HERE.parent).returncode != 0:
-            failed.append(name)
+    for name in names or list(ENVIRONMENTS):
+        python = install(name)
+        for test in ENVIRONMENTS[name].tests:
+            # One process each: some of these packages can be set up once only.
+            command = [str(python), "-m", "pytest", "--color=no", "-q", "-rs", "-m", "clients", f"tests/clients/{test}"]
+            if subprocess.run(command, cwd=HERE.parent).returncode != 0:
+                failed.append(f"{name}: {test}")
     print("failed: " + ", ".join(failed) if failed else "all passed")
     return 1 if failed else 0
 

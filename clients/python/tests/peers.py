@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.error
 import urllib.request
 from pathlib import Path
 from typing import Any, Callable, Optional
@@ -63,6 +64,26 @@ class Exporter:
         with urllib.request.urlopen(self.url + "/metrics", timeout=10) as answer:
             lines = answer.read().decode().splitlines()
         return {name: float(value) for name, _, value in (x.rpartition(" ") for x in lines if x and x[0] != "#")}
+
+    def counts(self, agent_name: str) -> dict[str, float]:
+        """The agent's counters that are not 0: by their family and what labels they have beside agent and model."""
+        counts: dict[str, float] = {}
+        for series, value in self.samples().items():
+            family, _, labels = series.partition("{")
+            if f'agent_name="{agent_name}"' in labels and value and family.endswith("_total"):
+                told = [label.split("=")[1].strip('"}') for label in labels.split(",")]
+                name = " ".join([family[len("llm_") :], *told[3:]])
+                counts[name] = counts.get(name, 0.0) + value
+        return counts
+
+    def answers(self, path: str, content_type: str) -> bool:
+        """Whether it has that route: what has none is answered with 404, whatever is posted."""
+        request = urllib.request.Request(self.url + path, b"", {"Content-Type": content_type})
+        try:
+            urllib.request.urlopen(request, timeout=10).close()
+        except urllib.error.HTTPError as error:
+            return error.code != 404
+        return True
 
 
 class Request:

@@ -88,6 +88,24 @@ def test_os_exit_loses_what_was_not_sent_and_hangs_nowhere(exporter: Exporter, r
     assert 10 <= exporter.calls("A") <= 20
 
 
+def test_calls_that_os_exit_cut_off_are_active_for_their_lease_only(exporter_program: str, run_script: Any) -> None:
+    exporter = Exporter(exporter_program, None, "--active-calls.lease", "2s").start()
+    try:
+        cut_off = """
+with monitor.monitor_llm_call("A", "openai", "gpt"):
+    with monitor.monitor_llm_call("A", "openai", "gpt"):
+        assert monitor.flush()
+        os._exit(3)
+"""
+        ran = run_script(PRELUDE + cut_off, exporter.url)
+        assert (ran.returncode, ran.stderr) == (3, "")
+        assert exporter.samples()['llm_active_calls{agent_name="A"}'] == 2
+        eventually(lambda: exporter.samples()['llm_active_calls{agent_name="A"}'] == 0)
+        assert exporter.counts("A") == {"active_calls_expired_total": 2}
+    finally:
+        exporter.kill()
+
+
 def test_forked_children_count_for_themselves(exporter: Exporter, run_script: Any) -> None:
     source = (
         PRELUDE

@@ -13,6 +13,8 @@ pytestmark = pytest.mark.clients
 
 ONE = {
     "calls_total success": 1,
+    # 3, 0.30, 3.75 and 15 USD for a million tokens of input, cache reads, cache writes and output.
+    "cost_usd_total": 0.0032652,
     "tokens_total": 176 + 512 + 1024 + 34,
     "token_usage_total input": 176,
     "token_usage_total cache_read": 1024,
@@ -34,7 +36,7 @@ def async_client(models: Any) -> Any:
 
 @pytest.fixture
 def call(monitor: Any) -> Any:
-    return monitor.monitor_llm_call("A", "anthropic", "claude")
+    return monitor.monitor_llm_call("A", "anthropic", "claude-sonnet-4-5")
 
 
 def test_message(client: Any, call: Any, counted: Any) -> None:

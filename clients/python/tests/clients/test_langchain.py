@@ -26,6 +26,7 @@ MESSAGE = AIMessage(
 )
 ONE = {
     "calls_total success": 1,
+    "cost_usd_total": 0.0001236,
     "tokens_total": 1234,
     "token_usage_total input": 176,
     "token_usage_total cache_read": 1024,
@@ -74,6 +75,7 @@ def test_stream(call: Any, counted: Any) -> None:
     assert len(chunks) >= 2
     assert counted() == {
         "calls_total success": 1,
+        "cost_usd_total": 0.0002004,
         "tokens_total": 1234,
         "token_usage_total input": 1200,
         "token_usage_total output": 34,

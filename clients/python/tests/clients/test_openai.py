@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import time
 from typing import Any
 
 import pytest
@@ -18,7 +19,8 @@ USAGE = {
     "token_usage_total output": 24,
     "token_usage_total reasoning": 10,
 }
-ONE = {"calls_total success": 1, **USAGE}
+# 0.15, 0.075 and 0.60 USD for a million tokens of input, cache and output.
+ONE = {"calls_total success": 1, "cost_usd_total": 0.0001236, **USAGE}
 MESSAGES: Any = [{"role": "user", "content": "hi"}]
 
 
@@ -131,8 +133,21 @@ def test_responses(client: Any, call: Any, counted: Any) -> None:
 
 
 def test_responses_stream(client: Any, call: Any, counted: Any) -> None:
-    assert len(list(call(client.responses.create)(model="gpt-4o-mini", input="hi", stream=True))) == 3
+    assert len(list(call(client.responses.create)(model="gpt-4o-mini", input="hi", stream=True))) == 4
     assert counted() == ONE
+
+
+def test_latency_is_that_of_the_provider(client: Any, call: Any, counted: Any, exporter: Any) -> None:
+    began = time.monotonic()
+    call(chat)(client, "slow")
+    seconds = time.monotonic() - began
+    assert counted() == ONE
+    samples = exporter.samples()
+    for series in (
+        'latency_seconds_sum{agent_name="A",provider="openai",model="gpt-4o-mini"}',
+        'api_latency_seconds_sum{agent_name="A",provider="openai"}',
+    ):
+        assert 1.0 <= samples["llm_" + series] <= seconds
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,117 @@
+"""opentelemetry-instrumentation-openai, unchanged, whose spans go to the exporter: calls, streams, errors, latency."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import time
+from typing import Any
+
+import pytest
+
+openai = pytest.importorskip("openai")
+pytest.importorskip("opentelemetry.instrumentation.openai")
+pytestmark = pytest.mark.clients
+
+from opentelemetry.instrumentation.openai import OpenAIInstrumentor  # noqa: E402
+from opentelemetry.sdk.resources import Resource  # noqa: E402
+from opentelemetry.sdk.trace import TracerProvider  # noqa: E402
+from spans import Redirected  # noqa: E402
+
+ONE = {
+    "calls_total success": 1,
+    "cost_usd_total": 0.0001236,
+    "tokens_total": 1234,
+    "token_usage_total input": 176,
+    "token_usage_total cache_read": 1024,
+    "token_usage_total output": 24,
+    "token_usage_total reasoning": 10,
+}
+# Of the streams of chat completions it does not tell the reasoning: that stays in the output.
+STREAMED = {**ONE, "token_usage_total output": 34}
+del STREAMED["token_usage_total reasoning"]
+MESSAGES: Any = [{"role": "user", "content": "hi"}]
+STREAM: Any = {"stream": True, "stream_options": {"include_usage": True}}
+
+
+PROCESSOR = Redirected()
+PROVIDER = TracerProvider(resource=Resource.create({"service.name": "A"}))
+PROVIDER.add_span_processor(PROCESSOR)
+OpenAIInstrumentor().instrument(tracer_provider=PROVIDER)
+
+
+@pytest.fixture
+def client(models: Any, traces: Any) -> Any:
+    PROCESSOR.to(traces.url)
+    return openai.OpenAI(base_url=models.url + "/v1", api_key="k", max_retries=0)
+
+
+@pytest.fixture
+def told(traces: Any) -> Any:
+    return lambda: traces.counts("A")
+
+
+def chat(client: Any, model: str = "gpt-4o-mini", **options: Any) -> Any:
+    return client.chat.completions.create(model=model, messages=MESSAGES, **options)
+
+
+def test_chat_completion(client: Any, told: Any) -> None:
+    assert chat(client).choices[0].message.content == "Hello"
+    assert told() == ONE
+
+
+def test_chat_stream(client: Any, told: Any) -> None:
+    assert len(list(chat(client, **STREAM))) == 4
+    assert told() == STREAMED
+
+
+def test_chat_stream_without_usage(client: Any, told: Any) -> None:
+    list(chat(client, stream=True))
+    assert told() == {"calls_total success": 1, "calls_usage_missing_total": 1}
+
+
+def test_asynchronous_stream(models: Any, client: Any, told: Any) -> None:
+    async def run() -> int:
+        other = openai.AsyncOpenAI(base_url=models.url + "/v1", api_key="k", max_retries=0)
+        return len([chunk async for chunk in await chat(other, **STREAM)])
+
+    assert asyncio.run(run()) == 4
+    assert told() == STREAMED
+
+
+def test_responses(client: Any, told: Any) -> None:
+    assert client.responses.create(model="gpt-4o-mini", input="hi").output_text == "Hello"
+    assert told() == ONE
+
+
+def test_responses_stream(client: Any, told: Any) -> None:
+    events = [event.type for event in client.responses.create(model="gpt-4o-mini", input="hi", stream=True)]
+    assert len(events) == 4
+    gc.collect()  # its span ends with the stream's object
+    assert told() == ONE
+
+
+def test_calls_add_up_and_the_steps_around_them_do_not_count(client: Any, told: Any) -> None:
+    with PROVIDER.get_tracer("agent").start_as_current_span("step"):
+        for _ in range(50):
+            chat(client)
+    assert told() == {name: pytest.approx(50 * value) for name, value in ONE.items()}
+
+
+@pytest.mark.parametrize(
+    ("model", "error"),
+    [("boom-429", "RateLimitError"), ("boom-500", "InternalServerError"), ("slow", "APITimeoutError")],
+)
+def test_errors(client: Any, told: Any, model: str, error: str) -> None:
+    with pytest.raises(getattr(openai, error)):
+        chat(client, model, timeout=0.3)
+    assert told() == {"calls_total error": 1, f"errors_total {error}": 1}
+
+
+def test_latency(client: Any, traces: Any) -> None:
+    began = time.monotonic()
+    chat(client, "slow")
+    seconds = time.monotonic() - began
+    samples = traces.samples()
+    assert 1.0 <= samples['llm_latency_seconds_sum{agent_name="A",provider="openai",model="slow"}'] <= seconds
+    assert samples['llm_latency_seconds_count{agent_name="A",provider="openai",model="slow"}'] == 1
