@@ -86,7 +86,8 @@ struct CallSpan {
         copy(AttributeNames.cacheRead, to: .cacheReadTokens, &draft)
         copy(AttributeNames.cacheWrite, to: .cacheWriteTokens, &draft)
         copy(AttributeNames.reasoning, to: .reasoningTokens, &draft)
-        copy(AttributeNames.cost, to: .costUSD, &draft)
+        // A cost of 0 is what instrumentations write that do not know the price; a model that is free is so by the price table.
+        if !isFree { copy(AttributeNames.cost, to: .costUSD, &draft) }
         if start != 0, end != 0 {
             draft.set(.latencyMilliseconds, number: PlainDecimal.text(Int128(end) - Int128(start), scale: 6).utf8)
             draft.set(.timestamp, number: PlainDecimal.text(Int128(end), scale: 9).utf8)
@@ -94,6 +95,14 @@ struct CallSpan {
         if let id {
             draft.set(.id, string: id.text.utf8)
             draft.set(.traceID, string: id.traceText.utf8)
+        }
+    }
+
+    private var isFree: Bool {
+        switch value(AttributeNames.cost) {
+        case .intValue(0): true
+        case .doubleValue(let cost): cost == 0
+        default: false
         }
     }
 

@@ -125,6 +125,13 @@ def test_calls_are_told_from_what_holds_them(export, attributes, is_call):
     assert ignored(told, "not_a_call") == str(1 - is_call)
 
 
+@pytest.mark.parametrize("zero", [0, 0.0])
+def test_a_cost_of_0_is_what_does_not_know_the_price(export, zero):
+    told = export(request(span(chat(gen_ai__usage__cost=zero))))
+    assert told.value("llm_calls_unpriced_total", provider="acme", model="parrot-1") == "1"
+    assert told.get("llm_cost_usd_total", agent_name="svc", provider="acme", model="parrot-1") is None
+
+
 # Names of both generations
 
 @pytest.mark.parametrize("attributes", [
