@@ -76,7 +76,7 @@ package struct CallRecord: Sendable {
 /// What a price table says of one call.
 package enum ComputedCost: Equatable, Sendable {
     case amount(Money)
-    /// The sender said nothing about tokens, and no price is at fault.
+    /// There is a price, but the sender of a successful call said nothing about tokens.
     case usageMissing
     /// There is no price for the model, or for the kinds of tokens that the call used.
     case unpriced

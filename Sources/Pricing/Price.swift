@@ -33,10 +33,10 @@ package final class Price: Sendable {
     ///
     /// - Parameter price: `nil` where there is none for the model.
     package static func cost(of record: CallRecord, by price: Price?) -> ComputedCost {
-        // A failed call that tells nothing has used nothing; of a model that nobody knows that is no 0 USD, and no fault of the
-        // prices either.
-        if record.usage.isMissing && !record.isSuccess { return price == nil ? .usageMissing : .amount(.zero) }
-        return price?.cost(of: record.usage) ?? .unpriced
+        guard let price else { return .unpriced }
+        // A failed call that tells nothing has used nothing.
+        if record.usage.isMissing && !record.isSuccess { return .amount(.zero) }
+        return price.cost(of: record.usage)
     }
 
     private func cost(of usage: Usage) -> ComputedCost {

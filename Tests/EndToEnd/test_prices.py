@@ -93,7 +93,7 @@ def test_a_reported_cost_wins_and_what_cannot_be_known_is_told(exporter):
         {"agent_name": "H", **PRICED, "total_tokens": 1000, "input_tokens": 400},
         # More input than there was in all: the total says nothing.
         {"agent_name": "I", **PRICED, "total_tokens": 300, "input_tokens": 400},
-        # Of a model that nobody knows that is no cost of 0, and no price is at fault.
+        # Of a model that nobody knows that is no cost of 0.
         call(agent_name="J", status="error"),
         call(agent_name="F", input_tokens=1),
         {"agent_name": "G", "provider": "ollama", "model": "ollama/llama3", "input_tokens": 5, "output_tokens": 5},
@@ -107,13 +107,13 @@ def test_a_reported_cost_wins_and_what_cannot_be_known_is_told(exporter):
     # An explicit price of 0 is a price.
     assert cost(exporter, "G", provider="ollama", model="ollama/llama3") == "0"
     assert shown.value("llm_calls_unpriced_total", **PRICED) == "1"
-    assert shown.value("llm_calls_unpriced_total", provider="acme", model="parrot-1") == "1"
+    assert shown.value("llm_calls_unpriced_total", provider="acme", model="parrot-1") == "2"
     assert shown.value("llm_calls_unpriced_total", provider="ollama", model="ollama/llama3") == "0"
     missing = {agent: shown.value("llm_calls_usage_missing_total", agent_name=agent, **PRICED) for agent in "ABCDE"}
     assert missing == {"A": "0", "B": "0", "C": "1", "D": "0", "E": "0"}
     sources = {source: shown.value("llm_exporter_cost_source_total", source=source)
                for source in ("reported", "computed", "unpriced", "usage_missing")}
-    assert sources == {"reported": "2", "computed": "5", "unpriced": "2", "usage_missing": "2"}
+    assert sources == {"reported": "2", "computed": "5", "unpriced": "3", "usage_missing": "1"}
 
 
 def test_a_retry_whose_price_has_changed_meanwhile_is_still_the_same_record(start, tmp_path):

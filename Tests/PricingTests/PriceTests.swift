@@ -147,7 +147,7 @@ import Testing
     func withoutUsage() throws {
         #expect(try Self.cost(Self.flat, Usage()) == .usageMissing)
         #expect(try Self.cost(Self.flat, Usage(), isSuccess: false) == .amount(.zero))
-        #expect(Price.cost(of: Self.record(Usage(), isSuccess: false), by: nil) == .usageMissing)
+        #expect(Price.cost(of: Self.record(Usage(), isSuccess: false), by: nil) == .unpriced)
         #expect(Price.cost(of: Self.record(Usage(), isSuccess: true), by: nil) == .unpriced)
         #expect(Price.cost(of: Self.record(Usage(input: 1), isSuccess: false), by: nil) == .unpriced)
     }
