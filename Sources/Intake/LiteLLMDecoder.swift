@@ -94,7 +94,7 @@ final class LiteLLMItemReader {
     static let keyTable = Key.allCases.map { $0.path + "\n" }.joined()
 
     private static let tagPrefix = Array("agent:".utf8)
-    private static let unknownAgent = Array("unknown".utf8)
+    private static let unknown = Array("unknown".utf8)
 
     func read(
         _ object: JSONObject, index: Int, by records: inout RecordReader, warnings: inout BodyWarnings
@@ -102,8 +102,9 @@ final class LiteLLMItemReader {
         let item = Item(object: object)
         draft.removeAll()
         setAgentName(item)
-        try copy(item[.provider], string: .provider)
-        try copy(item[.model], string: .model)
+        // LiteLLM leaves out the provider of a model that it does not know; the failure is a call all the same.
+        try copy(item[.provider], string: .provider, else: Self.unknown)
+        try copy(item[.model], string: .model, else: Self.unknown)
         let isSuccess = try setStatus(item)
         // A stream whose end told no usage, or a call that had no answer: not one without tokens.
         let lacksUsage =
@@ -129,7 +130,7 @@ final class LiteLLMItemReader {
             } else if let name = item[.keyAlias].name {
                 draft.set(.agentName, string: name)
             } else {
-                draft.set(.agentName, string: Self.unknownAgent)
+                draft.set(.agentName, string: Self.unknown)
             }
         }
     }
@@ -192,6 +193,8 @@ final class LiteLLMItemReader {
             return
         }
         let (nanoseconds, overflow) = ended.subtractingReportingOverflow(began)
+        // The clock was set back meanwhile: the call is counted without its latency.
+        if nanoseconds < 0 && !overflow { return }
         draft.set(
             .latencyMilliseconds, number: overflow ? "1e99".utf8 : PlainDecimal.text(nanoseconds, scale: 6).utf8)
     }
@@ -212,8 +215,12 @@ final class LiteLLMItemReader {
         draft.set(.id, string: Array(id) + [UInt8(ascii: "/")] + Array(start))
     }
 
-    private func copy(_ value: JSONValue, string field: Field) throws(RecordRejection) {
-        if let text = try value.string(field) { draft.set(field, string: text) }
+    private func copy(_ value: JSONValue, string field: Field, else other: [UInt8]) throws(RecordRejection) {
+        if let text = try value.string(field), !text.trimmingSpaces().isEmpty {
+            draft.set(field, string: text)
+        } else {
+            draft.set(field, string: other)
+        }
     }
 
     private func copy(_ value: JSONValue, number field: Field) throws(RecordRejection) {

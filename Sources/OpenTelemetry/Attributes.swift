@@ -13,11 +13,14 @@ enum AttributeNames {
     static let model = ["gen_ai.request.model", "llm.model_name", "embedding.model_name", "gen_ai.response.model"]
     static let input = ["gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens", "llm.token_count.prompt"]
     static let output = ["gen_ai.usage.output_tokens", "gen_ai.usage.completion_tokens", "llm.token_count.completion"]
-    static let cacheRead = ["gen_ai.usage.cache_read.input_tokens"]
-    static let cacheWrite = ["gen_ai.usage.cache_creation.input_tokens", "gen_ai.usage.cache_write.input_tokens"]
+    static let cacheRead = ["gen_ai.usage.cache_read.input_tokens", "llm.token_count.prompt_details.cache_read"]
+    static let cacheWrite = [
+        "gen_ai.usage.cache_creation.input_tokens", "gen_ai.usage.cache_write.input_tokens",
+        "llm.token_count.prompt_details.cache_write",
+    ]
     static let reasoning = [
         "gen_ai.usage.reasoning_tokens", "gen_ai.usage.reasoning.output_tokens",
-        "gen_ai.usage.details.reasoning_tokens",
+        "gen_ai.usage.details.reasoning_tokens", "llm.token_count.completion_details.reasoning",
     ]
     static let cost = ["gen_ai.usage.cost", "operation.cost"]
 

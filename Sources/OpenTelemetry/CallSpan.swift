@@ -21,6 +21,7 @@ struct CallSpan {
     /// `embeddings` is `EMBEDDING` to OpenInference, all the others are `LLM`.
     private static let operations: Set<String> = ["chat", "text_completion", "generate_content", "embeddings"]
     private static let kinds: Set<String> = ["LLM", "EMBEDDING"]
+    private static let unknown = "unknown"
 
     /// - Returns: `nil` for a span that reports something else: an agent's run, a workflow, a tool. Their tokens are those of
     ///   the calls within them.
@@ -57,6 +58,12 @@ struct CallSpan {
     var model: String? { name(AttributeNames.model) }
     var agentName: String? { attributes[AttributeNames.agent]?.name }
 
+    /// Whether the call embeds, rather than answers.
+    var embeds: Bool {
+        attributes[AttributeNames.operation]?.name == "embeddings"
+            || attributes[AttributeNames.kind]?.name == "EMBEDDING"
+    }
+
     /// Whether the span tells tokens.
     var hasUsage: Bool { value(AttributeNames.input) != nil || value(AttributeNames.output) != nil }
 
@@ -75,8 +82,9 @@ struct CallSpan {
     /// Writes the record that the span is.
     func write(to draft: inout RecordDraft, agentName: String) {
         draft.set(.agentName, string: agentName.utf8)
-        if let provider = name(AttributeNames.provider) { draft.set(.provider, string: provider.utf8) }
-        if let model { draft.set(.model, string: model.utf8) }
+        // A call that fails early may tell neither; it is a call all the same.
+        draft.set(.provider, string: (name(AttributeNames.provider) ?? Self.unknown).utf8)
+        draft.set(.model, string: (model ?? Self.unknown).utf8)
         if isFailed {
             draft.set(.status, string: "error".utf8)
             if let errorClass { draft.set(.errorType, string: errorClass.utf8) }
@@ -88,7 +96,8 @@ struct CallSpan {
         copy(AttributeNames.reasoning, to: .reasoningTokens, &draft)
         // A cost of 0 is what instrumentations write that do not know the price; a model that is free is so by the price table.
         if !isFree { copy(AttributeNames.cost, to: .costUSD, &draft) }
-        if start != 0, end != 0 {
+        // An end before the start is that of a clock that was set back: the call is counted without its latency.
+        if start != 0, end >= start {
             draft.set(.latencyMilliseconds, number: PlainDecimal.text(Int128(end) - Int128(start), scale: 6).utf8)
             draft.set(.timestamp, number: PlainDecimal.text(Int128(end), scale: 9).utf8)
         }

@@ -2,23 +2,26 @@
 /// say, or a library's own spans beside those of an instrumentation package.
 ///
 /// What says that two spans are one call:
-/// 1. One is the parent of the other, and both tell usage.
+/// 1. One is the parent of the other, both tell usage, and both embed or neither does.
 /// 2. They have the same `gen_ai.response.id`, come from different instrumentation scopes of one process, and overlap in
 ///    time. The id alone says nothing: responses from a cache repeat it.
 /// 3. They failed, so that there is no response, come from different scopes of one process, name one model, and begin
 ///    within 50 ms.
 ///
-/// A scope reports a call once: two spans of one scope are two calls.
+/// A scope reports a call once: two spans of one scope are two calls. A report that makes no record takes no other's place.
 struct RepeatedReports {
     private let calls: [CallSpan]
+    private let makesRecord: (Int) -> Bool
     private(set) var dropped: [Bool]
 
     private static let failureNanoseconds: UInt64 = 50_000_000
     /// Calls that may be one with a span, of those that began last: bounds the work for hostile bodies.
     private static let candidates = 64
 
-    init(of calls: [CallSpan]) {
+    /// - Parameter makesRecord: whether the call at a place obeys the rules for records.
+    init(of calls: [CallSpan], makesRecord: @escaping (Int) -> Bool) {
         self.calls = calls
+        self.makesRecord = makesRecord
         dropped = Array(repeating: false, count: calls.count)
         dropParents()
         dropSiblings()
@@ -30,9 +33,14 @@ struct RepeatedReports {
         for (place, call) in calls.enumerated() where call.hasUsage {
             if let id = call.id { places[id] = place }
         }
-        // A child that can be no record must not take its parent with it.
-        for call in calls where call.hasUsage && call.isNamed {
-            if let parent = call.parent, parent != call.id, let place = places[parent] { dropped[place] = true }
+        for (place, call) in calls.enumerated() where call.hasUsage {
+            guard let parent = call.parent, parent != call.id, let above = places[parent],
+                // Two that name each other are no family.
+                calls[above].parent == nil || calls[above].parent != call.id, calls[above].embeds == call.embeds,
+                makesRecord(place)
+            else { continue }
+            // Unless it does not even tell of which model it is.
+            dropped[call.isNamed || !calls[above].isNamed ? above : place] = true
         }
     }
 
@@ -102,7 +110,8 @@ struct RepeatedReports {
         }
         for known in reports.joined() where known.places.count > 1 {
             // The fullest; of equal ones the innermost, which began last.
-            let kept = known.places.max { calls[$0].toldFields <= calls[$1].toldFields }
+            let sound = known.places.filter(makesRecord)
+            let kept = (sound.isEmpty ? known.places : sound).max { calls[$0].toldFields <= calls[$1].toldFields }
             for place in known.places where place != kept { dropped[place] = true }
         }
     }

@@ -136,8 +136,9 @@ private struct RequestSpans {
         if let instance = value(AttributeNames.instance) {
             return "instance\n\(value(AttributeNames.serviceName) ?? "")\n\(instance)"
         }
-        if let process = value(AttributeNames.process) {
-            return "process\n\(value(AttributeNames.host) ?? "")\n\(process)"
+        // Without its host, as in containers, where it is 1 for each, the number tells nothing.
+        if let process = value(AttributeNames.process), let host = value(AttributeNames.host) {
+            return "process\n\(value(AttributeNames.serviceName) ?? "")\n\(host)\n\(process)"
         }
         return attributes.map { "\($0.key)=\($0.value.value?.description ?? "")" }.sorted().joined(separator: "\n")
     }
@@ -152,19 +153,26 @@ private struct RequestSpans {
     func batch(arrival: Instant) -> TraceBatch {
         var ignored = IgnoredSpans()
         ignored.otherSpans = count - calls.count
-        let dropped = RepeatedReports(of: calls).dropped
+        let dropped = RepeatedReports(of: calls) { place in
+            var trial = DraftedRecords(arrival: arrival)
+            trial.take(self.draft(of: place), index: 0)
+            return trial.batch.rejections.isEmpty
+        }.dropped
         var records = DraftedRecords(arrival: arrival)
-        var draft = RecordDraft()
         for (place, call) in calls.enumerated() {
             if dropped[place] {
                 ignored.repeatedReports += 1
                 continue
             }
-            draft.removeAll()
-            call.write(to: &draft, agentName: agentName(of: call) ?? fallbackNames[place])
-            records.take(draft, index: call.index)
+            records.take(draft(of: place), index: call.index)
         }
         return TraceBatch(batch: records.batch, ignored: ignored)
+    }
+
+    private func draft(of place: Int) -> RecordDraft {
+        var draft = RecordDraft()
+        calls[place].write(to: &draft, agentName: agentName(of: calls[place]) ?? fallbackNames[place])
+        return draft
     }
 
     /// The name that the span has, or the nearest of its ancestors.

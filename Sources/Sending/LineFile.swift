@@ -1,34 +1,26 @@
 private import CXXHash
+private import FoundationEssentials
 internal import Glibc
 
 /// Lines of a file that may be larger than the memory, in batches.
 ///
 /// Used by one thread at a time.
 @safe final class LineFile {
-    /// Some lines that are sent in one request.
-    struct Batch: Sendable {
-        /// The lines, each ended by a line feed, without those that are blank.
-        let body: [UInt8]
-        /// Of each line, from 1.
-        let numbers: [Int]
-        /// How far the file is read with it, for a later run.
-        let end: Mark
-        /// By its place in the order of the file, from 0.
-        let place: Int
-    }
-
     private let descriptor: Int32
     /// For errors.
     private let name: String
-    private let linesLimit: Int
     /// Read, and not yet part of a batch.
     private var buffer: [UInt8] = []
     private var start = 0
     private var isAtEnd = false
     /// To where it is read.
     private(set) var mark = Mark(offset: 0, lines: 0, digest: 0)
+    /// Whether a line at the end was left, as it is not whole.
+    private(set) var leavesUnfinishedLine = false
     private var batches = 0
     private let hash: OpaquePointer
+    /// Of a regular file; one of another kind is read once, by whoever comes first.
+    let size: (bytes: Int, inode: UInt64)?
 
     /// Bytes of a batch from which on it takes no more lines.
     private static let bytesLimit = 4 << 20
@@ -36,10 +28,12 @@ internal import Glibc
     private static let lineLimit = 64 << 20
 
     /// - Parameter descriptor: open for reading; closed with this.
-    init(descriptor: Int32, name: String, linesLimit: Int) throws(SendingError) {
+    init(descriptor: Int32, name: String) throws(SendingError) {
         self.descriptor = descriptor
         self.name = name
-        self.linesLimit = linesLimit
+        var status = stat()
+        let isFile = unsafe fstat(descriptor, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
+        size = isFile ? (Int(status.st_size), UInt64(status.st_ino)) : nil
         guard let hash = unsafe XXH3_createState() else { throw .outOfMemory }
         unsafe self.hash = hash
         unsafe XXH3_64bits_reset(hash)
@@ -51,23 +45,22 @@ internal import Glibc
         close(descriptor)
     }
 
-    /// `nil` of what is no regular file.
-    var sizeBytes: Int? {
-        var status = stat()
-        guard unsafe fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return nil }
-        return Int(status.st_size)
+    /// Sees to it that nobody else sends this file meanwhile.
+    func lock() throws(SendingError) {
+        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+            throw .unreadable("\(name): another llm-exporter send is at it; wait for that one")
+        }
     }
 
     /// Passes over what an earlier run sent.
     ///
-    /// - Returns: whether the file begins with just that; where it does not, it must be opened anew.
+    /// - Returns: whether the file begins with just that.
     func skip(to mark: Mark) throws(SendingError) -> Bool {
         while self.mark.offset < mark.offset {
             if start == buffer.count {
                 guard try fill() else { return false }
             }
-            let count = min(buffer.count - start, mark.offset - self.mark.offset)
-            advance(count, lines: 0)
+            advance(min(buffer.count - start, mark.offset - self.mark.offset), lines: 0)
         }
         self.mark.lines = mark.lines
         self.mark.digest = unsafe XXH3_64bits_digest(hash)
@@ -75,22 +68,28 @@ internal import Glibc
     }
 
     /// The next lines that are not blank; `nil` at the end.
-    func next() throws(SendingError) -> Batch? {
-        var body: [UInt8] = []
-        var numbers: [Int] = []
-        while numbers.count < linesLimit, body.count < Self.bytesLimit, let line = try nextLine() {
-            let content = buffer[line]
-            if !content.allSatisfy({ [0x20, 0x09, 0x0D, 0x0A].contains($0) }) {
-                body += content
-                if content.last != 0x0A { body.append(0x0A) }
-                numbers.append(mark.lines + 1)
+    func next(lines limit: Int) throws(SendingError) -> Batch? {
+        var lines: [Batch.Line] = []
+        var bytes = 0
+        while lines.count < limit, bytes < Self.bytesLimit, let range = try nextLine() {
+            let line = buffer[range]
+            let isWhole = line.last == 0x0A
+            if !line.allSatisfy({ [0x20, 0x09, 0x0D, 0x0A].contains($0) }) {
+                // Somebody may still be writing it.
+                if !isWhole, size != nil, (try? JSONDecoder().decode(AnyObject.self, from: Data(line))) == nil {
+                    leavesUnfinishedLine = true
+                    break
+                }
+                lines.append(Batch.Line(number: mark.lines + 1, text: isWhole ? Array(line) : Array(line) + [0x0A]))
+                bytes += line.count
             }
-            advance(line.count, lines: 1)
+            // A line without its end is one when that comes.
+            advance(range.count, lines: isWhole ? 1 : 0)
         }
-        guard !numbers.isEmpty else { return nil }
+        guard !lines.isEmpty else { return nil }
         mark.digest = unsafe XXH3_64bits_digest(hash)
         defer { batches += 1 }
-        return Batch(body: body, numbers: numbers, end: mark, place: batches)
+        return Batch(lines: lines, end: mark, place: batches)
     }
 
     /// Where the next line lies in the buffer, its line feed included.
@@ -101,7 +100,8 @@ internal import Glibc
             searched = buffer.count - start
             guard searched <= Self.lineLimit else {
                 throw .unreadable(
-                    "\(name): line \(mark.lines + 1) is longer than \(Self.lineLimit) bytes: is this NDJSON?")
+                    "\(name): line \(mark.lines + 1) is longer than \(Self.lineLimit) bytes: is this NDJSON, one record a line?"
+                )
             }
             guard try fill() else { return start < buffer.count ? start..<buffer.count : nil }
         }
@@ -138,10 +138,27 @@ internal import Glibc
     }
 }
 
+/// Lines that are sent in one request.
+struct Batch: Sendable {
+    let lines: [Line]
+    /// How far the file is read with it, for a later run.
+    let end: Mark
+    /// By its place in the order of the file, from 0.
+    let place: Int
+
+    struct Line: Sendable {
+        /// In the file, from 1.
+        let number: Int
+        /// Ends in a line feed.
+        let text: [UInt8]
+    }
+}
+
 /// How far a file was sent.
 struct Mark: Equatable, Sendable {
     /// In bytes.
     var offset: Int
+    /// Line feeds before.
     var lines: Int
     /// XXH3 of all bytes before: tells whether the file still begins with what was sent.
     var digest: UInt64

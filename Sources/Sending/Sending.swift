@@ -1,4 +1,4 @@
-private import Dispatch
+internal import Dispatch
 private import FoundationEssentials
 private import Glibc
 private import HTTPClient
@@ -6,15 +6,14 @@ private import HTTPClient
 /// Posts the records of a file, or of standard input, to an exporter: in batches, over several connections, each record
 /// counted once whatever is sent again.
 ///
-/// Records without an id get one from their place in the file and a key that is kept beside the file, with how far it was
-/// sent: a later run goes on there. What comes from standard input has no such place, and is sent by one run.
+/// Records without an id get one from a key and their place in the file. The key is kept beside the file (`FILE.sent`), with
+/// how far it was sent: a later run goes on there. What comes from standard input, or a pipe, is sent by one run.
 package final class Sending: @unchecked Sendable {
     // Unchecked: `state` and `lines` are used on `queue` alone.
     private let queue = DispatchQueue(label: "llm-exporter.sending")
     private var state: State
     private let lines: LineFile
     private let settings: Settings
-    private let markPath: String?
 
     package struct Settings: Sendable {
         /// The file, or `-`.
@@ -29,6 +28,8 @@ package final class Sending: @unchecked Sendable {
             self.path = path
             self.url = url
         }
+
+        var markPath: String { path + ".sent" }
     }
 
     /// How far it is.
@@ -37,73 +38,86 @@ package final class Sending: @unchecked Sendable {
         package fileprivate(set) var accepted = 0
         package fileprivate(set) var duplicates = 0
         package fileprivate(set) var rejected = 0
-        /// What was sent, and what there was when it began, in bytes; no total of standard input.
+        /// What was sent, and what there was when it began, in bytes; no total of what is no file.
         package fileprivate(set) var bytes = 0
         package fileprivate(set) var totalBytes: Int?
         /// Lines that an earlier run sent.
         package fileprivate(set) var skippedLines = 0
         /// The first lines that were rejected, and why.
         package fileprivate(set) var rejections: [(line: Int, message: String)] = []
+        /// What the exporter warned of, each once.
+        package fileprivate(set) var warnings: [String] = []
         /// Why nothing is taken at the moment.
         package fileprivate(set) var obstacle: String?
+        /// Whether the last line was left, as it is not whole: somebody may still be writing it.
+        package fileprivate(set) var leavesUnfinishedLine = false
         /// Whether all of it was sent.
         package fileprivate(set) var isComplete = false
     }
 
-    /// Rejections that are told one by one.
-    private static let rejectionsLimit = 10
+    /// Rejections, and warnings, that are told one by one.
+    fileprivate static let toldLimit = 10
 
-    private struct State {
-        var key: String
+    fileprivate struct State {
+        var sent: SentMark
+        /// Whether `sent` is kept.
+        var isMarked = false
         var progress = Progress()
         var isStopped = false
         var failure: SendingError?
         var lastSuccess = ContinuousClock.now
-        var hasReachedIt = false
+        var hasAnswered = false
         /// Up to where all is acknowledged, and what is beyond, by place.
         var upcoming = 0
         var acknowledged: [Int: Mark] = [:]
-        var mark: Mark?
     }
 
     /// Opens the file, and passes over what an earlier run sent.
+    ///
+    /// - Throws: where the file cannot be read, does not begin with what was sent of it, or was sent elsewhere: nobody could tell
+    ///   then which of its records are new.
     package init(_ settings: Settings) throws(SendingError) {
         self.settings = settings
-        state = State(key: UUID().uuidString)
-        guard settings.path != "-" else {
-            markPath = nil
-            lines = try LineFile(descriptor: STDIN_FILENO, name: "standard input", linesLimit: settings.linesPerRequest)
-            return
-        }
-        let markPath = settings.path + ".sent"
-        self.markPath = markPath
-        var lines = try Self.open(settings)
-        if let sent = try SentMark.read(markPath), let mark = sent.mark {
-            if try lines.skip(to: mark) {
-                state.key = sent.key
-                state.progress.skippedLines = mark.lines
-                state.progress.bytes = mark.offset
-                state.mark = mark
-            } else {
-                // Another file of this name: what was sent is not part of it.
-                lines = try Self.open(settings)
+        let isInput = settings.path == "-"
+        let descriptor = isInput ? STDIN_FILENO : unsafe open(settings.path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw .unreadable("\(settings.path): \(SendingError.reason(errno))") }
+        lines = try LineFile(descriptor: descriptor, name: isInput ? "standard input" : settings.path)
+        state = State(
+            sent: SentMark(
+                key: UUID().uuidString, url: settings.url, batch: settings.linesPerRequest,
+                inode: lines.size?.inode ?? 0, mark: lines.mark))
+        guard !isInput, let size = lines.size else { return }
+        try lines.lock()
+        state.isMarked = true
+        state.progress.totalBytes = size.bytes
+        if let sent = try SentMark.read(settings.markPath) {
+            try Self.check(sent, settings)
+            guard try lines.skip(to: sent.mark), sent.mark.offset > 0 || sent.inode == size.inode else {
+                throw .unreadable(
+                    "\(settings.path): does not begin with the \(sent.mark.lines) lines that were sent, as \(settings.markPath) tells: "
+                        + "put what is new or corrected into a file of its own, or remove \(settings.markPath) to send all of it as new"
+                )
             }
+            state.sent = sent
+            state.progress.skippedLines = sent.mark.lines
+            state.progress.bytes = sent.mark.offset
+        } else {
+            // Before anything is sent, so that its key is known whatever happens.
+            try state.sent.write(settings.markPath)
         }
-        self.lines = lines
-        state.progress.totalBytes = lines.sizeBytes
-        // Before anything is sent, so that its key is known whatever happens.
-        if state.mark == nil { try SentMark(key: state.key, mark: lines.mark).write(markPath) }
     }
 
-    private static func open(_ settings: Settings) throws(SendingError) -> LineFile {
-        let descriptor = unsafe Glibc.open(settings.path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw .unreadable("\(settings.path): \(SendingError.reason(errno))") }
-        return try LineFile(descriptor: descriptor, name: settings.path, linesLimit: settings.linesPerRequest)
+    private static func check(_ sent: SentMark, _ settings: Settings) throws(SendingError) {
+        guard sent.url == settings.url else {
+            throw .unreadable(
+                "\(settings.path): was sent to \(sent.url), as \(settings.markPath) tells; to send all of it to \(settings.url), too, remove \(settings.markPath)"
+            )
+        }
     }
 
     package var progress: Progress { queue.sync { state.progress } }
 
-    /// Begins no further batch. What is under way is waited for.
+    /// Begins no further request. Those under way are waited for.
     package func stop() {
         queue.sync { state.isStopped = true }
     }
@@ -121,6 +135,7 @@ package final class Sending: @unchecked Sendable {
             }
         }
         return try queue.sync { () -> Result<Progress, SendingError> in
+            state.progress.leavesUnfinishedLine = lines.leavesUnfinishedLine
             if let failure = state.failure { return .failure(failure) }
             state.progress.isComplete = !state.isStopped
             return .success(state.progress)
@@ -134,87 +149,96 @@ package final class Sending: @unchecked Sendable {
         } catch {
             throw .unreachable(error.description)
         }
-        while let (batch, key) = try next() { try send(batch, key: "\(key)-\(batch.numbers[0])", over: &client) }
+        while let batch = try next() {
+            guard try send(batch.lines, over: &client) else { return }
+            try acknowledge(batch)
+        }
     }
 
-    private func next() throws(SendingError) -> (LineFile.Batch, key: String)? {
-        try queue.sync { () -> Result<(LineFile.Batch, key: String)?, SendingError> in
+    private func next() throws(SendingError) -> Batch? {
+        try queue.sync { () -> Result<Batch?, SendingError> in
             guard !state.isStopped, state.failure == nil else { return .success(nil) }
             do throws(SendingError) {
-                return .success(try lines.next().map { ($0, state.key) })
+                return .success(try lines.next(lines: state.sent.batch))
             } catch {
                 return .failure(error)
             }
         }.get()
     }
 
-    private func send(_ batch: LineFile.Batch, key: String, over client: inout HTTPClient) throws(SendingError) {
+    private func acknowledge(_ batch: Batch) throws(SendingError) {
+        try queue.sync { () -> Result<Void, SendingError> in
+            state.acknowledged[batch.place] = batch.end
+            while let mark = state.acknowledged.removeValue(forKey: state.upcoming) {
+                state.sent.mark = mark
+                state.upcoming += 1
+            }
+            state.progress.bytes = state.sent.mark.offset
+            guard state.isMarked else { return .success(()) }
+            do throws(SendingError) {
+                return .success(try state.sent.write(settings.markPath))
+            } catch {
+                return .failure(error)
+            }
+        }.get()
+    }
+
+    // MARK: Requests
+
+    /// - Returns: whether all lines were answered; false where it was stopped.
+    private func send(_ lines: [Batch.Line], over client: inout HTTPClient) throws(SendingError) -> Bool {
         var attempt = 0
-        while let (obstacle, wait) = try attemptOnce(batch, key, &client) {
-            attempt += 1
-            try waitOrGiveUp(max(wait, Self.backOff(attempt)), obstacle)
+        while true {
+            switch try attemptOnce(lines, &client) {
+            case .answered: return true
+            case .tooLarge where lines.count > 1:
+                // Nothing of it was applied, and each half is as large whenever it is sent.
+                let half = lines.count / 2
+                guard try send(Array(lines[..<half]), over: &client) else { return false }
+                return try send(Array(lines[half...]), over: &client)
+            case .tooLarge(let reason):
+                queue.sync { state.progress.reject(lines[0].number, reason) }
+                return true
+            case .failed(let obstacle, let asked):
+                attempt += 1
+                guard try wait(max(asked, Self.backOff(attempt)), because: obstacle) else { return false }
+            }
         }
     }
 
-    /// - Returns: why it should be tried again, and when; `nil` once the batch is answered.
-    private func attemptOnce(_ batch: LineFile.Batch, _ key: String, _ client: inout HTTPClient) throws(SendingError)
-        -> (obstacle: String, wait: Duration)?
-    {
+    private enum Attempt {
+        case answered
+        case tooLarge(String)
+        /// - Parameter asked: how long the answer asks to wait.
+        case failed(String, asked: Duration)
+    }
+
+    private func attemptOnce(_ lines: [Batch.Line], _ client: inout HTTPClient) throws(SendingError) -> Attempt {
+        let key = queue.sync { "\(state.sent.key)-\(lines[0].number)" }
         let answer: HTTPAnswer
         do throws(HTTPClientError) {
             answer = try client.send(
                 "POST", "/record", headers: [("Content-Type", "application/x-ndjson"), ("Idempotency-Key", key)],
-                body: batch.body)
+                body: lines.flatMap(\.text))
         } catch {
-            return (error.description, .zero)
+            return .failed(error.description, asked: .zero)
         }
-        let shown = "\(client.shownURL) answers \(answer.status)"
+        queue.sync { state.hasAnswered = true }
+        let problem = try? JSONDecoder().decode(ProblemDetail.self, from: Data(answer.body))
+        let shown =
+            "\(client.shownURL)/record answers \(answer.status): \(problem?.detail ?? "is this the exporter's address?")"
         switch answer.status {
         case 200, 422:
-            guard let reply = try? JSONDecoder().decode(RecordReply.self, from: Data(answer.body)) else {
-                throw .refused("\(shown), and not as an exporter does; is this its address?")
+            guard let reply = RecordReply(answer.body, status: answer.status, records: lines.count) else {
+                throw .refused("\(client.shownURL)/record does not answer as an exporter does; is this its address?")
             }
-            try acknowledge(batch, reply)
-            return nil
-        case 429, 503, 507:
-            return ("\(shown): \(Self.detail(answer))", min(answer.retryAfter ?? .zero, Self.longestWait))
-        default:
-            throw .refused("\(shown): \(Self.detail(answer))")
+            queue.sync { state.take(reply, to: lines) }
+            return .answered
+        case 413: return .tooLarge(problem?.detail ?? "it is too large")
+        case 408, 429, 500, 502, 503, 504, 507:
+            return .failed(shown, asked: min(answer.retryAfter ?? .zero, Self.longestWait))
+        default: throw .refused(shown)
         }
-    }
-
-    private static func detail(_ answer: HTTPAnswer) -> String {
-        let problem = try? JSONDecoder().decode(ProblemDetail.self, from: Data(answer.body))
-        return problem?.detail ?? "is this the exporter's address?"
-    }
-
-    private func acknowledge(_ batch: LineFile.Batch, _ reply: RecordReply) throws(SendingError) {
-        try queue.sync { () -> Result<Void, SendingError> in
-            state.lastSuccess = .now
-            state.hasReachedIt = true
-            state.progress.obstacle = nil
-            let rejected = batch.numbers.count - reply.accepted - reply.duplicates
-            state.progress.records += batch.numbers.count
-            state.progress.accepted += reply.accepted
-            state.progress.duplicates += reply.duplicates
-            state.progress.rejected += rejected
-            for rejection in reply.errors where state.progress.rejections.count < Self.rejectionsLimit {
-                guard let index = rejection.index, batch.numbers.indices.contains(index) else { continue }
-                state.progress.rejections.append((batch.numbers[index], rejection.message))
-            }
-            state.acknowledged[batch.place] = batch.end
-            while let mark = state.acknowledged.removeValue(forKey: state.upcoming) {
-                state.mark = mark
-                state.upcoming += 1
-            }
-            guard let markPath, let mark = state.mark else { return .success(()) }
-            state.progress.bytes = mark.offset
-            do throws(SendingError) {
-                return .success(try SentMark(key: state.key, mark: mark).write(markPath))
-            } catch {
-                return .failure(error)
-            }
-        }.get()
     }
 
     // MARK: Waiting
@@ -227,17 +251,52 @@ package final class Sending: @unchecked Sendable {
         return .milliseconds(Int.random(in: longest / 2...longest))
     }
 
-    private func waitOrGiveUp(_ wait: Duration, _ obstacle: String) throws(SendingError) {
-        let (isStopped, hasReachedIt, waited) = queue.sync {
+    /// - Returns: whether to try again; false where it was stopped.
+    private func wait(_ duration: Duration, because obstacle: String) throws(SendingError) -> Bool {
+        let (hasAnswered, waited) = queue.sync {
             state.progress.obstacle = obstacle
-            return (state.isStopped || state.failure != nil, state.hasReachedIt, .now - state.lastSuccess)
+            return (state.hasAnswered, .now - state.lastSuccess)
         }
         // One that never answered is rather not there than away for a while.
-        guard hasReachedIt else { throw .unreachable(obstacle) }
-        guard !isStopped, waited < settings.patience else {
+        guard hasAnswered, waited < settings.patience else {
             throw .unreachable(
-                "\(obstacle) (since \(waited.components.seconds) s; send it again, and it goes on there)")
+                hasAnswered
+                    ? "\(obstacle) (for \(waited.components.seconds) s; the same command goes on there)" : obstacle)
         }
-        usleep(UInt32(wait.components.seconds * 1_000_000 + wait.components.attoseconds / 1_000_000_000_000))
+        let end = ContinuousClock.now + duration
+        while ContinuousClock.now < end {
+            if queue.sync(execute: { state.isStopped || state.failure != nil }) { return false }
+            usleep(20_000)
+        }
+        return true
+    }
+}
+
+extension Sending.Progress {
+    fileprivate mutating func reject(_ line: Int, _ message: String) {
+        records += 1
+        rejected += 1
+        if rejections.count < Sending.toldLimit { rejections.append((line, message)) }
+    }
+}
+
+extension Sending.State {
+    fileprivate mutating func take(_ reply: RecordReply, to lines: [Batch.Line]) {
+        lastSuccess = .now
+        progress.obstacle = nil
+        progress.records += lines.count
+        progress.accepted += reply.accepted
+        progress.duplicates += reply.duplicates
+        progress.rejected += lines.count - reply.accepted - reply.duplicates
+        for rejection in reply.rejections where progress.rejections.count < Sending.toldLimit {
+            guard let index = rejection.index, lines.indices.contains(index) else { continue }
+            // The exporter counts the lines of the request.
+            let message = rejection.message.replacing(" (line \(index + 1))", with: "")
+            progress.rejections.append((lines[index].number, message))
+        }
+        for warning in reply.warnings
+        where progress.warnings.count < Sending.toldLimit && !progress.warnings.contains(warning) {
+            progress.warnings.append(warning)
+        }
     }
 }

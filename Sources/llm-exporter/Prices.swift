@@ -5,7 +5,7 @@ import Pricing
 /// `llm-exporter prices`: shows the price table in force.
 struct Prices: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Shows the prices in force, in US dollars for a million tokens.",
+        commandName: "prices", abstract: "Shows the prices in force, in US dollars for a million tokens.",
         discussion: "Exit code 1 when there is no price for MODEL.")
 
     @Argument(help: "Part of a model's name, or provider/model or an alias as an agent sends it.")

@@ -6,11 +6,12 @@ import Sending
 /// `llm-exporter send`: posts the records of a file.
 struct Send: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Posts the records of an NDJSON file of any size to an exporter.",
+        commandName: "send", abstract: "Posts the records of an NDJSON file of any size to an exporter.",
         discussion: """
-            Each record counts once: those without an id get one, which FILE.sent remembers with how far FILE was sent. \
-            Interrupted, or when FILE has grown, the same command goes on there; remove FILE.sent to send all of it as \
-            new. Exit code 1 when records were rejected or could not be sent.
+            Each record counts once: those without an id get one, which FILE.sent remembers with how far FILE was sent, for as \
+            long as the exporter remembers ids (--dedup.window). Interrupted, or when FILE has grown, the same command \
+            goes on there. Put corrected lines into a file of their own; remove FILE.sent to send all of FILE as new. \
+            Exit code 1 when records were rejected or could not be sent.
             """)
 
     @Argument(help: "The file, or - for standard input, which is sent by one run.")
@@ -79,18 +80,24 @@ struct Send: ParsableCommand {
         for rejection in progress.rejections {
             StandardError.write("\(file):\(rejection.line): \(rejection.message)\n")
         }
+        for warning in progress.warnings { StandardError.write("\(file): warning: \(warning)\n") }
+        if progress.leavesUnfinishedLine {
+            StandardError.write("\(file): the last line is not whole, and was left; send it again when it is\n")
+        }
         let seconds = max(0.001, Double(duration.components.seconds) + Double(duration.components.attoseconds) / 1e18)
         let rate = Int(Double(progress.records) / seconds)
         print(
             "\(file): \(progress.accepted) accepted, \(progress.duplicates) duplicates, \(progress.rejected) rejected, in "
                 + "\((seconds * 10).rounded() / 10) s (\(rate) records a second)"
-                + (progress.skippedLines > 0 ? "; \(progress.skippedLines) lines were sent before" : ""))
+                + (progress.skippedLines > 0 ? "; \(progress.skippedLines) lines were sent before (\(file).sent)" : ""))
         if case .failure(let error) = outcome { throw Failure(error.description) }
         guard progress.rejected == 0 else {
-            throw Failure("\(progress.rejected) records were rejected and not counted; correct them, and send those")
+            throw Failure(
+                "\(progress.rejected) records were rejected and not counted; correct them, and send them in a file of their own"
+            )
         }
         guard (try? outcome.get().isComplete) == true else {
-            throw Failure("interrupted; send \(file) again, and it goes on there")
+            throw Failure("interrupted; the same command goes on there")
         }
     }
 }

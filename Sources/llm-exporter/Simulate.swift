@@ -6,6 +6,7 @@ import Simulation
 /// `llm-exporter simulate`: the reviewer's day, over real HTTP.
 struct Simulate: ParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "simulate",
         abstract: "Plays the day of a code-reviewing agent against an exporter, and checks that it was counted.",
         discussion: "Exit code 1 when what the exporter shows differs from what was sent.")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import random
@@ -11,6 +12,7 @@ import subprocess
 import threading
 import time
 from decimal import Decimal
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -50,15 +52,19 @@ def test_a_file_is_sent_once_and_goes_on_where_it_has_grown(exporter, calls):
     assert counted(exporter) == (12_345, 12_345 * COST)
     again = send(exporter, path)
     assert again.returncode == 0 and "0 accepted, 0 duplicates" in again.stdout, again
-    assert again.stdout.rstrip().endswith("; 12345 lines were sent before")
+    assert again.stdout.rstrip().endswith(f"; 12345 lines were sent before ({path}.sent)")
     with path.open("ab") as file:
         # Blank lines are none, and the last needs no end.
         file.write(b"\n  \r\n" + ndjson(records(7)).rstrip(b"\n"))
     assert "7 accepted, 0 duplicates" in send(exporter, path).stdout
-    # Another file of the same name, such as a log that was rotated.
-    path.write_bytes(ndjson(records(3)))
-    assert "3 accepted, 0 duplicates" in send(exporter, path).stdout
-    assert counted(exporter) == (12_355, 12_355 * COST)
+    assert counted(exporter) == (12_352, 12_352 * COST)
+    # Edited, cut or rotated: nobody could tell what is new.
+    whole = path.read_bytes()
+    for changed in (whole.replace(b"TestAgent", b"OtherAgent", 1), whole[:1000], ndjson(records(3))):
+        path.write_bytes(changed)
+        refused = send(exporter, path)
+        assert refused.returncode == 1 and f"remove {path}.sent to send all of it as new" in refused.stderr, refused
+    assert exporter.calls() == 12_352
     # Sent again from the beginning by who asks for it.
     path.with_name(path.name + ".sent").unlink()
     assert "3 accepted, 0 duplicates" in send(exporter, path).stdout
@@ -70,9 +76,9 @@ def test_what_was_acknowledged_and_not_noted_is_a_duplicate(exporter, calls):
     assert send(exporter, path, "--batch", "700").returncode == 0
     key = sent.read_text()
     # The digest of nothing.
-    sent.write_text('{"key": "%s", "offset": 0, "lines": 0, "digest": "2d06800538d394c2"}' % key.split('"key":"')[1].split('"')[0])
-    # As many as before, or others: each line has its id from where its request began.
-    again = send(exporter, path, "--batch", "700")
+    sent.write_text(json.dumps({**json.loads(key), "offset": 0, "lines": 0, "digest": "2d06800538d394c2"}))
+    # Whatever is asked for, requests begin where they began: ids count from there.
+    again = send(exporter, path, "--batch", "123")
     assert "0 accepted, 5000 duplicates" in again.stdout, again
     assert exporter.calls() == 5000
 
@@ -99,6 +105,57 @@ def test_rejected_lines_are_named_and_the_others_count(exporter, tmp_path):
     named = sorted(line for line in done.stderr.splitlines() if line.startswith(str(path)))
     assert [line.split(":")[1] for line in named] == ["2000", "2101"] and "model" in named[0], done.stderr
     assert done.stderr.splitlines()[-1].startswith("llm-exporter: 2 records were rejected"), done.stderr
+
+
+def test_the_last_line_waits_until_it_is_whole_and_warnings_are_told(exporter, tmp_path):
+    path = tmp_path / "calls.ndjson"
+    path.write_bytes(ndjson(records(2)) + b'{"agent_name": "B", "provider": "p", ')
+    done = send(exporter, path)
+    assert done.returncode == 0 and "2 accepted" in done.stdout and "the last line is not whole" in done.stderr, done
+    with path.open("ab") as file:
+        file.write(b'"model": "m", "cost": 5}')
+    done = send(exporter, path)
+    # Whole, though its end is still to come.
+    assert "1 accepted" in done.stdout and 'warning: unknown field "cost"' in done.stderr, done
+    with path.open("ab") as file:
+        file.write(b'\n{"agent_name": "B"}\n')
+    done = send(exporter, path)
+    assert "0 accepted, 0 duplicates, 1 rejected" in done.stdout and f"{path}:4: " in done.stderr, done
+    assert exporter.calls() == 3
+
+
+def test_a_request_that_is_too_large_is_sent_in_parts(start, tmp_path):
+    exporter = start("--web.max-body-size", "4KiB")
+    path = tmp_path / "calls.ndjson"
+    lines = ndjson(records(300)).splitlines(keepends=True)
+    lines[100] = ndjson([call(agent_name="B", note="x" * 5000)])
+    path.write_bytes(b"".join(lines))
+    done = send(exporter, path)
+    assert done.returncode == 1 and "299 accepted, 0 duplicates, 1 rejected" in done.stdout, done
+    assert f"{path}:101: " in done.stderr and "--web.max-body-size" in done.stderr, done
+    assert exporter.calls() == 299
+
+
+def test_two_at_once_send_it_once(exporter, calls):
+    path = calls(100_000)
+    both = [subprocess.Popen([BINARY, "send", path, "--url", exporter.url, "--batch", "100"], stdout=subprocess.PIPE,
+                             stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    told = [one.communicate(timeout=60)[1] for one in both]
+    assert sorted(one.returncode for one in both) == [0, 1] and "another llm-exporter send" in "".join(told), told
+    assert exporter.calls() == 100_000
+
+
+class Anybody(BaseHTTPRequestHandler):
+    """A server that takes everything, and is no exporter."""
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b'{"status": "ok"}')
+
+    def log_message(self, *_):
+        pass
 
 
 @pytest.mark.heavy
@@ -142,14 +199,21 @@ def test_each_record_counts_once_while_the_exporter_and_the_sender_are_killed(tm
 def test_what_cannot_be_sent_ends_with_1_and_one_line(exporter, calls, tmp_path):
     path = calls(10)
     unreachable = run("send", str(path), "--url", "http://127.0.0.1:1")
-    elsewhere = run("send", str(path), "--url", exporter.url + "/summary")
+    other_url = send(exporter, path)
+    assert other_url.returncode == 1 and "was sent to http://127.0.0.1:1," in other_url.stderr, other_url
+    elsewhere = run("send", str(calls(10, "elsewhere.ndjson")), "--url", exporter.url + "/summary")
+    with ThreadingHTTPServer(("127.0.0.1", 0), Anybody) as server:
+        threading.Thread(target=server.serve_forever).start()
+        nobody = run("send", str(calls(10, "other.ndjson")), "--url", f"http://127.0.0.1:{server.server_port}")
+        server.shutdown()
+    assert json.loads((tmp_path / "other.ndjson.sent").read_text())["offset"] == 0
     missing = send(exporter, tmp_path / "none")
     folder = send(exporter, tmp_path)
     sent = path.with_name(path.name + ".sent")
     sent.write_text("{}")
     spoilt = send(exporter, path)
     for ended, words in [(unreachable, "is the exporter running?"), (elsewhere, "answers 404"),
-                         (missing, "No such file or directory"), (folder, "Is a directory"), (spoilt, f"{sent}: ")]:
+                         (nobody, "does not answer as an exporter does"), (missing, "No such file or directory"), (folder, "Is a directory"), (spoilt, f"{sent}: ")]:
         assert ended.returncode == 1, ended
         assert len(ended.stderr.splitlines()) == 1 and words in ended.stderr, ended
     assert exporter.calls() == 0
