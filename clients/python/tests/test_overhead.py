@@ -87,9 +87,16 @@ def test_recording_takes_less_than_ten_updates_whatever_the_exporter_does(
         )
 
     made = metrics()
-    recording = median_and_p99_us(lambda: monitor.record_metric(made))
-    making_too = median_and_p99_us(lambda: monitor.record_metric(metrics()))
-    updates = median_and_p99_us(ten_updates())
+    # The best of some rounds, one beside the other: what else runs on the machine only adds to it.
+    rounds = [
+        (
+            median_and_p99_us(lambda: monitor.record_metric(made)),
+            median_and_p99_us(lambda: monitor.record_metric(metrics())),
+            median_and_p99_us(ten_updates()),
+        )
+        for _ in range(3)
+    ]
+    recording, making_too, updates = (min(figures) for figures in zip(*rounds))
     with capsys.disabled():
         print(f"\n  the exporter {state}: microseconds on the calling thread, median (99%)")
         for name, (median, p99) in (
