@@ -193,9 +193,9 @@ def test_agents(exporter: Any, faulty: Any, program: str, agent: str, model: str
     latency = sum(v for s, v in samples.items() if s.startswith("llm_latency_seconds_sum"))
     assert 0 < latency < (seconds if program != "research" else 5 * seconds)  # whose calls run side by side
     if program == "codesmith":
-        # Those that failed cost nothing, and are known to.
+        # Nobody has a price for it.
         unpriced = samples['llm_calls_unpriced_total{provider="acme",model="acme-coder-7b"}']
-        assert unpriced == told["success"] and counts["calls_usage_missing_total"] >= 1
+        assert unpriced == sum(told.values()) and counts["calls_usage_missing_total"] >= 1
     if program == "reviewer_gpt":
         assert counts["token_usage_total cache_read"] > 1000
     if program == "architect":
