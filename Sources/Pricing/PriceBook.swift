@@ -78,8 +78,7 @@ package struct PriceBook: Sendable {
 
     /// The price of a model that is named as `provider/model`; `nil` where there is none.
     package func price(of name: String) -> Price? {
-        guard let slash = name.firstIndex(of: "/") else { return nil }
-        return price(provider: String(name[..<slash]), model: String(name[name.index(after: slash)...]))
+        Self.parts(of: name).flatMap { price(provider: $0.provider, model: $0.model) }
     }
 
     /// An alias may lead to another provider's model, or name one of the same provider.
@@ -89,21 +88,24 @@ package struct PriceBook: Sendable {
 
     /// A name whose provider, where it has one, is spelled canonically.
     private func canonicalName(_ name: String) -> String {
-        guard let slash = name.firstIndex(of: "/") else { return name }
-        return spellings.canonical(String(name[..<slash])) + name[slash...]
+        Self.parts(of: name).map { "\(spellings.canonical($0.provider))/\($0.model)" } ?? name
     }
 
     /// A model without its provider, where it names that itself.
     private func ownName(_ model: String, of provider: String) -> String? {
-        guard let slash = model.firstIndex(of: "/"),
-            spellings.canonical(String(model[..<slash])) == spellings.canonical(provider)
+        guard let parts = Self.parts(of: model), spellings.canonical(parts.provider) == spellings.canonical(provider)
         else { return nil }
-        return String(model[model.index(after: slash)...])
+        return parts.model
+    }
+
+    /// What stands before the first slash, and what behind it; `nil` where there is none.
+    private static func parts(of name: String) -> (provider: String, model: String)? {
+        guard let slash = name.firstIndex(of: "/") else { return nil }
+        return (String(name[..<slash]), String(name[name.index(after: slash)...]))
     }
 
     private func listed(_ target: String) -> Price? {
-        guard let slash = target.firstIndex(of: "/") else { return nil }
-        return listed(provider: String(target[..<slash]), model: String(target[target.index(after: slash)...]))
+        Self.parts(of: target).flatMap { listed(provider: $0.provider, model: $0.model) }
     }
 
     private func listed(provider: String, model: String) -> Price? {
