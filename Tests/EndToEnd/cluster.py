@@ -4,13 +4,15 @@ into a real VictoriaMetrics as docs/scaling.md says."""
 from __future__ import annotations
 
 import getpass
+import http.client
 import re
 import shutil
 import subprocess
 import urllib.request
 from pathlib import Path
+from typing import Any
 
-from exporter import ROOT, Exporter, Wire
+from exporter import JSON, PATIENCE, ROOT, Exporter, Reply, encode, eventually
 from prometheus import Queried, Server, free_port
 
 NGINX = ROOT / "nginx" / "llm-exporter.conf"
@@ -73,16 +75,32 @@ class Nginx(Server):
     """Runs with nginx/llm-exporter.conf: only addresses differ."""
 
     def __init__(self, exporters: list[Exporter]):
+        """With more exporters than the file has, as an operator adds them: each in a line like the others."""
         super().__init__("nginx")
-        text, listens = re.subn(r"listen 10140;", f"listen {self.address};", with_addresses(NGINX.read_text(), exporters))
+        text = with_addresses(NGINX.read_text(), exporters[:len(EXAMPLES)])
+        text, listens = re.subn(r"listen 10140;", f"listen {self.address};", text)
         assert listens == 1, "nginx/llm-exporter.conf listens on the exporter's port"
+        last = [line for line in text.splitlines(keepends=True) if line.lstrip().startswith("server 127.")][-1]
+        added = [last.replace(str(exporters[len(EXAMPLES) - 1].port), str(more.port)) for more in exporters[len(EXAMPLES):]]
+        text = text.replace(last, last + "".join(added))
         write_around(Path(self.folder.name), text)
         self.spawn(program("nginx"), "-p", self.folder.name, "-c", "nginx.conf", "-g", "daemon off;")
 
     def answers(self) -> bool:
-        host, port = self.address.split(":")
-        with Wire((host, int(port))):
-            return True
+        return self.request("GET", "/").status == 404
+
+    def request(self, method: str, path: str, body: bytes | None = None, headers: dict[str, str] = {}) -> Reply:
+        connection = http.client.HTTPConnection(self.address, timeout=3 * PATIENCE)
+        try:
+            connection.request(method, path, body, headers)
+            answer = connection.getresponse()
+            return Reply(answer.status, answer.headers, answer.read())
+        finally:
+            connection.close()
+
+    def post(self, body: Any, headers: dict[str, str] = JSON, path: str = "/record") -> Reply:
+        """Posts bytes as they are, anything else as JSON."""
+        return self.request("POST", path, body if isinstance(body, bytes) else encode(body).encode(), headers)
 
 
 class VictoriaMetrics(Queried):
@@ -97,10 +115,18 @@ class VictoriaMetrics(Queried):
         with urllib.request.urlopen(f"{self.url}/health", timeout=10) as answer:
             return answer.status == 200
 
+    def await_scrapes_after(self, moment: float) -> None:
+        """Waits until it shows scrapes of later than that; it makes what is written visible once a second.
+
+        It remembers for ten seconds which series a query found, so one that comes too early is long in the way.
+        """
+        eventually(lambda: all(float(s["value"][1]) > moment + 1.5 for s in self.query("tlast_over_time(up[5m])")),
+                   "new scrapes are written", within=30, every=0.1)
+
 
 class ClusterPrometheus(Queried):
-    """Scrapes all exporters and writes to VictoriaMetrics, with the configuration of the guide: only addresses and the
-    interval differ."""
+    """Scrapes all exporters and writes to VictoriaMetrics, with the configuration of the guide: only addresses and
+    waiting times differ."""
 
     def __init__(self, exporters: list[Exporter], store: VictoriaMetrics):
         super().__init__("prometheus")
@@ -109,6 +135,7 @@ class ClusterPrometheus(Queried):
         text, stores = re.subn(r"192\.0\.2\.20:8428", store.address, with_addresses(text, exporters))
         text, intervals = re.subn(r"scrape_interval: *\S+", "scrape_interval: 250ms\n  scrape_timeout: 250ms", text)
         assert stores == intervals == 1, "the guide's prometheus.yml has a store and an interval"
+        text += "    queue_config: {batch_send_deadline: 250ms}\n"
         configuration = Path(self.folder.name, "prometheus.yml")
         configuration.write_text(text)
         self.spawn(program("prometheus"), f"--config.file={configuration}",
