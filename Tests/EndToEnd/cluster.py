@@ -81,8 +81,8 @@ class Nginx(Server):
         text, listens = re.subn(r"listen 10140;", f"listen {self.address};", text)
         assert listens == 1, "nginx/llm-exporter.conf listens on the exporter's port"
         last = [line for line in text.splitlines(keepends=True) if line.lstrip().startswith("server 127.")][-1]
-        added = [last.replace(str(exporters[len(EXAMPLES) - 1].port), str(more.port)) for more in exporters[len(EXAMPLES):]]
-        text = text.replace(last, last + "".join(added))
+        for more in exporters[len(EXAMPLES):]:
+            text = text.replace(last, last + re.sub(r":\d+", f":{more.port}", last))
         write_around(Path(self.folder.name), text)
         self.spawn(program("nginx"), "-p", self.folder.name, "-c", "nginx.conf", "-g", "daemon off;")
 

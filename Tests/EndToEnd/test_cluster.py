@@ -4,7 +4,6 @@ again, and the sum over the instances is exact, as they, Prometheus and Victoria
 `LLM_EXPORTER_CRASHES` makes it longer (`make crash-test`: 20 kills), `LLM_EXPORTER_SEED` repeats the choices of a run.
 """
 
-import gzip
 import math
 import os
 import random
@@ -17,8 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from cluster import EXAMPLES, NGINX, ClusterPrometheus, Nginx, VictoriaMetrics, check_nginx, guide
-from exporter import JSON, NDJSON, Exporter, call, encode, eventually, ndjson
+from cluster import EXAMPLES, ClusterPrometheus, Nginx, VictoriaMetrics, guide
+from exporter import Exporter, eventually
 from families import ADDITIONAL, REPORTED
 from fleet import Fleet
 from ledger import Key, in_units
@@ -139,7 +138,7 @@ def test_the_sum_over_exporters_is_exact_through_kills(tmp_path, figures):
             disturb(cluster, fleet)
         finally:
             fleet.finish()
-        assert fleet.seen["duplicates"] > 0, "answers were lost after their records had counted"
+        assert fleet.seen["lost answers settled"] > 0, "records had counted, and their answers were lost"
         # Every record, sent again, meets the exporter that knows it.
         assert fleet.repeat() == len(fleet.events)
 
@@ -174,110 +173,12 @@ def hold_the_guides_queries(source, fleet, calls):
     assert source.by_agent(total_calls) == {agent: str(count) for agent, count in by_agent.items()}
     costs = source.by_agent(cost)
     for agent in by_agent:
-        expected = sum(record["cost_usd"] for record in records if record["agent_name"] == agent and "cost_usd" in record)
+        expected = sum(record.get("cost_usd", 0) for record in records if record["agent_name"] == agent)
         assert math.isclose(float(costs[agent]), float(expected), rel_tol=1e-12), (agent, costs[agent], expected)
     open_calls = fleet.ledger.active(fleet.events, calls)
     assert {agent: int(n) for agent, n in source.by_agent(active).items() if n != "0"} == open_calls
     for query in queries[3:]:
         assert source.query(query), query
-
-
-@pytest.fixture(scope="module")
-def behind():
-    """Three exporters in memory, and nginx before them."""
-    exporters = [Exporter() for _ in EXAMPLES]
-    try:
-        nginx = Nginx(exporters)
-        try:
-            yield nginx, exporters
-        finally:
-            nginx.stop()
-    finally:
-        for exporter in exporters:
-            exporter.kill()
-
-
-def where(exporters, agent):
-    """The exporters that have counted calls of an agent, and how many."""
-    counted = {n: int(e.scrape().total("llm_calls_total", agent_name=agent)) for n, e in enumerate(exporters)}
-    return {number: count for number, count in counted.items() if count}
-
-
-def test_what_an_agent_sends_in_any_format_reaches_one_exporter(behind):
-    nginx, exporters = behind
-    span = {"traceId": "5b8efff798038103d269b633813fc60c", "spanId": "eee19b7ec3c1b174", "name": "chat",
-            "startTimeUnixNano": "1", "endTimeUnixNano": "2",
-            "attributes": [{"key": key, "value": {"stringValue": value}} for key, value in {
-                "gen_ai.provider.name": "acme", "gen_ai.request.model": "parrot", "gen_ai.operation.name": "chat"}.items()]}
-    for number in range(8):
-        agent = f"Agent {number}"
-        service = {"attributes": [{"key": "service.name", "value": {"stringValue": agent}}]}
-        traces = {"resourceSpans": [{"resource": service, "scopeSpans": [{"spans": [span]}]}]}
-        mine = {"X-Agent-Name": agent}
-        assert nginx.post(traces, {**JSON, **mine}, "/v1/traces").status == 200
-        for key in range(3):
-            posted = nginx.post(call(agent_name=agent), {**JSON, **mine, "Idempotency-Key": str(key)})
-            assert posted.outcome() == (1, 0, 0)
-        assert list(where(exporters, agent).values()) == [4]
-
-
-def test_requests_of_one_key_reach_one_exporter_and_those_without_headers_as_well(behind):
-    nginx, exporters = behind
-    assert nginx.post(call(agent_name="Keyed"), {**JSON, "Idempotency-Key": "once"}).outcome() == (1, 0, 0)
-    for _ in range(5):
-        assert nginx.post(call(agent_name="Keyed"), {**JSON, "Idempotency-Key": "once"}).outcome() == (0, 1, 0)
-    for _ in range(6):
-        assert nginx.post(call(agent_name="Bare")).outcome() == (1, 0, 0)
-    assert list(where(exporters, "Bare").values()) == [6]
-
-
-def test_many_keys_are_spread_over_all_exporters(behind):
-    nginx, exporters = behind
-    for key in range(200):
-        nginx.post(call(agent_name="Spread"), {**JSON, "Idempotency-Key": f"spread-{key}"}).outcome()
-    found = where(exporters, "Spread")
-    assert sum(found.values()) == 200 and len(found) == len(exporters)
-
-
-def test_a_fourth_exporter_takes_a_share_and_leaves_the_rest_where_it_was(behind, start):
-    nginx, exporters = behind
-    keys = [{**JSON, "Idempotency-Key": f"moving-{n}"} for n in range(200)]
-    for key in keys:
-        assert nginx.post(call(agent_name="Moving"), key).outcome() == (1, 0, 0)
-    four = [*exporters, start()]
-    larger = Nginx(four)
-    try:
-        moved = sum(larger.post(call(agent_name="Moving"), key).outcome()[0] for key in keys)
-    finally:
-        larger.stop()
-    # A key that moves is unknown there, and its repetition counts: why the guide says when to add one.
-    assert where(four, "Moving")[3] == moved and 0 < moved < 100
-
-
-@pytest.mark.parametrize("path", ["/", "/metrics", "/summary", "/record/", "/-/reload", "/api/v1/budgets",
-                                  "/api/v1/admin/reset"])
-def test_nothing_but_intake_is_reached(behind, path):
-    nginx, _ = behind
-    assert nginx.request("GET", path).status == nginx.post({}, path=path).status == 404
-
-
-@pytest.mark.heavy
-def test_answers_of_the_exporter_pass_as_they_are(behind):
-    nginx, _ = behind
-    starts = [{"event": "start", "agent_name": "Starter", "id": str(n)} for n in range(100_000)]
-    # Larger than nginx keeps in memory, compressed or not.
-    assert nginx.post(ndjson(starts), NDJSON).outcome() == (len(starts), 0, 0)
-    full = nginx.post({"event": "start", "agent_name": "Starter", "id": "one more"})
-    assert full.problem(503) and int(full.headers["Retry-After"]) > 0
-    assert nginx.post(b"{").problem(400)
-    assert nginx.request("GET", "/record").problem(405)
-    assert nginx.post(gzip.compress(encode(call()).encode()), {**JSON, "Content-Encoding": "gzip"}).outcome() == (1, 0, 0)
-
-
-def test_nginx_takes_the_configuration_as_it_is(tmp_path):
-    done = check_nginx(tmp_path, NGINX.read_text())
-    assert done.returncode == 0, done.stderr
-    assert "[warn]" not in done.stderr, done.stderr
 
 
 def test_promtool_takes_the_configuration_of_the_guide(tmp_path):
