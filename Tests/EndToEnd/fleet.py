@@ -39,7 +39,7 @@ class Fleet:
         self.events: list[Event] = []
         #: What the clients met on the way, and how often.
         self.seen: Counter[str] = Counter()
-        self.failures: list[Exception] = []
+        self.failures: list[BaseException] = []
         self.finishing = False
         self._lock = threading.Lock()
         self._made = self._allowed = 0
@@ -48,6 +48,17 @@ class Fleet:
         self._threads = [threading.Thread(target=self._guarded, args=(client.run,)) for client in self.clients]
         for thread in self._threads:
             thread.start()
+
+    def __enter__(self) -> Fleet:
+        return self
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        """Ends the clients; after an error without waiting for an exporter that may not come back."""
+        if error:
+            self.failures.append(error)
+        self.finishing = True
+        for thread in self._threads:
+            thread.join()
 
     def allow(self, calls: int) -> None:
         with self._lock:
@@ -152,7 +163,7 @@ class HTTPClient(Client):
 
     def deliver(self, request: Request) -> int:
         """Sends it until a 200 settles it, as the contract has senders do, and returns how many were new."""
-        while True:
+        while not self.fleet.failures:
             try:
                 self._send(request)
                 answer = self._connection.getresponse()
@@ -171,6 +182,7 @@ class HTTPClient(Client):
             assert reply.problem(reply.status)
             self.fleet.count(str(reply.status))
             time.sleep(int(reply.headers["Retry-After"]))
+        raise self.fleet.failures[0]
 
     def _send(self, request: Request) -> None:
         try:
@@ -233,7 +245,7 @@ class PythonClient(Client):
                     break
                 time.sleep(self.dice.expovariate(60))
         finally:
-            drained = monitor.close(timeout=30)
+            drained = monitor.close(timeout=0 if self.fleet.failures else 30)
         told = monitor.statistics()
         assert drained and told.sent + told.duplicates == told.recorded == len(self.recorded), told
         self.fleet.count("retries of the Python client", told.retried)

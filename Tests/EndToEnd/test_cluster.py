@@ -132,12 +132,9 @@ def disturb(cluster, fleet):
 @pytest.mark.timeout(120 + 10 * CRASHES)
 def test_the_sum_over_exporters_is_exact_through_kills(tmp_path, figures):
     began = time.monotonic()
-    with Cluster(tmp_path) as cluster:
-        fleet = Fleet(cluster.nginx.url, tmp_path, SEED)
-        try:
-            disturb(cluster, fleet)
-        finally:
-            fleet.finish()
+    with Cluster(tmp_path) as cluster, Fleet(cluster.nginx.url, tmp_path, SEED) as fleet:
+        disturb(cluster, fleet)
+        fleet.finish()
         assert fleet.seen["lost answers settled"] > 0, "records had counted, and their answers were lost"
         # Every record, sent again, meets the exporter that knows it.
         assert fleet.repeat() == len(fleet.events)
