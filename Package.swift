@@ -18,7 +18,8 @@ let package = Package(
     targets: [
         // The road of a record, in the order in which it is travelled. Every target may use Model, which imports nothing.
         .systemLibrary(name: "CMicroHTTPD", pkgConfig: "libmicrohttpd", providers: [.apt(["libmicrohttpd-dev"])]),
-        .target(name: "CHTTPShim", dependencies: ["CMicroHTTPD"]),
+        .systemLibrary(name: "CGnuTLS", pkgConfig: "gnutls", providers: [.apt(["libgnutls28-dev"])]),
+        .target(name: "CHTTPShim", dependencies: ["CGnuTLS", "CMicroHTTPD"]),
         .target(name: "Bytes"),
         .target(name: "HTTPServer", dependencies: ["Bytes", "CHTTPShim"]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
@@ -37,6 +38,9 @@ let package = Package(
         .target(name: "Pricing", dependencies: ["CPriceTable", "CSimdjson", "Model"]),
         .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
         .target(name: "Configuration", dependencies: ["CYAML", "Model", "Pricing"]),
+        .target(
+            name: "CCredentials", dependencies: ["CGnuTLS"], linkerSettings: [.linkedLibrary("crypt")]),
+        .target(name: "Authentication", dependencies: ["CCredentials", "Configuration"]),
         .target(name: "Exposition", dependencies: ["Model"]),
         .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
         .target(name: "Store", dependencies: ["CSQLite", "CXXHash", "Model"]),
@@ -45,7 +49,8 @@ let package = Package(
         .target(
             name: "ExporterService",
             dependencies: [
-                "Bytes", "Configuration", "ContentCoding", "Exposition", "HTTPServer", "Intake", "Model",
+                "Authentication", "Bytes", "Configuration", "ContentCoding", "Exposition", "HTTPServer", "Intake",
+                "Model",
                 "OpenTelemetry",
                 "Pricing", "Store", .product(name: "Logging", package: "swift-log"),
             ]),
@@ -58,7 +63,8 @@ let package = Package(
         .executableTarget(
             name: "llm-exporter",
             dependencies: [
-                "CBuild", "Configuration", "ExporterService", "HTTPServer", "Model", "Pricing", "Sending", "Simulation",
+                "CBuild", "Configuration", "ExporterService", "HTTPClient", "HTTPServer", "Model", "Pricing", "Sending",
+                "Simulation",
                 "Store",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
@@ -73,6 +79,7 @@ let package = Package(
         .executableTarget(
             name: "micro-bench", dependencies: ["Bytes", "Exposition", "Intake", "Model", "Pricing", "Store"],
             path: "Benchmarks/micro"),
+        .testTarget(name: "AuthenticationTests", dependencies: ["Authentication", "Configuration"]),
         .testTarget(name: "ConfigurationTests", dependencies: ["Configuration", "Model"]),
         .testTarget(name: "ContentCodingTests", dependencies: ["Bytes", "ContentCoding"]),
         .testTarget(
@@ -98,7 +105,7 @@ let package = Package(
 
 for target in package.targets where target.type != .system {
     let isSwift = ![
-        "CHTTPShim", "CContentCoding", "CCurlShim", "CBuild", "CPriceTable", "CSimdjson",
+        "CHTTPShim", "CContentCoding", "CCredentials", "CCurlShim", "CBuild", "CPriceTable", "CSimdjson",
     ].contains(target.name)
     if isSwift {
         target.swiftSettings = [
