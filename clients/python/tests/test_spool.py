@@ -198,7 +198,7 @@ def test_the_next_process_delivers_but_starts_of_the_dead_are_not_active(
     first = new_monitor(closed_url, spool_dir=str(tmp_path / "spool"))
     with first.monitor_llm_call("A", "p", "m"):
         pass
-    first.monitor_llm_call("A", "p", "m").__enter__()
+    _unfinished = first.monitor_llm_call("A", "p", "m").__enter__()
     first.close(0.2)
     assert first.statistics().queued == 3
     second = new_monitor(server.url, spool_dir=str(tmp_path / "spool"))
