@@ -178,7 +178,7 @@ def test_a_record_is_on_disk_before_it_is_sent(server: ScriptedServer, new_monit
 
 
 def test_an_outage_empties_memory_onto_disk(closed_url: str, new_monitor: Any, tmp_path: Path) -> None:
-    monitor = new_monitor(closed_url, spool_dir=str(tmp_path / "spool"), max_queue_records=100)
+    monitor = new_monitor(closed_url, spool_dir=str(tmp_path / "spool"), max_queue_records=100, exit_timeout=20.0)
     for _ in range(20):
         for _ in range(50):
             monitor.record_metric(LLMCallMetrics("A", "p", "m"))
@@ -187,7 +187,7 @@ def test_an_outage_empties_memory_onto_disk(closed_url: str, new_monitor: Any, t
     assert (counted.queued, counted.dropped) == (1000, 0)
     began = time.monotonic()
     monitor._sender._at_exit()  # all is on disk: there is nothing to wait for
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 10
     assert monitor.statistics().queued == 1000 and monitor.statistics().dropped == 0
 
 
