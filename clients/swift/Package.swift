@@ -25,10 +25,13 @@ let package = Package(
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOSSL", package: "swift-nio-ssl"),
             ]),
+        // Killed by the tests.
+        .executableTarget(
+            name: "MortalAgent", dependencies: ["LLMExporterClient"], path: "Tests/MortalAgent"),
         .testTarget(
             name: "LLMExporterClientTests",
             dependencies: [
-                "LLMExporterClient",
+                "LLMExporterClient", "MortalAgent",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),

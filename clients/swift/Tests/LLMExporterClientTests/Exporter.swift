@@ -73,8 +73,8 @@ final class Exporter: Sendable {
     }
 }
 
-/// Out of the class, whose own `kill` hides the system's.
-private func sendKill(_ process: Int32) { _ = kill(process, SIGKILL) }
+/// Out of the classes, whose own `kill` hides the system's.
+func sendKill(_ process: Int32) { _ = kill(process, SIGKILL) }
 
 /// Asks again and again until the answer is true.
 func eventually(

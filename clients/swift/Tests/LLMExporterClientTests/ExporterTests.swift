@@ -29,10 +29,11 @@ struct ExporterTests {
         #expect(await monitor.close())
     }
 
-    @Test("an exporter that is killed and restarted under load counts each record once")
-    func restarts() async throws {
+    @Test("an exporter that is killed and restarted under load counts each record once", arguments: [false, true])
+    func restarts(hasSpool: Bool) async throws {
         let exporter = try await Exporter(isDurable: true)
-        let monitor = LLMMonitor.test(exporter.url)
+        let folder = TemporaryFolder()
+        let monitor = LLMMonitor.test(exporter.url) { $0.spoolFolder = hasSpool ? folder.spool : nil }
         let load = Task {
             for n in 0..<6000 {
                 monitor.record(.of(agentName: "Agent\(n % 2)"))
@@ -52,6 +53,7 @@ struct ExporterTests {
         #expect(statistics.sent + statistics.duplicates == 6000 && statistics.retried > 0)
         #expect(statistics.isAccountedFor)
         await monitor.close()
+        #expect(try folder.files() == [])
     }
 
     @Test("a call is active from its start to its end, then counts with all that is known of it")

@@ -46,5 +46,5 @@ extension Statistics {
         return statistics
     }
 
-    var isAccountedFor: Bool { recorded == queued + sent + duplicates + rejected + dropped + expired }
+    var isAccountedFor: Bool { recorded + adopted == queued + sent + duplicates + rejected + dropped + expired }
 }

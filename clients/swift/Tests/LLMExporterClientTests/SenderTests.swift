@@ -48,7 +48,7 @@ import Testing
         let counted = ScriptedServer.Reply.answer(200, body: #"{"accepted":0,"duplicates":1,"rejected":0}"#)
         let server = try await ScriptedServer(.close, .hang, counted)
         let log = LogBook()
-        let monitor = LLMMonitor.test(server.url, log: log) { $0.timeout = .milliseconds(300) }
+        let monitor = LLMMonitor.test(server.url, log: log) { $0.timeout = .seconds(1) }
         monitor.record(.of())
         #expect(await monitor.flush(within: .seconds(10)))
         #expect(server.requests.count == 3 && Set(server.requests.map(\.body)).count == 1)
