@@ -1,6 +1,5 @@
 import NIOCore
 import NIOHTTP1
-import Synchronization
 
 /// The tasks: from records to batches, and from batches to answers.
 extension Sender {
@@ -28,7 +27,7 @@ extension Sender {
 
     private func gatherAll() async {
         while !Task.isCancelled {
-            let step: Step = backlog.withLock { backlog in
+            let step: Step = backlog.withLockedValue { backlog in
                 if backlog.inbox.isEmpty {
                     backlog.gatherer = .asleep
                     return .sleep
@@ -54,7 +53,7 @@ extension Sender {
 
     /// Moves records of the inbox into batches.
     private func gather() async {
-        let (items, weight, firstPlace) = backlog.withLock { $0.beginEncoding() }
+        let (items, weight, firstPlace) = backlog.withLockedValue { $0.beginEncoding() }
         if items.isEmpty { return }
         let gathering = Gathering(items, firstPlace: firstPlace, newID: newID)
         for field in gathering.mended {
@@ -63,7 +62,7 @@ extension Sender {
         if let spool {
             await spool.perform { spool in self.store(gathering, weight: weight, in: &spool) }
         } else {
-            backlog.withLock { backlog in
+            backlog.withLockedValue { backlog in
                 backlog.keep(gathering.batches, weight: weight)
                 backlog.counts.mended += gathering.mended.count
             }
@@ -93,7 +92,7 @@ extension Sender {
     ///
     /// - `extent`: of the spool, which the caller holds meanwhile, where there is one.
     private func update(_ extent: Spool.Extent?, _ change: (inout Backlog) -> Void) {
-        let flushes = backlog.withLock { backlog in
+        let flushes = backlog.withLockedValue { backlog in
             if let extent { backlog.spooled = extent }
             change(&backlog)
             return backlog.finishedFlushes()
@@ -113,7 +112,7 @@ extension Sender {
                     self.update(spool.extent) { $0.counts.adopted += adopted }
                 }
             }
-            let (isEmpty, retryAt) = backlog.withLock { ($0.isEmpty, $0.retryAt) }
+            let (isEmpty, retryAt) = backlog.withLockedValue { ($0.isEmpty, $0.retryAt) }
             if !isEmpty, retryAt ?? .now <= .now {
                 await deliver()
             } else {
@@ -177,7 +176,7 @@ extension Sender {
     }
 
     private func first() async -> Batch? {
-        if let batch = backlog.withLock({ $0.batches.first }) { return batch }
+        if let batch = backlog.withLockedValue({ $0.batches.first }) { return batch }
         return await spool?.perform { spool in
             let (batch, lost) = spool.first()
             self.update(spool.extent) { $0.counts.dropped += lost }
@@ -207,13 +206,13 @@ extension Sender {
         if batch.isStored {
             await spool?.perform { $0.splitFirst() }
         } else {
-            backlog.withLock { $0.splitFirst() }
+            backlog.withLockedValue { $0.splitFirst() }
         }
     }
 
     /// The exporter has taken a batch.
     private func welcome() {
-        let failures = backlog.withLock { backlog in
+        let failures = backlog.withLockedValue { backlog in
             defer { (backlog.failures, backlog.retryAt, backlog.isToldToWait) = (0, nil, false) }
             return backlog.failures
         }
@@ -223,10 +222,10 @@ extension Sender {
     /// Leaves the batch where it is, to be sent again byte for byte.
     private func putOff(_ later: Verdict.Later) async {
         await spool?.perform { $0.secure() }
-        let isStored = backlog.withLock { !$0.spooled.isEmpty }
+        let isStored = backlog.withLockedValue { !$0.spooled.isEmpty }
         let place = isStored ? "the spool keeps them" : "at most \(maxRecords) in memory"
         reports.warn(later.kind, "\(later.reason). Records wait (\(place)) and are sent again")
-        backlog.withLock { backlog in
+        backlog.withLockedValue { backlog in
             backlog.failures += 1
             backlog.counts.retried += 1
             backlog.isToldToWait = later.retryAfter != nil

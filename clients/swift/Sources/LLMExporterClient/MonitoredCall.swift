@@ -1,4 +1,4 @@
-import Synchronization
+import NIOConcurrencyHelpers
 
 /// A call in flight: what the body of `LLMMonitor.withMonitoredCall` is given.
 ///
@@ -13,14 +13,14 @@ public final class MonitoredCall: Sendable {
         var streams: [StreamedAnswer] = []
     }
 
-    private let state: Mutex<State>
+    private let state: NIOLockedValueBox<State>
     private let began = ContinuousClock.now
 
     init(_ metrics: LLMCallMetrics, id: String) {
         self.id = id
         var metrics = metrics
         metrics.id = id
-        state = Mutex(State(metrics: metrics))
+        state = NIOLockedValueBox(State(metrics: metrics))
     }
 
     /// Tokens of an answer, as the exporter means them; those of several answers add up.
@@ -37,7 +37,7 @@ public final class MonitoredCall: Sendable {
         let usage = TokenUsage(
             input: input, output: output, total: total, cacheRead: cacheRead, cacheWrite: cacheWrite,
             reasoning: reasoning)
-        state.withLock { $0.metrics.add(usage) }
+        state.withLockedValue { $0.metrics.add(usage) }
     }
 
     /// Reads the tokens out of what a provider answered, and tells whether it named any; several answers add up.
@@ -51,7 +51,7 @@ public final class MonitoredCall: Sendable {
         var reader = AnswerReader()
         reader.read(Array(bytes))
         let findings = reader.findings
-        state.withLock { $0.metrics.add(findings) }
+        state.withLockedValue { $0.metrics.add(findings) }
         return findings.usage != nil
     }
 
@@ -60,7 +60,7 @@ public final class MonitoredCall: Sendable {
     /// What it has told of tokens counts when the body ends, also where the stream broke or was left unfinished.
     public func addStreamedAnswer() -> StreamedAnswer {
         let answer = StreamedAnswer()
-        state.withLock { $0.streams.append(answer) }
+        state.withLockedValue { $0.streams.append(answer) }
         return answer
     }
 
@@ -68,7 +68,7 @@ public final class MonitoredCall: Sendable {
     ///
     /// A change of `id` or `agentName` is lost: the call would count as active until its lease ends.
     public func update(_ change: (inout LLMCallMetrics) -> Void) {
-        state.withLock { state in
+        state.withLockedValue { state in
             let agentName = state.metrics.agentName
             change(&state.metrics)
             state.metrics.id = id
@@ -78,14 +78,14 @@ public final class MonitoredCall: Sendable {
 
     /// US dollars of the call, 0 to 1e6. Left out, the exporter computes it from its price table.
     public var costUSD: Double? {
-        get { state.withLock { $0.metrics.costUSD } }
-        set { state.withLock { $0.metrics.costUSD = newValue } }
+        get { state.withLockedValue { $0.metrics.costUSD } }
+        set { state.withLockedValue { $0.metrics.costUSD = newValue } }
     }
 
     /// 1 to 64 hex digits: makes the call an exemplar of its latency buckets.
     public var traceID: String? {
-        get { state.withLock { $0.metrics.traceID } }
-        set { state.withLock { $0.metrics.traceID = newValue } }
+        get { state.withLockedValue { $0.metrics.traceID } }
+        set { state.withLockedValue { $0.metrics.traceID = newValue } }
     }
 
     /// Measures the part of the body that waits for the provider; the times of several parts add up.
@@ -99,7 +99,7 @@ public final class MonitoredCall: Sendable {
         let began = ContinuousClock.now
         defer {
             let time = began.duration(to: .now)
-            state.withLock { $0.apiLatency = ($0.apiLatency ?? .zero) + time }
+            state.withLockedValue { $0.apiLatency = ($0.apiLatency ?? .zero) + time }
         }
         return try await body()
     }
@@ -107,7 +107,7 @@ public final class MonitoredCall: Sendable {
     /// The record of the call, which has just ended.
     func ended(by error: (any Error)?, isCancelled: Bool) -> LLMCallMetrics {
         let whole = began.duration(to: .now)
-        var (metrics, apiLatency, streams) = state.withLock { ($0.metrics, $0.apiLatency, $0.streams) }
+        var (metrics, apiLatency, streams) = state.withLockedValue { ($0.metrics, $0.apiLatency, $0.streams) }
         for stream in streams { metrics.add(stream.findings) }
         metrics.latency = metrics.latency ?? whole
         // Parts that ran side by side add up to more than the whole.
@@ -125,16 +125,16 @@ public final class MonitoredCall: Sendable {
 
 /// An answer of a provider that is read while it comes: see `MonitoredCall.addStreamedAnswer`.
 public final class StreamedAnswer: Sendable {
-    private let reader = Mutex(AnswerReader())
+    private let reader = NIOLockedValueBox(AnswerReader())
 
     fileprivate init() {}
 
-    fileprivate var findings: AnswerReader.Findings { reader.withLock { $0.findings } }
+    fileprivate var findings: AnswerReader.Findings { reader.withLockedValue { $0.findings } }
 
     /// Reads the next bytes of the response's body, whatever their number.
     public func read(_ bytes: some Sequence<UInt8>) {
         let bytes = Array(bytes)
-        reader.withLock { $0.read(bytes) }
+        reader.withLockedValue { $0.read(bytes) }
     }
 }
 

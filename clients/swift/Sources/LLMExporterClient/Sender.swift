@@ -1,5 +1,4 @@
-import Logging
-import Synchronization
+import NIOConcurrencyHelpers
 
 #if canImport(FoundationEssentials)
     import FoundationEssentials
@@ -19,6 +18,8 @@ final class Sender: Sendable {
     /// The exporter remembers ids for 24 hours by default. Past that a repeated record counts twice, so it is given up
     /// an hour before.
     static let expiry = Duration.seconds(23 * 3600)
+    /// How long `close` waits for the disk.
+    private static let longestSaving = Duration.seconds(1)
 
     let transport: Transport
     let linger: Duration
@@ -33,9 +34,9 @@ final class Sender: Sendable {
     /// Wakes the task that delivers.
     let departure = Signal()
     // The lock is never held while work is asked of the spool; the spool's work may take it.
-    let backlog = Mutex(Backlog())
+    let backlog = NIOLockedValueBox(Backlog())
     private let ids = RecordIDs()
-    private let task = Mutex<Task<Void, Never>?>(nil)
+    private let task = NIOLockedValueBox<Task<Void, Never>?>(nil)
 
     /// Starts the tasks, which keep the sender until `close` or `abandon`.
     init(transport: Transport, configuration: LLMMonitor.Configuration, expiry: Duration, reports: Reports) {
@@ -56,13 +57,13 @@ final class Sender: Sendable {
                 : nil
         }
         // Detached: neither the priority nor the task-local values of whoever made the monitor belong to it.
-        task.withLock { $0 = Task.detached { await self.run() } }
+        task.withLockedValue { $0 = Task.detached { await self.run() } }
     }
 
     /// An id that no other call has, in this process or another.
     func newID() -> String { ids.next() }
 
-    var statistics: Statistics { backlog.withLock { $0.statistics } }
+    var statistics: Statistics { backlog.withLockedValue { $0.statistics } }
 
     /// Takes the start of a call. Neither waits nor fails; so does `putEnd`.
     func putStart(_ call: LLMCallMetrics) { put(.start(call)) }
@@ -71,7 +72,7 @@ final class Sender: Sendable {
     func putEnd(_ call: LLMCallMetrics) { put(.end(call, recordedAt: Date().timeIntervalSince1970)) }
 
     private func put(_ item: Item) {
-        switch backlog.withLock({ $0.take(item, maxRecords: maxRecords, maxBytes: maxBytes) }) {
+        switch backlog.withLockedValue({ $0.take(item, maxRecords: maxRecords, maxBytes: maxBytes) }) {
         case .taken: break
         case .wakes: arrival.raise()
         case .full: reports.warn("full", "the queue is full: records are dropped until the exporter takes some")
@@ -81,7 +82,12 @@ final class Sender: Sendable {
 
     /// Waits until what was queued so far has met its end, at most `limit`. Tells whether it has.
     func flush(within limit: Duration) async -> Bool {
-        let id = backlog.withLock { backlog in
+        await wait(until: backlog.withLockedValue { $0.places }, within: limit)
+    }
+
+    /// Waits until all records before `place` have met their end, or the sender has. Tells whether they have.
+    private func wait(until place: Int, within limit: Duration) async -> Bool {
+        let id = backlog.withLockedValue { backlog in
             backlog.flushCount += 1
             return backlog.flushCount
         }
@@ -93,10 +99,10 @@ final class Sender: Sendable {
         defer { timer.cancel() }
         return await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
-                let drained: Bool? = backlog.withLock { backlog in
-                    if backlog.places <= backlog.settledBefore { return true }
+                let drained: Bool? = backlog.withLockedValue { backlog in
+                    if place <= backlog.settledBefore { return true }
                     if backlog.isEnded { return false }
-                    backlog.flushes[id] = Backlog.Flush(target: backlog.places, continuation: continuation)
+                    backlog.flushes[id] = Backlog.Flush(target: place, continuation: continuation)
                     // Whoever waits gets an attempt at once.
                     if !backlog.isToldToWait { backlog.retryAt = nil }
                     return nil
@@ -116,30 +122,35 @@ final class Sender: Sendable {
     }
 
     private func giveUp(flush id: Int) {
-        backlog.withLock { $0.flushes.removeValue(forKey: id) }?.continuation.resume(returning: false)
+        backlog.withLockedValue { $0.flushes.removeValue(forKey: id) }?.continuation.resume(returning: false)
     }
 
     /// Flushes, and ends the tasks; what is left stays in the spool, or else is dropped and counted. Tells whether
     /// everything met its end.
     func close(within limit: Duration) async -> Bool {
-        backlog.withLock { $0.isClosed = true }
+        backlog.withLockedValue { $0.isClosed = true }
         let isDrained = await flush(within: limit)
         abandon()
-        await task.withLock { $0 }?.value
+        if spool == nil {
+            await task.withLockedValue { $0 }?.value
+        } else {
+            // A disk may hang. In a task of its own: a cancelled one would not wait.
+            _ = await Task { await wait(until: .max, within: Self.longestSaving) }.value
+        }
         return isDrained
     }
 
     /// Ends the tasks without waiting for them; what is left is on its way to the spool, or else is dropped and counted.
     func abandon() {
-        backlog.withLock { $0.isClosed = true }
-        task.withLock { $0 }?.cancel()
+        backlog.withLockedValue { $0.isClosed = true }
+        task.withLockedValue { $0 }?.cancel()
         arrival.raise()
         departure.raise()
         if spool == nil { end() }
     }
 
     func end() {
-        let (lost, flushes) = backlog.withLock { $0.end() }
+        let (lost, flushes) = backlog.withLockedValue { $0.end() }
         for flush in flushes { flush.continuation.resume(returning: false) }
         if lost > 0 {
             reports.warn("lost", "\(lost) records could not be delivered to \(transport.address) and are lost")

@@ -1,5 +1,5 @@
 import Foundation
-import Synchronization
+import NIOConcurrencyHelpers
 import Testing
 
 @testable import LLMExporterClient
@@ -104,6 +104,26 @@ import Testing
         await monitor.close()
     }
 
+    @Test("a disk that hangs holds up nobody")
+    func hungDisk() async throws {
+        let server = try await ScriptedServer()
+        var configuration = LLMMonitor.Configuration()
+        configuration.spoolFolder = folder.spool
+        let sender = Sender(
+            transport: Transport(url: server.url, configuration: configuration), configuration: configuration,
+            expiry: Sender.expiry, reports: Reports(logger: LogBook().logger))
+        let (disk, spool) = (DispatchSemaphore(value: 0), try #require(sender.spool))
+        let hanging = Task { await spool.perform { _ in disk.wait() } }
+        let clock = ContinuousClock()
+        let recording = clock.measure { for _ in 0..<1000 { sender.putEnd(.of()) } }
+        let closing = await clock.measure { #expect(await sender.close(within: .milliseconds(100)) == false) }
+        #expect(recording < .seconds(1) && closing < .seconds(4))
+        #expect(sender.statistics.queued == 1000)
+        disk.signal()
+        await hanging.value
+        try await eventually("all is on disk") { try folder.records() == 1000 }
+    }
+
     @Test("while a monitor closes under load, every record is accounted for, and those that wait are on disk")
     func closesUnderLoad() async throws {
         let server = try await ScriptedServer(.accept, .answer(413), .accept, .answer(503))
@@ -162,7 +182,7 @@ private final class MortalAgent {
     private let said = Said()
 
     private final class Said: Sendable {
-        let text = Mutex("")
+        let text = NIOLockedValueBox("")
     }
 
     init(exporter: String, spool: String) throws {
@@ -172,7 +192,7 @@ private final class MortalAgent {
         (process.standardInput, process.standardOutput) = (input, output)
         output.fileHandleForReading.readabilityHandler = { [said] handle in
             let text = String(decoding: handle.availableData, as: UTF8.self)
-            said.text.withLock { $0 += text }
+            said.text.withLockedValue { $0 += text }
         }
         try process.run()
     }
@@ -185,7 +205,7 @@ private final class MortalAgent {
     /// Tells it, and waits until it has done so.
     func told(_ line: String) async throws {
         try input.fileHandleForWriting.write(contentsOf: Data("\(line)\n".utf8))
-        try await eventually("the agent obeys") { said.text.withLock { $0.hasSuffix("\(line)\n") } }
+        try await eventually("the agent obeys") { said.text.withLockedValue { $0.hasSuffix("\(line)\n") } }
     }
 
     /// SIGKILL, and waits for the end.
