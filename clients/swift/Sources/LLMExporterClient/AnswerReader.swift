@@ -24,7 +24,7 @@ struct AnswerReader: Sendable {
     /// What has been found so far.
     struct Findings: Equatable, Sendable {
         var usage: TokenUsage?
-        /// The code of a failure that came as an answer.
+        /// See `AnswerPart.failure`.
         var failure: String?
         fileprivate var anthropic: AnthropicUsage?
 
@@ -92,8 +92,9 @@ struct AnswerReader: Sendable {
     }
 
     private mutating func endEvent() {
-        // Most events of a stream hold a few letters; only what may tell tokens is worth a parser.
-        if event.firstRange(of: Array(#""usage""#.utf8)) != nil { decode(event) }
+        // Most events of a stream hold a few letters; only what may tell tokens or a failure is worth a parser.
+        let names = [#""usage""#, #""error""#].map { Array($0.utf8) }
+        if names.contains(where: { event.firstRange(of: $0) != nil }) { decode(event) }
         event.removeAll(keepingCapacity: event.count < 65_536)
     }
 

@@ -45,7 +45,7 @@ public final class MonitoredCall: Sendable {
     /// - `bytes`: the body of the response, whole: JSON, or server-sent events. Of OpenAI (chat completions, responses,
     ///   embeddings), Anthropic (messages), or who speaks as they do; past 32 MiB it is not read.
     ///
-    /// OpenAI's responses may fail with a 200: the call is then an error of that kind.
+    /// An answer that tells of an error, whatever its HTTP status, makes the call one of that kind.
     @discardableResult
     public func addAnswer(_ bytes: some Sequence<UInt8>) -> Bool {
         var reader = AnswerReader()
@@ -151,7 +151,8 @@ extension LLMCallMetrics {
     fileprivate mutating func add(_ findings: AnswerReader.Findings) {
         if let usage = findings.usage { add(usage) }
         if let failure = findings.failure, status == .success {
-            (status, errorType) = (.error, failure)
+            let isLimit = failure == "429" || failure.contains("rate_limit")
+            (status, errorType) = (isLimit ? .rateLimited : .error, failure)
         }
     }
 }

@@ -43,7 +43,8 @@ struct AnswerPart: Decodable, Sendable {
     var usage: TokenUsage?
     /// The same of Anthropic, whose events tell it in parts.
     var anthropic: AnthropicUsage?
-    /// The code of a failure that came as an answer: OpenAI's responses say `"status": "failed"` with a 200.
+    /// The kind of a failure that came as an answer, also with a 200: an `error` object, in a stream an `error` event, or
+    /// `"status": "failed"` of OpenAI's responses.
     var failure: String?
 
     init(from decoder: any Decoder) throws {
@@ -54,14 +55,22 @@ struct AnswerPart: Decodable, Sendable {
         case "response.completed", "response.incomplete", "response.failed": read(part.object("response"))
         // Totals of an answer in the making.
         case let type? where type.hasPrefix("response."): break
+        case "error": failure = part.object("error").map(Self.kind) ?? Self.kind(of: part)
         default: read(part)
         }
     }
 
+    /// OpenAI has a code, where it is not null, which others make the HTTP status; Anthropic a type.
+    private static func kind(of error: JSONObject) -> String {
+        error.text("code") ?? error.count("code").map(String.init) ?? error.text("type") ?? "error"
+    }
+
     private mutating func read(_ answer: JSONObject?) {
         guard let answer else { return }
-        if answer.text("object") == "response", answer.text("status") == "failed" {
-            failure = answer.object("error")?.text("code") ?? "failed"
+        if let error = answer.object("error") {
+            failure = Self.kind(of: error)
+        } else if answer.text("object") == "response", answer.text("status") == "failed" {
+            failure = "failed"
         }
         guard let counts = answer.object("usage") else { return }
         if let (input, output) = counts.counts("prompt_tokens", "completion_tokens") {

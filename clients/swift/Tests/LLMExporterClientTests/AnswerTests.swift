@@ -182,21 +182,40 @@ import Testing
         ] { #expect(record.contains(part), "\(part)") }
     }
 
-    @Test("a failure that came as an answer is an error of its kind", arguments: [false, true])
-    func failure(isStreamed: Bool) async throws {
+    static let failures = [
+        (
+            #"{"object":"response","status":"failed","error":{"code":"server_error"},"usage":null}"#, "error",
+            "server_error"
+        ),
+        (#"{"object":"response","status":"failed","error":null}"#, "error", "failed"),
+        (
+            #"{"error":{"message":"no","type":"tokens","param":null,"code":"rate_limit_exceeded"}}"#, "rate_limited",
+            "rate_limit_exceeded"
+        ),
+        (#"{"type":"error","error":{"type":"overloaded_error","message":"no"}}"#, "error", "overloaded_error"),
+        (#"{"type":"error","error":{"type":"rate_limit_error","message":"no"}}"#, "rate_limited", "rate_limit_error"),
+        (#"{"error":{"message":"no","code":429}}"#, "rate_limited", "429"),
+        (
+            #"data: {"type":"response.failed","response":{"status":"failed","error":{"code":"x"},"usage":null}}"#,
+            "error",
+            "x"
+        ),
+        (
+            "event: error\ndata: {\"type\":\"error\",\"code\":\"server_error\",\"message\":\"no\"}", "error",
+            "server_error"
+        ),
+        ("data: {\"choices\":[]}\n\ndata: {\"error\":{\"type\":\"server_error\"}}\n\n", "error", "server_error"),
+    ]
+
+    @Test("an answer that tells of an error is one of its kind", arguments: failures)
+    func failure(answer: String, status: String, kind: String) async throws {
         let server = try await ScriptedServer()
         let monitor = LLMMonitor.test(server.url)
-        let answer = #"{"object":"response","status":"failed","error":{"code":"server_error"},"usage":null}"#
         await monitor.withMonitoredCall(agentName: "A", provider: "openai", model: "gpt") { call in
-            let event = #"{"type":"response.failed","response":\#(answer)}"#
-            if isStreamed {
-                call.addStreamedAnswer().read("data: \(event)\n\n".utf8)
-            } else {
-                call.addAnswer(answer.utf8)
-            }
+            if answer.hasPrefix("{") { call.addAnswer(answer.utf8) } else { call.addStreamedAnswer().read(answer.utf8) }
         }
         #expect(await monitor.close())
         let record = try #require(server.requests.flatMap(\.lines).last)
-        #expect(record.contains(#""status":"error","error_type":"server_error""#))
+        #expect(record.contains("\"status\":\"\(status)\",\"error_type\":\"\(kind)\""))
     }
 }

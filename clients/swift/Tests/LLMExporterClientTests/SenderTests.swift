@@ -26,7 +26,7 @@ import Testing
         let server = try await ScriptedServer()
         let monitor = LLMMonitor.test(server.url)
         monitor.record(.of())
-        try await eventually("it was sent", within: .seconds(2)) { server.requests.count == 1 }
+        try await eventually("it was sent") { server.requests.count == 1 }
         await monitor.close()
     }
 

