@@ -8,11 +8,9 @@
 ///
 /// What is neither has no usage. Of an answer or an event longer than `limitBytes` none is read.
 struct AnswerReader: Sendable {
-    /// Past an answer with images or embeddings in it; what is being read waits in memory.
-    static let limitBytes = 32 << 20
-
     private enum Form { case unknown, object, events }
 
+    private let limitBytes: Int
     private var form = Form.unknown
     /// The object, or the line of an event, as far as it has come.
     private var pending: [UInt8] = []
@@ -20,6 +18,9 @@ struct AnswerReader: Sendable {
     /// The lines of the event, without `data:`.
     private var event: [UInt8] = []
     private var read = Findings()
+
+    /// - `limitBytes`: past an answer with images or embeddings in it; what is being read waits in memory.
+    init(limitBytes: Int = 32 << 20) { self.limitBytes = limitBytes }
 
     /// What has been found so far.
     struct Findings: Equatable, Sendable {
@@ -68,7 +69,7 @@ struct AnswerReader: Sendable {
     }
 
     private mutating func append(_ bytes: ArraySlice<UInt8>) {
-        if isTooLong || pending.count + bytes.count > Self.limitBytes {
+        if isTooLong || pending.count + bytes.count > limitBytes {
             isTooLong = true
         } else {
             pending += bytes
@@ -84,7 +85,7 @@ struct AnswerReader: Sendable {
         let name = Array("data:".utf8)
         if pending.isEmpty {
             endEvent()
-        } else if !isTooLong, pending.starts(with: name), event.count + pending.count <= Self.limitBytes {
+        } else if !isTooLong, pending.starts(with: name), event.count + pending.count <= limitBytes {
             event += pending.dropFirst(name.count)
             // Lines of one event are joined by one; in JSON it is white space.
             event.append(UInt8(ascii: "\n"))

@@ -33,13 +33,13 @@ struct Spool: Sendable {
         var firstPlace: Int?
     }
 
-    private static let segmentBytes = 4 << 20
     /// Each is an open file.
     private static let maxOrphans = 64
 
     private let folder: String
     private let key: String
     private let maxBytes: Int
+    private let segmentBytes: Int
     private let reports: Reports
     /// Files of this monitor; the last is written to, the others are not empty.
     private var own = CircularBuffer<SpoolSegment>()
@@ -55,11 +55,13 @@ struct Spool: Sendable {
     /// - `folder`: made when needed, for this user alone.
     /// - `address`: the exporter's, without credentials.
     /// - `maxBytes`: on disk, of this monitor and of what it adopted; then further batches are refused.
-    init(folder: String, address: String, maxBytes: Int, reports: Reports) {
+    /// - `segmentBytes`: of one file.
+    init(folder: String, address: String, maxBytes: Int, segmentBytes: Int = 4 << 20, reports: Reports) {
         // The agent may go to another folder.
         self.folder = folder.hasPrefix("/") ? folder : "\(FileManager.default.currentDirectoryPath)/\(folder)"
         key = RecordLine.fingerprint(address)
         self.maxBytes = maxBytes
+        self.segmentBytes = segmentBytes
         self.reports = reports
     }
 
@@ -74,7 +76,7 @@ struct Spool: Sendable {
         do {
             let frame = try SpoolFrame.bytes(of: batch)
             if (own + orphans).reduce(frame.count, { $0 + $1.bytes }) > maxBytes { return .full }
-            if own.last?.hasRoom(for: frame.count, most: Self.segmentBytes) != true {
+            if own.last?.hasRoom(for: frame.count, most: segmentBytes) != true {
                 own.append(try create())
                 // The last one had to be there even when it was empty.
                 if own.count > 1, own[own.startIndex].isEmpty { own.removeFirst().remove() }

@@ -131,7 +131,7 @@ import Testing
     @Test("tokens are read by the shape of an answer, whole or bit by bit", arguments: answers + streams)
     func shapes(of answer: Case) {
         let bytes = Array(answer.body.utf8)
-        for length in [1, 7, 64, bytes.count] {
+        for length in [1, 64, bytes.count] {
             var reader = AnswerReader()
             for start in stride(from: 0, to: bytes.count, by: length) {
                 reader.read(Array(bytes[start..<min(start + length, bytes.count)]))
@@ -151,10 +151,9 @@ import Testing
 
     @Test("memory is bounded: what is too long is passed over, and the next event is read")
     func tooLong() {
-        let much = [UInt8](repeating: UInt8(ascii: "x"), count: 1 << 20)
-        var reader = AnswerReader()
+        var reader = AnswerReader(limitBytes: 1000)
         reader.read(Array("data: \"".utf8))
-        for _ in 0...(AnswerReader.limitBytes >> 20) { reader.read(much) }
+        for _ in 0..<20 { reader.read([UInt8](repeating: UInt8(ascii: "x"), count: 1000)) }
         reader.read(Array("\n\ndata: {\"usage\":\(Self.chatUsage)}\n\n".utf8))
         #expect(reader.findings.usage == Self.openAI)
     }

@@ -53,7 +53,7 @@ import Testing
         #expect(await monitor.flush(within: .seconds(10)))
         #expect(server.requests.count == 3 && Set(server.requests.map(\.body)).count == 1)
         #expect(monitor.statistics == .of { ($0.recorded, $0.duplicates, $0.retried) = (1, 1, 2) })
-        #expect(log.warnings.count == 1 && log.warnings.first?.contains("without an answer") == true)
+        #expect(log.warnings.count == 1 && log.warnings.first?.contains("cannot reach") == true)
         await monitor.close()
     }
 
