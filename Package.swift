@@ -18,8 +18,7 @@ let package = Package(
     targets: [
         // The road of a record, in the order in which it is travelled. Every target may use Model, which imports nothing.
         .systemLibrary(name: "CMicroHTTPD", pkgConfig: "libmicrohttpd", providers: [.apt(["libmicrohttpd-dev"])]),
-        .systemLibrary(name: "CGnuTLS", pkgConfig: "gnutls", providers: [.apt(["libgnutls28-dev"])]),
-        .target(name: "CHTTPShim", dependencies: ["CGnuTLS", "CMicroHTTPD"]),
+        .target(name: "CHTTPShim", dependencies: ["CMicroHTTPD"]),
         .target(name: "Bytes"),
         .target(name: "HTTPServer", dependencies: ["Bytes", "CHTTPShim"]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
@@ -38,9 +37,6 @@ let package = Package(
         .target(name: "Pricing", dependencies: ["CPriceTable", "CSimdjson", "Model"]),
         .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
         .target(name: "Configuration", dependencies: ["CYAML", "Model", "Pricing"]),
-        .target(
-            name: "CCredentials", dependencies: ["CGnuTLS"], linkerSettings: [.linkedLibrary("crypt")]),
-        .target(name: "Authentication", dependencies: ["CCredentials", "Configuration"]),
         .target(name: "Exposition", dependencies: ["Model"]),
         .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
         .target(name: "Store", dependencies: ["CSQLite", "CXXHash", "Model"]),
@@ -49,8 +45,7 @@ let package = Package(
         .target(
             name: "ExporterService",
             dependencies: [
-                "Authentication", "Bytes", "Configuration", "ContentCoding", "Exposition", "HTTPServer", "Intake",
-                "Model",
+                "Bytes", "Configuration", "ContentCoding", "Exposition", "HTTPServer", "Intake", "Model",
                 "OpenTelemetry",
                 "Pricing", "Store", .product(name: "Logging", package: "swift-log"),
             ]),
@@ -63,8 +58,7 @@ let package = Package(
         .executableTarget(
             name: "llm-exporter",
             dependencies: [
-                "CBuild", "Configuration", "ExporterService", "HTTPClient", "HTTPServer", "Model", "Pricing", "Sending",
-                "Simulation",
+                "CBuild", "Configuration", "ExporterService", "HTTPServer", "Model", "Pricing", "Sending", "Simulation",
                 "Store",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
@@ -79,7 +73,6 @@ let package = Package(
         .executableTarget(
             name: "micro-bench", dependencies: ["Bytes", "Exposition", "Intake", "Model", "Pricing", "Store"],
             path: "Benchmarks/micro"),
-        .testTarget(name: "AuthenticationTests", dependencies: ["Authentication", "Configuration"]),
         .testTarget(name: "ConfigurationTests", dependencies: ["Configuration", "Model"]),
         .testTarget(name: "ContentCodingTests", dependencies: ["Bytes", "ContentCoding"]),
         .testTarget(
@@ -105,7 +98,7 @@ let package = Package(
 
 for target in package.targets where target.type != .system {
     let isSwift = ![
-        "CHTTPShim", "CContentCoding", "CCredentials", "CCurlShim", "CBuild", "CPriceTable", "CSimdjson",
+        "CHTTPShim", "CContentCoding", "CCurlShim", "CBuild", "CPriceTable", "CSimdjson",
     ].contains(target.name)
     if isSwift {
         target.swiftSettings = [

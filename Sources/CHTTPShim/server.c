@@ -1,10 +1,8 @@
 // One libmicrohttpd daemon on one listening socket. See CHTTPShim.h for the rules.
 
 #include "CHTTPShim.h"
-#include "connections.h"
 #include "framing.h"
 
-#include <gnutls/abstract.h>
 #include <microhttpd.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -19,7 +17,6 @@ _Static_assert(MHD_VERSION >= 0x00097300, "MHD_OPTION_LISTEN_SOCKET with a pool 
 struct llmhttp_server {
     llmhttp_options options;
     struct MHD_Daemon *daemon;
-    llmhttp_connections connections;
     // In bodies that are not handed over yet.
     atomic_size_t gathered_bytes;
     atomic_uint in_flight;
@@ -34,7 +31,6 @@ enum answer_state { ANSWER_AWAITED, ANSWER_READY, ANSWER_AWAITED_SUSPENDED };
 struct llmhttp_exchange {
     llmhttp_server *server;
     struct MHD_Connection *connection;
-    llmhttp_connection *peer;
     const char *method;
     const char *path;
     llmhttp_fault fault;
@@ -50,7 +46,6 @@ struct llmhttp_exchange {
     struct timespec discarding_since;
 
     struct MHD_Response *response;
-    size_t response_length;
     unsigned status;
     // The meeting point of the server thread, which suspends, and the answering thread, which resumes.
     _Atomic enum answer_state answer;
@@ -81,7 +76,6 @@ static void settle(llmhttp_exchange *exchange)
 
 static enum MHD_Result queue_answer(llmhttp_exchange *exchange)
 {
-    llmhttp_connection_expect(exchange->peer, exchange->response_length);
     enum MHD_Result result = MHD_queue_response(exchange->connection, exchange->status, exchange->response);
     settle(exchange);
     return result;
@@ -101,7 +95,6 @@ static enum MHD_Result hand_over(llmhttp_exchange *exchange)
     llmhttp_server *server = exchange->server;
     exchange->is_handed_over = true;
     exchange->is_pending = true;
-    llmhttp_connection_wait(exchange->peer);
     // Counted before the flag is read, and the flag is set before the count is read: one of the two sees the other.
     atomic_fetch_add(&server->pending, 1);
     if (atomic_load(&server->refusing)) exchange->fault = LLMHTTP_FAULT_STOPPING;
@@ -140,7 +133,6 @@ void llmhttp_exchange_respond(
     if (response == NULL) {
         free(body);
     } else {
-        exchange->response_length = body_length;
         for (size_t index = 0; index < header_count; index++)
             MHD_add_response_header(response, headers[index].name, headers[index].value);
         if (closes || atomic_load(&exchange->server->draining))
@@ -164,7 +156,6 @@ static llmhttp_exchange *new_exchange(
     if (exchange == NULL) return NULL;
     exchange->server = server;
     exchange->connection = connection;
-    exchange->peer = llmhttp_connection_of(connection);
     exchange->method = method;
     exchange->path = path;
     atomic_init(&exchange->answer, ANSWER_AWAITED);
@@ -197,40 +188,25 @@ static bool may_go_on_discarding(const llmhttp_exchange *exchange)
         && now.tv_sec - exchange->discarding_since.tv_sec <= DISCARD_SECONDS;
 }
 
-// Why a request cannot be answered as it is, whatever its body says.
-static llmhttp_fault fault_of_headers(llmhttp_exchange *exchange, const char *version)
-{
-    llmhttp_fault fault = llmhttp_framing_fault(exchange->connection, version);
-    if (fault != LLMHTTP_FAULT_NONE) return fault;
-    if (atomic_load(&exchange->server->draining)) return LLMHTTP_FAULT_DRAINING;
-    return llmhttp_connection_is_beyond_limit(exchange->peer) ? LLMHTTP_FAULT_TOO_MANY_CONNECTIONS : LLMHTTP_FAULT_NONE;
-}
-
-// Why its body is not wanted.
-static llmhttp_fault fault_of_body(llmhttp_exchange *exchange)
-{
-    const llmhttp_options *options = &exchange->server->options;
-    if (options->admit != NULL && !options->admit(options->context, exchange)) return LLMHTTP_FAULT_NOT_ADMITTED;
-    return exchange->declared_length > options->body_limit_bytes ? LLMHTTP_FAULT_BODY_TOO_LARGE : LLMHTTP_FAULT_NONE;
-}
-
 static enum MHD_Result begin_request(llmhttp_exchange *exchange, const char *version)
 {
-    llmhttp_connection_expect(exchange->peer, 0);
-    exchange->fault = fault_of_headers(exchange, version);
+    uint64_t limit = exchange->server->options.body_limit_bytes;
+    exchange->fault = llmhttp_framing_fault(exchange->connection, version);
+    if (exchange->fault == LLMHTTP_FAULT_NONE && atomic_load(&exchange->server->draining))
+        exchange->fault = LLMHTTP_FAULT_DRAINING;
     if (exchange->fault != LLMHTTP_FAULT_NONE) return hand_over(exchange);
 
     const char *length = MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND, "Content-Length");
     // libmicrohttpd has refused a length that is not a number.
     exchange->declared_length = length == NULL ? 0 : strtoull(length, NULL, 10);
-    llmhttp_fault fault = fault_of_body(exchange);
-    if (fault == LLMHTTP_FAULT_NONE) return MHD_YES;
-    const char *expect = MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND, "Expect");
-    start_discarding(exchange, fault);
-    bool waits_for_permission = expect != NULL && strcasecmp(expect, "100-continue") == 0;
-    // Who would be cut off anyway is told at once, too.
-    bool is_cut_off = exchange->declared_length > (uint64_t)exchange->server->options.body_limit_bytes * DISCARD_FACTOR;
-    return waits_for_permission || is_cut_off ? hand_over(exchange) : MHD_YES;
+    if (exchange->declared_length > limit) {
+        const char *expect = MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND, "Expect");
+        start_discarding(exchange, LLMHTTP_FAULT_BODY_TOO_LARGE);
+        bool waits_for_permission = expect != NULL && strcasecmp(expect, "100-continue") == 0;
+        // Who would be cut off anyway is told at once, too.
+        if (waits_for_permission || exchange->declared_length > limit * DISCARD_FACTOR) return hand_over(exchange);
+    }
+    return MHD_YES;
 }
 
 static bool grow_body(llmhttp_exchange *exchange, size_t added)
@@ -274,7 +250,6 @@ static enum MHD_Result gather(llmhttp_exchange *exchange, const char *chunk, siz
         if (exchange->received_length > exchange->server->options.body_limit_bytes) {
             start_discarding(exchange, LLMHTTP_FAULT_BODY_TOO_LARGE);
         } else if (reserve_body(exchange, added)) {
-            llmhttp_connection_got(exchange->peer, added);
             memcpy(exchange->body + exchange->body_length, chunk, added);
             exchange->body_length += added;
         } else {
@@ -314,7 +289,6 @@ static void request_completed(
     // A peer that went away while its answer was made: libmicrohttpd does not ask for that answer any more.
     if (exchange->is_pending) settle(exchange);
     drop_body(exchange);
-    llmhttp_connection_rest(&server->connections, exchange->peer);
     free(exchange);
     atomic_fetch_sub(&server->in_flight, 1);
 }
@@ -340,48 +314,20 @@ static size_t unescape(void *context, struct MHD_Connection *connection, char *t
 
 // MARK: Life
 
-// libmicrohttpd wants to know where certificates come from. Each connection has its own before its handshake, so this is never
-// asked.
-static int no_certificate(
-    gnutls_session_t session, const gnutls_datum_t *authorities, int authority_count,
-    const gnutls_pk_algorithm_t *algorithms, int algorithm_count, gnutls_pcert_st **certificate,
-    unsigned *certificate_count, gnutls_privkey_t *key)
-{
-    (void)session;
-    (void)authorities;
-    (void)authority_count;
-    (void)algorithms;
-    (void)algorithm_count;
-    (void)certificate;
-    (void)certificate_count;
-    (void)key;
-    return -1;
-}
-
 llmhttp_server *llmhttp_server_start(const llmhttp_options *options)
 {
     llmhttp_server *server = calloc(1, sizeof *server);
     if (server == NULL) return NULL;
     server->options = *options;
-    llmhttp_connections_init(&server->connections, options);
-    unsigned per_address = options->connection_limit_per_address;
-    unsigned tls_flag = options->tls == NULL ? 0 : MHD_USE_TLS;
-    struct MHD_OptionItem tls_options[] = {
-        {options->tls == NULL ? MHD_OPTION_END : MHD_OPTION_HTTPS_CERT_CALLBACK, 0, (void *)no_certificate},
-        {MHD_OPTION_END, 0, NULL},
-    };
     // A pool of one is no pool to libmicrohttpd, which then wants the option left out.
     server->daemon = MHD_start_daemon(
-        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG | tls_flag, 0, NULL, NULL, access_handler,
+        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL, access_handler,
         server, MHD_OPTION_EXTERNAL_LOGGER, log_message, server, MHD_OPTION_LISTEN_SOCKET, options->listen_socket,
-        MHD_OPTION_NOTIFY_COMPLETED, request_completed, server, MHD_OPTION_NOTIFY_CONNECTION,
-        llmhttp_connections_notify, &server->connections, MHD_OPTION_CONNECTION_LIMIT, options->connection_limit,
-        MHD_OPTION_PER_IP_CONNECTION_LIMIT, per_address + (per_address + 3) / 4, MHD_OPTION_ARRAY, tls_options,
+        MHD_OPTION_NOTIFY_COMPLETED, request_completed, server, MHD_OPTION_CONNECTION_LIMIT, options->connection_limit,
         MHD_OPTION_CONNECTION_TIMEOUT, options->idle_timeout_seconds, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
         (size_t)CONNECTION_MEMORY_BYTES, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_UNESCAPE_CALLBACK, unescape, NULL,
         options->threads > 1 ? MHD_OPTION_THREAD_POOL_SIZE : MHD_OPTION_END, options->threads, MHD_OPTION_END);
     if (server->daemon == NULL) {
-        llmhttp_connections_destroy(&server->connections);
         free(server);
         return NULL;
     }
@@ -391,16 +337,6 @@ llmhttp_server *llmhttp_server_start(const llmhttp_options *options)
 void llmhttp_server_drain(llmhttp_server *server)
 {
     atomic_store(&server->draining, true);
-}
-
-void llmhttp_server_use_tls(llmhttp_server *server, llmhttp_tls *tls)
-{
-    llmhttp_connections_use_tls(&server->connections, tls);
-}
-
-void llmhttp_server_end_late(llmhttp_server *server)
-{
-    llmhttp_connections_end_late(&server->connections);
 }
 
 unsigned llmhttp_server_requests_in_flight(llmhttp_server *server)
@@ -414,7 +350,6 @@ void llmhttp_server_stop(llmhttp_server *server)
     struct timespec pause = {.tv_nsec = 1000 * 1000};
     while (atomic_load(&server->pending) > 0) nanosleep(&pause, NULL);
     MHD_stop_daemon(server->daemon);
-    llmhttp_connections_destroy(&server->connections);
     free(server);
 }
 

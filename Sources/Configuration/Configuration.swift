@@ -74,10 +74,7 @@ package struct Configuration: Sendable {
     private static let priceFileLimit = 32 << 20
     private static let configurationFileLimit = 1 << 20
 
-    /// What a file holds.
-    ///
-    /// - Parameter flag: what named it.
-    static func bytes(of path: String, given flag: String, limit: Int) throws(ConfigurationError) -> [UInt8] {
+    private static func bytes(of path: String, given flag: String, limit: Int) throws(ConfigurationError) -> [UInt8] {
         func failure(_ text: String) -> ConfigurationError {
             ConfigurationError(file: "\(flag) \(path)", line: nil, text)
         }
@@ -117,11 +114,6 @@ package struct ConfigurationError: Error, Sendable, CustomStringConvertible {
     ///   - file: with the flag that named it.
     ///   - line: from 1.
     init(file: String, line: Int?, _ text: String) {
-        self.init(file + (line.map { ":\($0)" } ?? ""), text)
-    }
-
-    /// - Parameter place: the file and line.
-    package init(_ place: String, _ text: String) {
-        description = place + ": " + text
+        description = file + (line.map { ":\($0)" } ?? "") + ": " + text
     }
 }

@@ -69,16 +69,6 @@ struct YAMLValue {
         return text
     }
 
-    func boolean() throws(ConfigurationError) -> Bool {
-        guard case .scalar(let text, isPlain: true) = node.content, let value = Bool(text) else {
-            throw fault("must be true or false")
-        }
-        return value
-    }
-
-    /// Where it stands, for messages about what it names: `--config.file a.yml:3: budgets`.
-    var place: String { "\(file):\(node.line): \(path)" }
-
     /// A number as it is written.
     func number() throws(ConfigurationError) -> String {
         guard case .scalar(let text, isPlain: true) = node.content else { throw fault("must be a number") }
@@ -92,9 +82,4 @@ struct YAMLValue {
     func fault(_ text: String) -> ConfigurationError {
         ConfigurationError(file: file, line: node.line, path.isEmpty ? "the file \(text)" : "\(path) \(text)")
     }
-}
-
-extension [String: YAMLValue] {
-    /// A member that is there, and not null.
-    func value(_ name: String) -> YAMLValue? { self[name].flatMap { $0.isNull ? nil : $0 } }
 }

@@ -12,11 +12,7 @@ package final class Exporter: Sendable {
     private let settings: ExporterSettings
     private let log: Logger
     private let service: Service
-    private let servers: Locked<[HTTPServer]>
-    private let tls: TLSIdentity?
-    /// Whether nobody gets in who cannot show who he is.
-    private let isClosed: Bool
-    private let watch = Locked<Ticker?>(nil)
+    private let servers = Locked<[HTTPServer]>([])
 
     /// Time for requests in flight to be answered when stopping; the rest of the 5 s is for closing.
     private static let drainLimit: Duration = .seconds(3)
@@ -25,23 +21,11 @@ package final class Exporter: Sendable {
 
     /// Opens the storage and reads what is in it.
     ///
-    /// - Parameters:
-    ///   - configuration: as read from `settings.configuration`.
-    ///   - web: as read from `settings.webConfigurationFile`.
+    /// - Parameter configuration: as read from `settings.configuration`.
     /// - Throws: where it cannot be opened, or is damaged.
-    package init(
-        settings: ExporterSettings, configuration: Configuration, web: WebConfiguration, log: Logger
-    ) throws(StartError) {
+    package init(settings: ExporterSettings, configuration: Configuration, log: Logger) throws(StartError) {
         self.settings = settings
         self.log = log
-        do throws(ConfigurationError) {
-            tls = try TLSIdentity(web)
-        } catch {
-            throw StartError(error)
-        }
-        isClosed = web.isClosed
-        let servers = Locked<[HTTPServer]>([])
-        self.servers = servers
         let clock = SteadyClock()
         let state: LedgerState
         let storage: any Storage
@@ -74,9 +58,7 @@ package final class Exporter: Sendable {
                 ])
         }
         service = Service(
-            settings: settings, configuration: configuration, web: web,
-            useTLS: { tls in servers.withLock { for server in $0 { server.use(tls) } } }, log: log, state: state,
-            storage: storage,
+            settings: settings, configuration: configuration, log: log, state: state, storage: storage,
             clock: { .wallClock }, ledgerClock: { clock.now })
         log.info(
             "Read prices and budgets",
@@ -105,18 +87,12 @@ package final class Exporter: Sendable {
                 stop()
                 throw StartError(address: address, cause: error)
             }
-            if !address.isLoopback, !isClosed {
+            if !address.isLoopback {
                 log.warning(
-                    "Anyone who can reach this address may post records and read metrics; listen on loopback, or have --web.config.file ask for authentication",
+                    "Anyone who can reach this address may post records and read metrics; listen on loopback, or behind a proxy that authenticates",
                     metadata: ["address": "\(socket.address)"])
             }
             log.info("Listening on", metadata: ["address": "\(socket.address)"])
-        }
-        let servers = servers
-        watch.withLock {
-            $0 = Ticker(every: .seconds(1)) {
-                servers.withLock { for server in $0 { server.endLateConnections() } }
-            }
         }
         service.isReady.store(true, ordering: .relaxed)
         return sockets.map(\.address)
@@ -127,18 +103,15 @@ package final class Exporter: Sendable {
         limits.bodyLimitBytes = settings.bodyLimitBytes
         limits.threads = max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
         limits.connections = max(16, Self.connectionLimit() / settings.listenAddresses.count)
-        // One address must not take them all.
-        limits.connectionsPerAddress = settings.connectionsPerAddress ?? limits.connections / 2
         let log = log
         let service = service
         let flush: (@Sendable () -> Void)? = if service.ledger.isDurable { nil } else { { service.ledger.flush() } }
         let server = try HTTPServer(
-            socket: socket, limits: limits, tls: tls,
+            socket: socket, limits: limits,
             log: { message in
                 log.debug("libmicrohttpd", metadata: ["message": "\(message)"])
             },
-            flush: flush, admit: { service.admits($0) },
-            handler: { request, responder in service.handle(request, responder) })
+            flush: flush, handler: { request, responder in service.handle(request, responder) })
         servers.withLock { $0.append(server) }
     }
 
@@ -161,7 +134,6 @@ package final class Exporter: Sendable {
     @discardableResult
     package func stop() -> Bool {
         let deadline = ContinuousClock.now + Self.stopLimit
-        watch.withLock { $0 = nil }
         service.isReady.store(false, ordering: .relaxed)
         let servers = servers.withLock { servers in
             defer { servers = [] }
@@ -201,11 +173,6 @@ package struct StartError: Error, Sendable, CustomStringConvertible {
     package let description: String
     /// Whether another flag, and not another try, is the remedy.
     package let isUsage: Bool
-
-    fileprivate init(_ error: ConfigurationError) {
-        description = error.description
-        isUsage = true
-    }
 
     fileprivate init(_ error: StoreError) {
         description = error.description

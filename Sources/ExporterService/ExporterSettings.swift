@@ -19,10 +19,6 @@ package struct ExporterSettings: Sendable {
     package var resetsHistogramsOnChange = false
     /// Where prices and budgets are read from.
     package var configuration = Configuration.Sources()
-    /// Where TLS and authentication are read from; `nil` for none.
-    package var webConfigurationFile: String?
-    /// 0 is no limit, `nil` half of all that may be.
-    package var connectionsPerAddress: Int?
     package var build: BuildDescription
 
     package init(build: BuildDescription) {

@@ -39,7 +39,6 @@ struct Problem: Sendable {
     private static func title(of status: Int) -> String {
         switch status {
         case 400: "Bad Request"
-        case 401: "Unauthorized"
         case 402: "Payment Required"
         case 403: "Forbidden"
         case 404: "Not Found"
@@ -47,7 +46,6 @@ struct Problem: Sendable {
         case 413: "Content Too Large"
         case 415: "Unsupported Media Type"
         case 422: "Unprocessable Content"
-        case 429: "Too Many Requests"
         case 503: "Service Unavailable"
         case 507: "Insufficient Storage"
         default: "Internal Server Error"

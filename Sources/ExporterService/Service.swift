@@ -15,7 +15,6 @@ final class Service: Sendable {
     let ledger: Ledger
     let metrics: OwnMetrics
     let pricer: Pricer
-    let gatekeeper: Gatekeeper
     let clock: Ledger.Clock
     /// Whether posts and scrapes are served; false while starting and stopping.
     let isReady = Atomic(false)
@@ -33,22 +32,12 @@ final class Service: Sendable {
     /// Reads configurations, one at a time.
     private let reloader = DispatchQueue(label: "llm-exporter.reloader", qos: .utility)
 
-    private let servesTLS: Bool
-    /// Gives the servers another certificate.
-    private let useTLS: @Sendable (TLSIdentity) -> Void
-
-    /// - Parameters:
-    ///   - clock: the time of day, for exemplars.
-    ///   - useTLS: called with each reload where TLS is served.
+    /// - Parameter clock: the time of day, for exemplars.
     init(
-        settings: ExporterSettings, configuration: Configuration, web: WebConfiguration,
-        useTLS: @escaping @Sendable (TLSIdentity) -> Void, log: Logger, state: LedgerState,
+        settings: ExporterSettings, configuration: Configuration, log: Logger, state: LedgerState,
         storage: sending any Storage, clock: @escaping Ledger.Clock, ledgerClock: @escaping Ledger.Clock
     ) {
         pricer = Pricer(configuration.prices)
-        gatekeeper = Gatekeeper(web)
-        servesTLS = web.tls != nil
-        self.useTLS = useTLS
         self.settings = settings
         self.log = log
         self.clock = clock
@@ -62,54 +51,15 @@ final class Service: Sendable {
                 .map { ($0.path(telemetry: settings.telemetryPath), $0) })
     }
 
-    /// Whether the body of a request may come: not of somebody who is refused anyway.
-    func admits(_ request: borrowing Request) -> Bool {
-        if case .refused = gatekeeper.decide(request.header("Authorization"), for: route(of: request.path).scopes) {
-            return false
-        }
-        return true
-    }
-
-    private func route(of path: String) -> Route {
-        routes[path] ?? (path.hasPrefix(Route.budgetPrefix) ? .budget : .unknown)
-    }
-
-    func handle(_ request: consuming Request, _ responder: Responder) {
-        let route = route(of: request.path)
+    func handle(_ request: borrowing Request, _ responder: Responder) {
+        let path = request.path
+        let route = routes[path] ?? (path.hasPrefix(Route.budgetPrefix) ? .budget : .unknown)
         let errorForm: ErrorForm = route.isOTLP ? .otlp(request) : .problem
-        let reply = Reply(
-            route: route, began: .now, responder: responder, metrics: metrics, errorForm: errorForm,
-            headers: gatekeeper.headers)
+        let reply = Reply(route: route, began: .now, responder: responder, metrics: metrics, errorForm: errorForm)
         if let fault = request.fault, let problem = refusal(of: fault, route) {
             reply.send(problem)
             return
         }
-        switch gatekeeper.decide(request.header("Authorization"), for: route.scopes) {
-        case .admitted: answer(request, reply)
-        case .refused(let problem): reply.send(problem)
-        case .undecided(let claim):
-            let kept = Kept(request)
-            gatekeeper.decide(claim, for: route.scopes ?? []) { [self] decision in
-                switch decision {
-                case .admitted: answer(kept.request, reply)
-                case .refused(let problem): reply.send(problem)
-                case .undecided: reply.send(.retryLater("the password could not be compared"))
-                }
-            }
-        }
-    }
-
-    /// A request that waits for a password to be compared.
-    private final class Kept: Sendable {
-        let request: Request
-
-        init(_ request: consuming Request) {
-            self.request = request
-        }
-    }
-
-    private func answer(_ request: borrowing Request, _ reply: Reply) {
-        let route = reply.route
         if route == .unknown {
             reply.send(
                 Problem(status: 404, detail: "there is nothing at this path; GET / lists what there is"))
@@ -139,7 +89,7 @@ final class Service: Sendable {
                 }
             }
         case .budgets: budgets(reply)
-        case .budget: budget(String(request.path.dropFirst(Route.budgetPrefix.count)), reply)
+        case .budget: budget(String(path.dropFirst(Route.budgetPrefix.count)), reply)
         case .reset: reset(request, reply)
         case .forget: forget(request, reply)
         case .unknown: break
@@ -151,28 +101,20 @@ final class Service: Sendable {
         renderer.async(execute: DispatchWorkItem(block: body))
     }
 
-    /// Reads prices, budgets and the web configuration anew, and uses them once the budgets are stored; whatever fails, the
-    /// old ones stay.
+    /// Reads prices and budgets anew, and uses them once the budgets are stored; whatever fails, the old ones stay.
     ///
     /// - Parameter reply: called once, with what is wrong and where; `nil` when all is in force.
     func reload(_ reply: @escaping @Sendable (_ failure: String?) -> Void) {
         @Sendable func fail(_ reason: String) {
             metrics.reloaded(succeeded: false)
-            log.error("Reload failed: the old configuration stays in force", metadata: ["reason": "\(reason)"])
-            reply("the old configuration stays in force: \(reason)")
+            log.error("Reload failed: the old prices and budgets stay in force", metadata: ["reason": "\(reason)"])
+            reply("the old prices and budgets stay in force: \(reason)")
         }
         reloader.async(
             execute: DispatchWorkItem { [self] in
                 let configuration: Configuration
-                let web: WebConfiguration
-                let tls: TLSIdentity?
                 do throws(ConfigurationError) {
                     configuration = try Configuration(settings.configuration)
-                    web = try WebConfiguration(settings.webConfigurationFile)
-                    tls = try TLSIdentity(web)
-                    guard (tls != nil) == servesTLS else {
-                        throw .changesTLS(settings.webConfigurationFile, to: tls != nil)
-                    }
                 } catch {
                     fail(error.description)
                     return
@@ -180,8 +122,6 @@ final class Service: Sendable {
                 let prices = configuration.prices.count
                 ledger.configure(configuration.budgets) { [self] in
                     pricer.use(configuration.prices)
-                    gatekeeper.use(web)
-                    if let tls { useTLS(tls) }
                     metrics.reloaded(succeeded: true)
                     log.info(
                         "Reloaded", metadata: ["prices": "\(prices)", "budgets": "\(configuration.budgets.count)"])
@@ -212,13 +152,6 @@ final class Service: Sendable {
         // While the last records are answered, a last scrape is welcome.
         case .draining where !route.methods.contains("POST"): nil
         case .draining, .stopping: .retryLater("the exporter is stopping; nothing was applied", closesConnection: true)
-        case .tooManyConnections:
-            .retryLater(
-                status: 429,
-                "your address has as many connections open as it may (--web.max-connections-per-address); use one for several requests; nothing was applied",
-                closesConnection: true)
-        // The gatekeeper says why.
-        case .notAdmitted: nil
         case .outOfMemory: .retryLater("no memory for this body; nothing was applied", closesConnection: true)
         }
     }
@@ -296,13 +229,9 @@ struct Reply: Sendable {
     let responder: Responder
     let metrics: OwnMetrics
     let errorForm: ErrorForm
-    /// Of each answer, as the operator chose.
-    let headers: [WebConfiguration.Header]
 
     /// Counted first: who has the answer finds it in the next scrape.
     func send(_ response: Response) {
-        var response = response
-        for header in headers { response.headers.append((header.name, header.value)) }
         metrics.answered(route, status: response.status, in: .now - began)
         responder.respond(response)
     }

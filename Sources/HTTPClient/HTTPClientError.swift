@@ -37,8 +37,7 @@ package enum HTTPClientError: Error, Equatable, CustomStringConvertible {
         case .outOfMemory(let url):
             "\(url): out of memory"
         case .failed(let url, let reason):
-            "\(url): \(reason); is this the exporter's address, with the right scheme (http or https)"
-                + (url.hasPrefix("https") ? ", and its authority's certificate in LLM_EXPORTER_CA_FILE?" : "?")
+            "\(url): \(reason); is this the exporter's address, with the right scheme (http or https)?"
         }
     }
 }

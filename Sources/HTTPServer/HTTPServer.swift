@@ -8,10 +8,7 @@ private import CHTTPShim
     // Unchecked: the C server is safe to call from any thread, and `stop` is the owner's last call.
 
     /// Called on a server thread for each request; answers at once or hands the responder on. It must not wait.
-    package typealias Handler = @Sendable (consuming Request, Responder) -> Void
-    /// Called on a server thread with a request whose headers are in: whether its body may come, too. What is not admitted
-    /// reaches the handler as a fault.
-    package typealias Doorkeeper = @Sendable (borrowing Request) -> Bool
+    package typealias Handler = @Sendable (borrowing Request, Responder) -> Void
 
     private let server: OpaquePointer
     private let callbacks: Unmanaged<Callbacks>
@@ -20,9 +17,6 @@ private import CHTTPShim
         /// Largest body in bytes as it comes over the wire.
         package var bodyLimitBytes = 32 << 20
         package var connections = 4096
-        /// From one address (of IPv6, the first half of one); 0 is no limit. Beyond it requests are at fault, and a fourth
-        /// further connections are closed.
-        package var connectionsPerAddress = 0
         package var threads = 2
         /// Seconds without a byte. Longer than the usual scrape interval of 15 s, so that scrapes keep their connection;
         /// not much longer, because libmicrohttpd 0.9.75 misses the end of a peer that arrives together with the last
@@ -33,16 +27,13 @@ private import CHTTPShim
     }
 
     private final class Callbacks: Sendable {
-        let admit: Doorkeeper
         let handle: Handler
         let flush: (@Sendable () -> Void)?
         let log: @Sendable (String) -> Void
 
         init(
-            admit: @escaping Doorkeeper, handle: @escaping Handler, flush: (@Sendable () -> Void)?,
-            log: @escaping @Sendable (String) -> Void
+            handle: @escaping Handler, flush: (@Sendable () -> Void)?, log: @escaping @Sendable (String) -> Void
         ) {
-            self.admit = admit
             self.handle = handle
             self.flush = flush
             self.log = log
@@ -51,31 +42,23 @@ private import CHTTPShim
 
     /// - Parameters:
     ///   - socket: taken over.
-    ///   - tls: `nil` serves without.
     ///   - flush: called on a server thread when it has read what had arrived, so that `handler` can put off to it what it
     ///     gathers. Answers that it gives cost no suspended connection.
     ///   - log: what libmicrohttpd has to say; may quote a client, so it belongs at debug level.
     package init(
-        socket: ListeningSocket, limits: Limits, tls: TLSIdentity?, log: @escaping @Sendable (String) -> Void,
-        flush: (@Sendable () -> Void)?, admit: @escaping Doorkeeper, handler: @escaping Handler
+        socket: ListeningSocket, limits: Limits, log: @escaping @Sendable (String) -> Void,
+        flush: (@Sendable () -> Void)?, handler: @escaping Handler
     ) throws(HTTPServerError) {
-        let callbacks = unsafe Unmanaged.passRetained(Callbacks(admit: admit, handle: handler, flush: flush, log: log))
+        let callbacks = unsafe Unmanaged.passRetained(Callbacks(handle: handler, flush: flush, log: log))
         var options = unsafe llmhttp_options()
         unsafe options.listen_socket = socket.descriptor
         unsafe options.threads = UInt32(limits.threads)
         unsafe options.connection_limit = UInt32(limits.connections)
-        unsafe options.connection_limit_per_address = UInt32(limits.connectionsPerAddress)
         unsafe options.idle_timeout_seconds = UInt32(limits.idleTimeoutSeconds)
         unsafe options.body_limit_bytes = limits.bodyLimitBytes
         unsafe options.body_padding_bytes = PaddedBytes.padding
-        unsafe options.tls = tls?.pointer
         unsafe options.context = callbacks.toOpaque()
-        // These closures are called from C threads: they capture nothing and inherit no actor.
-        unsafe options.admit = { context, exchange in
-            guard let context = unsafe context, let exchange = unsafe exchange else { return false }
-            let callbacks = unsafe Unmanaged<Callbacks>.fromOpaque(context).takeUnretainedValue()
-            return callbacks.admit(unsafe Request(exchange: exchange))
-        }
+        // Both closures are called from C threads: they capture nothing and inherit no actor.
         unsafe options.handle = { context, exchange in
             guard let context = unsafe context, let exchange = unsafe exchange else { return }
             let callbacks = unsafe Unmanaged<Callbacks>.fromOpaque(context).takeUnretainedValue()
@@ -104,17 +87,6 @@ private import CHTTPShim
     /// Marks requests that come from now on as draining, and closes each connection with its next answer.
     package func drain() {
         unsafe llmhttp_server_drain(server)
-    }
-
-    /// Gives connections from now on this certificate; those that are open keep theirs. Only where it serves with TLS.
-    package func use(_ tls: TLSIdentity) {
-        unsafe llmhttp_server_use_tls(server, tls.pointer)
-    }
-
-    /// Ends connections that have taken too long over a request or an answer: 30 s, and a second for each 16 KiB. To be called
-    /// every second or so.
-    package func endLateConnections() {
-        unsafe llmhttp_server_end_late(server)
     }
 
     /// Requests between their headers and the end of their answer.

@@ -1,12 +1,11 @@
 package import Bytes
 private import CHTTPShim
 
-/// One request whose body is complete.
+/// One request whose body is complete, lent to the handler for its call.
 ///
-/// Not copyable: it looks into the server's own memory, which is gone once the answer is given. Until then it may be read on
-/// one thread at a time.
-@safe package struct Request: ~Copyable, @unchecked Sendable {
-    /// Live until the answer, with which the exchange ends.
+/// Not copyable: it looks into the server's own memory, which is gone once the answer is given.
+@safe package struct Request: ~Copyable {
+    /// Live while the handler runs: the exchange ends with the answer, and `handle` keeps the responder until then.
     private let exchange: OpaquePointer
     /// Bytes of the request body; empty when the request is at fault.
     package let body: PaddedBytes
@@ -37,8 +36,6 @@ private import CHTTPShim
         case LLMHTTP_FAULT_DRAINING: .draining
         case LLMHTTP_FAULT_STOPPING: .stopping
         case LLMHTTP_FAULT_OUT_OF_MEMORY: .outOfMemory
-        case LLMHTTP_FAULT_TOO_MANY_CONNECTIONS: .tooManyConnections
-        case LLMHTTP_FAULT_NOT_ADMITTED: .notAdmitted
         default: nil
         }
     }
@@ -74,10 +71,6 @@ package enum RequestFault: Sendable {
     case stopping
     /// 503.
     case outOfMemory
-    /// 429: its address had as many as may be when the connection came.
-    case tooManyConnections
-    /// The doorkeeper refused it.
-    case notAdmitted
 }
 
 extension StaticString {

@@ -1,6 +1,5 @@
 import ArgumentParser
 import Configuration
-import ExporterService
 
 /// Where prices and budgets are read from.
 struct ConfigurationOptions: ParsableArguments {
@@ -25,27 +24,11 @@ struct ConfigurationOptions: ParsableArguments {
 
     func load() throws(Failure) -> Configuration { try sources.load() }
 
-    /// What is wrong with a file is told as bad flags are.
-    static func naming<Result>(_ body: () throws(ConfigurationError) -> Result) throws(Failure) -> Result {
-        do throws(ConfigurationError) {
-            return try body()
-        } catch {
-            throw Failure(error.description, exitCode: Failure.usage)
-        }
-    }
-
     /// `--config.check`.
-    func check(webFile: String?) throws(Failure) {
-        guard configFile != nil || !priceFiles.isEmpty || webFile != nil else {
+    func check() throws(Failure) {
+        guard configFile != nil || !priceFiles.isEmpty else {
             throw Failure("--config.check needs a file to check: add --config.file", exitCode: Failure.usage)
         }
-        if let webFile {
-            let web = try Self.naming { () throws(ConfigurationError) in try Exporter.check(webFile) }
-            print(
-                "\(webFile): sound; TLS is \(web.tls == nil ? "off" : "on"), \(web.users.count) users and \(web.tokens.count) tokens"
-            )
-        }
-        guard configFile != nil || !priceFiles.isEmpty else { return }
         let configuration = try load()
         print(
             "\(sources.files.joined(separator: ", ")): sound; with it \(configuration.prices.count) prices "
@@ -55,6 +38,10 @@ struct ConfigurationOptions: ParsableArguments {
 
 extension Configuration.Sources {
     func load() throws(Failure) -> Configuration {
-        try ConfigurationOptions.naming { () throws(ConfigurationError) in try Configuration(self) }
+        do throws(ConfigurationError) {
+            return try Configuration(self)
+        } catch {
+            throw Failure(error.description, exitCode: Failure.usage)
+        }
     }
 }

@@ -1,5 +1,4 @@
 import ArgumentParser
-import Configuration
 import ExporterService
 import Glibc
 import Logging
@@ -29,17 +28,8 @@ struct Serve: ParsableCommand {
 
     @Option(
         name: .customLong("web.config.file"),
-        help: ArgumentHelp(
-            "TLS and authentication, in the form of the Prometheus exporter-toolkit's file.", valueName: "file"))
+        help: ArgumentHelp("TLS and authentication. \(notYet)", valueName: "file"))
     var webConfigFile: String?
-
-    @Option(
-        name: .customLong("web.max-connections-per-address"),
-        help: ArgumentHelp(
-            "Most connections from one address, 0 for no limit; requests on further ones get 429. (default: half of all that may be)",
-            valueName: "count"),
-        transform: FlagValue.count(0...1_000_000))
-    var connectionsPerAddress: Int?
 
     @Option(
         name: .customLong("web.max-body-size"),
@@ -107,9 +97,7 @@ struct Serve: ParsableCommand {
 
     @Flag(
         name: .customLong("config.check"),
-        help:
-            "Validate --config.file, --prices.file and --web.config.file, and exit: 0 when they can be used, 2 when not."
-    )
+        help: "Validate --config.file and --prices.file, and exit: 0 when they can be used, 2 when not.")
     var configCheck = false
 
     @Option(name: .customLong("log.level"), help: "Least level that is logged.")
@@ -122,7 +110,7 @@ struct Serve: ParsableCommand {
 
     private func refuseWhatIsNotAvailable() throws {
         let unavailable: [(flag: String, isGiven: Bool)] = [
-            ("--web.systemd-socket", systemdSocket)
+            ("--web.systemd-socket", systemdSocket), ("--web.config.file", webConfigFile != nil),
         ]
         if let first = unavailable.first(where: \.isGiven) {
             throw Failure("\(first.flag) is not available in this version; leave it out", exitCode: Failure.usage)
@@ -132,14 +120,11 @@ struct Serve: ParsableCommand {
     func run() throws {
         try refuseWhatIsNotAvailable()
         if configCheck {
-            try configuration.check(webFile: webConfigFile)
+            try configuration.check()
             return
         }
         // Before anything is begun: what is wrong with it is told as bad flags are.
         let configuration = try configuration.load()
-        let web = try ConfigurationOptions.naming { () throws(ConfigurationError) in
-            try WebConfiguration(webConfigFile)
-        }
         let log = Logger(label: "llm-exporter") { _ in
             LineLogHandler(format: logFormat, level: logLevel.level)
         }
@@ -153,7 +138,7 @@ struct Serve: ParsableCommand {
         let signals = Signals(SIGTERM, SIGINT, SIGHUP)
         let exporter: Exporter
         do throws(StartError) {
-            exporter = try Exporter(settings: settings, configuration: configuration, web: web, log: log)
+            exporter = try Exporter(settings: settings, configuration: configuration, log: log)
             _ = try exporter.start()
         } catch {
             log.error("\(error)")
@@ -191,8 +176,6 @@ struct Serve: ParsableCommand {
         settings.storage = storageMemory ? .memory : .folder(storagePath)
         settings.resetsHistogramsOnChange = resetHistogramsOnChange
         settings.configuration = configuration.sources
-        settings.webConfigurationFile = webConfigFile
-        settings.connectionsPerAddress = connectionsPerAddress
         return settings
     }
 }

@@ -1,7 +1,5 @@
 import ArgumentParser
-import Configuration
 import ExporterService
-import HTTPClient
 import Logging
 import Simulation
 
@@ -32,16 +30,16 @@ struct Simulate: ParsableCommand {
     func run() throws {
         let log = Logger(label: "simulate") { _ in LineLogHandler(format: .logfmt, level: .info) }
         guard let url else {
-            try withOwnExporter { try play(against: $0, .none, log) }
+            try withOwnExporter { try play(against: $0, log) }
             return
         }
-        try play(against: url, .ofTheUser, log)
+        try play(against: url, log)
     }
 
-    private func play(against url: String, _ access: HTTPAccess, _ log: Logger) throws {
+    private func play(against url: String, _ log: Logger) throws {
         let report: DayReport
         do throws(SimulationError) {
-            report = try ReviewerDay(url: url, access: access, log: log).run()
+            report = try ReviewerDay(url: url, log: log).run()
         } catch {
             throw Failure(error.description)
         }
@@ -59,7 +57,7 @@ struct Simulate: ParsableCommand {
         let addresses: [String]
         do throws(StartError) {
             exporter = try Exporter(
-                settings: settings, configuration: configuration, web: WebConfiguration(),
+                settings: settings, configuration: configuration,
                 log: Logger(label: "exporter") { _ in LineLogHandler(format: .logfmt, level: .warning) })
             addresses = try exporter.start()
         } catch {

@@ -15,8 +15,6 @@
 
 typedef struct llmhttp_server llmhttp_server;
 typedef struct llmhttp_exchange llmhttp_exchange;
-/// A certificate, and what is asked of a client's.
-typedef struct llmhttp_tls llmhttp_tls;
 
 /// Why a request must be refused; its body is then empty.
 typedef enum {
@@ -34,10 +32,6 @@ typedef enum {
     LLMHTTP_FAULT_STOPPING,
     /// No memory for the body, or none left of what all bodies together may take.
     LLMHTTP_FAULT_OUT_OF_MEMORY,
-    /// Its address had as many connections as may be when this one came.
-    LLMHTTP_FAULT_TOO_MANY_CONNECTIONS,
-    /// `admit` refused it.
-    LLMHTTP_FAULT_NOT_ADMITTED,
 } llmhttp_fault;
 
 typedef struct {
@@ -45,21 +39,14 @@ typedef struct {
     int listen_socket;
     unsigned threads;
     unsigned connection_limit;
-    /// 0 is no limit. Beyond it requests are at fault; a fourth more, and connections are closed at once.
-    unsigned connection_limit_per_address;
     /// Seconds without a byte after which a connection closes.
     unsigned idle_timeout_seconds;
     /// Largest body in bytes, as it comes over the wire.
     size_t body_limit_bytes;
     /// Readable bytes behind the end of every body.
     size_t body_padding_bytes;
-    /// Of the first connections; NULL serves without TLS.
-    llmhttp_tls *tls;
     /// Passed to the callbacks; the caller keeps it alive until llmhttp_server_stop has returned.
     void *context;
-    /// Called on a server thread when the headers are in: whether the body may come, too. What is not admitted reaches `handle`
-    /// as a fault.
-    bool (*admit)(void *context, llmhttp_exchange *exchange);
     /// Called on a server thread. `exchange` is lent until llmhttp_exchange_respond.
     void (*handle)(void *context, llmhttp_exchange *exchange);
     /// Called on a server thread when it has read what had arrived, before it suspends connections that have no answer yet:
@@ -78,46 +65,6 @@ int llmhttp_listen(const char *host, const char *port, bool *is_in_use, const ch
 /// Writes `127.0.0.1:80` or `[::1]:80` into `buffer`; false where the socket has no such address.
 bool llmhttp_socket_address(int listen_socket, char *buffer, size_t capacity);
 
-/// Which certificates are asked of clients; a handshake without what is asked for fails.
-typedef enum {
-    LLMHTTP_CLIENTS_NONE = 0,
-    LLMHTTP_CLIENTS_REQUESTED,
-    LLMHTTP_CLIENTS_REQUIRED,
-    LLMHTTP_CLIENTS_VERIFIED_IF_GIVEN,
-    LLMHTTP_CLIENTS_VERIFIED,
-} llmhttp_client_certificates;
-
-/// All in PEM, read during the call.
-typedef struct {
-    /// The server's, and those between it and its authority.
-    const void *certificate;
-    size_t certificate_length;
-    const void *key;
-    size_t key_length;
-    /// Whose certificates of clients are believed; length 0 where none are verified.
-    const void *authorities;
-    size_t authorities_length;
-    llmhttp_client_certificates clients;
-    /// A client's certificate must have one of them as an alternative name; none allows any.
-    const char *const *names;
-    size_t name_count;
-    bool allows_1_2;
-    bool allows_1_3;
-    bool prefers_own_suites;
-} llmhttp_tls_options;
-
-typedef struct {
-    /// The part of the options that is at fault.
-    enum { LLMHTTP_TLS_CERTIFICATE, LLMHTTP_TLS_AUTHORITIES, LLMHTTP_TLS_VERSIONS } part;
-    /// Static.
-    const char *reason;
-} llmhttp_tls_failure;
-
-/// NULL on failure, which tells of what.
-llmhttp_tls *llmhttp_tls_make(const llmhttp_tls_options *options, llmhttp_tls_failure *failure);
-/// Ends the caller's use; servers and connections have their own.
-void llmhttp_tls_release(llmhttp_tls *tls);
-
 /// Starts serving. NULL when libmicrohttpd refuses; the socket is then still the caller's.
 llmhttp_server *llmhttp_server_start(const llmhttp_options *options);
 
@@ -127,12 +74,6 @@ llmhttp_server *llmhttp_server_start(const llmhttp_options *options);
 /// Not by MHD_quiesce_daemon: in 0.9.75 it and the workers of a pool both take the socket out of epoll, and the one that
 /// comes second ends the process.
 void llmhttp_server_drain(llmhttp_server *server);
-
-/// Gives connections from now on this certificate; those that are open keep theirs. Only for a server with TLS.
-void llmhttp_server_use_tls(llmhttp_server *server, llmhttp_tls *tls);
-
-/// Ends connections that have taken too long over a request or an answer; call it every second or so.
-void llmhttp_server_end_late(llmhttp_server *server);
 
 /// Requests between their headers and the end of their answer.
 unsigned llmhttp_server_requests_in_flight(llmhttp_server *server);
