@@ -18,7 +18,7 @@ let package = Package(
     targets: [
         // The road of a record, in the order in which it is travelled. Every target may use Model, which imports nothing.
         .systemLibrary(name: "CMicroHTTPD", pkgConfig: "libmicrohttpd", providers: [.apt(["libmicrohttpd-dev"])]),
-        .target(name: "CHTTPShim", dependencies: ["CMicroHTTPD"]),
+        .target(name: "CHTTPShim", dependencies: ["CMicroHTTPD"], linkerSettings: [.linkedLibrary("gnutls")]),
         .target(name: "Bytes"),
         .target(name: "HTTPServer", dependencies: ["Bytes", "CHTTPShim"]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
@@ -36,7 +36,9 @@ let package = Package(
         .target(name: "CPriceTable"),
         .target(name: "Pricing", dependencies: ["CPriceTable", "CSimdjson", "Model"]),
         .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
-        .target(name: "Configuration", dependencies: ["CYAML", "Model", "Pricing"]),
+        .target(name: "CAccess", linkerSettings: [.linkedLibrary("crypt"), .linkedLibrary("gnutls")]),
+        .target(name: "Access", dependencies: ["CAccess"]),
+        .target(name: "Configuration", dependencies: ["Access", "CYAML", "Model", "Pricing"]),
         .target(name: "Exposition", dependencies: ["Model"]),
         .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
         .target(name: "Store", dependencies: ["CSQLite", "CXXHash", "Model"]),
@@ -45,7 +47,7 @@ let package = Package(
         .target(
             name: "ExporterService",
             dependencies: [
-                "Bytes", "Configuration", "ContentCoding", "Exposition", "HTTPServer", "Intake", "Model",
+                "Access", "Bytes", "Configuration", "ContentCoding", "Exposition", "HTTPServer", "Intake", "Model",
                 "OpenTelemetry",
                 "Pricing", "Store", .product(name: "Logging", package: "swift-log"),
             ]),
@@ -73,7 +75,8 @@ let package = Package(
         .executableTarget(
             name: "micro-bench", dependencies: ["Bytes", "Exposition", "Intake", "Model", "Pricing", "Store"],
             path: "Benchmarks/micro"),
-        .testTarget(name: "ConfigurationTests", dependencies: ["Configuration", "Model"]),
+        .testTarget(name: "AccessTests", dependencies: ["Access"]),
+        .testTarget(name: "ConfigurationTests", dependencies: ["Access", "Configuration", "Model"]),
         .testTarget(name: "ContentCodingTests", dependencies: ["Bytes", "ContentCoding"]),
         .testTarget(
             name: "ExporterServiceTests",
@@ -98,7 +101,7 @@ let package = Package(
 
 for target in package.targets where target.type != .system {
     let isSwift = ![
-        "CHTTPShim", "CContentCoding", "CCurlShim", "CBuild", "CPriceTable", "CSimdjson",
+        "CAccess", "CHTTPShim", "CContentCoding", "CCurlShim", "CBuild", "CPriceTable", "CSimdjson",
     ].contains(target.name)
     if isSwift {
         target.swiftSettings = [

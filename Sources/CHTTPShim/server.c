@@ -2,6 +2,7 @@
 
 #include "CHTTPShim.h"
 #include "framing.h"
+#include "tls.h"
 
 #include <microhttpd.h>
 #include <stdarg.h>
@@ -35,8 +36,10 @@ struct llmhttp_exchange {
     const char *path;
     llmhttp_fault fault;
     bool is_handed_over;
-    // Handed over and not settled.
+    // Handed over and not settled, or not admitted yet.
     bool is_pending;
+    bool awaits_admission;
+    llmhttp_fault refusal;
 
     char *body;
     size_t body_length;
@@ -47,8 +50,9 @@ struct llmhttp_exchange {
 
     struct MHD_Response *response;
     unsigned status;
-    // The meeting point of the server thread, which suspends, and the answering thread, which resumes.
+    // The meeting points of the server thread, which suspends, and the answering thread, which resumes.
     _Atomic enum answer_state answer;
+    _Atomic enum answer_state admission;
 };
 
 // How far a body over the limit is read before the connection closes, and for how long: long enough that a sender who
@@ -81,11 +85,11 @@ static enum MHD_Result queue_answer(llmhttp_exchange *exchange)
     return result;
 }
 
-static enum MHD_Result suspend(llmhttp_exchange *exchange)
+static enum MHD_Result suspend(llmhttp_exchange *exchange, _Atomic enum answer_state *awaited)
 {
     MHD_suspend_connection(exchange->connection);
     enum answer_state before = ANSWER_AWAITED;
-    if (!atomic_compare_exchange_strong(&exchange->answer, &before, ANSWER_AWAITED_SUSPENDED))
+    if (!atomic_compare_exchange_strong(awaited, &before, ANSWER_AWAITED_SUSPENDED))
         MHD_resume_connection(exchange->connection);
     return MHD_YES;
 }
@@ -101,7 +105,7 @@ static enum MHD_Result hand_over(llmhttp_exchange *exchange)
     server->options.handle(server->options.context, exchange);
     if (atomic_load(&exchange->answer) == ANSWER_READY) return queue_answer(exchange);
     // libmicrohttpd calls again in the next turn of its loop, when this thread has read what else had arrived.
-    return server->options.flush == NULL ? suspend(exchange) : MHD_YES;
+    return server->options.flush == NULL ? suspend(exchange, &exchange->answer) : MHD_YES;
 }
 
 // A later call for a request whose answer was not there at the first.
@@ -111,7 +115,7 @@ static enum MHD_Result await(llmhttp_exchange *exchange)
     if (server->options.flush != NULL && atomic_load(&exchange->answer) != ANSWER_READY)
         server->options.flush(server->options.context);
     if (atomic_load(&exchange->answer) == ANSWER_READY) return queue_answer(exchange);
-    return suspend(exchange);
+    return suspend(exchange, &exchange->answer);
 }
 
 static void finish(llmhttp_exchange *exchange, unsigned status, struct MHD_Response *response)
@@ -159,6 +163,7 @@ static llmhttp_exchange *new_exchange(
     exchange->method = method;
     exchange->path = path;
     atomic_init(&exchange->answer, ANSWER_AWAITED);
+    atomic_init(&exchange->admission, ANSWER_AWAITED);
     atomic_fetch_add(&server->in_flight, 1);
     return exchange;
 }
@@ -188,25 +193,74 @@ static bool may_go_on_discarding(const llmhttp_exchange *exchange)
         && now.tv_sec - exchange->discarding_since.tv_sec <= DISCARD_SECONDS;
 }
 
-static enum MHD_Result begin_request(llmhttp_exchange *exchange, const char *version)
+// A refusal that a client reads for certain: what is left unread when a connection closes makes its system throw the
+// answer away. What is small is read, and thrown away; who sends more, or waits for permission, is told at once.
+enum { REFUSED_BYTES = 1024 * 1024 };
+
+static enum MHD_Result begin_body(llmhttp_exchange *exchange)
 {
     uint64_t limit = exchange->server->options.body_limit_bytes;
-    exchange->fault = llmhttp_framing_fault(exchange->connection, version);
-    if (exchange->fault == LLMHTTP_FAULT_NONE && atomic_load(&exchange->server->draining))
-        exchange->fault = LLMHTTP_FAULT_DRAINING;
-    if (exchange->fault != LLMHTTP_FAULT_NONE) return hand_over(exchange);
-
     const char *length = MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND, "Content-Length");
     // libmicrohttpd has refused a length that is not a number.
     exchange->declared_length = length == NULL ? 0 : strtoull(length, NULL, 10);
-    if (exchange->declared_length > limit) {
-        const char *expect = MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND, "Expect");
-        start_discarding(exchange, LLMHTTP_FAULT_BODY_TOO_LARGE);
-        bool waits_for_permission = expect != NULL && strcasecmp(expect, "100-continue") == 0;
-        // Who would be cut off anyway is told at once, too.
-        if (waits_for_permission || exchange->declared_length > limit * DISCARD_FACTOR) return hand_over(exchange);
-    }
+    bool is_refused = exchange->refusal != LLMHTTP_FAULT_NONE;
+    if (!is_refused && exchange->fault != LLMHTTP_FAULT_NONE) return hand_over(exchange);
+    if (!is_refused && exchange->declared_length <= limit) return MHD_YES;
+
+    const char *expect = MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND, "Expect");
+    start_discarding(exchange, is_refused ? exchange->refusal : LLMHTTP_FAULT_BODY_TOO_LARGE);
+    bool waits_for_permission = expect != NULL && strcasecmp(expect, "100-continue") == 0;
+    // Who would be cut off anyway is told at once, too.
+    uint64_t discarded = is_refused ? REFUSED_BYTES : limit * DISCARD_FACTOR;
+    bool is_chunked = MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND, "Transfer-Encoding") != NULL;
+    if (waits_for_permission || exchange->declared_length > discarded || (is_refused && is_chunked))
+        return hand_over(exchange);
     return MHD_YES;
+}
+
+// Goes on once `admit` has decided.
+static enum MHD_Result admitted(llmhttp_exchange *exchange)
+{
+    exchange->awaits_admission = false;
+    exchange->is_pending = false;
+    atomic_fetch_sub(&exchange->server->pending, 1);
+    return begin_body(exchange);
+}
+
+static enum MHD_Result ask_admission(llmhttp_exchange *exchange)
+{
+    llmhttp_server *server = exchange->server;
+    exchange->awaits_admission = true;
+    exchange->is_pending = true;
+    // Counted before the flag is read, as in `hand_over`.
+    atomic_fetch_add(&server->pending, 1);
+    if (atomic_load(&server->refusing)) {
+        exchange->refusal = LLMHTTP_FAULT_STOPPING;
+        return admitted(exchange);
+    }
+    server->options.admit(server->options.context, exchange);
+    if (atomic_load(&exchange->admission) == ANSWER_READY) return admitted(exchange);
+    return suspend(exchange, &exchange->admission);
+}
+
+void llmhttp_exchange_admit(llmhttp_exchange *exchange, llmhttp_fault fault)
+{
+    exchange->refusal = fault;
+    struct MHD_Connection *connection = exchange->connection;
+    // From the exchange on, unless it was suspended, the server thread may free `exchange`.
+    if (atomic_exchange(&exchange->admission, ANSWER_READY) == ANSWER_AWAITED_SUSPENDED) MHD_resume_connection(connection);
+}
+
+static enum MHD_Result begin_request(llmhttp_exchange *exchange, const char *version)
+{
+    exchange->fault = llmhttp_framing_fault(exchange->connection, version);
+    if (exchange->fault == LLMHTTP_FAULT_NONE && atomic_load(&exchange->server->draining))
+        exchange->fault = LLMHTTP_FAULT_DRAINING;
+    // A last scrape while draining needs admission as well.
+    bool is_lost = exchange->fault != LLMHTTP_FAULT_NONE && exchange->fault != LLMHTTP_FAULT_DRAINING;
+    if (exchange->server->options.admit != NULL && !is_lost) return ask_admission(exchange);
+    if (exchange->fault != LLMHTTP_FAULT_NONE) return hand_over(exchange);
+    return begin_body(exchange);
 }
 
 static bool grow_body(llmhttp_exchange *exchange, size_t added)
@@ -272,6 +326,8 @@ static enum MHD_Result access_handler(
         *request_context = exchange;
         return begin_request(exchange, version);
     }
+    // Resumed, and called for the headers once more.
+    if (exchange->awaits_admission) return admitted(exchange);
     if (*upload_data_size > 0) return gather(exchange, upload_data, upload_data_size);
     if (!exchange->is_handed_over) return hand_over(exchange);
     return await(exchange);
@@ -319,13 +375,21 @@ llmhttp_server *llmhttp_server_start(const llmhttp_options *options)
     llmhttp_server *server = calloc(1, sizeof *server);
     if (server == NULL) return NULL;
     server->options = *options;
+    bool is_secure = options->tls_priorities != NULL;
+    struct MHD_OptionItem secure[] = {
+        {MHD_OPTION_HTTPS_CERT_CALLBACK, 0, (void *)llmhttp_tls_select},
+        {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)options->tls_priorities},
+        {MHD_OPTION_END, 0, NULL},
+    };
+    struct MHD_OptionItem plain[] = {{MHD_OPTION_END, 0, NULL}};
     // A pool of one is no pool to libmicrohttpd, which then wants the option left out.
     server->daemon = MHD_start_daemon(
-        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL, access_handler,
+        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG | (is_secure ? MHD_USE_TLS : 0), 0, NULL, NULL, access_handler,
         server, MHD_OPTION_EXTERNAL_LOGGER, log_message, server, MHD_OPTION_LISTEN_SOCKET, options->listen_socket,
         MHD_OPTION_NOTIFY_COMPLETED, request_completed, server, MHD_OPTION_CONNECTION_LIMIT, options->connection_limit,
         MHD_OPTION_CONNECTION_TIMEOUT, options->idle_timeout_seconds, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        (size_t)CONNECTION_MEMORY_BYTES, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_UNESCAPE_CALLBACK, unescape, NULL,
+        (size_t)CONNECTION_MEMORY_BYTES, MHD_OPTION_ARRAY, is_secure ? secure : plain,
+        MHD_OPTION_PER_IP_CONNECTION_LIMIT, options->connections_per_address, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_UNESCAPE_CALLBACK, unescape, NULL,
         options->threads > 1 ? MHD_OPTION_THREAD_POOL_SIZE : MHD_OPTION_END, options->threads, MHD_OPTION_END);
     if (server->daemon == NULL) {
         free(server);

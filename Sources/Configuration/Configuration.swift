@@ -29,11 +29,8 @@ package struct Configuration: Sendable {
     package init(_ sources: Sources) throws(ConfigurationError) {
         let file: ConfigurationFile?
         if let path = sources.configurationFile {
-            let bytes = try Self.bytes(of: path, given: "--config.file", limit: Self.configurationFileLimit)
-            guard let text = String(validating: bytes, as: UTF8.self) else {
-                throw ConfigurationError(file: "--config.file \(path)", line: nil, "not UTF-8")
-            }
-            file = try ConfigurationFile(text, file: "--config.file \(path)")
+            let name = "--config.file \(path)"
+            file = try ConfigurationFile(ConfigurationFile.text(of: path, named: name), file: name)
         } else {
             file = nil
         }
@@ -47,7 +44,7 @@ package struct Configuration: Sendable {
                 try Self.naming("the shipped prices") { () throws(PriceFault) in try PriceFile.shipped(spellings) })
         }
         for path in sources.priceFiles {
-            let bytes = try Self.bytes(of: path, given: "--prices.file", limit: Self.priceFileLimit)
+            let bytes = try Self.bytes(of: path, named: "--prices.file \(path)", limit: Self.priceFileLimit)
             table.add(
                 try Self.naming("--prices.file \(path)") { () throws(PriceFault) in
                     try PriceFile(bytes, spellings: spellings)
@@ -72,11 +69,11 @@ package struct Configuration: Sendable {
 
     /// Files are read to here: far beyond any price table, and short of filling the memory.
     private static let priceFileLimit = 32 << 20
-    private static let configurationFileLimit = 1 << 20
 
-    private static func bytes(of path: String, given flag: String, limit: Int) throws(ConfigurationError) -> [UInt8] {
+    fileprivate static func bytes(of path: String, named name: String, limit: Int) throws(ConfigurationError) -> [UInt8]
+    {
         func failure(_ text: String) -> ConfigurationError {
-            ConfigurationError(file: "\(flag) \(path)", line: nil, text)
+            ConfigurationError(file: name, line: nil, text)
         }
         func systemFailure() -> ConfigurationError {
             // Safe: the text is static, or the thread's own (glibc since 2.32), and copied at once.
@@ -103,6 +100,21 @@ package struct Configuration: Sendable {
             bytes += chunk[..<count]
             guard bytes.count <= limit else { throw failure("is larger than \(limit) bytes") }
         }
+    }
+}
+
+extension ConfigurationFile {
+    private static let limitBytes = 1 << 20
+
+    /// A file's text.
+    ///
+    /// - Parameter name: of the file in errors, with the flag that named it.
+    static func text(of path: String, named name: String) throws(ConfigurationError) -> String {
+        let bytes = try Configuration.bytes(of: path, named: name, limit: limitBytes)
+        guard let text = String(validating: bytes, as: UTF8.self) else {
+            throw ConfigurationError(file: name, line: nil, "not UTF-8")
+        }
+        return text
     }
 }
 

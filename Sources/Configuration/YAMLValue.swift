@@ -69,6 +69,14 @@ struct YAMLValue {
         return text
     }
 
+    func boolean() throws(ConfigurationError) -> Bool {
+        guard case .scalar(let text, isPlain: true) = node.content, let value = ["true": true, "false": false][text]
+        else {
+            throw fault("must be true or false")
+        }
+        return value
+    }
+
     /// A number as it is written.
     func number() throws(ConfigurationError) -> String {
         guard case .scalar(let text, isPlain: true) = node.content else { throw fault("must be a number") }

@@ -21,9 +21,13 @@ package final class Exporter: Sendable {
 
     /// Opens the storage and reads what is in it.
     ///
-    /// - Parameter configuration: as read from `settings.configuration`.
+    /// - Parameters:
+    ///   - configuration: as read from `settings.configuration`.
+    ///   - web: `nil` lets everybody in, by plain HTTP.
     /// - Throws: where it cannot be opened, or is damaged.
-    package init(settings: ExporterSettings, configuration: Configuration, log: Logger) throws(StartError) {
+    package init(
+        settings: ExporterSettings, configuration: Configuration, web: WebAccess? = nil, log: Logger
+    ) throws(StartError) {
         self.settings = settings
         self.log = log
         let clock = SteadyClock()
@@ -58,7 +62,7 @@ package final class Exporter: Sendable {
                 ])
         }
         service = Service(
-            settings: settings, configuration: configuration, log: log, state: state, storage: storage,
+            settings: settings, configuration: configuration, web: web, log: log, state: state, storage: storage,
             clock: { .wallClock }, ledgerClock: { clock.now })
         log.info(
             "Read prices and budgets",
@@ -87,9 +91,15 @@ package final class Exporter: Sendable {
                 stop()
                 throw StartError(address: address, cause: error)
             }
-            if !address.isLoopback {
+            if !address.isLoopback, service.web?.keepsStrangersOut == true {
+                if service.web?.tlsPriorities == nil {
+                    log.warning(
+                        "Passwords and tokens cross the network in the clear; add tls_server_config to --web.config.file, or listen on loopback behind a proxy that speaks TLS",
+                        metadata: ["address": "\(socket.address)"])
+                }
+            } else if !address.isLoopback {
                 log.warning(
-                    "Anyone who can reach this address may post records and read metrics; listen on loopback, or behind a proxy that authenticates",
+                    "Anyone who can reach this address may post records and read metrics; give passwords or tokens with --web.config.file, or listen on loopback",
                     metadata: ["address": "\(socket.address)"])
             }
             log.info("Listening on", metadata: ["address": "\(socket.address)"])
@@ -102,16 +112,24 @@ package final class Exporter: Sendable {
         var limits = HTTPServer.Limits()
         limits.bodyLimitBytes = settings.bodyLimitBytes
         limits.threads = max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
-        limits.connections = max(16, Self.connectionLimit() / settings.listenAddresses.count)
+        let connections = min(settings.connections ?? .max, Self.connectionLimit())
+        limits.connections = max(16, connections / settings.listenAddresses.count)
+        limits.connectionsPerAddress = settings.connectionsPerAddress ?? 0
         let log = log
         let service = service
         let flush: (@Sendable () -> Void)? = if service.ledger.isDurable { nil } else { { service.ledger.flush() } }
+        var gate: HTTPServer.Gate?
+        if let web = service.web {
+            gate = { request, admission in service.admit(request, admission, by: web) }
+        }
         let server = try HTTPServer(
-            socket: socket, limits: limits,
+            socket: socket, limits: limits, tlsPriorities: service.web?.tlsPriorities,
             log: { message in
                 log.debug("libmicrohttpd", metadata: ["message": "\(message)"])
             },
-            flush: flush, handler: { request, responder in service.handle(request, responder) })
+            flush: flush,
+            admit: gate,
+            handler: { request, responder in service.handle(request, responder) })
         servers.withLock { $0.append(server) }
     }
 
@@ -122,7 +140,7 @@ package final class Exporter: Sendable {
         return max(16, min(Int(clamping: limits.rlim_cur), 65_536) - 64)
     }
 
-    /// Reads prices and budgets anew. What is wrong with them is logged and counted.
+    /// Reads prices, budgets and the web configuration anew. What is wrong with them is logged and counted.
     package func reload() {
         service.reload { _ in }
     }

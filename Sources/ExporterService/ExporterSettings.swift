@@ -5,6 +5,10 @@ package import Store
 /// What the operator chose; defaults as contract section 1 gives them.
 package struct ExporterSettings: Sendable {
     package var listenAddresses = [ListenAddress.standard]
+    /// Connections at a time; `nil` for as many as the limit of open files allows.
+    package var connections: Int?
+    /// From one address at a time; `nil` for as many as there may be in all.
+    package var connectionsPerAddress: Int?
     package var telemetryPath = "/metrics"
     /// Counted after decompression.
     package var bodyLimitBytes = 32 << 20

@@ -36,9 +36,23 @@ struct Problem: Sendable {
             closesConnection: closesConnection)
     }
 
+    static let unauthenticated = Problem(
+        status: 401,
+        detail: "say who you are: user and password of basic_auth_users, or a token of bearer_tokens, "
+            + "in the web configuration",
+        headers: [("WWW-Authenticate", #"Basic realm="llm-exporter", charset="UTF-8", Bearer realm="llm-exporter""#)])
+
+    static func forbidden(_ route: Route) -> Problem {
+        let scopes = (route.scopes ?? []).map(\.rawValue).sorted().joined(separator: " or ")
+        return Problem(
+            status: 403,
+            detail: "this needs the scope \(scopes); user_scopes and bearer_tokens of the web configuration give it")
+    }
+
     private static func title(of status: Int) -> String {
         switch status {
         case 400: "Bad Request"
+        case 401: "Unauthorized"
         case 402: "Payment Required"
         case 403: "Forbidden"
         case 404: "Not Found"
@@ -46,6 +60,7 @@ struct Problem: Sendable {
         case 413: "Content Too Large"
         case 415: "Unsupported Media Type"
         case 422: "Unprocessable Content"
+        case 429: "Too Many Requests"
         case 503: "Service Unavailable"
         case 507: "Insufficient Storage"
         default: "Internal Server Error"

@@ -1,3 +1,5 @@
+import Access
+
 /// What a path leads to.
 enum Route: Hashable, Sendable, CaseIterable {
     case record, liteLLM, traces, otherMetrics, otherLogs
@@ -25,6 +27,18 @@ enum Route: Hashable, Sendable, CaseIterable {
         case .reset: "/api/v1/admin/reset"
         case .forget: "/api/v1/admin/forget"
         case .unknown: "other"
+        }
+    }
+
+    /// One of these is needed (contract section 7); `nil` for everybody, empty for everybody who is known.
+    var scopes: Set<Scope>? {
+        switch self {
+        case .record, .liteLLM, .traces, .otherMetrics, .otherLogs: [.record]
+        case .telemetry, .summary, .landing: [.scrape]
+        case .budgets, .budget: [.record, .scrape]
+        case .reload, .reset, .forget: [.admin]
+        case .healthy, .ready: nil
+        case .unknown: []
         }
     }
 

@@ -1,3 +1,4 @@
+import Access
 import Configuration
 import Dispatch
 import HTTPServer
@@ -19,6 +20,8 @@ final class Service: Sendable {
     /// Whether posts and scrapes are served; false while starting and stopping.
     let isReady = Atomic(false)
     private let routes: [String: Route]
+    /// `nil` lets everybody in.
+    let web: WebAccess?
     /// Renders scrapes, one at a time: neither server threads nor the ledger wait for it.
     private let renderer = DispatchQueue(label: "llm-exporter.renderer", qos: .userInitiated)
     /// Decodes large bodies, one at a time: the server's threads stay free for everybody else.
@@ -34,11 +37,12 @@ final class Service: Sendable {
 
     /// - Parameter clock: the time of day, for exemplars.
     init(
-        settings: ExporterSettings, configuration: Configuration, log: Logger, state: LedgerState,
+        settings: ExporterSettings, configuration: Configuration, web: WebAccess?, log: Logger, state: LedgerState,
         storage: sending any Storage, clock: @escaping Ledger.Clock, ledgerClock: @escaping Ledger.Clock
     ) {
         pricer = Pricer(configuration.prices)
         self.settings = settings
+        self.web = web
         self.log = log
         self.clock = clock
         let metrics = OwnMetrics(settings)
@@ -51,11 +55,26 @@ final class Service: Sendable {
                 .map { ($0.path(telemetry: settings.telemetryPath), $0) })
     }
 
+    private func route(to path: String) -> Route {
+        routes[path] ?? (path.hasPrefix(Route.budgetPrefix) ? .budget : .unknown)
+    }
+
+    /// Decides whether the body of a request is read.
+    func admit(_ request: borrowing Request, _ admission: Admission, by web: WebAccess) {
+        guard let scopes = route(to: request.path).scopes else {
+            admission.decide(nil)
+            return
+        }
+        web.admit(request.header("Authorization"), needing: scopes, admission)
+    }
+
     func handle(_ request: borrowing Request, _ responder: Responder) {
         let path = request.path
-        let route = routes[path] ?? (path.hasPrefix(Route.budgetPrefix) ? .budget : .unknown)
+        let route = route(to: path)
         let errorForm: ErrorForm = route.isOTLP ? .otlp(request) : .problem
-        let reply = Reply(route: route, began: .now, responder: responder, metrics: metrics, errorForm: errorForm)
+        let reply = Reply(
+            route: route, began: .now, responder: responder, metrics: metrics, errorForm: errorForm,
+            headers: web?.headers ?? [])
         if let fault = request.fault, let problem = refusal(of: fault, route) {
             reply.send(problem)
             return
@@ -101,20 +120,23 @@ final class Service: Sendable {
         renderer.async(execute: DispatchWorkItem(block: body))
     }
 
-    /// Reads prices and budgets anew, and uses them once the budgets are stored; whatever fails, the old ones stay.
+    /// Reads prices, budgets and the web configuration anew, and uses them once the budgets are stored; whatever fails, all
+    /// old ones stay.
     ///
     /// - Parameter reply: called once, with what is wrong and where; `nil` when all is in force.
     func reload(_ reply: @escaping @Sendable (_ failure: String?) -> Void) {
         @Sendable func fail(_ reason: String) {
             metrics.reloaded(succeeded: false)
-            log.error("Reload failed: the old prices and budgets stay in force", metadata: ["reason": "\(reason)"])
-            reply("the old prices and budgets stay in force: \(reason)")
+            log.error("Reload failed: the old configuration stays in force", metadata: ["reason": "\(reason)"])
+            reply("the old configuration stays in force: \(reason)")
         }
         reloader.async(
             execute: DispatchWorkItem { [self] in
                 let configuration: Configuration
+                let candidate: WebAccess.Candidate?
                 do throws(ConfigurationError) {
                     configuration = try Configuration(settings.configuration)
+                    candidate = try web?.candidate()
                 } catch {
                     fail(error.description)
                     return
@@ -122,6 +144,7 @@ final class Service: Sendable {
                 let prices = configuration.prices.count
                 ledger.configure(configuration.budgets) { [self] in
                     pricer.use(configuration.prices)
+                    if let candidate { web?.use(candidate) }
                     metrics.reloaded(succeeded: true)
                     log.info(
                         "Reloaded", metadata: ["prices": "\(prices)", "budgets": "\(configuration.budgets.count)"])
@@ -153,6 +176,10 @@ final class Service: Sendable {
         case .draining where !route.methods.contains("POST"): nil
         case .draining, .stopping: .retryLater("the exporter is stopping; nothing was applied", closesConnection: true)
         case .outOfMemory: .retryLater("no memory for this body; nothing was applied", closesConnection: true)
+        case .unauthenticated: .unauthenticated
+        case .forbidden: .forbidden(route)
+        case .tooManyAttempts:
+            .retryLater(status: 429, "too many passwords wait to be checked; nothing was applied")
         }
     }
 
@@ -229,10 +256,18 @@ struct Reply: Sendable {
     let responder: Responder
     let metrics: OwnMetrics
     let errorForm: ErrorForm
+    /// The web configuration's.
+    let headers: [(name: String, value: String)]
 
     /// Counted first: who has the answer finds it in the next scrape.
     func send(_ response: Response) {
         metrics.answered(route, status: response.status, in: .now - began)
+        if !headers.isEmpty {
+            var response = response
+            response.headers += headers
+            responder.respond(response)
+            return
+        }
         responder.respond(response)
     }
 

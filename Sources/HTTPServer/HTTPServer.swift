@@ -10,6 +10,9 @@ private import CHTTPShim
     /// Called on a server thread for each request; answers at once or hands the responder on. It must not wait.
     package typealias Handler = @Sendable (borrowing Request, Responder) -> Void
 
+    /// Called on a server thread for each request whose headers are in and whose body is not read; must not wait.
+    package typealias Gate = @Sendable (borrowing Request, Admission) -> Void
+
     private let server: OpaquePointer
     private let callbacks: Unmanaged<Callbacks>
 
@@ -17,6 +20,8 @@ private import CHTTPShim
         /// Largest body in bytes as it comes over the wire.
         package var bodyLimitBytes = 32 << 20
         package var connections = 4096
+        /// 0 for as many as there may be in all.
+        package var connectionsPerAddress = 0
         package var threads = 2
         /// Seconds without a byte. Longer than the usual scrape interval of 15 s, so that scrapes keep their connection;
         /// not much longer, because libmicrohttpd 0.9.75 misses the end of a peer that arrives together with the last
@@ -28,13 +33,16 @@ private import CHTTPShim
 
     private final class Callbacks: Sendable {
         let handle: Handler
+        let admit: Gate?
         let flush: (@Sendable () -> Void)?
         let log: @Sendable (String) -> Void
 
         init(
-            handle: @escaping Handler, flush: (@Sendable () -> Void)?, log: @escaping @Sendable (String) -> Void
+            handle: @escaping Handler, admit: Gate?, flush: (@Sendable () -> Void)?,
+            log: @escaping @Sendable (String) -> Void
         ) {
             self.handle = handle
+            self.admit = admit
             self.flush = flush
             self.log = log
         }
@@ -42,17 +50,20 @@ private import CHTTPShim
 
     /// - Parameters:
     ///   - socket: taken over.
+    ///   - tlsPriorities: as GnuTLS writes them, to speak TLS as the `TLSIdentity` in use; `nil` speaks plain HTTP.
+    ///   - admit: `nil` admits all.
     ///   - flush: called on a server thread when it has read what had arrived, so that `handler` can put off to it what it
     ///     gathers. Answers that it gives cost no suspended connection.
     ///   - log: what libmicrohttpd has to say; may quote a client, so it belongs at debug level.
     package init(
-        socket: ListeningSocket, limits: Limits, log: @escaping @Sendable (String) -> Void,
-        flush: (@Sendable () -> Void)?, handler: @escaping Handler
+        socket: ListeningSocket, limits: Limits, tlsPriorities: String?, log: @escaping @Sendable (String) -> Void,
+        flush: (@Sendable () -> Void)?, admit: Gate?, handler: @escaping Handler
     ) throws(HTTPServerError) {
-        let callbacks = unsafe Unmanaged.passRetained(Callbacks(handle: handler, flush: flush, log: log))
+        let callbacks = unsafe Unmanaged.passRetained(Callbacks(handle: handler, admit: admit, flush: flush, log: log))
         var options = unsafe llmhttp_options()
         unsafe options.listen_socket = socket.descriptor
         unsafe options.threads = UInt32(limits.threads)
+        unsafe options.connections_per_address = UInt32(limits.connectionsPerAddress)
         unsafe options.connection_limit = UInt32(limits.connections)
         unsafe options.idle_timeout_seconds = UInt32(limits.idleTimeoutSeconds)
         unsafe options.body_limit_bytes = limits.bodyLimitBytes
@@ -65,6 +76,14 @@ private import CHTTPShim
             let responder = unsafe Responder(exchange: exchange)
             callbacks.handle(unsafe Request(exchange: exchange), responder)
         }
+        if admit != nil {
+            unsafe options.admit = { context, exchange in
+                guard let context = unsafe context, let exchange = unsafe exchange else { return }
+                let callbacks = unsafe Unmanaged<Callbacks>.fromOpaque(context).takeUnretainedValue()
+                let admission = unsafe Admission(exchange: exchange)
+                callbacks.admit?(unsafe Request(exchange: exchange), admission)
+            }
+        }
         if flush != nil {
             unsafe options.flush = { context in
                 guard let context = unsafe context else { return }
@@ -76,12 +95,23 @@ private import CHTTPShim
             let callbacks = unsafe Unmanaged<Callbacks>.fromOpaque(context).takeUnretainedValue()
             callbacks.log(unsafe String(cString: message))
         }
-        guard let server = unsafe llmhttp_server_start(&options) else {
+        let started = unsafe Self.withOptionalCString(tlsPriorities) { priorities in
+            unsafe options.tls_priorities = priorities
+            return unsafe llmhttp_server_start(&options)
+        }
+        guard let server = unsafe started else {
             unsafe callbacks.release()
             throw .cannotStart
         }
         unsafe self.server = server
         unsafe self.callbacks = callbacks
+    }
+
+    private static func withOptionalCString<Result>(
+        _ text: String?, _ body: (UnsafePointer<CChar>?) -> Result
+    ) -> Result {
+        guard let text else { return body(nil) }
+        return unsafe text.withCString(body)
     }
 
     /// Marks requests that come from now on as draining, and closes each connection with its next answer.

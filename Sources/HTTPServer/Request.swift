@@ -36,6 +36,9 @@ private import CHTTPShim
         case LLMHTTP_FAULT_DRAINING: .draining
         case LLMHTTP_FAULT_STOPPING: .stopping
         case LLMHTTP_FAULT_OUT_OF_MEMORY: .outOfMemory
+        case LLMHTTP_FAULT_UNAUTHENTICATED: .unauthenticated
+        case LLMHTTP_FAULT_FORBIDDEN: .forbidden
+        case LLMHTTP_FAULT_TOO_MANY_ATTEMPTS: .tooManyAttempts
         default: nil
         }
     }
@@ -71,6 +74,12 @@ package enum RequestFault: Sendable {
     case stopping
     /// 503.
     case outOfMemory
+    /// 401: the admission says so.
+    case unauthenticated
+    /// 403: the admission says so.
+    case forbidden
+    /// 429: the admission has too much to do.
+    case tooManyAttempts
 }
 
 extension StaticString {

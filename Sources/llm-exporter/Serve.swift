@@ -1,4 +1,5 @@
 import ArgumentParser
+import Configuration
 import ExporterService
 import Glibc
 import Logging
@@ -28,8 +29,23 @@ struct Serve: ParsableCommand {
 
     @Option(
         name: .customLong("web.config.file"),
-        help: ArgumentHelp("TLS and authentication. \(notYet)", valueName: "file"))
+        help: ArgumentHelp(
+            "TLS, users and tokens, in YAML, as the Prometheus exporter-toolkit reads it.", valueName: "file"))
     var webConfigFile: String?
+
+    @Option(
+        name: .customLong("web.max-connections"),
+        help: ArgumentHelp(
+            "Most connections at a time. (default: as the limit of open files allows)", valueName: "count"),
+        transform: FlagValue.count(16...65_536))
+    var maxConnections: Int?
+
+    @Option(
+        name: .customLong("web.max-connections-per-address"),
+        help: ArgumentHelp(
+            "Most connections at a time from one address. (default: --web.max-connections)", valueName: "count"),
+        transform: FlagValue.count(1...65_536))
+    var maxConnectionsPerAddress: Int?
 
     @Option(
         name: .customLong("web.max-body-size"),
@@ -110,7 +126,7 @@ struct Serve: ParsableCommand {
 
     private func refuseWhatIsNotAvailable() throws {
         let unavailable: [(flag: String, isGiven: Bool)] = [
-            ("--web.systemd-socket", systemdSocket), ("--web.config.file", webConfigFile != nil),
+            ("--web.systemd-socket", systemdSocket)
         ]
         if let first = unavailable.first(where: \.isGiven) {
             throw Failure("\(first.flag) is not available in this version; leave it out", exitCode: Failure.usage)
@@ -120,11 +136,16 @@ struct Serve: ParsableCommand {
     func run() throws {
         try refuseWhatIsNotAvailable()
         if configCheck {
-            try configuration.check()
+            if let webConfigFile {
+                _ = try WebAccess.reading(webConfigFile)
+                print("\(webConfigFile): sound")
+            }
+            if webConfigFile == nil || !configuration.sources.files.isEmpty { try configuration.check() }
             return
         }
         // Before anything is begun: what is wrong with it is told as bad flags are.
         let configuration = try configuration.load()
+        let web = try webConfigFile.map { path throws(Failure) in try WebAccess.reading(path) }
         let log = Logger(label: "llm-exporter") { _ in
             LineLogHandler(format: logFormat, level: logLevel.level)
         }
@@ -138,7 +159,7 @@ struct Serve: ParsableCommand {
         let signals = Signals(SIGTERM, SIGINT, SIGHUP)
         let exporter: Exporter
         do throws(StartError) {
-            exporter = try Exporter(settings: settings, configuration: configuration, log: log)
+            exporter = try Exporter(settings: settings, configuration: configuration, web: web, log: log)
             _ = try exporter.start()
         } catch {
             log.error("\(error)")
@@ -166,6 +187,8 @@ struct Serve: ParsableCommand {
         var settings = ExporterSettings(build: Version.build)
         if !listenAddresses.isEmpty { settings.listenAddresses = listenAddresses }
         settings.telemetryPath = telemetryPath
+        settings.connections = maxConnections
+        settings.connectionsPerAddress = maxConnectionsPerAddress
         settings.bodyLimitBytes = bodyLimit.bytes
         settings.allowsAdminRoutes = enableAdminAPI
         settings.idWindow = idWindow.duration
@@ -177,6 +200,16 @@ struct Serve: ParsableCommand {
         settings.resetsHistogramsOnChange = resetHistogramsOnChange
         settings.configuration = configuration.sources
         return settings
+    }
+}
+
+extension WebAccess {
+    fileprivate static func reading(_ path: String) throws(Failure) -> WebAccess {
+        do throws(ConfigurationError) {
+            return try WebAccess(path: path)
+        } catch {
+            throw Failure(error.description, exitCode: Failure.usage)
+        }
     }
 }
 

@@ -32,6 +32,12 @@ typedef enum {
     LLMHTTP_FAULT_STOPPING,
     /// No memory for the body, or none left of what all bodies together may take.
     LLMHTTP_FAULT_OUT_OF_MEMORY,
+    /// `admit` knows no such user, password or token.
+    LLMHTTP_FAULT_UNAUTHENTICATED,
+    /// `admit` knows who it is, and that he may not.
+    LLMHTTP_FAULT_FORBIDDEN,
+    /// `admit` has too many passwords to check.
+    LLMHTTP_FAULT_TOO_MANY_ATTEMPTS,
 } llmhttp_fault;
 
 typedef struct {
@@ -47,6 +53,14 @@ typedef struct {
     size_t body_padding_bytes;
     /// Passed to the callbacks; the caller keeps it alive until llmhttp_server_stop has returned.
     void *context;
+    /// As GnuTLS writes them, lent for the start; with them the server speaks TLS, as whoever llmhttp_tls_use said. NULL
+    /// speaks plain HTTP.
+    const char *tls_priorities;
+    /// Connections at a time from one address; 0 for as many as there may be in all.
+    unsigned connections_per_address;
+    /// Called on a server thread when the headers of a sound request are in, before its body is read; answers by
+    /// llmhttp_exchange_admit, at once or later. NULL admits all.
+    void (*admit)(void *context, llmhttp_exchange *exchange);
     /// Called on a server thread. `exchange` is lent until llmhttp_exchange_respond.
     void (*handle)(void *context, llmhttp_exchange *exchange);
     /// Called on a server thread when it has read what had arrived, before it suspends connections that have no answer yet:
@@ -55,6 +69,51 @@ typedef struct {
     /// Called on a server thread with what libmicrohttpd has to say; `message` is lent for the call.
     void (*log)(void *context, const char *message);
 } llmhttp_options;
+
+/// What a server asks of its clients' certificates.
+typedef enum {
+    LLMHTTP_CLIENT_CERTIFICATE_NONE = 0,
+    LLMHTTP_CLIENT_CERTIFICATE_REQUESTED,
+    LLMHTTP_CLIENT_CERTIFICATE_REQUIRED,
+    LLMHTTP_CLIENT_CERTIFICATE_VERIFIED_IF_GIVEN,
+    LLMHTTP_CLIENT_CERTIFICATE_VERIFIED,
+} llmhttp_client_certificate;
+
+/// What cannot be used.
+typedef enum {
+    LLMHTTP_TLS_FAULT_MEMORY = 0,
+    LLMHTTP_TLS_FAULT_CERTIFICATE,
+    LLMHTTP_TLS_FAULT_KEY,
+    /// The key is not the certificate's.
+    LLMHTTP_TLS_FAULT_PAIR,
+    LLMHTTP_TLS_FAULT_CLIENT_AUTHORITIES,
+} llmhttp_tls_fault;
+
+/// All lent, texts as PEM.
+typedef struct {
+    const char *certificate;
+    const char *key;
+    /// Needed where certificates are verified, else NULL.
+    const char *client_authorities;
+    llmhttp_client_certificate client_certificate;
+    /// The subject alternative names one of which a client's certificate must have; none for any.
+    const char *const *client_names;
+    size_t client_name_count;
+} llmhttp_tls_material;
+
+typedef struct llmhttp_tls_identity llmhttp_tls_identity;
+
+/// The caller's, until llmhttp_tls_use. NULL with what is at fault, and GnuTLS's reason (static).
+llmhttp_tls_identity *llmhttp_tls_identity_create(
+    const llmhttp_tls_material *material, llmhttp_tls_fault *fault, const char **reason);
+void llmhttp_tls_identity_free(llmhttp_tls_identity *identity);
+
+/// What all servers of the process are in handshakes that begin from now on; taken over and kept for ever, because a
+/// handshake may use it and GnuTLS does not say when it ends.
+void llmhttp_tls_use(llmhttp_tls_identity *identity);
+
+/// Whether GnuTLS takes this text for priorities.
+bool llmhttp_tls_knows_priorities(const char *priorities);
 
 /// Opens a listening socket: variadic fcntl and unions of sockaddr are awkward from Swift.
 ///
@@ -96,6 +155,10 @@ const char *llmhttp_exchange_query(llmhttp_exchange *exchange, const char *name,
 
 /// Arguments in the query, whatever their names.
 unsigned llmhttp_exchange_query_count(llmhttp_exchange *exchange);
+
+/// Lets the body be read (LLMHTTP_FAULT_NONE), or has the request refused with a fault, from any thread. Exactly once for
+/// each `admit`; after it the exchange must not be touched, unless it is called within `admit`.
+void llmhttp_exchange_admit(llmhttp_exchange *exchange, llmhttp_fault fault);
 
 /// The body, from malloc, with padding readable behind it. The caller takes it over and frees it; NULL when empty.
 void *llmhttp_exchange_take_body(llmhttp_exchange *exchange, size_t *length);

@@ -1,0 +1,42 @@
+private import CAccess
+
+/// What an `Authorization` header says.
+package enum Credentials: Sendable, Equatable {
+    /// RFC 7617.
+    case basic(user: String, password: String)
+    /// RFC 6750.
+    case bearer(token: String)
+
+    /// Longest header that is looked at.
+    package static let limitBytes = 4096
+
+    /// - Returns: `nil` for another scheme, and for what is not of its form: without a colon, with a zero byte, not
+    ///   Base64, not UTF-8, too long.
+    package init?(header: String) {
+        guard header.utf8.count <= Self.limitBytes, let space = header.firstIndex(of: " ") else { return nil }
+        let scheme = header[..<space].lowercased()
+        let rest = String(header[space...].drop { $0 == " " })
+        switch scheme {
+        case "bearer":
+            guard !rest.isEmpty else { return nil }
+            self = .bearer(token: rest)
+        case "basic":
+            guard let bytes = Self.decoded(rest), !bytes.contains(0),
+                let text = String(validating: bytes, as: UTF8.self),
+                let colon = text.utf8.firstIndex(of: UInt8(ascii: ":"))
+            else { return nil }
+            self = .basic(user: String(text[..<colon]), password: String(text[text.utf8.index(after: colon)...]))
+        default: return nil
+        }
+    }
+
+    private static func decoded(_ base64: String) -> [UInt8]? {
+        // GnuTLS skips what is not of the alphabet; two spellings of one password would be two entries of a cache.
+        guard !base64.isEmpty, base64.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "-") }) else {
+            return nil
+        }
+        var bytes = [UInt8](repeating: 0, count: base64.utf8.count)
+        let count = unsafe llmaccess_base64(base64, base64.utf8.count, &bytes)
+        return count < 0 ? nil : Array(bytes[..<count])
+    }
+}
