@@ -176,6 +176,11 @@ final class Service: Sendable {
         case .draining where !route.methods.contains("POST"): nil
         case .draining, .stopping: .retryLater("the exporter is stopping; nothing was applied", closesConnection: true)
         case .outOfMemory: .retryLater("no memory for this body; nothing was applied", closesConnection: true)
+        case .tooManyConnections:
+            .retryLater(
+                status: 429,
+                "your address has as many connections open as it may (--web.max-connections-per-address); use one for several requests; nothing was applied",
+                closesConnection: true)
         case .unauthenticated: .unauthenticated
         case .forbidden: .forbidden(route)
         case .tooManyAttempts:

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Dispatch
 import Glibc
+import HTTPClient
 import Sending
 
 /// `llm-exporter send`: posts the records of a file.
@@ -19,7 +20,8 @@ struct Send: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "The exporter to post to; http://USER:PASSWORD@HOST:PORT for one with passwords.", valueName: "url"))
+            "The exporter to post to. Who asks is told by LLM_EXPORTER_USERNAME and LLM_EXPORTER_PASSWORD, or LLM_EXPORTER_TOKEN; LLM_EXPORTER_CA_FILE names the authorities that are believed.",
+            valueName: "url"))
     var url = "http://127.0.0.1:10140"
 
     @Option(
@@ -47,6 +49,7 @@ struct Send: ParsableCommand {
 
     func run() throws {
         var settings = Sending.Settings(path: file, url: url)
+        settings.access = .ofTheUser
         settings.connections = connections
         settings.linesPerRequest = batch
         let began = ContinuousClock.now
