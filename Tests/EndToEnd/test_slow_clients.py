@@ -38,7 +38,7 @@ def descriptors():
 
 
 class Traffic:
-    """One agent after the other posts a call, on a connection that is kept, and a scrape comes now and then."""
+    """Calls that are posted one after the other on a connection that is kept, and each fifty times a scrape."""
 
     def __init__(self, exporter):
         self.exporter, self.latencies, self.faults = exporter, [], []
@@ -52,11 +52,10 @@ class Traffic:
             while not self.ends.wait(0.005):
                 kind = len(self.latencies) % 50
                 began = time.monotonic()
-                connection.request(*(("GET", "/summary") if kind == 49 else ("POST", "/record", body, JSON)))
+                connection.request(*(("GET", "/metrics") if kind == 49 else ("POST", "/record", body, JSON)))
                 answer = connection.getresponse()
                 answer.read()
                 self.latencies.append(time.monotonic() - began)
-                if self.latencies[-1] > .3: print("SLOW", kind, self.latencies[-1])
                 if answer.status != 200:
                     self.faults.append(answer.status)
         except (OSError, http.client.HTTPException) as error:
@@ -80,8 +79,9 @@ class Traffic:
     def is_unharmed(self):
         assert not self.faults, self.faults
         assert len(self.latencies) > 200, "hardly a request came through"
-        # On a machine of two processors that is busy with the attackers, too.
+        # The attackers take their part of the processors, too.
         assert sorted(self.latencies)[len(self.latencies) * 99 // 100] < 1, self.figures()
+        assert max(self.latencies) < 5, self.figures()
 
 
 def held_up(exporter):
@@ -102,7 +102,7 @@ def held_up(exporter):
 @pytest.mark.timeout(120)
 def test_slow_clients_harm_nobody_and_end_in_time(start, tmp_path, figures):
     exporter = start("--limits.max-series", "20000", storage=tmp_path / "state")
-    # A scrape of some 15 MB.
+    # A scrape of some 9 MB.
     exporter.post_lines([call(agent_name=f"Agent{n}", latency_ms=1) for n in range(8000)])
     with Traffic(exporter) as alone:
         time.sleep(2)
@@ -135,7 +135,6 @@ def test_slow_clients_harm_nobody_and_end_in_time(start, tmp_path, figures):
     assert ended >= IDLE_SECONDS - 1, "nothing waited for the time-out"
     for connection in stopped:
         connection.close()
-    figures(f"peak {exporter.memory_kib('VmHWM')} {len(exporter.get('/metrics').body)}")
     figures(f"posts alone: {alone.figures()}")
     figures(f"posts beside up to {most - idle} slow connections: {beside.figures()}")
 
