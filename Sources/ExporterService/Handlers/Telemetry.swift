@@ -42,7 +42,11 @@ extension Service {
         ledger.snapshot { [self] snapshot in
             render { [self] in
                 for (form, replies) in taken {
-                    let response = exposition(of: snapshot, form)
+                    var response = exposition(of: snapshot, form)
+                    if let body = SharedBody(response.body) {
+                        response.sharedBody = body
+                        response.body = []
+                    }
                     for reply in replies { reply.send(response) }
                 }
                 answerScrapes()
