@@ -79,7 +79,8 @@ def test_requests_are_answered_as_the_document_says(document, exporter, tmp_path
     assert tried
 
 
-def test_the_quick_start_leads_to_a_graph(exporter, tmp_path):
+def test_the_quick_start_leads_to_a_graph(start, tmp_path):
+    exporter = start(shipped_prices=True)
     prometheus = Prometheus(exporter)
     try:
         addresses = {**at(exporter), "127.0.0.1:9091": prometheus.address, "sleep 1": "sleep 0.02"}
