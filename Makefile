@@ -81,7 +81,8 @@ test-address: test-packages ## Runs the unit and quick end-to-end tests under th
 crash-test: test-packages build ## Kills the exporter 200 times, and tries all cuts of power and disk faults (minutes)
 	@LLM_EXPORTER_BIN=$(CURDIR)/$(BINARY) LLM_EXPORTER_CRASHES=200 LLM_EXPORTER_CUTS=2000 LLM_EXPORTER_ALL_FAULTS=1 \
 		scripts/step crash-test .build-venv/bin/python -m pytest --color=no -q --timeout=3600 \
-		Tests/EndToEnd/test_crash.py Tests/EndToEnd/test_power_cut.py Tests/EndToEnd/test_storage_faults.py
+		Tests/EndToEnd/test_crash.py Tests/EndToEnd/test_power_cut.py Tests/EndToEnd/test_storage_faults.py \
+		Tests/EndToEnd/test_cluster.py
 
 .PHONY: test-api
 test-api: test-packages build ## Posts what docs/openapi.yaml allows, and what it does not, from a random seed (minutes)

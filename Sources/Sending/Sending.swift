@@ -29,7 +29,7 @@ package final class Sending: @unchecked Sendable {
             self.url = url
         }
 
-        var markPath: String { path + ".sent" }
+        var markPath: String { path + SentMark.suffix }
     }
 
     /// How far it is.
@@ -79,9 +79,7 @@ package final class Sending: @unchecked Sendable {
     package init(_ settings: Settings) throws(SendingError) {
         self.settings = settings
         let isInput = settings.path == "-"
-        let descriptor = isInput ? STDIN_FILENO : unsafe open(settings.path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw .unreadable("\(settings.path): \(SendingError.reason(errno))") }
-        lines = try LineFile(descriptor: descriptor, name: isInput ? "standard input" : settings.path)
+        lines = try isInput ? LineFile(descriptor: STDIN_FILENO, name: "standard input") : LineFile(settings.path)
         state = State(
             sent: SentMark(
                 key: UUID().uuidString, url: settings.url, batch: settings.linesPerRequest,
@@ -90,11 +88,14 @@ package final class Sending: @unchecked Sendable {
         try lines.lock()
         state.isMarked = true
         state.progress.totalBytes = size.bytes
-        if let sent = try SentMark.read(settings.markPath) {
+        var sent = try SentMark.read(settings.markPath)
+        if sent == nil { sent = try Self.markOfRenamed(settings.path, size.inode) }
+        if let sent {
             try Self.check(sent, settings)
             guard try lines.skip(to: sent.mark), sent.mark.offset > 0 || sent.inode == size.inode else {
                 throw .unreadable(
                     "\(settings.path): does not begin with the \(sent.mark.lines) lines that were sent, as \(settings.markPath) tells: "
+                        + (sent.inode == size.inode ? "" : "was it renamed, send it by its new name first; else ")
                         + "put what is new or corrected into a file of its own, or remove \(settings.markPath) to send all of it as new"
                 )
             }
@@ -104,6 +105,12 @@ package final class Sending: @unchecked Sendable {
         } else {
             // Before anything is sent, so that its key is known whatever happens.
             try state.sent.write(settings.markPath)
+        }
+    }
+
+    private static func markOfRenamed(_ path: String, _ inode: UInt64) throws(SendingError) -> SentMark? {
+        try SentMark.ofRenamedFile(path, inode: inode) { mark throws(SendingError) in
+            try LineFile(path).skip(to: mark)
         }
     }
 

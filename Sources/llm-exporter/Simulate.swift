@@ -8,7 +8,10 @@ struct Simulate: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "simulate",
         abstract: "Plays the day of a code-reviewing agent against an exporter, and checks that it was counted.",
-        discussion: "Exit code 1 when what the exporter shows differs from what was sent.")
+        discussion: """
+            Exit code 1 when what the exporter shows differs from what was sent. Its agent is ReviewerGPT: another of that \
+            name, reporting meanwhile, would show as a difference.
+            """)
 
     @Option(
         help: ArgumentHelp(

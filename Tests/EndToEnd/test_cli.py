@@ -269,3 +269,10 @@ def test_a_bad_address_among_good_ones_starts_nothing():
 def test_good_flags_are_taken(start, flags):
     exporter = start(*flags)
     assert exporter.post(call()).outcome() == (1, 0, 0)
+
+
+def test_an_unknown_command_is_answered_with_those_that_there_are():
+    ended = run("sevre")
+    assert ended.returncode == 2 and ended.stdout == "", ended
+    assert ended.stderr.startswith("llm-exporter: sevre: no such command; there are serve, send, "), ended.stderr
+    assert len(ended.stderr.splitlines()) == 1
