@@ -14,7 +14,7 @@ from prometheus import Prometheus
 
 DOCS = ROOT / "docs"
 #: Written beside these; links to them are held once they are there.
-PENDING = {DOCS / name for name in ("installing.md", "scaling.md", "securing.md")}
+PENDING = {DOCS / name for name in ("installing.md", "securing.md")}
 
 
 def name_of(path):
