@@ -133,23 +133,41 @@ static void finish(llmhttp_exchange *exchange, unsigned status, struct MHD_Respo
     if (atomic_exchange(&exchange->answer, ANSWER_READY) == ANSWER_AWAITED_SUSPENDED) MHD_resume_connection(connection);
 }
 
-void llmhttp_exchange_respond(
-    llmhttp_exchange *exchange, unsigned status, const llmhttp_header *headers, size_t header_count, void *body,
-    size_t body_length, bool closes)
+// `response` NULL: a failed allocation. libmicrohttpd then closes the connection, which tells the sender that the outcome is
+// unknown.
+static void respond(
+    llmhttp_exchange *exchange, unsigned status, const llmhttp_header *headers, size_t header_count,
+    struct MHD_Response *response, bool closes)
 {
-    // A failed allocation leaves no response; libmicrohttpd then closes the connection, which tells the sender that the
-    // outcome is unknown.
-    struct MHD_Response *response = MHD_create_response_from_buffer(body_length, body, MHD_RESPMEM_MUST_FREE);
-    if (response == NULL) {
-        free(body);
-    } else {
-        exchange->response_length = body_length;
+    if (response != NULL) {
         for (size_t index = 0; index < header_count; index++)
             MHD_add_response_header(response, headers[index].name, headers[index].value);
         if (closes || atomic_load(&exchange->server->draining))
             MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
     }
     finish(exchange, status, response);
+}
+
+void llmhttp_exchange_respond(
+    llmhttp_exchange *exchange, unsigned status, const llmhttp_header *headers, size_t header_count, void *body,
+    size_t body_length, bool closes)
+{
+    struct MHD_Response *response = MHD_create_response_from_buffer(body_length, body, MHD_RESPMEM_MUST_FREE);
+    if (response == NULL) free(body);
+    exchange->response_length = body_length;
+    respond(exchange, status, headers, header_count, response, closes);
+}
+
+void llmhttp_exchange_respond_shared(
+    llmhttp_exchange *exchange, unsigned status, const llmhttp_header *headers, size_t header_count, const void *body,
+    size_t body_length, void (*release)(void *owner), void *owner, bool closes)
+{
+    // The library reads it only; its parameter lacks the const.
+    struct MHD_Response *response =
+        MHD_create_response_from_buffer_with_free_callback_cls(body_length, (void *)body, release, owner);
+    if (response == NULL) release(owner);
+    exchange->response_length = body_length;
+    respond(exchange, status, headers, header_count, response, closes);
 }
 
 void llmhttp_exchange_abandon(llmhttp_exchange *exchange)

@@ -58,7 +58,7 @@ package final class Exporter: Sendable {
             log.info(
                 "Opened the storage",
                 metadata: [
-                    "path": "\(folder.path)", "series": "\(state.registry.calls.count)",
+                    "path": "\(folder.absolutePath)", "series": "\(state.registry.calls.count)",
                     "ids": "\(state.recentIDs.count)", "open_calls": "\(state.openCalls.count)",
                 ])
         }

@@ -24,6 +24,7 @@ final class Service: Sendable {
     let web: WebAccess?
     /// Renders scrapes, one at a time: neither server threads nor the ledger wait for it.
     private let renderer = DispatchQueue(label: "llm-exporter.renderer", qos: .userInitiated)
+    let waitingScrapes = Locked(WaitingScrapes())
     /// Decodes large bodies, one at a time: the server's threads stay free for everybody else.
     let decoder = DispatchQueue(label: "llm-exporter.decoder", qos: .userInitiated)
 

@@ -1,12 +1,14 @@
 """Flags, exit codes, signals and the log."""
 
 import json
+import os
 import re
 import signal
 import socket
 import subprocess
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -31,6 +33,11 @@ def test_help_is_there(arguments):
     done = run(*arguments)
     assert done.returncode == 0
     assert "simulate" in done.stdout or "--" in done.stdout
+
+
+def test_the_log_names_the_folder_from_the_root(start, tmp_path):
+    exporter = start(storage=Path(os.path.relpath(tmp_path / "state")))
+    assert f"path={tmp_path}/state" in exporter.log
 
 
 BAD_VALUES = {

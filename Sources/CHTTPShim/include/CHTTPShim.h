@@ -183,6 +183,12 @@ void llmhttp_exchange_respond(
     llmhttp_exchange *exchange, unsigned status, const llmhttp_header *headers, size_t header_count, void *body,
     size_t body_length, bool closes);
 
+/// The same with a body that several answers share: `body` is lent until `release` is called with `owner`, once, from any
+/// thread, also on failure.
+void llmhttp_exchange_respond_shared(
+    llmhttp_exchange *exchange, unsigned status, const llmhttp_header *headers, size_t header_count, const void *body,
+    size_t body_length, void (*release)(void *owner), void *owner, bool closes);
+
 /// Closes the connection without an answer, from any thread: the outcome is unknown, and whoever asked must ask again.
 void llmhttp_exchange_abandon(llmhttp_exchange *exchange);
 
