@@ -5,7 +5,11 @@ package enum ErrorClass {
     ///
     /// - Returns: `nil` where the text is neither a class, with or without its module, nor an `error_type` (contract
     ///   section 3): of a sentence, what stands behind a point is no class.
-    package static func name<Text: BidirectionalCollection<UInt8>>(in text: Text) -> Text.SubSequence? {
+    package static func name(in text: String) -> String? {
+        name(in: text.utf8).map { String(decoding: $0, as: UTF8.self) }
+    }
+
+    static func name<Text: BidirectionalCollection<UInt8>>(in text: Text) -> Text.SubSequence? {
         var name = text[...]
         if name.starts(with: "<class '".utf8), name.suffix(2).elementsEqual("'>".utf8) {
             name = name.dropFirst(8).dropLast(2)

@@ -328,9 +328,14 @@ extension Collection<UInt8> {
     }
 }
 
+extension String {
+    /// Whether a record may have the text as its `agent_name`, `provider` or `model`.
+    package var isName: Bool { utf8.isName }
+}
+
 extension BidirectionalCollection<UInt8> {
     /// Whether a record may have the text as its `agent_name`, `provider` or `model`.
-    package var isName: Bool {
+    var isName: Bool {
         let space = UInt8(ascii: " ")
         guard let start = firstIndex(where: { $0 != space }), let end = lastIndex(where: { $0 != space }) else {
             return false

@@ -103,9 +103,7 @@ struct CallSpan {
             attributes[AttributeNames.errorType]?.description, exceptionType,
             attributes[AttributeNames.statusCode]?.description,
         ]
-        return told.lazy.compactMap { text in
-            text.flatMap { ErrorClass.name(in: Array($0.utf8)) }.map { String(decoding: $0, as: UTF8.self) }
-        }.first
+        return told.lazy.compactMap { $0.flatMap(ErrorClass.name) }.first
     }
 
     private func copy(_ names: [String], to field: Field, _ draft: inout RecordDraft) {
@@ -126,6 +124,6 @@ struct CallSpan {
     /// The first that may be a label; where none may, the first.
     private func name(_ names: [String]) -> String? {
         let told = names.lazy.compactMap { attributes[$0]?.text }
-        return told.first { $0.utf8.isName } ?? told.first
+        return told.first { $0.isName } ?? told.first
     }
 }

@@ -56,9 +56,9 @@ struct RequestSpans {
     }
 
     private static func agentName(_ attributes: [String: AttributeValue]) -> String {
-        if let name = attributes[AttributeNames.agentName]?.text, name.utf8.isName { return name }
+        if let name = attributes[AttributeNames.agentName]?.text, name.isName { return name }
         // What SDKs say where nobody named the service.
-        if let name = attributes[AttributeNames.serviceName]?.text, name.utf8.isName,
+        if let name = attributes[AttributeNames.serviceName]?.text, name.isName,
             !name.hasPrefix("unknown_service")
         {
             return name

@@ -38,7 +38,7 @@ extension Span {
 
     /// `nil` where no agent can be called so.
     var agentName: String? {
-        attributes[AttributeNames.agent]?.text.flatMap { $0.utf8.isName ? $0 : nil }
+        attributes[AttributeNames.agent]?.text.flatMap { $0.isName ? $0 : nil }
     }
 }
 

@@ -143,6 +143,6 @@ private func decode(_ body: String, agentName: String? = nil) throws(MalformedBo
             ("It failed.Retry", nil), ("no.5", nil), (".X", nil), ("std::bad_alloc", "std::bad_alloc"),
         ] as [(String, String?)])
     func errorClass(text: String, name: String?) {
-        #expect(ErrorClass.name(in: Array(text.utf8)).map { String(decoding: $0, as: UTF8.self) } == name)
+        #expect(ErrorClass.name(in: text) == name)
     }
 }
