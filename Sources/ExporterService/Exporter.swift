@@ -72,22 +72,24 @@ package final class Exporter: Sendable {
     /// - Returns: the addresses with the ports that were really taken.
     /// - Throws: on the first address that cannot be served; none is then.
     package func start() throws(StartError) -> [String] {
-        var sockets: [ListeningSocket] = []
-        for address in settings.listenAddresses {
+        var sockets = settings.inheritedSockets.map { ListeningSocket(inherited: $0) }
+        for address in sockets.isEmpty ? settings.listenAddresses : [] {
             do throws(HTTPServerError) {
                 sockets.append(try ListeningSocket(host: address.host, port: address.port))
             } catch {
-                throw StartError(address: address, cause: error)
+                throw StartError(address: "\(address)", cause: error)
             }
         }
-        for (socket, address) in zip(sockets, settings.listenAddresses) {
+        // So that it is known at once, and not with the first post, where the disk takes nothing.
+        service.ledger.probe()
+        for socket in sockets {
             do throws(HTTPServerError) {
-                try serve(socket)
+                try serve(socket, amongst: sockets.count)
             } catch {
                 stop()
-                throw StartError(address: address, cause: error)
+                throw StartError(address: socket.address, cause: error)
             }
-            if !address.isLoopback {
+            if ListenAddress(socket.address)?.isLoopback != true {
                 log.warning(
                     "Anyone who can reach this address may post records and read metrics; listen on loopback, or behind a proxy that authenticates",
                     metadata: ["address": "\(socket.address)"])
@@ -98,11 +100,11 @@ package final class Exporter: Sendable {
         return sockets.map(\.address)
     }
 
-    private func serve(_ socket: ListeningSocket) throws(HTTPServerError) {
+    private func serve(_ socket: ListeningSocket, amongst count: Int) throws(HTTPServerError) {
         var limits = HTTPServer.Limits()
         limits.bodyLimitBytes = settings.bodyLimitBytes
         limits.threads = max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
-        limits.connections = max(16, Self.connectionLimit() / settings.listenAddresses.count)
+        limits.connections = max(16, Self.connectionLimit() / count)
         let log = log
         let service = service
         let flush: (@Sendable () -> Void)? = if service.ledger.isDurable { nil } else { { service.ledger.flush() } }
@@ -123,8 +125,19 @@ package final class Exporter: Sendable {
     }
 
     /// Reads prices and budgets anew. What is wrong with them is logged and counted.
-    package func reload() {
-        service.reload { _ in }
+    ///
+    /// - Parameter reply: called once, with what is wrong; `nil` when all is in force.
+    package func reload(_ reply: @escaping @Sendable (_ failure: String?) -> Void) {
+        service.reload(reply)
+    }
+
+    /// What keeps it from taking records, as `/-/ready` says; `nil` when nothing does.
+    package var obstacle: String? { service.obstacle }
+
+    /// Calls `alive` as soon as the ledger gets to it, or now while the disk works on what it was given less than `diskLimit`
+    /// ago. Never, where the ledger hangs.
+    package func whenAlive(diskLimit: Duration, _ alive: @escaping @Sendable () -> Void) {
+        service.ledger.whenAlive(diskLimit: diskLimit, alive)
     }
 
     /// Takes no more records, answers what was taken, closes. Within 5 s; blocks.
@@ -179,7 +192,7 @@ package struct StartError: Error, Sendable, CustomStringConvertible {
         isUsage = error.kind == .boundsChanged
     }
 
-    fileprivate init(address: ListenAddress, cause: HTTPServerError) {
+    fileprivate init(address: String, cause: HTTPServerError) {
         isUsage = false
         switch cause {
         case .addressInUse:

@@ -5,6 +5,8 @@ package import Store
 /// What the operator chose; defaults as contract section 1 gives them.
 package struct ExporterSettings: Sendable {
     package var listenAddresses = [ListenAddress.standard]
+    /// Sockets that listen already, to be taken over; where there are any, `listenAddresses` are not used.
+    package var inheritedSockets: [Int32] = []
     package var telemetryPath = "/metrics"
     /// Counted after decompression.
     package var bodyLimitBytes = 32 << 20

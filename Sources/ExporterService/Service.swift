@@ -164,13 +164,17 @@ final class Service: Sendable {
     }
 
     private func readiness(_ reply: Reply) {
-        if !isReady.load(ordering: .relaxed) {
-            reply.send(.retryLater("the exporter is starting or stopping"))
-        } else if let obstacle = ledger.obstacle {
-            reply.send(.retryLater("records cannot be committed: \(obstacle)"))
+        if let obstacle {
+            reply.send(.retryLater(obstacle))
         } else {
             reply.send(.text(200, "ready\n"))
         }
+    }
+
+    /// What keeps records from being taken; `nil` when nothing does.
+    var obstacle: String? {
+        if !isReady.load(ordering: .relaxed) { return "the exporter is starting or stopping" }
+        return ledger.obstacle.map { "records cannot be committed: \($0)" }
     }
 
     /// Takes the ledger's word for what it did.

@@ -29,7 +29,7 @@ enum Program {
     }
 
     private static func fail(_ line: String, code: Int32) {
-        StandardError.write("llm-exporter: " + line + "\n")
+        StandardError.write("llm-exporter: " + line + "\n", priority: LogLevel.error.priority)
         exit(code)
     }
 }

@@ -4,6 +4,7 @@ import Glibc
 import Logging
 import Model
 import Store
+import Systemd
 
 /// `llm-exporter [serve]`: runs the exporter until it is told to stop.
 struct Serve: ParsableCommand {
@@ -17,7 +18,9 @@ struct Serve: ParsableCommand {
         transform: FlagValue.listenAddress)
     var listenAddresses: [ListenAddress] = []
 
-    @Flag(name: .customLong("web.systemd-socket"), help: "Take the sockets that systemd hands over. \(notYet)")
+    @Flag(
+        name: .customLong("web.systemd-socket"),
+        help: "Take the sockets that systemd hands over, in place of --web.listen-address.")
     var systemdSocket = false
 
     @Option(
@@ -110,7 +113,7 @@ struct Serve: ParsableCommand {
 
     private func refuseWhatIsNotAvailable() throws {
         let unavailable: [(flag: String, isGiven: Bool)] = [
-            ("--web.systemd-socket", systemdSocket), ("--web.config.file", webConfigFile != nil),
+            ("--web.config.file", webConfigFile != nil)
         ]
         if let first = unavailable.first(where: \.isGiven) {
             throw Failure("\(first.flag) is not available in this version; leave it out", exitCode: Failure.usage)
@@ -128,6 +131,7 @@ struct Serve: ParsableCommand {
         let log = Logger(label: "llm-exporter") { _ in
             LineLogHandler(format: logFormat, level: logLevel.level)
         }
+        let inheritedSockets = systemdSocket ? try takeInheritedSockets() : []
         FileDescriptors.raiseLimit()
         log.info(
             "Starting llm-exporter",
@@ -135,11 +139,16 @@ struct Serve: ParsableCommand {
         if storageMemory {
             log.info("Totals are kept in memory and begin at 0 with each start")
         }
+        if systemdSocket, !listenAddresses.isEmpty {
+            log.warning("--web.listen-address is not used: with --web.systemd-socket the sockets are systemd's")
+        }
         let signals = Signals(SIGTERM, SIGINT, SIGHUP)
+        let supervision = Supervision()
         let exporter: Exporter
         do throws(StartError) {
-            exporter = try Exporter(settings: settings, configuration: configuration, log: log)
-            _ = try exporter.start()
+            supervision.opening()
+            exporter = try Exporter(settings: settings(inheritedSockets), configuration: configuration, log: log)
+            supervision.serving(exporter, on: try exporter.start())
         } catch {
             log.error("\(error)")
             var failure = Failure(error.description, exitCode: error.isUsage ? Failure.usage : Failure.runtime)
@@ -149,10 +158,11 @@ struct Serve: ParsableCommand {
         while true {
             let number = signals.next()
             if number == SIGHUP {
-                exporter.reload()
+                supervision.reload(exporter)
                 continue
             }
             log.info("Stopping", metadata: ["signal": number == SIGTERM ? "SIGTERM" : "SIGINT"])
+            supervision.stopping()
             guard exporter.stop() else {
                 // Threads that wait for the disk would hold up an orderly end.
                 _exit(Failure.runtime)
@@ -162,8 +172,17 @@ struct Serve: ParsableCommand {
         }
     }
 
-    private var settings: ExporterSettings {
+    private func takeInheritedSockets() throws(Failure) -> [Int32] {
+        do throws(InheritedSocketError) {
+            return try InheritedSockets.take()
+        } catch {
+            throw Failure("--web.systemd-socket: \(error)", exitCode: Failure.usage)
+        }
+    }
+
+    private func settings(_ inheritedSockets: [Int32]) -> ExporterSettings {
         var settings = ExporterSettings(build: Version.build)
+        settings.inheritedSockets = inheritedSockets
         if !listenAddresses.isEmpty { settings.listenAddresses = listenAddresses }
         settings.telemetryPath = telemetryPath
         settings.bodyLimitBytes = bodyLimit.bytes
