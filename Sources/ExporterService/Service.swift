@@ -20,9 +20,9 @@ final class Service: Sendable {
     let isReady = Atomic(false)
     private let routes: [String: Route]
     /// Renders scrapes, one at a time: neither server threads nor the ledger wait for it.
-    private let renderer = DispatchQueue(label: "llm-exporter.renderer", qos: .userInitiated)
+    private let renderer = DispatchQueue(label: "llm-exporter.renderer")
     /// Decodes large bodies, one at a time: the server's threads stay free for everybody else.
-    let decoder = DispatchQueue(label: "llm-exporter.decoder", qos: .userInitiated)
+    let decoder = DispatchQueue(label: "llm-exporter.decoder")
 
     /// Those that no thread uses: as many as threads decode at once.
     let decoders = Locked<[RecordDecoder]>([])
