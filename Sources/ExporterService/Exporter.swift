@@ -82,6 +82,8 @@ package final class Exporter: Sendable {
         }
         // So that it is known at once, and not with the first post, where the disk takes nothing.
         service.ledger.probe()
+        // Before the first is served: in a socket that was handed over someone may wait already.
+        service.isReady.store(true, ordering: .relaxed)
         for socket in sockets {
             do throws(HTTPServerError) {
                 try serve(socket, amongst: sockets.count)
@@ -96,7 +98,6 @@ package final class Exporter: Sendable {
             }
             log.info("Listening on", metadata: ["address": "\(socket.address)"])
         }
-        service.isReady.store(true, ordering: .relaxed)
         return sockets.map(\.address)
     }
 

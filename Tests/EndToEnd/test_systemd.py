@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 import interposer
-from exporter import BINARY, PATIENCE, ROOT, Exporter, Wire, call, encode, eventually, run
+from exporter import BINARY, PATIENCE, ROOT, SANITIZER, Exporter, Wire, call, encode, eventually, run
 from interposer import FOREVER, Fault, Kind
 from service_manager import Activated, NotifySocket, above_ten, handing_over, listening
 
@@ -47,6 +47,7 @@ def test_ready_is_said_when_it_can_take_records(start, tmp_path, abstract):
         assert before[0]["STATUS"] == "Reading the storage"
 
 
+@pytest.mark.heavy
 def test_a_start_asks_for_more_time_while_the_disk_is_slow(start, tmp_path, manager):
     stall = tmp_path / "stall"
     stall.touch()
@@ -59,6 +60,7 @@ def test_a_start_asks_for_more_time_while_the_disk_is_slow(start, tmp_path, mana
     exporter.await_listening()
 
 
+@pytest.mark.heavy
 def test_it_is_not_ready_while_the_disk_is_full(start, tmp_path, manager):
     storage, fault = tmp_path / "storage", tmp_path / "fault"
     log = tmp_path / "operations"
@@ -110,7 +112,7 @@ def test_stopping_is_told_before_the_end(start, manager):
 # MARK: Watchdog
 
 #: Twice what three pings take, so that a slow machine is not taken for a hang.
-WATCHDOG = 0.6
+WATCHDOG = 3 if SANITIZER else 0.6
 
 
 def stalling(file):
@@ -158,6 +160,7 @@ def test_a_stopped_process_sends_none(start, manager):
     manager.until(is_ping)
 
 
+@pytest.mark.heavy
 def test_a_slow_disk_is_waited_for_and_one_that_hangs_is_not(start, tmp_path, manager):
     stall = tmp_path / "stall"
     exporter = start(environment={**manager.environment(WATCHDOG), **stalling(stall)}, storage=tmp_path / "storage")

@@ -6,7 +6,6 @@ The sandbox of the service needs the system's manager and is left out; test_syst
 import http.client
 import os
 import re
-import signal
 import socket
 import subprocess
 import threading
@@ -15,6 +14,8 @@ from pathlib import Path
 import pytest
 
 from exporter import BINARY, PATIENCE, ROOT, call, encode, eventually
+
+pytestmark = pytest.mark.heavy
 
 #: What remains of the service: how it is started, watched and ended.
 KEPT = re.compile(r"\[.*\]|Description=|Type=|WatchdogSec=|EnvironmentFile=|Exec|Restart|TimeoutStopSec=|StateDirectory=")
