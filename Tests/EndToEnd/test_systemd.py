@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 import interposer
-from exporter import BINARY, PATIENCE, ROOT, SANITIZER, Exporter, Wire, call, encode, eventually, run
+from exporter import BINARY, PATIENCE, ROOT, SANITIZER, Exporter, Wire, call, encode, eventually
 from interposer import FOREVER, Fault, Kind
 from service_manager import Activated, NotifySocket, above_ten, handing_over, listening
 
