@@ -100,6 +100,16 @@ test-clients: test-packages build ## Runs the tests of both clients, the example
 	@for name in $$($(CLIENT_VENVS) --names); do \
 		LLM_EXPORTER_BIN=$(CURDIR)/$(BINARY) scripts/step clients-$$name $(CLIENT_VENVS) $$name || exit; done
 
+.PHONY: deb
+deb: packaged ## Builds the Debian package, .build-deb/llm-exporter_VERSION_ARCH.deb
+	@scripts/step deb scripts/make-deb
+	@tail -n 1 .build-logs/deb.log
+
+.PHONY: test-package
+test-package: test-packages packaged ## Installs the package in a fresh Debian 12, uses, upgrades and removes it (as root)
+	@scripts/install-packages package-test
+	@scripts/step package .build-venv/bin/python -m pytest --color=no -q Tests/Package
+
 .PHONY: bench
 bench: build ## Measures the exporter beside libmicrohttpd and its peers, into BENCHMARKS.md (QUICK=1: 3 minutes)
 	@scripts/install-packages bench
@@ -115,7 +125,13 @@ bench-micro: build ## Counts the instructions of decoding, folding, committing a
 .PHONY: clean
 clean: ## Removes what was built (never the records in data)
 	@rm -rf .build .build-venv .build-venv-litellm .build-venv-openapi .build-venv-bench .build-venv-client .build-venv-demo clients/python/.venvs \
-		clients/swift/.build .build-bench .build-logs .build-thread .build-address
+		clients/swift/.build .build-bench .build-deb .build-logs .build-thread .build-address
+
+# What the package is made of.
+.PHONY: packaged
+packaged: build
+	@scripts/install-packages package
+	@scripts/step manual-build swift build $(RELEASE) --product generate-manual
 
 .PHONY: build-packages
 build-packages:

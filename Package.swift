@@ -57,11 +57,13 @@ let package = Package(
         .target(name: "Simulation", dependencies: ["HTTPClient", .product(name: "Logging", package: "swift-log")]),
         .target(name: "Sending", dependencies: ["CXXHash", "HTTPClient"]),
         .target(name: "CBuild", cSettings: [.define("LLM_EXPORTER_REVISION", to: "\"\(revision)\"")]),
+        .systemLibrary(name: "CSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"])]),
+        .target(name: "Systemd", dependencies: ["CSystemd"]),
         .executableTarget(
             name: "llm-exporter",
             dependencies: [
-                "CBuild", "Configuration", "ExporterService", "HTTPClient", "HTTPServer", "Model", "Pricing", "Sending", "Simulation",
-                "Store",
+                "CBuild", "Configuration", "ExporterService", "HTTPClient", "HTTPServer", "Model", "Pricing", "Sending",
+                "Simulation", "Store", "Systemd",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],

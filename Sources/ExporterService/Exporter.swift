@@ -77,28 +77,33 @@ package final class Exporter: Sendable {
     /// - Returns: the addresses with the ports that were really taken.
     /// - Throws: on the first address that cannot be served; none is then.
     package func start() throws(StartError) -> [String] {
-        var sockets: [ListeningSocket] = []
-        for address in settings.listenAddresses {
+        var sockets = settings.inheritedSockets.map { ListeningSocket(inherited: $0) }
+        for address in sockets.isEmpty ? settings.listenAddresses : [] {
             do throws(HTTPServerError) {
                 sockets.append(try ListeningSocket(host: address.host, port: address.port))
             } catch {
-                throw StartError(address: address, cause: error)
+                throw StartError(address: "\(address)", cause: error)
             }
         }
-        for (socket, address) in zip(sockets, settings.listenAddresses) {
+        // So that it is known at once, and not with the first post, where the disk takes nothing.
+        service.ledger.probe()
+        // Before the first is served: in a socket that was handed over someone may wait already.
+        service.isReady.store(true, ordering: .relaxed)
+        for socket in sockets {
             do throws(HTTPServerError) {
-                try serve(socket)
+                try serve(socket, amongst: sockets.count)
             } catch {
                 stop()
-                throw StartError(address: address, cause: error)
+                throw StartError(address: socket.address, cause: error)
             }
-            if !address.isLoopback, service.web?.keepsStrangersOut == true {
+            let isLoopback = ListenAddress(socket.address)?.isLoopback == true
+            if !isLoopback, service.web?.keepsStrangersOut == true {
                 if service.web?.tlsPriorities == nil {
                     log.warning(
                         "Passwords and tokens cross the network in the clear; add tls_server_config to --web.config.file, or listen on loopback behind a proxy that speaks TLS",
                         metadata: ["address": "\(socket.address)"])
                 }
-            } else if !address.isLoopback {
+            } else if !isLoopback {
                 log.warning(
                     "Anyone who can reach this address may post records and read metrics; give passwords or tokens with --web.config.file, or listen on loopback",
                     metadata: ["address": "\(socket.address)"])
@@ -110,16 +115,15 @@ package final class Exporter: Sendable {
                 self?.servers.withLock { for server in $0 { server.endLateConnections() } }
             }
         }
-        service.isReady.store(true, ordering: .relaxed)
         return sockets.map(\.address)
     }
 
-    private func serve(_ socket: ListeningSocket) throws(HTTPServerError) {
+    private func serve(_ socket: ListeningSocket, amongst count: Int) throws(HTTPServerError) {
         var limits = HTTPServer.Limits()
         limits.bodyLimitBytes = settings.bodyLimitBytes
         limits.threads = max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
         let connections = min(settings.connections ?? .max, Self.connectionLimit())
-        limits.connections = max(16, connections / settings.listenAddresses.count)
+        limits.connections = max(16, connections / count)
         // One address must not take them all.
         limits.connectionsPerAddress = settings.connectionsPerAddress ?? limits.connections / 2
         let log = log
@@ -148,8 +152,19 @@ package final class Exporter: Sendable {
     }
 
     /// Reads prices, budgets and the web configuration anew. What is wrong with them is logged and counted.
-    package func reload() {
-        service.reload { _ in }
+    ///
+    /// - Parameter reply: called once, with what is wrong; `nil` when all is in force.
+    package func reload(_ reply: @escaping @Sendable (_ failure: String?) -> Void) {
+        service.reload(reply)
+    }
+
+    /// What keeps it from taking records, as `/-/ready` says; `nil` when nothing does.
+    package var obstacle: String? { service.obstacle }
+
+    /// Calls `alive` as soon as the ledger gets to it, or now while the disk works on what it was given less than `diskLimit`
+    /// ago. Never, where the ledger hangs.
+    package func whenAlive(diskLimit: Duration, _ alive: @escaping @Sendable () -> Void) {
+        service.ledger.whenAlive(diskLimit: diskLimit, alive)
     }
 
     /// Takes no more records, answers what was taken, closes. Within 5 s; blocks.
@@ -204,7 +219,7 @@ package struct StartError: Error, Sendable, CustomStringConvertible {
         isUsage = error.kind == .boundsChanged
     }
 
-    fileprivate init(address: ListenAddress, cause: HTTPServerError) {
+    fileprivate init(address: String, cause: HTTPServerError) {
         isUsage = false
         switch cause {
         case .addressInUse:

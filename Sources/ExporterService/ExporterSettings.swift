@@ -7,8 +7,10 @@ package struct ExporterSettings: Sendable {
     package var listenAddresses = [ListenAddress.standard]
     /// Connections at a time; `nil` for as many as the limit of open files allows.
     package var connections: Int?
-    /// From one address at a time; `nil` for as many as there may be in all.
+    /// From one address at a time; `nil` for half of all.
     package var connectionsPerAddress: Int?
+    /// Sockets that listen already, to be taken over; where there are any, `listenAddresses` are not used.
+    package var inheritedSockets: [Int32] = []
     package var telemetryPath = "/metrics"
     /// Counted after decompression.
     package var bodyLimitBytes = 32 << 20

@@ -152,6 +152,30 @@ package final class Ledger: Sendable {
         }
     }
 
+    /// Calls `alive` as soon as the queue gets to it, or now while the disk works on what it was given less than `diskLimit` ago.
+    /// Never, where the queue hangs.
+    func whenAlive(diskLimit: Duration, _ alive: @escaping @Sendable () -> Void) {
+        let isAtDisk = mailbox.withLock { $0.commitBegan.map { .now - $0 < diskLimit } ?? false }
+        if isAtDisk {
+            alive()
+        } else {
+            post {
+                $0.waiting.pulses.append(alive); return true
+            }
+        }
+    }
+
+    /// Tries a commit that changes nothing, so that `obstacle` tells of a disk that takes none. Waits for it, though not for
+    /// longer than a post does.
+    func probe() {
+        let done = DispatchSemaphore(value: 0)
+        book.schedule { book in
+            self.probe(&book)
+            done.signal()
+        }
+        _ = done.wait(timeout: .now() + .milliseconds(Int(settings.patience.wholeMilliseconds)))
+    }
+
     /// Commits and answers what waits, refuses what comes later, and closes the storage. Returns when that is done, or at
     /// the deadline: a disk that does not answer must not keep the program from ending.
     ///
@@ -221,7 +245,8 @@ package final class Ledger: Sendable {
 
     /// - Returns: whether there is more to do; `isScheduled` then stays set.
     private func takeAndProcess(on book: inout Book) -> Bool {
-        let work = mailbox.withLock { $0.waiting.takeBatch() }
+        var work = mailbox.withLock { $0.waiting.takeBatch() }
+        for alive in work.takePulses() { alive() }
         if !work.isEmpty {
             process(work, on: &book)
             tidy(&book)
@@ -490,6 +515,10 @@ package final class Ledger: Sendable {
             }
             book.undecided = nil
         }
+        probe(&book)
+    }
+
+    private func probe(_ book: inout Book) {
         switch whileTheDiskWorks(&book, { $0.probe() }) {
         case .committed: recovered()
         case .refused(let error): failed(error, blocks: false, &book)

@@ -34,9 +34,17 @@ struct Work: Sendable {
     var resets: [(clearsBudgets: Bool, @Sendable (Result<Void, LedgerRefusal>) -> Void)] = []
     var configurations: [Configuring] = []
     var forgets: [(SeriesSelection, @Sendable (Result<ForgottenTotals, LedgerRefusal>) -> Void)] = []
+    /// Signs of life to be given.
+    var pulses: [@Sendable () -> Void] = []
 
     var isEmpty: Bool {
         submissions.isEmpty && snapshots.isEmpty && resets.isEmpty && configurations.isEmpty && forgets.isEmpty
+            && pulses.isEmpty
+    }
+
+    mutating func takePulses() -> [@Sendable () -> Void] {
+        defer { pulses = [] }
+        return pulses
     }
 
     /// All but the submissions that would make the batch so large that the others wait for it.

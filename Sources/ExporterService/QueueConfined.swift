@@ -9,7 +9,8 @@ final class QueueConfined<State>: @unchecked Sendable {
 
     init(_ state: sending State, label: String) {
         self.state = state
-        queue = DispatchQueue(label: label, qos: .userInitiated)
+        // Of the usual priority: only root may raise one, and Dispatch complains of it.
+        queue = DispatchQueue(label: label)
     }
 
     /// Runs `body` after all that was scheduled before it.

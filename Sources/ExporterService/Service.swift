@@ -23,10 +23,10 @@ final class Service: Sendable {
     /// `nil` lets everybody in.
     let web: WebAccess?
     /// Renders scrapes, one at a time: neither server threads nor the ledger wait for it.
-    private let renderer = DispatchQueue(label: "llm-exporter.renderer", qos: .userInitiated)
+    private let renderer = DispatchQueue(label: "llm-exporter.renderer")
     let waitingScrapes = Locked(WaitingScrapes())
     /// Decodes large bodies, one at a time: the server's threads stay free for everybody else.
-    let decoder = DispatchQueue(label: "llm-exporter.decoder", qos: .userInitiated)
+    let decoder = DispatchQueue(label: "llm-exporter.decoder")
 
     /// Those that no thread uses: as many as threads decode at once.
     let decoders = Locked<[RecordDecoder]>([])
@@ -197,13 +197,17 @@ final class Service: Sendable {
     }
 
     private func readiness(_ reply: Reply) {
-        if !isReady.load(ordering: .relaxed) {
-            reply.send(.retryLater("the exporter is starting or stopping"))
-        } else if let obstacle = ledger.obstacle {
-            reply.send(.retryLater("records cannot be committed: \(obstacle)"))
+        if let obstacle {
+            reply.send(.retryLater(obstacle))
         } else {
             reply.send(.text(200, "ready\n"))
         }
+    }
+
+    /// What keeps records from being taken; `nil` when nothing does.
+    var obstacle: String? {
+        if !isReady.load(ordering: .relaxed) { return "the exporter is starting or stopping" }
+        return ledger.obstacle.map { "records cannot be committed: \($0)" }
     }
 
     /// Takes the ledger's word for what it did.

@@ -2,12 +2,12 @@ private import Dispatch
 internal import Model
 
 /// Calls `body` again and again, for as long as the ticker lives.
-final class Ticker: Sendable {
+package final class Ticker: Sendable {
     private let interval: Duration
     private let body: @Sendable () -> Void
     private let queue = DispatchQueue(label: "llm-exporter.ticker", qos: .utility)
 
-    init(every interval: Duration, _ body: @escaping @Sendable () -> Void) {
+    package init(every interval: Duration, _ body: @escaping @Sendable () -> Void) {
         self.interval = interval
         self.body = body
         schedule()

@@ -14,6 +14,7 @@ private import CHTTPShim
     package typealias Gate = @Sendable (borrowing Request, Admission) -> Void
 
     private let server: OpaquePointer
+    private let socket: ListeningSocket
     private let callbacks: Unmanaged<Callbacks>
 
     package struct Limits: Sendable {
@@ -104,6 +105,7 @@ private import CHTTPShim
             throw .cannotStart
         }
         unsafe self.server = server
+        self.socket = socket
         unsafe self.callbacks = callbacks
     }
 
@@ -114,8 +116,10 @@ private import CHTTPShim
         return unsafe text.withCString(body)
     }
 
-    /// Marks requests that come from now on as draining, and closes each connection with its next answer.
+    /// Marks requests that come from now on as draining, and closes each connection with its next answer. New connections to
+    /// a shared socket are left to whoever serves it next.
     package func drain() {
+        if socket.isShared { _ = llmhttp_leave_socket(socket.descriptor) }
         unsafe llmhttp_server_drain(server)
     }
 

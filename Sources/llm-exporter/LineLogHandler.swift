@@ -15,6 +15,16 @@ enum LogLevel: String, ExpressibleByArgument, CaseIterable {
         }
     }
 
+    /// As syslog(3) counts.
+    var priority: Int {
+        switch self {
+        case .debug: 7
+        case .info: 6
+        case .warn: 4
+        case .error: 3
+        }
+    }
+
     init(_ level: Logger.Level) {
         switch level {
         case .trace, .debug: self = .debug
@@ -30,7 +40,8 @@ enum LogFormat: String, ExpressibleByArgument, CaseIterable {
     case logfmt, json
 }
 
-/// Writes one line a message to standard error, as Prometheus' own programs do: `ts=… level=info msg="…" key=value`.
+/// Writes one line a message to standard error, as Prometheus' own programs do: `ts=… level=info msg="…" key=value`. To the
+/// journal, which has a time of its own, without `ts`.
 struct LineLogHandler: LogHandler {
     let format: LogFormat
     var logLevel: Logger.Level
@@ -48,12 +59,12 @@ struct LineLogHandler: LogHandler {
     }
 
     func log(event: LogEvent) {
-        var fields = [
-            ("ts", Self.timestamp()), ("level", LogLevel(event.level).rawValue), ("msg", event.message.description),
-        ]
+        let level = LogLevel(event.level)
+        var fields = StandardError.isJournal ? [] : [("ts", Self.timestamp())]
+        fields += [("level", level.rawValue), ("msg", event.message.description)]
         let metadata = metadata.merging(event.metadata ?? [:]) { _, newer in newer }
         fields += metadata.sorted { $0.key < $1.key }.map { ($0.key, $0.value.description) }
-        StandardError.write(format == .json ? Self.json(fields) : Self.logfmt(fields))
+        StandardError.write(format == .json ? Self.json(fields) : Self.logfmt(fields), priority: level.priority)
     }
 
     private static func timestamp() -> String {

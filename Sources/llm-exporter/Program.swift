@@ -31,7 +31,7 @@ enum Program {
     }
 
     private static func fail(_ line: String, code: Int32) -> Never {
-        StandardError.write("llm-exporter: " + line + "\n")
+        StandardError.write("llm-exporter: " + line + "\n", priority: LogLevel.error.priority)
         exit(code)
     }
 }

@@ -5,6 +5,7 @@ import Glibc
 import Logging
 import Model
 import Store
+import Systemd
 
 /// `llm-exporter [serve]`: runs the exporter until it is told to stop.
 struct Serve: ParsableCommand {
@@ -18,7 +19,9 @@ struct Serve: ParsableCommand {
         transform: FlagValue.listenAddress)
     var listenAddresses: [ListenAddress] = []
 
-    @Flag(name: .customLong("web.systemd-socket"), help: "Take the sockets that systemd hands over. \(notYet)")
+    @Flag(
+        name: .customLong("web.systemd-socket"),
+        help: "Take the sockets that systemd hands over, in place of --web.listen-address.")
     var systemdSocket = false
 
     @Option(
@@ -123,19 +126,7 @@ struct Serve: ParsableCommand {
     @Option(name: .customLong("log.format"), help: "Form of a log line.")
     var logFormat = LogFormat.logfmt
 
-    private static let notYet = "(not available in this version)"
-
-    private func refuseWhatIsNotAvailable() throws {
-        let unavailable: [(flag: String, isGiven: Bool)] = [
-            ("--web.systemd-socket", systemdSocket)
-        ]
-        if let first = unavailable.first(where: \.isGiven) {
-            throw Failure("\(first.flag) is not available in this version; leave it out", exitCode: Failure.usage)
-        }
-    }
-
     func run() throws {
-        try refuseWhatIsNotAvailable()
         if configCheck {
             if let webConfigFile {
                 _ = try WebAccess.reading(webConfigFile)
@@ -150,6 +141,7 @@ struct Serve: ParsableCommand {
         let log = Logger(label: "llm-exporter") { _ in
             LineLogHandler(format: logFormat, level: logLevel.level)
         }
+        let inheritedSockets = systemdSocket ? try takeInheritedSockets() : []
         FileDescriptors.raiseLimit()
         log.info(
             "Starting llm-exporter",
@@ -157,11 +149,17 @@ struct Serve: ParsableCommand {
         if storageMemory {
             log.info("Totals are kept in memory and begin at 0 with each start")
         }
+        if systemdSocket, !listenAddresses.isEmpty {
+            log.warning("--web.listen-address is not used: with --web.systemd-socket the sockets are systemd's")
+        }
         let signals = Signals(SIGTERM, SIGINT, SIGHUP)
+        let supervision = Supervision()
         let exporter: Exporter
         do throws(StartError) {
-            exporter = try Exporter(settings: settings, configuration: configuration, web: web, log: log)
-            _ = try exporter.start()
+            supervision.opening()
+            exporter = try Exporter(
+                settings: settings(inheritedSockets), configuration: configuration, web: web, log: log)
+            supervision.serving(exporter, on: try exporter.start())
         } catch {
             log.error("\(error)")
             var failure = Failure(error.description, exitCode: error.isUsage ? Failure.usage : Failure.runtime)
@@ -171,10 +169,11 @@ struct Serve: ParsableCommand {
         while true {
             let number = signals.next()
             if number == SIGHUP {
-                exporter.reload()
+                supervision.reload(exporter)
                 continue
             }
             log.info("Stopping", metadata: ["signal": number == SIGTERM ? "SIGTERM" : "SIGINT"])
+            supervision.stopping()
             guard exporter.stop() else {
                 // Threads that wait for the disk would hold up an orderly end.
                 _exit(Failure.runtime)
@@ -184,8 +183,17 @@ struct Serve: ParsableCommand {
         }
     }
 
-    private var settings: ExporterSettings {
+    private func takeInheritedSockets() throws(Failure) -> [Int32] {
+        do throws(InheritedSocketError) {
+            return try InheritedSockets.take()
+        } catch {
+            throw Failure("--web.systemd-socket: \(error)", exitCode: Failure.usage)
+        }
+    }
+
+    private func settings(_ inheritedSockets: [Int32]) -> ExporterSettings {
         var settings = ExporterSettings(build: Version.build)
+        settings.inheritedSockets = inheritedSockets
         if !listenAddresses.isEmpty { settings.listenAddresses = listenAddresses }
         settings.telemetryPath = telemetryPath
         settings.connections = maxConnections

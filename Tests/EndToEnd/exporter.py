@@ -188,20 +188,21 @@ class Exporter:
 
     def __init__(self, *flags: str, listen: tuple[str, ...] = ("127.0.0.1:0",), command: tuple[str, ...] = (),
                  storage: Path | None = None, environment: dict[str, str] | None = None, awaited: bool = True,
-                 shipped_prices: bool = not SANITIZER):
+                 shipped_prices: bool = not SANITIZER, launcher: tuple[str, ...] = (), inherits: tuple[int, ...] = ()):
         """Starts it, with `environment` beside that of the tests; `awaited` also waits until it listens.
 
+        `launcher` begins the command line, and the process keeps the descriptors `inherits`, each a socket to listen on.
         Without `shipped_prices` unless it asks for them: under a sanitizer reading them takes longer than most tests.
         """
         self.log_file = tempfile.NamedTemporaryFile(prefix="llm-exporter-", suffix=".log")
-        self.listeners = len(listen)
+        self.listeners = len(listen) + len(inherits)
         addresses = [part for address in listen for part in ("--web.listen-address", address)]
         state = ["--storage.memory"] if storage is None else ["--storage.path", str(storage)]
         prices = [] if shipped_prices or "--prices.no-builtin" in flags else ["--prices.no-builtin"]
         self.spawned_at = time.monotonic()
         self.process = subprocess.Popen(
-            [BINARY, *command, *addresses, *state, *prices, *flags], env={**os.environ, **(environment or {})},
-            stdin=subprocess.DEVNULL, stdout=self.log_file, stderr=self.log_file)
+            [*launcher, BINARY, *command, *addresses, *state, *prices, *flags], env={**os.environ, **(environment or {})},
+            stdin=subprocess.DEVNULL, stdout=self.log_file, stderr=self.log_file, pass_fds=inherits)
         if awaited:
             self.await_listening()
 

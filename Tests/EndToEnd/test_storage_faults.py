@@ -244,7 +244,9 @@ def test_a_failing_operation_costs_no_record_and_counts_none_twice(tmp_path, pre
         f"LLM_EXPORTER_SEED={SEED} LLM_EXPORTER_FAULT={case} pytest {__file__}; what it left: "
         f"{tmp_path}/{str(case).replace('/', ',')}"), WORKERS)
     # A library that stands between nothing would let all of this pass.
-    is_rare = kind in (Kind.RENAME, Kind.UNLINK, Kind.RESIZE) or (stage, kind) == ("stopping", Kind.OPEN)
+    # A start ends with a commit: what a commit needs is open from then on.
+    is_rare = kind in (Kind.RENAME, Kind.UNLINK, Kind.RESIZE) or (
+        kind is Kind.OPEN and stage in ("running", "stopping"))
     assert met or is_rare or one, f"no {kind.name.lower()} failed in {stage}"
     tally.update(cases=tried, met=len(met), operations=max(met, default=0))
 

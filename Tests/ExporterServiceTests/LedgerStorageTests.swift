@@ -74,6 +74,44 @@ import Testing
         }
     }
 
+    @Test("gives a sign of life for as long as the disk may take, and none while it hangs")
+    func signsOfLife() async throws {
+        let signs = Locked(0)
+        func ask(diskLimit: Duration) {
+            ledger.whenAlive(diskLimit: diskLimit) { signs.withLock { $0 += 1 } }
+        }
+        func arrived(_ count: Int) async throws {
+            for _ in 0..<2000 where signs.withLock({ $0 }) < count { try await Task.sleep(for: .milliseconds(1)) }
+            #expect(signs.withLock { $0 } == count)
+        }
+        ask(diskLimit: .zero)
+        try await arrived(1)
+
+        let disk = DispatchSemaphore(value: 0)
+        storage.script(.blocked(disk))
+        ledger.submit([(0, Self.end(1))]) { _ in }
+        while !storage.isBlocking { try await Task.sleep(for: .milliseconds(1)) }
+        ask(diskLimit: .seconds(3600))
+        #expect(signs.withLock { $0 } == 2)
+        ask(diskLimit: .zero)
+        #expect(signs.withLock { $0 } == 2)
+        disk.signal()
+        try await arrived(3)
+
+        // Not at the disk: whoever takes his answer holds the queue.
+        let reader = DispatchSemaphore(value: 0)
+        let isHeld = Locked(false)
+        ledger.submit([(0, Self.end(2))]) { _ in
+            isHeld.withLock { $0 = true }
+            reader.wait()
+        }
+        while !isHeld.withLock({ $0 }) { try await Task.sleep(for: .milliseconds(1)) }
+        ask(diskLimit: .seconds(3600))
+        #expect(signs.withLock { $0 } == 3)
+        reader.signal()
+        try await arrived(4)
+    }
+
     private func snapshot() async -> LedgerSnapshot {
         await withCheckedContinuation { continuation in ledger.snapshot { continuation.resume(returning: $0) } }
     }

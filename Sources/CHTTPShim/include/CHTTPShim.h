@@ -127,6 +127,12 @@ int llmhttp_listen(const char *host, const char *port, bool *is_in_use, const ch
 /// Writes `127.0.0.1:80` or `[::1]:80` into `buffer`; false where the socket has no such address.
 bool llmhttp_socket_address(int listen_socket, char *buffer, size_t capacity);
 
+/// Takes no more connections from a socket that another process keeps open: they wait in it for a successor. The descriptor
+/// stays valid, and leads to a socket that nobody can reach. False where the system refuses; nothing has changed then.
+///
+/// To be called before llmhttp_server_stop: MHD_stop_daemon shuts its listening socket down, for all who hold it.
+bool llmhttp_leave_socket(int listen_socket);
+
 /// Starts serving. NULL when libmicrohttpd refuses; the socket is then still the caller's.
 llmhttp_server *llmhttp_server_start(const llmhttp_options *options);
 
