@@ -1,5 +1,5 @@
 internal import FoundationEssentials
-internal import HTTPClient
+package import HTTPClient
 package import Logging
 
 /// A day of the agent ReviewerGPT: three code reviews and one security audit, recorded over real HTTP.
@@ -17,6 +17,7 @@ package struct ReviewerDay {
     private let log: Logger
     private let standIn = ModelStandIn()
     /// Makes the ids of one run differ from those of any other.
+    private let identity: HTTPClient.Identity
     private let runID = String(UInt64.random(in: .min ... .max), radix: 16)
 
     /// Plans the day; nothing is sent yet.
@@ -24,8 +25,10 @@ package struct ReviewerDay {
     /// - Parameters:
     ///   - url: the exporter's address, `http://HOST:PORT`.
     ///   - log: takes the eight phases of each call, at level info.
-    package init(url: String, log: Logger) {
+    ///   - identity: whom it trusts, and as whom it comes.
+    package init(url: String, identity: HTTPClient.Identity = .init(), log: Logger) {
         self.url = url
+        self.identity = identity
         self.log = log
     }
 
@@ -35,7 +38,7 @@ package struct ReviewerDay {
     package func run() throws(SimulationError) -> DayReport {
         var client: HTTPClient
         do {
-            client = try HTTPClient(baseURL: url, answerLimitBytes: Self.answerLimitBytes)
+            client = try HTTPClient(baseURL: url, identity: identity, answerLimitBytes: Self.answerLimitBytes)
         } catch {
             throw SimulationError(error)
         }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import shutil
 import signal
 import socket
@@ -13,9 +14,9 @@ import threading
 from pathlib import Path
 
 import pytest
-from exporter import DidNotStart, Exporter, call, encode, eventually
+from exporter import BINARY, DidNotStart, Exporter, call, encode, eventually
 from prometheus import Prometheus, Server
-from web import Authority, basic, hashed
+from web import Authority, basic, digest, hashed
 
 
 @pytest.fixture(scope="module")
@@ -262,4 +263,22 @@ def test_prometheus_scrapes_with_tls_a_certificate_and_a_password(authority: Aut
                     assert "401" in target["lastError"], target
             finally:
                 prometheus.stop()
+        exporter.stop()
+
+
+@pytest.mark.parametrize("who, code", [
+    ({"LLM_EXPORTER_USERNAME": "agent", "LLM_EXPORTER_PASSWORD": "secret"}, 0), ({"LLM_EXPORTER_TOKEN": "a-token"}, 0),
+    ({"LLM_EXPORTER_TOKEN": "another"}, 1), ({}, 1),
+], ids=lambda value: "-".join(value) if isinstance(value, dict) else str(value))
+def test_send_trusts_and_says_who_it_is(authority: Authority, tmp_path: Path, who: dict[str, str], code: int):
+    text = (PLAIN + f"basic_auth_users:\n  agent: {hashed('secret')}\n"
+            f"bearer_tokens:\n  - {{name: sender, sha256: {digest('a-token')}, scopes: [record]}}\n")
+    lines = tmp_path / "calls.ndjson"
+    lines.write_text(encode(call()) + "\n")
+    with Exporter("--web.config.file", str(written(authority, "send.yml", text))) as exporter:
+        done = subprocess.run(
+            [BINARY, "send", lines, "--url", f"https://127.0.0.1:{exporter.port}", "--ca-file", authority.certificate],
+            env={**os.environ, **who}, capture_output=True, text=True, timeout=30, check=False)
+        assert done.returncode == code, done
+        assert ("1 accepted" in done.stdout) == (code == 0), done
         exporter.stop()
