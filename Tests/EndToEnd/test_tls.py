@@ -14,7 +14,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from exporter import BINARY, DidNotStart, Exporter, call, encode, eventually
+from exporter import BINARY, DidNotStart, Exporter, Reply, call, encode, eventually
 from prometheus import Prometheus, Server
 from web import Authority, basic, digest, hashed
 
@@ -223,6 +223,25 @@ def test_turning_tls_on_takes_a_restart_and_says_so(authority: Authority):
         path.write_text(PLAIN)
         assert "restart" in exporter.post(b"", path="/-/reload").problem(500)["detail"]
         assert exporter.get("/metrics").status == 200
+        exporter.stop()
+
+
+def test_a_body_waits_for_the_password_and_is_whole(authority: Authority):
+    """What TLS has decrypted while the connection was suspended is not left lying."""
+    path = written(authority, "waits.yml", PLAIN + f"basic_auth_users:\n  agent: {hashed('secret', 8)}\n")
+    context = ssl.create_default_context(cafile=authority.certificate)
+    with Exporter("--web.config.file", str(path)) as exporter:
+        for size in (1, 100, 3000):
+            part = encode([call(agent_name="Parts") for _ in range(size)]).encode()
+            for attempt in range(8):
+                # Spelt in its own way each time, so that the password is checked anew.
+                header = basic("agent", "secret")["Authorization"].replace(" ", " " * (attempt + size % 7 * 8 + 1))
+                head = (f"POST /record HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+                        f"Content-Length: {len(part)}\r\nAuthorization: {header}\r\n\r\n").encode()
+                with socket.create_connection(exporter.address, timeout=5) as plain, \
+                        context.wrap_socket(plain, server_hostname="127.0.0.1") as secure:
+                    secure.sendall(head + part)
+                    assert Reply.reading(secure).outcome() == (size, 0, 0)
         exporter.stop()
 
 
