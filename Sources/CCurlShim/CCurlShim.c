@@ -11,9 +11,6 @@ _Static_assert(LIBCURL_VERSION_NUM >= 0x075500, "libcurl 7.85 or newer is needed
 struct llmcurl_client {
     CURL *easy;
     struct curl_slist *headers;
-    char *ca_file;
-    char *user;
-    char *password;
     uint8_t *answer;
     size_t answer_length;
     size_t answer_capacity;
@@ -78,9 +75,6 @@ void llmcurl_client_free(llmcurl_client *client) {
     }
     curl_easy_cleanup(client->easy);
     curl_slist_free_all(client->headers);
-    free(client->ca_file);
-    free(client->user);
-    free(client->password);
     free(client->answer);
     free(client);
 }
@@ -92,17 +86,6 @@ int llmcurl_client_add_header(llmcurl_client *client, const char *line) {
     }
     client->headers = grown;
     return 0;
-}
-
-static int llmcurl_copy(char **place, const char *text) {
-    free(*place);
-    *place = text == NULL ? NULL : strdup(text);
-    return text == NULL || *place != NULL ? 0 : -1;
-}
-
-int llmcurl_client_identify(llmcurl_client *client, const char *ca_file, const char *user, const char *password) {
-    return llmcurl_copy(&client->ca_file, ca_file) | llmcurl_copy(&client->user, user)
-        | llmcurl_copy(&client->password, password);
 }
 
 static llmcurl_outcome llmcurl_outcome_of(const llmcurl_client *client, CURLcode code) {
@@ -147,15 +130,6 @@ static CURLcode llmcurl_prepare(llmcurl_client *client, const char *method, cons
     LLMCURL_SET(CURLOPT_URL, url);
     LLMCURL_SET(CURLOPT_PROTOCOLS_STR, "http,https");
     LLMCURL_SET(CURLOPT_HTTPHEADER, client->headers);
-    if (client->ca_file != NULL) {
-        LLMCURL_SET(CURLOPT_CAINFO, client->ca_file);
-        LLMCURL_SET(CURLOPT_CAPATH, NULL);
-    }
-    // libcurl prefers those of the URL.
-    if (client->user != NULL) {
-        LLMCURL_SET(CURLOPT_USERNAME, client->user);
-        LLMCURL_SET(CURLOPT_PASSWORD, client->password);
-    }
     LLMCURL_SET(CURLOPT_USERAGENT, "llm-exporter");
     // Signals belong to the program; without this a time-out may raise SIGALRM in it.
     LLMCURL_SET(CURLOPT_NOSIGNAL, 1L);

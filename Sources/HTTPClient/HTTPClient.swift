@@ -18,62 +18,27 @@ private import CCurlShim
     private let connectLimit: Duration
     private let totalLimit: Duration
     private let answerLimitBytes: Int
-    private let bearerToken: String?
-
-    /// Whom a client trusts, and as whom it comes.
-    package struct Identity: Sendable {
-        /// PEM, in place of the system's certificates.
-        package var caFile: String?
-        /// Basic authentication, where the URL names no user.
-        package var user: String?
-        package var password: String?
-        /// Goes before `user`; not used where the URL names one.
-        package var token: String?
-
-        package init() {}
-    }
 
     /// Makes a client; connects with the first request.
     ///
     /// - Parameters:
     ///   - baseURL: `http://` or `https://`, host, port, perhaps a path; no query.
-    ///   - identity: whom it trusts, and as whom it comes.
     ///   - connectLimit: most time for the name look-up and the connection.
     ///   - totalLimit: most time for a whole request, the connection included.
     ///   - answerLimitBytes: longest body of an answer that is taken.
     /// - Throws: `HTTPClientError.invalidURL`, or `.outOfMemory`.
     package init(
-        baseURL: String, identity: Identity = Identity(), connectLimit: Duration = .seconds(5),
-        totalLimit: Duration = .seconds(30), answerLimitBytes: Int = 64 << 20
+        baseURL: String, connectLimit: Duration = .seconds(5), totalLimit: Duration = .seconds(30),
+        answerLimitBytes: Int = 64 << 20
     ) throws(HTTPClientError) {
         let address = try Self.address(of: baseURL)
         guard let handle = unsafe llmcurl_client_create() else { throw .outOfMemory(url: address.shown) }
-        let isKnown = unsafe Self.withOptionalCString(identity.caFile) { caFile in
-            unsafe Self.withOptionalCString(identity.user) { user in
-                unsafe Self.withOptionalCString(identity.password ?? "") { password in
-                    unsafe llmcurl_client_identify(handle, caFile, user, password) == 0
-                }
-            }
-        }
-        guard isKnown else {
-            unsafe llmcurl_client_free(handle)
-            throw .outOfMemory(url: address.shown)
-        }
         unsafe self.handle = handle
-        // A user in the URL was meant for this exporter; a token may come from the environment.
-        bearerToken = address.base == address.shown ? identity.token : nil
         self.baseURL = address.base
         self.shownURL = address.shown
         self.connectLimit = connectLimit
         self.totalLimit = totalLimit
         self.answerLimitBytes = answerLimitBytes
-    }
-
-    private static func withOptionalCString<Result>(
-        _ text: String?, _ body: (UnsafePointer<CChar>?) -> Result
-    ) -> Result {
-        guard let text else { return body(nil) }
-        return unsafe text.withCString(body)
     }
 
     deinit {
@@ -93,8 +58,6 @@ private import CCurlShim
         guard Self.isClean(path), Self.isClean(method) else {
             throw .invalidURL(shown, reason: "a control character or space in it; remove it")
         }
-        var headers = headers
-        if let bearerToken { headers.append(("Authorization", "Bearer " + bearerToken)) }
         for header in headers where !(Self.isHeaderText(header.name) && Self.isHeaderText(header.value)) {
             throw .invalidHeader(name: header.name)
         }

@@ -1,7 +1,7 @@
 internal import Dispatch
 private import FoundationEssentials
 private import Glibc
-package import HTTPClient
+private import HTTPClient
 
 /// Posts the records of a file, or of standard input, to an exporter: in batches, over several connections, each record
 /// counted once whatever is sent again.
@@ -19,7 +19,6 @@ package final class Sending: @unchecked Sendable {
         /// The file, or `-`.
         package let path: String
         package let url: String
-        package var identity = HTTPClient.Identity()
         package var connections = 4
         package var linesPerRequest = 1000
         /// After this time without an answer that helps, it is given up.
@@ -146,7 +145,7 @@ package final class Sending: @unchecked Sendable {
     private func sendBatches() throws(SendingError) {
         var client: HTTPClient
         do throws(HTTPClientError) {
-            client = try HTTPClient(baseURL: settings.url, identity: settings.identity)
+            client = try HTTPClient(baseURL: settings.url)
         } catch {
             throw .unreachable(error.description)
         }

@@ -1,5 +1,5 @@
 internal import FoundationEssentials
-package import HTTPClient
+internal import HTTPClient
 package import Logging
 
 /// A day of the agent ReviewerGPT: three code reviews and one security audit, recorded over real HTTP.
@@ -17,7 +17,6 @@ package struct ReviewerDay {
     private let log: Logger
     private let standIn = ModelStandIn()
     /// Makes the ids of one run differ from those of any other.
-    private let identity: HTTPClient.Identity
     private let runID = String(UInt64.random(in: .min ... .max), radix: 16)
 
     /// Plans the day; nothing is sent yet.
@@ -25,10 +24,8 @@ package struct ReviewerDay {
     /// - Parameters:
     ///   - url: the exporter's address, `http://HOST:PORT`.
     ///   - log: takes the eight phases of each call, at level info.
-    ///   - identity: whom it trusts, and as whom it comes.
-    package init(url: String, identity: HTTPClient.Identity = .init(), log: Logger) {
+    package init(url: String, log: Logger) {
         self.url = url
-        self.identity = identity
         self.log = log
     }
 
@@ -38,7 +35,7 @@ package struct ReviewerDay {
     package func run() throws(SimulationError) -> DayReport {
         var client: HTTPClient
         do {
-            client = try HTTPClient(baseURL: url, identity: identity, answerLimitBytes: Self.answerLimitBytes)
+            client = try HTTPClient(baseURL: url, answerLimitBytes: Self.answerLimitBytes)
         } catch {
             throw SimulationError(error)
         }

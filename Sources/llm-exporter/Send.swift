@@ -28,8 +28,6 @@ struct Send: ParsableCommand {
     @Option(help: ArgumentHelp("Records in one request, 1 to 100000.", valueName: "number"))
     var batch = 1000
 
-    @OptionGroup var identity: IdentityOptions
-
     func validate() throws {
         guard url.hasPrefix("http://") || url.hasPrefix("https://") else {
             throw ValidationError(
@@ -46,7 +44,6 @@ struct Send: ParsableCommand {
 
     func run() throws {
         var settings = Sending.Settings(path: file, url: url)
-        settings.identity = identity.identity
         settings.connections = connections
         settings.linesPerRequest = batch
         let began = ContinuousClock.now

@@ -16,8 +16,6 @@ struct Simulate: ParsableCommand {
             valueName: "url"))
     var url: String?
 
-    @OptionGroup var identity: IdentityOptions
-
     func validate() throws {
         if let url, !url.hasPrefix("http://"), !url.hasPrefix("https://") {
             throw ValidationError(
@@ -38,7 +36,7 @@ struct Simulate: ParsableCommand {
     private func play(against url: String, _ log: Logger) throws {
         let report: DayReport
         do throws(SimulationError) {
-            report = try ReviewerDay(url: url, identity: identity.identity, log: log).run()
+            report = try ReviewerDay(url: url, log: log).run()
         } catch {
             throw Failure(error.description)
         }

@@ -296,8 +296,8 @@ def test_send_trusts_and_says_who_it_is(authority: Authority, tmp_path: Path, wh
     lines.write_text(encode(call()) + "\n")
     with Exporter("--web.config.file", str(written(authority, "send.yml", text))) as exporter:
         done = subprocess.run(
-            [BINARY, "send", lines, "--url", f"https://127.0.0.1:{exporter.port}", "--ca-file", authority.certificate],
-            env={**os.environ, **who}, capture_output=True, text=True, timeout=30, check=False)
+            [BINARY, "send", lines, "--url", f"https://127.0.0.1:{exporter.port}"],
+            env={**os.environ, "LLM_EXPORTER_CA_FILE": str(authority.certificate), **who}, capture_output=True, text=True, timeout=30, check=False)
         assert done.returncode == code, done
         assert ("1 accepted" in done.stdout) == (code == 0), done
         exporter.stop()

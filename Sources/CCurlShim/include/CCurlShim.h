@@ -34,11 +34,6 @@ void llmcurl_client_free(llmcurl_client *client);
 // list of its own. `line` stays the caller's and is copied. Returns 0, or -1 when memory is out.
 int llmcurl_client_add_header(llmcurl_client *client, const char *line);
 
-// Says whom all requests trust and as whom they come, because libcurl forgets it with each request's other options. The
-// certificates are a PEM file in place of the system's; the user counts where the URL names none; each may be NULL. The
-// texts stay the caller's and are copied. Returns 0, or -1 when memory is out.
-int llmcurl_client_identify(llmcurl_client *client, const char *ca_file, const char *user, const char *password);
-
 // Sends one request and waits for its answer, because the options of a transfer are set by variadic calls.
 //
 // `method` and `url` end in NUL. `body` holds `body_length` bytes, or is NULL when there is none. All three stay the
