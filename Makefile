@@ -64,6 +64,7 @@ test-unit: build-packages ## Builds for debugging and runs the unit tests
 .PHONY: test-end-to-end
 test-end-to-end: test-packages build ## Runs the end-to-end tests, with a real Prometheus, on the release
 	@scripts/python-environment litellm
+	@scripts/python-environment openapi
 	@scripts/step prometheus-config promtool check config prometheus.yml
 	@LLM_EXPORTER_BIN=$(CURDIR)/$(BINARY) scripts/step end-to-end \
 		.build-venv/bin/python -m pytest --color=no -q Tests/EndToEnd
@@ -80,7 +81,14 @@ test-address: test-packages ## Runs the unit and quick end-to-end tests under th
 crash-test: test-packages build ## Kills the exporter 200 times, and tries all cuts of power and disk faults (minutes)
 	@LLM_EXPORTER_BIN=$(CURDIR)/$(BINARY) LLM_EXPORTER_CRASHES=200 LLM_EXPORTER_CUTS=2000 LLM_EXPORTER_ALL_FAULTS=1 \
 		scripts/step crash-test .build-venv/bin/python -m pytest --color=no -q --timeout=3600 \
-		Tests/EndToEnd/test_crash.py Tests/EndToEnd/test_power_cut.py Tests/EndToEnd/test_storage_faults.py
+		Tests/EndToEnd/test_crash.py Tests/EndToEnd/test_power_cut.py Tests/EndToEnd/test_storage_faults.py \
+		Tests/EndToEnd/test_cluster.py
+
+.PHONY: test-api
+test-api: test-packages build ## Posts what docs/openapi.yaml allows, and what it does not, from a random seed (minutes)
+	@scripts/python-environment openapi
+	@LLM_EXPORTER_BIN=$(CURDIR)/$(BINARY) LLM_EXPORTER_OPENAPI_EXAMPLES=1000 LLM_EXPORTER_OPENAPI_SEED=$${SEED:-$$RANDOM} \
+		scripts/step test-api .build-venv/bin/python -m pytest --color=no -q Tests/EndToEnd/test_openapi.py
 
 .PHONY: test-clients
 test-clients: test-packages build ## Runs the tests of both clients, the examples and the demo, with real packages
@@ -106,7 +114,7 @@ bench-micro: build ## Counts the instructions of decoding, folding, committing a
 
 .PHONY: clean
 clean: ## Removes what was built (never the records in data)
-	@rm -rf .build .build-venv .build-venv-litellm .build-venv-bench .build-venv-client .build-venv-demo clients/python/.venvs \
+	@rm -rf .build .build-venv .build-venv-litellm .build-venv-openapi .build-venv-bench .build-venv-client .build-venv-demo clients/python/.venvs \
 		clients/swift/.build .build-bench .build-logs .build-thread .build-address
 
 .PHONY: build-packages

@@ -60,7 +60,7 @@ let package = Package(
         .executableTarget(
             name: "llm-exporter",
             dependencies: [
-                "CBuild", "Configuration", "ExporterService", "HTTPServer", "Model", "Pricing", "Sending", "Simulation",
+                "CBuild", "Configuration", "ExporterService", "HTTPClient", "HTTPServer", "Model", "Pricing", "Sending", "Simulation",
                 "Store",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),

@@ -10,6 +10,10 @@ _Static_assert(LIBCURL_VERSION_NUM >= 0x075500, "libcurl 7.85 or newer is needed
 
 struct llmcurl_client {
     CURL *easy;
+    char *ca_file;
+    char *username;
+    char *password;
+    char *token;
     struct curl_slist *headers;
     uint8_t *answer;
     size_t answer_length;
@@ -75,8 +79,26 @@ void llmcurl_client_free(llmcurl_client *client) {
     }
     curl_easy_cleanup(client->easy);
     curl_slist_free_all(client->headers);
+    free(client->ca_file);
+    free(client->username);
+    free(client->password);
+    free(client->token);
     free(client->answer);
     free(client);
+}
+
+static int llmcurl_keep(char **kept, const char *text) {
+    *kept = text == NULL ? NULL : strdup(text);
+    return text != NULL && *kept == NULL ? -1 : 0;
+}
+
+int llmcurl_client_use_access(llmcurl_client *client, const char *ca_file, const char *username, const char *password,
+                              const char *token) {
+    if (llmcurl_keep(&client->ca_file, ca_file) != 0 || llmcurl_keep(&client->username, username) != 0
+        || llmcurl_keep(&client->password, password) != 0) {
+        return -1;
+    }
+    return llmcurl_keep(&client->token, token);
 }
 
 int llmcurl_client_add_header(llmcurl_client *client, const char *line) {
@@ -135,6 +157,17 @@ static CURLcode llmcurl_prepare(llmcurl_client *client, const char *method, cons
     LLMCURL_SET(CURLOPT_NOSIGNAL, 1L);
     // An exporter is on this host or in this network: a proxy meant for the outside must not see its traffic.
     LLMCURL_SET(CURLOPT_PROXY, "");
+    if (client->ca_file != NULL) {
+        LLMCURL_SET(CURLOPT_CAINFO, client->ca_file);
+    }
+    // What stands in the URL goes before.
+    if (client->username != NULL) {
+        LLMCURL_SET(CURLOPT_USERNAME, client->username);
+        LLMCURL_SET(CURLOPT_PASSWORD, client->password == NULL ? "" : client->password);
+    } else if (client->token != NULL) {
+        LLMCURL_SET(CURLOPT_HTTPAUTH, CURLAUTH_BEARER);
+        LLMCURL_SET(CURLOPT_XOAUTH2_BEARER, client->token);
+    }
     LLMCURL_SET(CURLOPT_CONNECTTIMEOUT_MS, (long)connect_limit_ms);
     LLMCURL_SET(CURLOPT_TIMEOUT_MS, (long)total_limit_ms);
     LLMCURL_SET(CURLOPT_WRITEFUNCTION, llmcurl_gather);

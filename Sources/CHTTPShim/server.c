@@ -1,6 +1,7 @@
 // One libmicrohttpd daemon on one listening socket. See CHTTPShim.h for the rules.
 
 #include "CHTTPShim.h"
+#include "connections.h"
 #include "framing.h"
 #include "tls.h"
 
@@ -18,6 +19,7 @@ _Static_assert(MHD_VERSION >= 0x00097300, "MHD_OPTION_LISTEN_SOCKET with a pool 
 struct llmhttp_server {
     llmhttp_options options;
     struct MHD_Daemon *daemon;
+    llmhttp_connections connections;
     // In bodies that are not handed over yet.
     atomic_size_t gathered_bytes;
     atomic_uint in_flight;
@@ -32,6 +34,7 @@ enum answer_state { ANSWER_AWAITED, ANSWER_READY, ANSWER_AWAITED_SUSPENDED };
 struct llmhttp_exchange {
     llmhttp_server *server;
     struct MHD_Connection *connection;
+    llmhttp_connection *peer;
     const char *method;
     const char *path;
     llmhttp_fault fault;
@@ -49,6 +52,7 @@ struct llmhttp_exchange {
     struct timespec discarding_since;
 
     struct MHD_Response *response;
+    size_t response_length;
     unsigned status;
     // The meeting points of the server thread, which suspends, and the answering thread, which resumes.
     _Atomic enum answer_state answer;
@@ -80,6 +84,7 @@ static void settle(llmhttp_exchange *exchange)
 
 static enum MHD_Result queue_answer(llmhttp_exchange *exchange)
 {
+    llmhttp_connection_expect(exchange->peer, exchange->response_length);
     enum MHD_Result result = MHD_queue_response(exchange->connection, exchange->status, exchange->response);
     settle(exchange);
     return result;
@@ -99,6 +104,7 @@ static enum MHD_Result hand_over(llmhttp_exchange *exchange)
     llmhttp_server *server = exchange->server;
     exchange->is_handed_over = true;
     exchange->is_pending = true;
+    llmhttp_connection_wait(exchange->peer);
     // Counted before the flag is read, and the flag is set before the count is read: one of the two sees the other.
     atomic_fetch_add(&server->pending, 1);
     if (atomic_load(&server->refusing)) exchange->fault = LLMHTTP_FAULT_STOPPING;
@@ -127,22 +133,41 @@ static void finish(llmhttp_exchange *exchange, unsigned status, struct MHD_Respo
     if (atomic_exchange(&exchange->answer, ANSWER_READY) == ANSWER_AWAITED_SUSPENDED) MHD_resume_connection(connection);
 }
 
-void llmhttp_exchange_respond(
-    llmhttp_exchange *exchange, unsigned status, const llmhttp_header *headers, size_t header_count, void *body,
-    size_t body_length, bool closes)
+// `response` NULL: a failed allocation. libmicrohttpd then closes the connection, which tells the sender that the outcome is
+// unknown.
+static void respond(
+    llmhttp_exchange *exchange, unsigned status, const llmhttp_header *headers, size_t header_count,
+    struct MHD_Response *response, bool closes)
 {
-    // A failed allocation leaves no response; libmicrohttpd then closes the connection, which tells the sender that the
-    // outcome is unknown.
-    struct MHD_Response *response = MHD_create_response_from_buffer(body_length, body, MHD_RESPMEM_MUST_FREE);
-    if (response == NULL) {
-        free(body);
-    } else {
+    if (response != NULL) {
         for (size_t index = 0; index < header_count; index++)
             MHD_add_response_header(response, headers[index].name, headers[index].value);
         if (closes || atomic_load(&exchange->server->draining))
             MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
     }
     finish(exchange, status, response);
+}
+
+void llmhttp_exchange_respond(
+    llmhttp_exchange *exchange, unsigned status, const llmhttp_header *headers, size_t header_count, void *body,
+    size_t body_length, bool closes)
+{
+    struct MHD_Response *response = MHD_create_response_from_buffer(body_length, body, MHD_RESPMEM_MUST_FREE);
+    if (response == NULL) free(body);
+    exchange->response_length = body_length;
+    respond(exchange, status, headers, header_count, response, closes);
+}
+
+void llmhttp_exchange_respond_shared(
+    llmhttp_exchange *exchange, unsigned status, const llmhttp_header *headers, size_t header_count, const void *body,
+    size_t body_length, void (*release)(void *owner), void *owner, bool closes)
+{
+    // The library reads it only; its parameter lacks the const.
+    struct MHD_Response *response =
+        MHD_create_response_from_buffer_with_free_callback_cls(body_length, (void *)body, release, owner);
+    if (response == NULL) release(owner);
+    exchange->response_length = body_length;
+    respond(exchange, status, headers, header_count, response, closes);
 }
 
 void llmhttp_exchange_abandon(llmhttp_exchange *exchange)
@@ -160,6 +185,7 @@ static llmhttp_exchange *new_exchange(
     if (exchange == NULL) return NULL;
     exchange->server = server;
     exchange->connection = connection;
+    exchange->peer = llmhttp_connection_of(connection);
     exchange->method = method;
     exchange->path = path;
     atomic_init(&exchange->answer, ANSWER_AWAITED);
@@ -199,6 +225,7 @@ enum { REFUSED_BYTES = 1024 * 1024 };
 
 static enum MHD_Result begin_body(llmhttp_exchange *exchange)
 {
+    llmhttp_connection_expect(exchange->peer, 0);
     uint64_t limit = exchange->server->options.body_limit_bytes;
     const char *length = MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND, "Content-Length");
     // libmicrohttpd has refused a length that is not a number.
@@ -232,6 +259,7 @@ static enum MHD_Result ask_admission(llmhttp_exchange *exchange)
     llmhttp_server *server = exchange->server;
     exchange->awaits_admission = true;
     exchange->is_pending = true;
+    llmhttp_connection_wait(exchange->peer);
     // Counted before the flag is read, as in `hand_over`.
     atomic_fetch_add(&server->pending, 1);
     if (atomic_load(&server->refusing)) {
@@ -256,6 +284,8 @@ static enum MHD_Result begin_request(llmhttp_exchange *exchange, const char *ver
     exchange->fault = llmhttp_framing_fault(exchange->connection, version);
     if (exchange->fault == LLMHTTP_FAULT_NONE && atomic_load(&exchange->server->draining))
         exchange->fault = LLMHTTP_FAULT_DRAINING;
+    if (exchange->fault == LLMHTTP_FAULT_NONE && llmhttp_connection_is_beyond_limit(exchange->peer))
+        exchange->fault = LLMHTTP_FAULT_TOO_MANY_CONNECTIONS;
     // A last scrape while draining needs admission as well.
     bool is_lost = exchange->fault != LLMHTTP_FAULT_NONE && exchange->fault != LLMHTTP_FAULT_DRAINING;
     if (exchange->server->options.admit != NULL && !is_lost) return ask_admission(exchange);
@@ -304,6 +334,7 @@ static enum MHD_Result gather(llmhttp_exchange *exchange, const char *chunk, siz
         if (exchange->received_length > exchange->server->options.body_limit_bytes) {
             start_discarding(exchange, LLMHTTP_FAULT_BODY_TOO_LARGE);
         } else if (reserve_body(exchange, added)) {
+            llmhttp_connection_got(exchange->peer, added);
             memcpy(exchange->body + exchange->body_length, chunk, added);
             exchange->body_length += added;
         } else {
@@ -345,6 +376,7 @@ static void request_completed(
     // A peer that went away while its answer was made: libmicrohttpd does not ask for that answer any more.
     if (exchange->is_pending) settle(exchange);
     drop_body(exchange);
+    llmhttp_connection_rest(&server->connections, exchange->peer);
     free(exchange);
     atomic_fetch_sub(&server->in_flight, 1);
 }
@@ -375,6 +407,8 @@ llmhttp_server *llmhttp_server_start(const llmhttp_options *options)
     llmhttp_server *server = calloc(1, sizeof *server);
     if (server == NULL) return NULL;
     server->options = *options;
+    llmhttp_connections_init(&server->connections, options);
+    unsigned per_address = options->connections_per_address;
     bool is_secure = options->tls_priorities != NULL;
     struct MHD_OptionItem secure[] = {
         {MHD_OPTION_HTTPS_CERT_CALLBACK, 0, (void *)llmhttp_tls_select},
@@ -384,14 +418,17 @@ llmhttp_server *llmhttp_server_start(const llmhttp_options *options)
     struct MHD_OptionItem plain[] = {{MHD_OPTION_END, 0, NULL}};
     // A pool of one is no pool to libmicrohttpd, which then wants the option left out.
     server->daemon = MHD_start_daemon(
-        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG | (is_secure ? MHD_USE_TLS : 0), 0, NULL, NULL, access_handler,
-        server, MHD_OPTION_EXTERNAL_LOGGER, log_message, server, MHD_OPTION_LISTEN_SOCKET, options->listen_socket,
-        MHD_OPTION_NOTIFY_COMPLETED, request_completed, server, MHD_OPTION_CONNECTION_LIMIT, options->connection_limit,
-        MHD_OPTION_CONNECTION_TIMEOUT, options->idle_timeout_seconds, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        (size_t)CONNECTION_MEMORY_BYTES, MHD_OPTION_ARRAY, is_secure ? secure : plain,
-        MHD_OPTION_PER_IP_CONNECTION_LIMIT, options->connections_per_address, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_UNESCAPE_CALLBACK, unescape, NULL,
-        options->threads > 1 ? MHD_OPTION_THREAD_POOL_SIZE : MHD_OPTION_END, options->threads, MHD_OPTION_END);
+        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG | (is_secure ? MHD_USE_TLS : 0), 0,
+        NULL, NULL, access_handler, server, MHD_OPTION_EXTERNAL_LOGGER, log_message, server, MHD_OPTION_LISTEN_SOCKET,
+        options->listen_socket, MHD_OPTION_NOTIFY_COMPLETED, request_completed, server, MHD_OPTION_NOTIFY_CONNECTION,
+        llmhttp_connections_notify, &server->connections, MHD_OPTION_CONNECTION_LIMIT, options->connection_limit,
+        MHD_OPTION_PER_IP_CONNECTION_LIMIT, per_address + (per_address + 3) / 4, MHD_OPTION_CONNECTION_TIMEOUT,
+        options->idle_timeout_seconds, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY_BYTES,
+        MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_UNESCAPE_CALLBACK, unescape, NULL, MHD_OPTION_ARRAY,
+        is_secure ? secure : plain, options->threads > 1 ? MHD_OPTION_THREAD_POOL_SIZE : MHD_OPTION_END, options->threads,
+        MHD_OPTION_END);
     if (server->daemon == NULL) {
+        llmhttp_connections_destroy(&server->connections);
         free(server);
         return NULL;
     }
@@ -401,6 +438,11 @@ llmhttp_server *llmhttp_server_start(const llmhttp_options *options)
 void llmhttp_server_drain(llmhttp_server *server)
 {
     atomic_store(&server->draining, true);
+}
+
+void llmhttp_server_end_late(llmhttp_server *server)
+{
+    llmhttp_connections_end_late(&server->connections);
 }
 
 unsigned llmhttp_server_requests_in_flight(llmhttp_server *server)
@@ -414,6 +456,7 @@ void llmhttp_server_stop(llmhttp_server *server)
     struct timespec pause = {.tv_nsec = 1000 * 1000};
     while (atomic_load(&server->pending) > 0) nanosleep(&pause, NULL);
     MHD_stop_daemon(server->daemon);
+    llmhttp_connections_destroy(&server->connections);
     free(server);
 }
 

@@ -540,6 +540,10 @@ csimdjson_status csimdjson_read_tree(csimdjson_parser *parser, const csimdjson_n
 
 size_t csimdjson_offset(const csimdjson_parser *parser) { return parser->offset(); }
 
+bool csimdjson_is_utf8(const uint8_t *bytes, size_t length) {
+    return simdjson::validate_utf8(reinterpret_cast<const char *>(bytes), length);
+}
+
 double csimdjson_double(const uint8_t *token, size_t length) {
     // Correctly rounded, without a locale, and bounded by the token's end.
     const char *first = reinterpret_cast<const char *>(token);

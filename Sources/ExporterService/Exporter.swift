@@ -13,6 +13,7 @@ package final class Exporter: Sendable {
     private let log: Logger
     private let service: Service
     private let servers = Locked<[HTTPServer]>([])
+    private let watch = Locked<Ticker?>(nil)
 
     /// Time for requests in flight to be answered when stopping; the rest of the 5 s is for closing.
     private static let drainLimit: Duration = .seconds(3)
@@ -57,7 +58,7 @@ package final class Exporter: Sendable {
             log.info(
                 "Opened the storage",
                 metadata: [
-                    "path": "\(folder.path)", "series": "\(state.registry.calls.count)",
+                    "path": "\(folder.absolutePath)", "series": "\(state.registry.calls.count)",
                     "ids": "\(state.recentIDs.count)", "open_calls": "\(state.openCalls.count)",
                 ])
         }
@@ -104,6 +105,11 @@ package final class Exporter: Sendable {
             }
             log.info("Listening on", metadata: ["address": "\(socket.address)"])
         }
+        watch.withLock {
+            $0 = Ticker(every: .seconds(1)) { [weak self] in
+                self?.servers.withLock { for server in $0 { server.endLateConnections() } }
+            }
+        }
         service.isReady.store(true, ordering: .relaxed)
         return sockets.map(\.address)
     }
@@ -114,7 +120,8 @@ package final class Exporter: Sendable {
         limits.threads = max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
         let connections = min(settings.connections ?? .max, Self.connectionLimit())
         limits.connections = max(16, connections / settings.listenAddresses.count)
-        limits.connectionsPerAddress = settings.connectionsPerAddress ?? 0
+        // One address must not take them all.
+        limits.connectionsPerAddress = settings.connectionsPerAddress ?? limits.connections / 2
         let log = log
         let service = service
         let flush: (@Sendable () -> Void)? = if service.ledger.isDurable { nil } else { { service.ledger.flush() } }

@@ -54,7 +54,12 @@ enum PostContent: Sendable {
         // Any error would make the logger throw its whole batch away.
         case .liteLLM: return Self.told(outcome)
         case .traces(let encoding):
-            guard let (_, first) = outcome.rejections.listed.first else { return .accepted(encoding) }
+            guard let (_, first) = outcome.rejections.listed.first else {
+                if outcome.warnings.isEmpty { return .accepted(encoding) }
+                // None rejected, and a message: a warning (opentelemetry-proto, `ExportTracePartialSuccess`).
+                let message = outcome.warnings.joined(separator: "; ")
+                return .otlp(200, OTLPAnswer.partialSuccess(rejectedSpans: 0, message: message, encoding), encoding)
+            }
             return .otlp(
                 200,
                 OTLPAnswer.partialSuccess(
@@ -62,6 +67,11 @@ enum PostContent: Sendable {
                     message: "spans that report LLM calls were not counted; the first: \(first.message)", encoding),
                 encoding)
         }
+    }
+
+    /// Whether the sender throws the body away where it is refused, whatever the answer says.
+    var isSentOnce: Bool {
+        if case .liteLLM = self { true } else { false }
     }
 
     /// Bodies up to this size are decoded on the server's thread: about half a millisecond.

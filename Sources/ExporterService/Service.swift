@@ -24,6 +24,7 @@ final class Service: Sendable {
     let web: WebAccess?
     /// Renders scrapes, one at a time: neither server threads nor the ledger wait for it.
     private let renderer = DispatchQueue(label: "llm-exporter.renderer", qos: .userInitiated)
+    let waitingScrapes = Locked(WaitingScrapes())
     /// Decodes large bodies, one at a time: the server's threads stay free for everybody else.
     let decoder = DispatchQueue(label: "llm-exporter.decoder", qos: .userInitiated)
 
@@ -176,6 +177,11 @@ final class Service: Sendable {
         case .draining where !route.methods.contains("POST"): nil
         case .draining, .stopping: .retryLater("the exporter is stopping; nothing was applied", closesConnection: true)
         case .outOfMemory: .retryLater("no memory for this body; nothing was applied", closesConnection: true)
+        case .tooManyConnections:
+            .retryLater(
+                status: 429,
+                "your address has as many connections open as it may (--web.max-connections-per-address); use one for several requests; nothing was applied",
+                closesConnection: true)
         case .unauthenticated: .unauthenticated
         case .forbidden: .forbidden(route)
         case .tooManyAttempts:

@@ -23,22 +23,37 @@ private import CCurlShim
     ///
     /// - Parameters:
     ///   - baseURL: `http://` or `https://`, host, port, perhaps a path; no query.
+    ///   - access: who asks.
     ///   - connectLimit: most time for the name look-up and the connection.
     ///   - totalLimit: most time for a whole request, the connection included.
     ///   - answerLimitBytes: longest body of an answer that is taken.
     /// - Throws: `HTTPClientError.invalidURL`, or `.outOfMemory`.
     package init(
-        baseURL: String, connectLimit: Duration = .seconds(5), totalLimit: Duration = .seconds(30),
+        baseURL: String, access: HTTPAccess = .none, connectLimit: Duration = .seconds(5),
+        totalLimit: Duration = .seconds(30),
         answerLimitBytes: Int = 64 << 20
     ) throws(HTTPClientError) {
         let address = try Self.address(of: baseURL)
-        guard let handle = unsafe llmcurl_client_create() else { throw .outOfMemory(url: address.shown) }
+        guard let handle = unsafe Self.make(access) else { throw .outOfMemory(url: address.shown) }
         unsafe self.handle = handle
         self.baseURL = address.base
         self.shownURL = address.shown
         self.connectLimit = connectLimit
         self.totalLimit = totalLimit
         self.answerLimitBytes = answerLimitBytes
+    }
+
+    /// - Returns: `nil` when memory is out.
+    private static func make(_ access: HTTPAccess) -> OpaquePointer? {
+        guard let handle = unsafe llmcurl_client_create() else { return nil }
+        // The shim copies them.
+        let isKept = unsafe llmcurl_client_use_access(
+            handle, access.certificateFile, access.username, access.password, access.token)
+        guard isKept == 0 else {
+            unsafe llmcurl_client_free(handle)
+            return nil
+        }
+        return unsafe handle
     }
 
     deinit {

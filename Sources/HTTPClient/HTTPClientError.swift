@@ -37,7 +37,8 @@ package enum HTTPClientError: Error, Equatable, CustomStringConvertible {
         case .outOfMemory(let url):
             "\(url): out of memory"
         case .failed(let url, let reason):
-            "\(url): \(reason); is this the exporter's address, with the right scheme (http or https)?"
+            "\(url): \(reason); is this the exporter's address, with the right scheme (http or https)"
+                + (url.hasPrefix("https") ? ", and its authority's certificate in LLM_EXPORTER_CA_FILE?" : "?")
         }
     }
 }

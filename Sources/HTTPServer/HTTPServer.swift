@@ -119,6 +119,12 @@ private import CHTTPShim
         unsafe llmhttp_server_drain(server)
     }
 
+    /// Ends connections that have taken too long over a request or an answer: 30 s, and a second for each 16 KiB. To be called
+    /// every second or so.
+    package func endLateConnections() {
+        unsafe llmhttp_server_end_late(server)
+    }
+
     /// Requests between their headers and the end of their answer.
     package var requestsInFlight: Int {
         Int(unsafe llmhttp_server_requests_in_flight(server))

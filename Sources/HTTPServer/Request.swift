@@ -36,6 +36,7 @@ private import CHTTPShim
         case LLMHTTP_FAULT_DRAINING: .draining
         case LLMHTTP_FAULT_STOPPING: .stopping
         case LLMHTTP_FAULT_OUT_OF_MEMORY: .outOfMemory
+        case LLMHTTP_FAULT_TOO_MANY_CONNECTIONS: .tooManyConnections
         case LLMHTTP_FAULT_UNAUTHENTICATED: .unauthenticated
         case LLMHTTP_FAULT_FORBIDDEN: .forbidden
         case LLMHTTP_FAULT_TOO_MANY_ATTEMPTS: .tooManyAttempts
@@ -74,6 +75,8 @@ package enum RequestFault: Sendable {
     case stopping
     /// 503.
     case outOfMemory
+    /// 429: its address had as many as may be when the connection came.
+    case tooManyConnections
     /// 401: the admission says so.
     case unauthenticated
     /// 403: the admission says so.

@@ -20,6 +20,10 @@ private import Synchronization
     /// Later answers to the same request are dropped.
     package func respond(_ response: Response) {
         guard !isAnswered.exchange(true, ordering: .relaxed) else { return }
+        if let shared = response.sharedBody {
+            respond(response, shared)
+            return
+        }
         // From malloc, because the C side takes it over and frees it.
         guard let body = unsafe malloc(max(1, response.body.count)) else {
             unsafe llmhttp_exchange_respond(exchange, 500, nil, 0, nil, 0, true)
@@ -30,6 +34,20 @@ private import Synchronization
             unsafe llmhttp_exchange_respond(
                 exchange, UInt32(response.status), headers.baseAddress, headers.count, body, response.body.count,
                 response.closesConnection)
+        }
+    }
+
+    private func respond(_ response: Response, _ shared: SharedBody) {
+        let owner = unsafe Unmanaged.passRetained(shared)
+        unsafe withHeaders(response.headers) { headers in
+            unsafe llmhttp_exchange_respond_shared(
+                exchange, UInt32(response.status), headers.baseAddress, headers.count, shared.lent.baseAddress,
+                shared.lent.count,
+                // Called from C threads: it captures nothing and inherits no actor.
+                { owner in
+                    guard let owner = unsafe owner else { return }
+                    unsafe Unmanaged<SharedBody>.fromOpaque(owner).release()
+                }, owner.toOpaque(), response.closesConnection)
         }
     }
 

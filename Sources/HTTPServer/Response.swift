@@ -3,6 +3,8 @@ package struct Response: Sendable {
     package var status: Int
     package var headers: [(name: String, value: String)]
     package var body: [UInt8]
+    /// In place of `body`.
+    package var sharedBody: SharedBody?
     /// Whether the connection closes afterwards.
     package var closesConnection: Bool
 

@@ -6,6 +6,8 @@ struct BodyWarnings {
     private var names: [(prefix: [UInt8], isClipped: Bool, text: String)] = []
     private var otherOccurrences = 0
     private var ignoredErrorType: Int?
+    /// By field, the first record that is counted without it.
+    private var omitted: [Field: Int] = [:]
 
     /// Names told; occurrences of further ones are only counted, so that a hostile body costs no memory.
     private static let nameLimit = 20
@@ -21,6 +23,10 @@ struct BodyWarnings {
 
     mutating func noteIgnoredErrorType(index: Int) {
         ignoredErrorType = ignoredErrorType ?? index
+    }
+
+    mutating func noteOmitted(_ field: Field, index: Int) {
+        if omitted[field] == nil { omitted[field] = index }
     }
 
     private mutating func note(_ name: JSONText, index: Int) {
@@ -41,6 +47,10 @@ struct BodyWarnings {
             messages.append(
                 "error_type ignored where status is success (first in record \(ignoredErrorType)); "
                     + "send a status other than success with it")
+        }
+        for field in Field.allCases {
+            guard let index = omitted[field] else { continue }
+            messages.append("\(field.name) breaks a rule and was left out (first in record \(index)); the call counts")
         }
         // Names that differ behind what is shown look alike.
         for name in names where !messages.contains(name.text) { messages.append(name.text) }

@@ -1,31 +1,38 @@
 package import Model
 
-/// Reads drafts into a batch, one after the other, as `RecordDecoder` reads the records of a body.
+/// Reads drafts, one after the other, as `RecordDecoder` reads the records of a body.
 package struct DraftedRecords {
     private var records = RecordReader()
-    private var events: [(index: Int, event: Event)] = []
-    private var rejections = RejectedRecords()
     private var warnings = BodyWarnings()
 
-    /// - Parameter arrival: the time of exemplars that have none of their own.
-    package init(arrival: Instant) {
-        records.begin(idempotencyKey: nil, arrival: arrival)
+    /// - Parameters:
+    ///   - arrival: the time of exemplars that have none of their own.
+    ///   - idOwner: who all ids belong to, where they tell calls of all agents apart.
+    package init(arrival: Instant, idOwner: LabelValue? = nil) {
+        records.begin(idempotencyKey: nil, arrival: arrival, idOwner: idOwner)
     }
 
-    /// - Parameter index: the record's place in the body, above those taken before.
-    package mutating func take(_ draft: RecordDraft, index: Int) {
-        do throws(RecordRejection) {
-            let event = try draft.withFields { (fields) throws(RecordRejection) in
-                try records.read(fields, index: index, warnings: &warnings)
-            }
-            events.append((index, event))
+    /// - Parameter index: the record's place in the body.
+    package mutating func read(_ draft: RecordDraft, index: Int) -> Result<Event, RecordRejection> {
+        var draft = draft
+        do throws(RecordFault) {
+            return .success(try draft.read(index: index, isTold: true, by: &records, warnings: &warnings))
         } catch {
-            rejections.append(index: index, error)
+            return .failure(error.rejection())
         }
     }
 
-    package var batch: DecodedBatch {
-        DecodedBatch(
+    /// - Parameter read: what was read, with each record's place, in the order of places.
+    package func batch(_ read: some Sequence<(index: Int, record: Result<Event, RecordRejection>)>) -> DecodedBatch {
+        var events: [(index: Int, event: Event)] = []
+        var rejections = RejectedRecords()
+        for (index, record) in read {
+            switch record {
+            case .success(let event): events.append((index, event))
+            case .failure(let rejection): rejections.append(index: index, rejection)
+            }
+        }
+        return DecodedBatch(
             events: events, rejections: rejections, warnings: warnings.messages, unknownFields: warnings.unknownFields)
     }
 }

@@ -3,13 +3,26 @@ package enum ErrorClass {
     /// The class without its module: `RateLimitError`, of `openai.RateLimitError` and of `<class 'openai.RateLimitError'>`,
     /// which is how Python prints it.
     ///
-    /// - Returns: `nil` where what is left is no `error_type` (contract section 3).
-    package static func name<Text: BidirectionalCollection<UInt8>>(in text: Text) -> Text.SubSequence? {
+    /// - Returns: `nil` where the text is neither a class, with or without its module, nor an `error_type` (contract
+    ///   section 3): of a sentence, what stands behind a point is no class.
+    package static func name(in text: String) -> String? {
+        name(in: text.utf8).map { String(decoding: $0, as: UTF8.self) }
+    }
+
+    static func name<Text: BidirectionalCollection<UInt8>>(in text: Text) -> Text.SubSequence? {
         var name = text[...]
         if name.starts(with: "<class '".utf8), name.suffix(2).elementsEqual("'>".utf8) {
             name = name.dropFirst(8).dropLast(2)
         }
-        if let point = name.lastIndex(of: UInt8(ascii: ".")) { name = name[name.index(after: point)...] }
-        return name.isErrorType ? name : nil
+        let parts = name.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
+        guard parts.count > 1 else { return name.isErrorType ? name : nil }
+        return parts.allSatisfy(\.isIdentifier) ? parts.last : nil
+    }
+}
+
+extension Collection<UInt8> {
+    fileprivate var isIdentifier: Bool {
+        isErrorType && first.map { $0 < UInt8(ascii: "0") || $0 > UInt8(ascii: "9") } == true
+            && !contains(UInt8(ascii: "-")) && !contains(UInt8(ascii: ":"))
     }
 }

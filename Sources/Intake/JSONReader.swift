@@ -2,7 +2,7 @@ private import CSimdjson
 private import Glibc
 
 /// Reads JSON texts one after the other. The bytes that its values show belong to the text or to the reader.
-@safe struct JSONReader: ~Copyable {
+@safe package struct JSONReader: ~Copyable {
     // The parser is this value's own: it is destroyed with it, and no copy exists.
     private let parser: OpaquePointer
 
@@ -16,7 +16,7 @@ private import Glibc
     /// A reader that steps over what its keys do not name, unchecked but for brackets, quotes and UTF-8.
     ///
     /// - Parameter keyTable: paths of keys, each ended by a line feed; `a.b` is the member `b` of the member `a`.
-    init(skippingAllBut keyTable: String) {
+    package init(skippingAllBut keyTable: String) {
         unsafe parser = csimdjson_skipping_parser_create(keyTable)
     }
 
@@ -25,14 +25,14 @@ private import Glibc
     }
 
     /// What a text or an element is.
-    enum Content {
+    package enum Content {
         case object, array, null, scalar
     }
 
     /// Begins a text; of a scalar nothing is left to read.
     ///
     /// - Parameter text: a body or a part of one.
-    mutating func open(_ text: JSONText) throws(JSONFault) -> Content {
+    package mutating func open(_ text: JSONText) throws(JSONFault) -> Content {
         var type = csimdjson_type_absent
         let status = unsafe text.withUnsafeBytes { bytes in
             unsafe csimdjson_open(parser, bytes.baseAddress, bytes.count, &type)
@@ -42,20 +42,20 @@ private import Glibc
     }
 
     /// Reads the object that the text is, to the end of the text.
-    mutating func readObject() throws(JSONFault) -> JSONObject {
+    package mutating func readObject() throws(JSONFault) -> JSONObject {
         var object = unsafe csimdjson_object()
         try check(unsafe csimdjson_read_object(parser, &object))
         return unsafe JSONObject(object)
     }
 
     /// One element of an array.
-    enum Element {
+    package enum Element {
         case object(JSONObject)
         case other(JSONValue)
     }
 
     /// Reads the next element of the array that the text is; `nil` at its end, which is the end of the text too.
-    mutating func nextElement() throws(JSONFault) -> Element? {
+    package mutating func nextElement() throws(JSONFault) -> Element? {
         var value = unsafe csimdjson_value()
         var object = unsafe csimdjson_object()
         let status = unsafe csimdjson_next_element(parser, &value, &object)
@@ -82,7 +82,7 @@ extension JSONReader.Content {
 }
 
 /// The members of an object that have known keys, and the other keys. Valid until the next call of its reader.
-@safe struct JSONObject {
+@safe package struct JSONObject {
     // The pointers lead into the reader; no value of this type outlives the reading of its record.
     private let object: csimdjson_object
 
@@ -91,7 +91,7 @@ extension JSONReader.Content {
     }
 
     /// The value at a place of the reader's key table, which has one there.
-    subscript(place place: Int) -> JSONValue {
+    package subscript(place place: Int) -> JSONValue {
         unsafe JSONValue(object.values[place])
     }
 
@@ -110,7 +110,7 @@ extension JSONObject: RecordFields {
 }
 
 /// One value of an object.
-enum JSONValue {
+package enum JSONValue {
     case absent
     case null
     case boolean(JSONText)
@@ -148,20 +148,20 @@ enum JSONValue {
 /// A body, a line of it, or a key, string or number of its JSON.
 ///
 /// Keys, strings and numbers are valid UTF-8, and valid until the next call of their reader.
-@safe struct JSONText: RandomAccessCollection {
+@safe package struct JSONText: RandomAccessCollection {
     // No value of this type outlives the decoding of its body.
     private let bytes: UnsafeBufferPointer<UInt8>
 
     /// - Parameter bytes: stay in place for as long as this value is used. `PaddedBytes.padding` readable bytes follow
     ///   a body, and so each part of it, as `JSONReader.open` needs them.
-    @unsafe init(_ bytes: UnsafeBufferPointer<UInt8>) {
+    @unsafe package init(_ bytes: UnsafeBufferPointer<UInt8>) {
         unsafe self.bytes = bytes
     }
 
-    var startIndex: Int { 0 }
-    var endIndex: Int { unsafe bytes.count }
+    package var startIndex: Int { 0 }
+    package var endIndex: Int { unsafe bytes.count }
     // Checked: `UnsafeBufferPointer` checks its index in debug builds only.
-    subscript(index: Int) -> UInt8 {
+    package subscript(index: Int) -> UInt8 {
         precondition(index >= 0 && index < endIndex)
         return unsafe bytes[index]
     }
@@ -182,10 +182,10 @@ enum JSONValue {
         return unsafe UnsafeRawPointer(feed) - UnsafeRawPointer(start)
     }
 
-    var string: String { unsafe String(decoding: bytes, as: UTF8.self) }
+    package var string: String { unsafe String(decoding: bytes, as: UTF8.self) }
 
     /// The `Double` nearest to a number; infinite where it is past all of them.
-    var double: Double { unsafe csimdjson_double(bytes.baseAddress, bytes.count) }
+    package var double: Double { unsafe csimdjson_double(bytes.baseAddress, bytes.count) }
 
     func equals(_ other: [UInt8]) -> Bool {
         guard other.count == count, let start = unsafe bytes.baseAddress else { return other.isEmpty && isEmpty }
@@ -194,7 +194,7 @@ enum JSONValue {
 }
 
 /// Why a text is not JSON.
-struct JSONFault: Error {
+package struct JSONFault: Error {
     let kind: Kind
     /// In bytes from the start of the text; the token at which reading stopped, where one was reached.
     let offset: Int

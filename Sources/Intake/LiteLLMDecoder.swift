@@ -19,12 +19,12 @@ package struct LiteLLMDecoder {
     }
 
     /// Decodes a whole body. Items that are null are skipped: the logger posts one for each call whose log it could not
-    /// make.
+    /// make. Of lines those are taken that are an item or a list of them; a byte order mark before it all is passed over.
     ///
     /// - Throws: when the body as a whole is neither an item nor a list of them.
     package func decode(_ body: PaddedBytes) throws(MalformedBody) -> DecodedBatch {
         // Safe: no text or object leaves the closure, only values made of them.
-        try unsafe body.withUnsafeBytes { (bytes) throws(MalformedBody) in
+        try unsafe body.repairedUTF8.withUnsafeBytes { (bytes) throws(MalformedBody) in
             let text = unsafe JSONText(bytes.assumingMemoryBound(to: UInt8.self))
             var records = RecordReader()
             records.begin(idempotencyKey: nil, arrival: arrival)
@@ -39,14 +39,15 @@ package struct LiteLLMDecoder {
 
 /// Makes records of items, which are LiteLLM's `StandardLoggingPayload` (docs.litellm.ai/docs/proxy/logging_spec).
 ///
-/// Its token counts include cached, written and reasoning ones, as the contract's do.
+/// Its token counts include cached, written and reasoning ones, as the contract's do. An item is rejected for its labels, its
+/// status and its two token counts alone; details that break a rule are left out, and warned of.
 final class LiteLLMItemReader {
     private let headerAgentName: [UInt8]?
     private var tags = JSONReader(skippingAllBut: "")
     private var draft = RecordDraft()
 
     init(agentName: String?) {
-        headerAgentName = agentName.flatMap { name in name.allSatisfy { $0 == " " } ? nil : Array(name.utf8) }
+        headerAgentName = agentName.flatMap { $0.utf8.isName ? Array($0.utf8) : nil }
     }
 
     /// What is read of an item.
@@ -96,11 +97,19 @@ final class LiteLLMItemReader {
     private static let tagPrefix = Array("agent:".utf8)
     private static let unknown = Array("unknown".utf8)
 
+    /// - Parameter isTold: whether anybody reads the message of what is thrown.
     func read(
-        _ object: JSONObject, index: Int, by records: inout RecordReader, warnings: inout BodyWarnings
-    ) throws(RecordRejection) -> Event {
+        _ object: JSONObject, index: Int, isTold: Bool, by records: inout RecordReader, warnings: inout BodyWarnings
+    ) throws(RecordFault) -> Event {
         let item = Item(object: object)
         draft.removeAll()
+        func detail(_ value: JSONValue, _ field: Field) {
+            switch value {
+            case .number(let token): draft.set(field, number: token)
+            case .absent, .null: break
+            default: warnings.noteOmitted(field, index: index)
+            }
+        }
         setAgentName(item)
         // LiteLLM leaves out the provider of a model that it does not know; the failure is a call all the same.
         try copy(item[.provider], string: .provider, else: Self.unknown)
@@ -110,17 +119,28 @@ final class LiteLLMItemReader {
         let lacksUsage =
             (!isSuccess || item[.isStream].isTrue) && !item[.promptTokens].isAboveZero
             && !item[.completionTokens].isAboveZero
-        if !lacksUsage { try setUsage(item) }
-        // The cost of what is not known is none, where 0 is said.
-        if !lacksUsage || !isSuccess || item[.cost].isAboveZero { try setCost(item) }
-        setLatency(item)
-        try setID(item)
-        return try draft.withFields { (fields) throws(RecordRejection) in
-            try records.read(fields, index: index, warnings: &warnings)
+        if !lacksUsage {
+            try copy(item[.promptTokens], number: .inputTokens)
+            try copy(item[.completionTokens], number: .outputTokens)
+            // Told twice, in OpenAI's form and in Anthropic's; either may be left at 0.
+            detail(item[.cachedTokens].isAboveZero ? item[.cachedTokens] : item[.cacheReadTokens], .cacheReadTokens)
+            detail(
+                item[.cacheCreationTokens].isAboveZero ? item[.cacheCreationTokens] : item[.cacheWrittenTokens],
+                .cacheWriteTokens)
+            detail(item[.reasoningTokens], .reasoningTokens)
         }
+        // The cost of what is not known is none, where 0 is said; and LiteLLM writes 0 also for a cost that it could not
+        // compute, and then says why.
+        let hasCost =
+            item[.cost].isAboveZero
+            || (!lacksUsage || !isSuccess) && !item[.costFailure].isTold && !item[.zeroCost].isTold
+        if hasCost { detail(item[.cost], .costUSD) }
+        setLatency(item)
+        if !setID(item) { warnings.noteOmitted(.id, index: index) }
+        return try draft.read(index: index, isTold: isTold, by: &records, warnings: &warnings)
     }
 
-    /// The first name there is, from the request's own to the key's.
+    /// The first name that an agent may have, from the request's own to the key's.
     private func setAgentName(_ item: Item) {
         if let name = item[.requesterAgent].name ?? item[.loggedAgent].name {
             draft.set(.agentName, string: name)
@@ -142,7 +162,7 @@ final class LiteLLMItemReader {
             while let tag = try tags.nextElement() {
                 guard case .other(.string(let tag)) = tag, tag.starts(with: Self.tagPrefix) else { continue }
                 let name = tag.trimmed(prefix: Self.tagPrefix.count, suffix: 0)
-                guard !name.trimmingSpaces().isEmpty else { continue }
+                guard name.isName else { continue }
                 draft.set(.agentName, string: name)
                 return true
             }
@@ -152,7 +172,7 @@ final class LiteLLMItemReader {
         return false
     }
 
-    private func setStatus(_ item: Item) throws(RecordRejection) -> Bool {
+    private func setStatus(_ item: Item) throws(RecordFault) -> Bool {
         guard let status = try item[.status].string(.status) else { return true }
         if status.elementsEqual("success".utf8) { return true }
         if status.elementsEqual("failure".utf8) {
@@ -164,24 +184,6 @@ final class LiteLLMItemReader {
             draft.set(.errorType, string: name)
         }
         return false
-    }
-
-    private func setUsage(_ item: Item) throws(RecordRejection) {
-        try copy(item[.promptTokens], number: .inputTokens)
-        try copy(item[.completionTokens], number: .outputTokens)
-        // Told twice, in OpenAI's form and in Anthropic's; either may be left at 0.
-        try copy(
-            item[.cachedTokens].isAboveZero ? item[.cachedTokens] : item[.cacheReadTokens], number: .cacheReadTokens)
-        try copy(
-            item[.cacheCreationTokens].isAboveZero ? item[.cacheCreationTokens] : item[.cacheWrittenTokens],
-            number: .cacheWriteTokens)
-        try copy(item[.reasoningTokens], number: .reasoningTokens)
-    }
-
-    /// LiteLLM writes 0 also for a cost that it could not compute, and then says why: such a 0 is no cost.
-    private func setCost(_ item: Item) throws(RecordRejection) {
-        if !item[.cost].isAboveZero, item[.costFailure].isTold || item[.zeroCost].isTold { return }
-        try copy(item[.cost], number: .costUSD)
     }
 
     /// The whole call. `response_time` would be the time to the first token where the answer is a stream.
@@ -206,16 +208,24 @@ final class LiteLLMItemReader {
     }
 
     /// Attempts of one call share its id, and each is logged: the time at which one began tells it from the others.
-    private func setID(_ item: Item) throws(RecordRejection) {
-        guard let id = try item[.callID].string(.id) else { return }
-        guard case .number(let start) = item[.startTime] else {
-            draft.set(.id, string: id)
-            return
+    ///
+    /// - Returns: `false` for what is neither text nor a number: it tells nothing apart.
+    private func setID(_ item: Item) -> Bool {
+        switch item[.callID] {
+        case .absent, .null: return true
+        case .string(let id), .number(let id):
+            if id.isEmpty { return true }
+            guard case .number(let start) = item[.startTime] else {
+                draft.set(id: id)
+                return true
+            }
+            draft.set(id: Array(id) + [UInt8(ascii: "/")] + Array(start))
+            return true
+        default: return false
         }
-        draft.set(.id, string: Array(id) + [UInt8(ascii: "/")] + Array(start))
     }
 
-    private func copy(_ value: JSONValue, string field: Field, else other: [UInt8]) throws(RecordRejection) {
+    private func copy(_ value: JSONValue, string field: Field, else other: [UInt8]) throws(RecordFault) {
         if let text = try value.string(field), !text.trimmingSpaces().isEmpty {
             draft.set(field, string: text)
         } else {
@@ -223,15 +233,15 @@ final class LiteLLMItemReader {
         }
     }
 
-    private func copy(_ value: JSONValue, number field: Field) throws(RecordRejection) {
+    private func copy(_ value: JSONValue, number field: Field) throws(RecordFault) {
         if let token = try value.number(field) { draft.set(field, number: token) }
     }
 }
 
 extension JSONValue {
-    /// A string that is not blank.
+    /// A string that an agent may have as its name.
     fileprivate var name: JSONText? {
-        guard case .string(let text) = self, !text.trimmingSpaces().isEmpty else { return nil }
+        guard case .string(let text) = self, text.isName else { return nil }
         return text
     }
 

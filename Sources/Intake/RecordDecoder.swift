@@ -71,8 +71,12 @@ struct BodyDecoding: ~Copyable {
 
     mutating func read(_ body: JSONText, format: BodyFormat) throws(MalformedBody) {
         if body.isEmpty { throw MalformedBody(detail: "the body is empty; \(Self.remedy)") }
+        var body = body
         if body.starts(with: [0xEF, 0xBB, 0xBF]) {
-            throw MalformedBody(detail: "the body begins with a byte order mark; send UTF-8 without one")
+            guard items != nil else {
+                throw MalformedBody(detail: "the body begins with a byte order mark; send UTF-8 without one")
+            }
+            body = body.trimmed(prefix: 3, suffix: 0)
         }
         switch format {
         case .ndjson: readLines(body)
@@ -101,6 +105,10 @@ struct BodyDecoding: ~Copyable {
         do {
             try readDocument(body)
         } catch let fault {
+            if items != nil, second != nil {
+                try readSoundLines(body, orThrow: fault)
+                return
+            }
             let secondBegins = second?.text.first { !$0.isWhiteSpace }
             if startsLikeLines, secondBegins == UInt8(ascii: "{") {
                 readLines(body)
@@ -135,14 +143,7 @@ struct BodyDecoding: ~Copyable {
                 throw MalformedBody(detail: "the body is JSON but neither an object nor an array; \(Self.remedy)")
             case .array:
                 isArray = true
-                while let element = try reader.nextElement() {
-                    switch element {
-                    case .object(let object): take(object, index: index, line: nil)
-                    case .other(.null) where items != nil: break
-                    case .other: reject(.notAnObject, index: index, line: nil)
-                    }
-                    index += 1
-                }
+                try readArray(line: nil, &index)
             }
         } catch let malformed as MalformedBody {
             throw malformed
@@ -158,9 +159,19 @@ struct BodyDecoding: ~Copyable {
 
     // MARK: NDJSON
 
-    private mutating func readLines(_ body: JSONText) {
+    /// Reads lines of items; where none is sound, the body is the document that it was first taken for.
+    private mutating func readSoundLines(_ body: JSONText, orThrow fault: MalformedBody) throws(MalformedBody) {
+        events.removeAll()
+        rejections = RejectedRecords()
+        warnings = BodyWarnings()
+        if !readLines(body) { throw fault }
+    }
+
+    /// - Returns: whether a line is sound, whatever it is.
+    @discardableResult private mutating func readLines(_ body: JSONText) -> Bool {
         var lines = Lines(body)
         var index = 0
+        var hasSoundLine = false
         while let line = lines.nextWithText() {
             if index == 0 {
                 // As if all lines were as long as the first, within what the body can hold.
@@ -170,13 +181,33 @@ struct BodyDecoding: ~Copyable {
                 let content = try reader.open(line.text)
                 if content == .object {
                     take(try reader.readObject(), index: index, line: line.number)
+                } else if content == .array, items != nil {
+                    try readArray(line: line.number, &index)
+                    hasSoundLine = true
+                    continue
                 } else if content != .null || items == nil {
                     // An array is read to its end, to tell a line that is no object from one that is not JSON.
                     try skipRest(of: line.text)
                     reject(.notAnObject, index: index, line: line.number)
                 }
+                hasSoundLine = hasSoundLine || content == .object || content == .null
             } catch {
                 reject(.malformed(error, in: line.text), index: index, line: line.number)
+            }
+            index += 1
+        }
+        return hasSoundLine
+    }
+
+    /// Reads the elements of an array, each with its place in the body.
+    ///
+    /// - Parameter line: the one that the array stands on; `nil` where it is the body.
+    private mutating func readArray(line: Int?, _ index: inout Int) throws(JSONFault) {
+        while let element = try reader.nextElement() {
+            switch element {
+            case .object(let object): take(object, index: index, line: line)
+            case .other(.null) where items != nil: break
+            case .other: reject(.notAnObject, index: index, line: line)
             }
             index += 1
         }
@@ -192,7 +223,9 @@ struct BodyDecoding: ~Copyable {
     private mutating func take(_ object: JSONObject, index: Int, line: Int?) {
         do {
             if let items {
-                events.append((index, try items.read(object, index: index, by: &records, warnings: &warnings)))
+                let event = try items.read(
+                    object, index: index, isTold: rejections.isListing, by: &records, warnings: &warnings)
+                events.append((index, event))
             } else {
                 warnings.noteUnknownFields(of: object, index: index)
                 events.append((index, try records.read(object, index: index, warnings: &warnings)))
@@ -202,8 +235,8 @@ struct BodyDecoding: ~Copyable {
         }
     }
 
-    private mutating func reject(_ rejection: RecordRejection, index: Int, line: Int?) {
-        rejections.append(index: index, line.map(rejection.onLine) ?? rejection)
+    private mutating func reject(_ fault: RecordFault, index: Int, line: Int?) {
+        rejections.append(index: index, fault.code) { fault.rejection(line: line) }
     }
 }
 

@@ -11,6 +11,7 @@ protocol RecordFields {
 /// Remembers the last value of each name: records of one body mostly repeat them, and then share one string.
 struct RecordReader {
     private var idempotencyKey: IdempotencyKey?
+    private var idOwner: LabelValue?
     private var arrival = Instant(unixMilliseconds: 0)
 
     private var agentName = RepeatedName()
@@ -20,8 +21,8 @@ struct RecordReader {
     private var errorType = RepeatedName()
     private var digestInput = DigestInput()
 
-    private static let nameBytes = 256
-    private static let idBytes = 256
+    static let nameBytes = 256
+    static let idBytes = 256
     private static let traceIDBytes = 64
     private static let statusBytes = 32
     /// How old a timestamp may be to stand at an exemplar.
@@ -29,8 +30,12 @@ struct RecordReader {
     private static let unknownError = LabelValue("unknown")
 
     /// Begins with another body.
-    mutating func begin(idempotencyKey: IdempotencyKey?, arrival: Instant) {
+    ///
+    /// - Parameter idOwner: who all ids belong to, where they say by themselves which call is meant; else each belongs to
+    ///   its agent.
+    mutating func begin(idempotencyKey: IdempotencyKey?, arrival: Instant, idOwner: LabelValue? = nil) {
         self.idempotencyKey = idempotencyKey
+        self.idOwner = idOwner
         self.arrival = arrival
     }
 
@@ -38,7 +43,7 @@ struct RecordReader {
     /// - Throws: the first error in the order of the contract's table.
     mutating func read(
         _ object: some RecordFields, index: Int, warnings: inout BodyWarnings
-    ) throws(RecordRejection) -> Event {
+    ) throws(RecordFault) -> Event {
         // Looked at before its turn: it decides what is required, and a misspelt one must not be told of a missing model.
         try checkEvent(object)
         let isStart = if case .string(let event) = object[.event] { event.elementsEqual("start".utf8) } else { false }
@@ -87,7 +92,7 @@ struct RecordReader {
 
     private func name(
         _ object: some RecordFields, _ field: Field, memory: inout RepeatedName
-    ) throws(RecordRejection) -> LabelValue? {
+    ) throws(RecordFault) -> LabelValue? {
         guard let sent = try string(object, field) else { return nil }
         let name = sent.trimmingSpaces()
         if let known = memory.value(ifEqualTo: name) { return known }
@@ -98,7 +103,7 @@ struct RecordReader {
         return memory.remember(name)
     }
 
-    private mutating func status(_ object: some RecordFields) throws(RecordRejection) -> LabelValue {
+    private mutating func status(_ object: some RecordFields) throws(RecordFault) -> LabelValue {
         guard let name = try string(object, .status) else { return CallRecord.success }
         if let known = status.value(ifEqualTo: name) { return known }
         let isFormed =
@@ -113,7 +118,7 @@ struct RecordReader {
 
     private mutating func errorType(
         _ object: some RecordFields, status: LabelValue, index: Int, warnings: inout BodyWarnings
-    ) throws(RecordRejection) -> LabelValue? {
+    ) throws(RecordFault) -> LabelValue? {
         if status == CallRecord.success {
             switch object[.errorType] {
             case .absent, .null: break
@@ -134,7 +139,7 @@ struct RecordReader {
 
     // MARK: Numbers
 
-    private func usage(_ object: some RecordFields) throws(RecordRejection) -> Usage {
+    private func usage(_ object: some RecordFields) throws(RecordFault) -> Usage {
         let input = try units(object, .inputTokens, .tokens)
         let output = try units(object, .outputTokens, .tokens)
         let total = try units(object, .totalTokens, .tokens)
@@ -149,7 +154,7 @@ struct RecordReader {
     /// - Parameter taken: what another part takes of the whole.
     private func part(
         _ object: some RecordFields, _ field: Field, of wholeField: Field, _ whole: Int64?, beside taken: Int64
-    ) throws(RecordRejection) -> Int64? {
+    ) throws(RecordFault) -> Int64? {
         guard let part = try units(object, field, .tokens) else { return nil }
         if part > 0, part > (whole ?? 0) - taken {
             throw .inconsistent(field, part, of: wholeField, whole, beside: taken)
@@ -159,7 +164,7 @@ struct RecordReader {
 
     private func units(
         _ object: some RecordFields, _ field: Field, _ quantity: Quantity
-    ) throws(RecordRejection) -> Int64? {
+    ) throws(RecordFault) -> Int64? {
         guard let token = try number(object, field) else { return nil }
         do {
             return try quantity.units(token)
@@ -168,7 +173,7 @@ struct RecordReader {
         }
     }
 
-    private func megabytes(_ object: some RecordFields, _ field: Field) throws(RecordRejection) -> Double? {
+    private func megabytes(_ object: some RecordFields, _ field: Field) throws(RecordFault) -> Double? {
         guard let token = try number(object, field) else { return nil }
         do {
             return try Quantity.megabytes.double(token)
@@ -179,28 +184,28 @@ struct RecordReader {
 
     // MARK: The rest
 
-    private func id(_ object: some RecordFields) throws(RecordRejection) -> JSONText? {
+    private func id(_ object: some RecordFields) throws(RecordFault) -> JSONText? {
         guard let id = try string(object, .id) else { return nil }
         guard !id.isEmpty else { throw .empty(.id, bytes: Self.idBytes) }
         guard id.count <= Self.idBytes else { throw .tooLong(.id, id, bytes: Self.idBytes) }
         return id
     }
 
-    private func checkEvent(_ object: some RecordFields) throws(RecordRejection) {
+    private func checkEvent(_ object: some RecordFields) throws(RecordFault) {
         guard let event = try string(object, .event) else { return }
         guard event.elementsEqual("end".utf8) || event.elementsEqual("start".utf8) else {
             throw .invalidFormat(.event, event, expected: "\"end\" or \"start\"")
         }
     }
 
-    private func timestamp(_ object: some RecordFields) throws(RecordRejection) -> Instant? {
+    private func timestamp(_ object: some RecordFields) throws(RecordFault) -> Instant? {
         switch object[.timestamp] {
         case .absent, .null: return nil
         case .repeated: throw .duplicateKey(.timestamp)
         case .number(let token):
             guard let instant = Timestamp.instant(unixSeconds: token) else {
-                throw RecordRejection(
-                    field: Field.timestamp.name, code: .outOfRange,
+                throw RecordFault(
+                    field: .timestamp, code: .outOfRange,
                     message: "timestamp is \(Excerpt(token)); seconds since 1970 begin at 0")
             }
             return instant
@@ -215,7 +220,7 @@ struct RecordReader {
         }
     }
 
-    private func traceID(_ object: some RecordFields) throws(RecordRejection) -> String? {
+    private func traceID(_ object: some RecordFields) throws(RecordFault) -> String? {
         guard let id = try string(object, .traceID) else { return nil }
         guard (1...Self.traceIDBytes).contains(id.count), id.allSatisfy(\.isHexadecimalDigit) else {
             throw .invalidFormat(.traceID, id, expected: "1 to 64 hexadecimal digits")
@@ -228,11 +233,11 @@ struct RecordReader {
         return timestamp
     }
 
-    private func string(_ object: some RecordFields, _ field: Field) throws(RecordRejection) -> JSONText? {
+    private func string(_ object: some RecordFields, _ field: Field) throws(RecordFault) -> JSONText? {
         try object[field].string(field)
     }
 
-    private func number(_ object: some RecordFields, _ field: Field) throws(RecordRejection) -> JSONText? {
+    private func number(_ object: some RecordFields, _ field: Field) throws(RecordFault) -> JSONText? {
         try object[field].number(field)
     }
 
@@ -241,7 +246,7 @@ struct RecordReader {
     private mutating func callDigest(agentName: LabelValue, id: JSONText?, index: Int) -> Digest? {
         guard id != nil || idempotencyKey != nil else { return nil }
         digestInput.removeAll()
-        digestInput.append(.agentName, agentName)
+        digestInput.append(.agentName, idOwner ?? agentName)
         if let id {
             digestInput.append(last: id)
         } else if let idempotencyKey {
@@ -254,7 +259,7 @@ struct RecordReader {
     /// Of what was understood, not of what was written: 5 and 5.0 are one content, and so are absent and null.
     private mutating func contentDigest(_ record: CallRecord, cost: Int64?) -> UInt64 {
         digestInput.removeAll()
-        digestInput.append(.agentName, record.labels.agentName)
+        digestInput.append(.agentName, idOwner ?? record.labels.agentName)
         digestInput.append(.provider, record.labels.provider)
         digestInput.append(.model, record.labels.model)
         digestInput.append(.status, record.status)
@@ -294,7 +299,7 @@ private struct RepeatedName {
 
 extension JSONValue {
     /// The text of a field that is a string; `nil` where it is absent or null.
-    func string(_ field: Field) throws(RecordRejection) -> JSONText? {
+    func string(_ field: Field) throws(RecordFault) -> JSONText? {
         switch self {
         case .string(let text): return text
         case .absent, .null: return nil
@@ -304,7 +309,7 @@ extension JSONValue {
     }
 
     /// The token of a field that is a number; `nil` where it is absent or null.
-    func number(_ field: Field) throws(RecordRejection) -> JSONText? {
+    func number(_ field: Field) throws(RecordFault) -> JSONText? {
         switch self {
         case .number(let token): return token
         case .absent, .null: return nil
@@ -323,14 +328,21 @@ extension Collection<UInt8> {
     }
 }
 
-extension JSONText {
-    /// U+0020 alone (docs/decisions.md, "Trimming").
-    func trimmingSpaces() -> JSONText {
+extension String {
+    /// Whether a record may have the text as its `agent_name`, `provider` or `model`.
+    package var isName: Bool { utf8.isName }
+}
+
+extension BidirectionalCollection<UInt8> {
+    /// Whether a record may have the text as its `agent_name`, `provider` or `model`.
+    var isName: Bool {
         let space = UInt8(ascii: " ")
-        guard first == space || last == space else { return self }
-        let prefix = prefix { $0 == space }.count
-        let suffix = prefix == count ? 0 : reversed().prefix { $0 == space }.count
-        return trimmed(prefix: prefix, suffix: suffix)
+        guard let start = firstIndex(where: { $0 != space }), let end = lastIndex(where: { $0 != space }) else {
+            return false
+        }
+        let name = self[start...end]
+        return name.count <= RecordReader.nameBytes && name.first != UInt8(ascii: "_")
+            && !name.containsControlCharacter
     }
 
     /// Unicode category Cc: U+0000 to U+001F, U+007F to U+009F.
@@ -341,6 +353,17 @@ extension JSONText {
             previous = byte
         }
         return false
+    }
+}
+
+extension JSONText {
+    /// U+0020 alone (docs/decisions.md, "Trimming").
+    func trimmingSpaces() -> JSONText {
+        let space = UInt8(ascii: " ")
+        guard first == space || last == space else { return self }
+        let prefix = prefix { $0 == space }.count
+        let suffix = prefix == count ? 0 : reversed().prefix { $0 == space }.count
+        return trimmed(prefix: prefix, suffix: suffix)
     }
 }
 

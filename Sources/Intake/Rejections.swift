@@ -1,9 +1,40 @@
 internal import Model
 
+/// Why a record is not taken. Its message is made only where somebody reads it: of millions a hundred are told.
+struct RecordFault: Error, @unchecked Sendable {
+    // Unchecked: a message is made on the thread that reads the record, before the reader goes on: it shows the reader's
+    // bytes.
+    let field: Field?
+    let code: RecordRejection.Code
+    private let message: () -> String
+
+    init(field: Field? = nil, code: RecordRejection.Code, message: @autoclosure @escaping () -> String) {
+        self.field = field
+        self.code = code
+        self.message = message
+    }
+
+    /// - Parameter line: the one that the record stands on, from 1; `nil` where records are no lines.
+    func rejection(line: Int? = nil) -> RecordRejection {
+        RecordRejection(
+            field: field?.name, code: code, message: line.map { "\(message()) (line \($0))" } ?? message())
+    }
+
+    /// For those who are told after the record's bytes are gone.
+    var told: RecordFault {
+        let message = message()
+        return RecordFault(field: field, code: code, message: message)
+    }
+}
+
 /// Messages for the senders of records: what is wrong with which field, what was seen, what to do.
-extension RecordRejection {
+extension RecordFault {
     /// Names all required fields that are missing, so that a sender need not find them one by one.
-    static func missing(_ field: Field, in object: some RecordFields, isStart: Bool) -> RecordRejection {
+    static func missing(_ field: Field, in object: some RecordFields, isStart: Bool) -> RecordFault {
+        RecordFault(field: field, code: .missing, message: needs(field, in: object, isStart: isStart))
+    }
+
+    private static func needs(_ field: Field, in object: some RecordFields, isStart: Bool) -> String {
         let required: [Field] = isStart ? [.agentName, .id] : [.agentName, .provider, .model]
         let missing = required.filter { other in
             if other == field { return true }
@@ -15,94 +46,90 @@ extension RecordRejection {
         let names = missing.map(\.name).joined(separator: ", ")
         let verb = missing.count == 1 ? "is" : "are"
         let needs = isStart ? "a start needs agent_name and id" : "a record needs agent_name, provider and model"
-        return RecordRejection(
-            field: field.name, code: .missing, message: "\(names) \(verb) missing or null; \(needs)")
+        return "\(names) \(verb) missing or null; \(needs)"
     }
 
-    static func duplicateKey(_ field: Field) -> RecordRejection {
-        RecordRejection(
-            field: field.name, code: .duplicateKey, message: "\(field.name) stands in the record twice; send it once")
+    static func duplicateKey(_ field: Field) -> RecordFault {
+        RecordFault(
+            field: field, code: .duplicateKey, message: "\(field.name) stands in the record twice; send it once")
     }
 
-    static func wrongType(_ field: Field, _ value: JSONValue, expected: String) -> RecordRejection {
-        let seen =
-            switch value {
-            case .absent, .null, .repeated: "null"
-            case .boolean(let token): "\(Excerpt(token))"
-            case .number(let token): "the number \(Excerpt(token))"
-            case .string(let text): "the string \"\(Excerpt(text))\""
-            case .array: "an array"
-            case .object: "an object"
-            case .malformed: "no JSON"
-            }
-        return RecordRejection(
-            field: field.name, code: .wrongType, message: "\(field.name) is \(seen); send \(expected)")
+    static func wrongType(_ field: Field, _ value: JSONValue, expected: String) -> RecordFault {
+        RecordFault(field: field, code: .wrongType, message: "\(field.name) is \(seen(value)); send \(expected)")
+    }
+
+    private static func seen(_ value: JSONValue) -> String {
+        switch value {
+        case .absent, .null, .repeated: "null"
+        case .boolean(let token): "\(Excerpt(token))"
+        case .number(let token): "the number \(Excerpt(token))"
+        case .string(let text): "the string \"\(Excerpt(text))\""
+        case .array: "an array"
+        case .object: "an object"
+        case .malformed: "no JSON"
+        }
     }
 
     static func quantity(
         _ field: Field, _ token: JSONText, _ quantity: Quantity, _ fault: Quantity.Fault
-    ) -> RecordRejection {
+    ) -> RecordFault {
         switch fault {
         case .notInteger:
-            RecordRejection(
-                field: field.name, code: .notInteger,
+            RecordFault(
+                field: field, code: .notInteger,
                 message: "\(field.name) is \(Excerpt(token)); send a whole number from 0 to \(quantity.bound)")
         case .outOfRange:
-            RecordRejection(
-                field: field.name, code: .outOfRange,
+            RecordFault(
+                field: field, code: .outOfRange,
                 message: "\(field.name) is \(Excerpt(token)); send a number from 0 to \(quantity.bound)")
         }
     }
 
-    static func empty(_ field: Field, bytes: Int) -> RecordRejection {
-        RecordRejection(
-            field: field.name, code: .empty, message: "\(field.name) is empty; send 1 to \(bytes) bytes of text")
+    static func empty(_ field: Field, bytes: Int) -> RecordFault {
+        RecordFault(
+            field: field, code: .empty, message: "\(field.name) is empty; send 1 to \(bytes) bytes of text")
     }
 
-    static func tooLong(_ field: Field, _ text: JSONText, bytes: Int) -> RecordRejection {
-        RecordRejection(
-            field: field.name, code: .tooLong,
+    static func tooLong(_ field: Field, _ text: JSONText, bytes: Int) -> RecordFault {
+        RecordFault(
+            field: field, code: .tooLong,
             message: "\(field.name) has \(text.count) bytes, \"\(Excerpt(text))\"; send at most \(bytes) bytes")
     }
 
-    static func controlCharacter(_ field: Field, _ text: JSONText) -> RecordRejection {
-        RecordRejection(
-            field: field.name, code: .controlCharacter,
+    static func controlCharacter(_ field: Field, _ text: JSONText) -> RecordFault {
+        RecordFault(
+            field: field, code: .controlCharacter,
             message: "\(field.name) holds a control character, \"\(Excerpt(text))\"; remove it")
     }
 
-    static func reserved(_ field: Field, _ text: JSONText) -> RecordRejection {
-        RecordRejection(
-            field: field.name, code: .reserved,
+    static func reserved(_ field: Field, _ text: JSONText) -> RecordFault {
+        RecordFault(
+            field: field, code: .reserved,
             message: "\(field.name) is \"\(Excerpt(text))\"; names that begin with _ are the exporter's own")
     }
 
-    static func invalidFormat(_ field: Field, _ text: JSONText, expected: String) -> RecordRejection {
-        RecordRejection(
-            field: field.name, code: .invalidFormat,
+    static func invalidFormat(_ field: Field, _ text: JSONText, expected: String) -> RecordFault {
+        RecordFault(
+            field: field, code: .invalidFormat,
             message: "\(field.name) is \"\(Excerpt(text))\"; send \(expected)")
     }
 
     static func inconsistent(
         _ field: Field, _ part: Int64, of wholeField: Field, _ whole: Int64?, beside taken: Int64
-    ) -> RecordRejection {
-        let bound = whole.map { "\(wholeField.name) is \($0)" } ?? "\(wholeField.name) is missing"
+    ) -> RecordFault {
+        let bound = "\(wholeField.name) is \(whole.map { "\($0)" } ?? "missing")"
         let other = taken > 0 ? " and \(Field.cacheReadTokens.name) is \(taken)" : ""
-        return RecordRejection(
-            field: field.name, code: .inconsistent,
+        return RecordFault(
+            field: field, code: .inconsistent,
             message: "\(field.name) is \(part) but \(bound)\(other); \(wholeField.name) includes its parts")
     }
 
-    static let notAnObject = RecordRejection(
+    static let notAnObject = RecordFault(
         code: .notAnObject, message: "the record is not a JSON object; send {\"agent_name\": …}")
 
-    static func malformed(_ fault: JSONFault, in text: some Collection<UInt8>) -> RecordRejection {
-        RecordRejection(
+    static func malformed(_ fault: JSONFault, in text: some Collection<UInt8>) -> RecordFault {
+        RecordFault(
             code: .malformedJSON, message: "the line is not JSON: \(fault.reason(in: text)); send one object a line")
-    }
-
-    func onLine(_ line: Int) -> RecordRejection {
-        RecordRejection(field: field, code: code, message: "\(message) (line \(line))")
     }
 }
 

@@ -17,9 +17,17 @@ package struct RejectedRecords: Sendable {
 
     /// - Parameter index: the record's place in the body, above those added before.
     package mutating func append(index: Int, _ rejection: RecordRejection) {
-        counts[rejection.code, default: 0] += 1
-        if listed.count < Self.listedLimit { listed.append((index, rejection)) }
+        append(index: index, rejection.code) { rejection }
     }
+
+    /// - Parameter rejection: called only where it is kept.
+    package mutating func append(index: Int, _ code: RecordRejection.Code, _ rejection: () -> RecordRejection) {
+        counts[code, default: 0] += 1
+        if isListing { listed.append((index, rejection())) }
+    }
+
+    /// Whether the next one will be kept.
+    package var isListing: Bool { listed.count < Self.listedLimit }
 
     /// Both together; of those that are kept, again the first.
     package func merging(_ other: RejectedRecords) -> RejectedRecords {

@@ -3,9 +3,12 @@
 enum AttributeNames {
     static let operation = "gen_ai.operation.name"
     static let kind = "openinference.span.kind"
+    /// OpenLLMetry's, of workflows, tasks, agents and tools.
+    static let holderKind = "traceloop.span.kind"
     static let agent = "gen_ai.agent.name"
     static let responseID = "gen_ai.response.id"
     static let errorType = "error.type"
+    static let exceptionEvent = "exception"
     static let exceptionType = "exception.type"
     static let statusCode = "http.response.status_code"
 
@@ -31,34 +34,7 @@ enum AttributeNames {
     static let host = "host.name"
     static let process = "process.pid"
 
-    static let ofCalls: Set<String> = Set(
+    static let ofSpans: Set<String> = Set(
         [provider, model, input, output, cacheRead, cacheWrite, reasoning, cost].joined()
-            + [operation, kind, agent, responseID, errorType, statusCode])
-}
-
-extension [OTLPKeyValue] {
-    /// The text of the first attribute of that name, if it is text and not blank.
-    func text(_ name: String) -> String? {
-        first { $0.key == name }?.value.value?.name
-    }
-}
-
-extension OTLPAnyValue.OneOf_Value {
-    /// A text that is not blank.
-    var name: String? {
-        if case .stringValue(let text) = self, text.utf8.contains(where: { $0 != UInt8(ascii: " ") }) {
-            text
-        } else {
-            nil
-        }
-    }
-
-    var description: String {
-        switch self {
-        case .stringValue(let text): text
-        case .boolValue(let value): "\(value)"
-        case .intValue(let number): "\(number)"
-        case .doubleValue(let number): "\(number)"
-        }
-    }
+            + [operation, kind, holderKind, agent, responseID, errorType, statusCode])
 }

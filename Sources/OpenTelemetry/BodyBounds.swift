@@ -1,58 +1,16 @@
-/// What a body may hold before messages are made of it: a message of two bytes becomes a hundred, and one within another
-/// takes its part of the stack.
+/// What a body may hold before messages are made of it: a message of two bytes becomes a hundred.
+///
+/// Of protobuf alone: of JSON no more is kept than what is read. Neither nests in what is read.
 enum BodyBounds {
     /// Messages of one request: twenty batches of the OpenTelemetry collector's usual size.
     static let messageLimit = 1_000_000
-    /// Arrays and objects of JSON within one another. Protobuf needs no such bound: no message nests in itself.
-    static let depthLimit = 64
-
-    enum Excess: Error {
-        case messages, depth
-    }
 
     /// Looks no further than the first mistake: the parser stops there, too.
-    static func check(_ body: [UInt8], _ encoding: OTLPEncoding) throws(Excess) {
-        switch encoding {
-        case .protobuf:
-            var messages = 0
-            count(.request, in: body[...], &messages)
-            if messages > messageLimit { throw .messages }
-        case .json: try checkJSON(body)
-        }
+    static func allow(_ body: [UInt8]) -> Bool {
+        var messages = 0
+        count(.request, in: body[...], &messages)
+        return messages <= messageLimit
     }
-
-    // MARK: JSON
-
-    private static func checkJSON(_ body: [UInt8]) throws(Excess) {
-        var objects = 0
-        var depth = 0
-        var isInString = false
-        var isEscaped = false
-        for byte in body {
-            if isInString {
-                if isEscaped {
-                    isEscaped = false
-                } else if byte == UInt8(ascii: "\\") {
-                    isEscaped = true
-                } else if byte == UInt8(ascii: "\"") {
-                    isInString = false
-                }
-                continue
-            }
-            switch byte {
-            case UInt8(ascii: "\""): isInString = true
-            case UInt8(ascii: "{"), UInt8(ascii: "["):
-                depth += 1
-                if depth > depthLimit { throw .depth }
-                if byte == UInt8(ascii: "{") { objects += 1 }
-                if objects > messageLimit { throw .messages }
-            case UInt8(ascii: "}"), UInt8(ascii: "]"): depth -= 1
-            default: break
-            }
-        }
-    }
-
-    // MARK: Protobuf
 
     /// The messages of otlp.proto that hold others.
     private enum Kind {

@@ -15,53 +15,35 @@ struct CallSpan {
     let start: UInt64
     let end: UInt64
     let isFailed: Bool
+    let agentName: String?
     private let exceptionType: String?
-    private let attributes: [String: OTLPAnyValue.OneOf_Value]
+    private let attributes: [String: AttributeValue]
 
-    /// `embeddings` is `EMBEDDING` to OpenInference, all the others are `LLM`.
-    private static let operations: Set<String> = ["chat", "text_completion", "generate_content", "embeddings"]
-    private static let kinds: Set<String> = ["LLM", "EMBEDDING"]
     private static let unknown = "unknown"
 
-    /// - Returns: `nil` for a span that reports something else: an agent's run, a workflow, a tool. Their tokens are those of
-    ///   the calls within them.
-    init?(_ span: OTLPSpan, index: Int, id: SpanID?, parent: SpanID?, scope: Int, process: Int) {
-        let isCall = span.attributes.contains { attribute in
-            switch attribute.key {
-            case AttributeNames.operation: Self.operations.contains(attribute.value.stringValue)
-            case AttributeNames.kind: Self.kinds.contains(attribute.value.stringValue)
-            default: false
-            }
-        }
-        guard isCall else { return nil }
-        var attributes: [String: OTLPAnyValue.OneOf_Value] = [:]
-        for attribute in span.attributes where AttributeNames.ofCalls.contains(attribute.key) {
-            if let value = attribute.value.value, attributes[attribute.key] == nil { attributes[attribute.key] = value }
-        }
-        self.attributes = attributes
+    /// - Returns: `nil` for a span that reports something else.
+    init?(_ span: Span, index: Int, scope: Int, process: Int) {
+        guard span.isCall else { return nil }
         self.index = index
-        self.id = id
-        self.parent = parent
+        id = span.id
+        parent = span.parent
         self.scope = scope
         self.process = process
-        start = span.startTimeUnixNano
-        end = span.endTimeUnixNano
-        isFailed = span.status.code == .error
-        exceptionType =
-            isFailed
-            ? span.events.lazy.filter { $0.name == "exception" }
-                .compactMap { $0.attributes.text(AttributeNames.exceptionType) }.first
-            : nil
+        start = span.start
+        end = span.end
+        isFailed = span.isFailed
+        agentName = span.agentName
+        exceptionType = span.exceptionType
+        attributes = span.attributes
     }
 
-    var responseID: String? { attributes[AttributeNames.responseID]?.name }
+    var responseID: String? { attributes[AttributeNames.responseID]?.text }
     var model: String? { name(AttributeNames.model) }
-    var agentName: String? { attributes[AttributeNames.agent]?.name }
 
     /// Whether the call embeds, rather than answers.
     var embeds: Bool {
-        attributes[AttributeNames.operation]?.name == "embeddings"
-            || attributes[AttributeNames.kind]?.name == "EMBEDDING"
+        attributes[AttributeNames.operation]?.text == "embeddings"
+            || attributes[AttributeNames.kind]?.text == "EMBEDDING"
     }
 
     /// Whether the span tells tokens.
@@ -102,15 +84,15 @@ struct CallSpan {
             draft.set(.timestamp, number: PlainDecimal.text(Int128(end), scale: 9).utf8)
         }
         if let id {
-            draft.set(.id, string: id.text.utf8)
+            draft.set(id: id.text.utf8)
             draft.set(.traceID, string: id.traceText.utf8)
         }
     }
 
     private var isFree: Bool {
         switch value(AttributeNames.cost) {
-        case .intValue(0): true
-        case .doubleValue(let cost): cost == 0
+        case .integer(0): true
+        case .double(let cost): cost == 0
         default: false
         }
     }
@@ -121,27 +103,27 @@ struct CallSpan {
             attributes[AttributeNames.errorType]?.description, exceptionType,
             attributes[AttributeNames.statusCode]?.description,
         ]
-        return told.lazy.compactMap { text in
-            text.flatMap { ErrorClass.name(in: Array($0.utf8)) }.map { String(decoding: $0, as: UTF8.self) }
-        }.first
+        return told.lazy.compactMap { $0.flatMap(ErrorClass.name) }.first
     }
 
     private func copy(_ names: [String], to field: Field, _ draft: inout RecordDraft) {
         switch value(names) {
         case nil: break
-        case .intValue(let number): draft.set(field, number: "\(number)".utf8)
-        case .doubleValue(let number): draft.set(field, number: "\(number)".utf8)
+        case .integer(let number): draft.set(field, number: "\(number)".utf8)
+        case .double(let number): draft.set(field, number: "\(number)".utf8)
         // Of the wrong type, and refused as such.
-        case .stringValue(let text): draft.set(field, string: text.utf8)
-        case .boolValue(let value): draft.set(field, string: "\(value)".utf8)
+        case .text(let text): draft.set(field, string: text.utf8)
+        case .boolean(let value): draft.set(field, string: "\(value)".utf8)
         }
     }
 
-    private func value(_ names: [String]) -> OTLPAnyValue.OneOf_Value? {
+    private func value(_ names: [String]) -> AttributeValue? {
         names.lazy.compactMap { attributes[$0] }.first
     }
 
+    /// The first that may be a label; where none may, the first.
     private func name(_ names: [String]) -> String? {
-        names.lazy.compactMap { attributes[$0]?.name }.first
+        let told = names.lazy.compactMap { attributes[$0]?.text }
+        return told.first { $0.isName } ?? told.first
     }
 }

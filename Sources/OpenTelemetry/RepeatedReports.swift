@@ -2,7 +2,8 @@
 /// say, or a library's own spans beside those of an instrumentation package.
 ///
 /// What says that two spans are one call:
-/// 1. One is the parent of the other, both tell usage, and both embed or neither does.
+/// 1. One is above the other, with no agent, workflow or tool between them, nor another call that tells usage; both tell
+///    usage, and both embed or neither does.
 /// 2. They have the same `gen_ai.response.id`, come from different instrumentation scopes of one process, and overlap in
 ///    time. The id alone says nothing: responses from a cache repeat it.
 /// 3. They failed, so that there is no response, come from different scopes of one process, name one model, and begin
@@ -11,37 +12,48 @@
 /// A scope reports a call once: two spans of one scope are two calls. A report that makes no record takes no other's place.
 struct RepeatedReports {
     private let calls: [CallSpan]
-    private let makesRecord: (Int) -> Bool
+    private let lineage: Lineage
+    private let isRecord: [Bool]
     private(set) var dropped: [Bool]
 
     private static let failureNanoseconds: UInt64 = 50_000_000
     /// Calls that may be one with a span, of those that began last: bounds the work for hostile bodies.
     private static let candidates = 64
 
-    /// - Parameter makesRecord: whether the call at a place obeys the rules for records.
-    init(of calls: [CallSpan], makesRecord: @escaping (Int) -> Bool) {
+    /// - Parameter isRecord: by place, whether the call obeys the rules for records.
+    init(of calls: [CallSpan], _ lineage: Lineage, isRecord: [Bool]) {
         self.calls = calls
-        self.makesRecord = makesRecord
+        self.lineage = lineage
+        self.isRecord = isRecord
         dropped = Array(repeating: false, count: calls.count)
-        dropParents()
+        dropAncestors()
         dropSiblings()
     }
 
     /// The inner span is closer to the provider.
-    private mutating func dropParents() {
+    private mutating func dropAncestors() {
         var places: [SpanID: Int] = [:]
         for (place, call) in calls.enumerated() where call.hasUsage {
             if let id = call.id { places[id] = place }
         }
-        for (place, call) in calls.enumerated() where call.hasUsage {
-            guard let parent = call.parent, parent != call.id, let above = places[parent],
-                // Two that name each other are no family.
-                calls[above].parent == nil || calls[above].parent != call.id, calls[above].embeds == call.embeds,
-                makesRecord(place)
+        let above = calls.map { call in call.hasUsage ? lineage.nearest(above: call) { places[$0] } : nil }
+        for (place, call) in calls.enumerated() {
+            guard let outer = above[place], calls[outer].embeds == call.embeds, isRecord[place],
+                Self.ends(place, above)
             else { continue }
             // Unless it does not even tell of which model it is.
-            dropped[call.isNamed || !calls[above].isNamed ? above : place] = true
+            dropped[call.isNamed || !calls[outer].isNamed ? outer : place] = true
         }
+    }
+
+    /// Whether the ancestors of a call come to an end: those that stand above each other in a circle are no family.
+    private static func ends(_ place: Int, _ above: [Int?]) -> Bool {
+        var next = above[place]
+        for _ in 0..<Lineage.limit {
+            guard let place = next else { return true }
+            next = above[place]
+        }
+        return false
     }
 
     private struct Key: Hashable {
@@ -110,7 +122,7 @@ struct RepeatedReports {
         }
         for known in reports.joined() where known.places.count > 1 {
             // The fullest; of equal ones the innermost, which began last.
-            let sound = known.places.filter(makesRecord)
+            let sound = known.places.filter { isRecord[$0] }
             let kept = (sound.isEmpty ? known.places : sound).max { calls[$0].toldFields <= calls[$1].toldFields }
             for place in known.places where place != kept { dropped[place] = true }
         }

@@ -16,43 +16,28 @@ struct SpanID: Hashable {
     }
 }
 
-extension OTLPEncoding {
-    /// The number that an id's bytes are; `nil` for none, for zeros, and for another length.
-    ///
-    /// In JSON the ids are hexadecimal digits, which protobuf's parser takes for base64: four of them became three bytes,
-    /// and nothing is lost.
-    func number<Number: FixedWidthInteger & UnsignedInteger>(_ bytes: some Collection<UInt8>, as: Number.Type)
-        -> Number?
-    {
-        let size = Number.bitWidth / 8
-        let number: Number?
-        switch self {
-        case .protobuf:
-            number = bytes.count == size ? bytes.reduce(0) { $0 << 8 | Number($1) } : nil
-        case .json:
-            guard bytes.count * 4 == size * 2 * 3 else { return nil }
-            let digits = Base64.text(of: bytes)
-            // Alone, `+` stands in both: as a digit there, as a sign here.
-            number = digits.hasPrefix("+") ? nil : Number(digits, radix: 16)
-        }
-        return number == 0 ? nil : number
+extension SpanID {
+    /// - Returns: `nil` where either number is none.
+    init?(trace: UInt128?, span: UInt64?) {
+        guard let trace, let span else { return nil }
+        self.init(trace: trace, span: span)
     }
 }
 
-/// RFC 4648, section 4.
-enum Base64 {
-    private static let digits = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
+extension FixedWidthInteger where Self: UnsignedInteger {
+    /// The number that an id's bytes are; `nil` for none, for zeros, and for another length.
+    init?(idBytes bytes: some Collection<UInt8>) {
+        guard bytes.count * 8 == Self.bitWidth else { return nil }
+        self = bytes.reduce(0) { $0 << 8 | Self($1) }
+        if self == 0 { return nil }
+    }
 
-    /// - Parameter bytes: whole groups of three.
-    static func text(of bytes: some Collection<UInt8>) -> String {
-        var text: [UInt8] = []
-        var group: UInt32 = 0
-        for (place, byte) in bytes.enumerated() {
-            group = group << 8 | UInt32(byte)
-            guard place % 3 == 2 else { continue }
-            for shift in [18, 12, 6, 0] as [UInt32] { text.append(digits[Int(group >> shift & 63)]) }
-            group = 0
-        }
-        return String(decoding: text, as: UTF8.self)
+    /// The same of an id in JSON, which is hexadecimal digits.
+    init?(idDigits digits: some Collection<UInt8>) {
+        // What is one digit may be a sign to the parser.
+        guard digits.count * 4 == Self.bitWidth, digits.first != UInt8(ascii: "+"),
+            let number = Self(String(decoding: digits, as: UTF8.self), radix: 16), number != 0
+        else { return nil }
+        self = number
     }
 }

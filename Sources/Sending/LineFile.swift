@@ -40,6 +40,12 @@ internal import Glibc
         mark.digest = unsafe XXH3_64bits_digest(hash)
     }
 
+    convenience init(_ path: String) throws(SendingError) {
+        let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw .unreadable("\(path): \(SendingError.reason(errno))") }
+        try self.init(descriptor: descriptor, name: path)
+    }
+
     deinit {
         unsafe XXH3_freeState(hash)
         close(descriptor)

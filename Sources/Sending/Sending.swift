@@ -1,7 +1,7 @@
 internal import Dispatch
 private import FoundationEssentials
 private import Glibc
-private import HTTPClient
+package import HTTPClient
 
 /// Posts the records of a file, or of standard input, to an exporter: in batches, over several connections, each record
 /// counted once whatever is sent again.
@@ -19,6 +19,7 @@ package final class Sending: @unchecked Sendable {
         /// The file, or `-`.
         package let path: String
         package let url: String
+        package var access = HTTPAccess.none
         package var connections = 4
         package var linesPerRequest = 1000
         /// After this time without an answer that helps, it is given up.
@@ -29,7 +30,7 @@ package final class Sending: @unchecked Sendable {
             self.url = url
         }
 
-        var markPath: String { path + ".sent" }
+        var markPath: String { path + SentMark.suffix }
     }
 
     /// How far it is.
@@ -79,9 +80,7 @@ package final class Sending: @unchecked Sendable {
     package init(_ settings: Settings) throws(SendingError) {
         self.settings = settings
         let isInput = settings.path == "-"
-        let descriptor = isInput ? STDIN_FILENO : unsafe open(settings.path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw .unreadable("\(settings.path): \(SendingError.reason(errno))") }
-        lines = try LineFile(descriptor: descriptor, name: isInput ? "standard input" : settings.path)
+        lines = try isInput ? LineFile(descriptor: STDIN_FILENO, name: "standard input") : LineFile(settings.path)
         state = State(
             sent: SentMark(
                 key: UUID().uuidString, url: settings.url, batch: settings.linesPerRequest,
@@ -90,11 +89,14 @@ package final class Sending: @unchecked Sendable {
         try lines.lock()
         state.isMarked = true
         state.progress.totalBytes = size.bytes
-        if let sent = try SentMark.read(settings.markPath) {
+        var sent = try SentMark.read(settings.markPath)
+        if sent == nil { sent = try Self.markOfRenamed(settings.path, size.inode) }
+        if let sent {
             try Self.check(sent, settings)
             guard try lines.skip(to: sent.mark), sent.mark.offset > 0 || sent.inode == size.inode else {
                 throw .unreadable(
                     "\(settings.path): does not begin with the \(sent.mark.lines) lines that were sent, as \(settings.markPath) tells: "
+                        + (sent.inode == size.inode ? "" : "was it renamed, send it by its new name first; else ")
                         + "put what is new or corrected into a file of its own, or remove \(settings.markPath) to send all of it as new"
                 )
             }
@@ -104,6 +106,12 @@ package final class Sending: @unchecked Sendable {
         } else {
             // Before anything is sent, so that its key is known whatever happens.
             try state.sent.write(settings.markPath)
+        }
+    }
+
+    private static func markOfRenamed(_ path: String, _ inode: UInt64) throws(SendingError) -> SentMark? {
+        try SentMark.ofRenamedFile(path, inode: inode) { mark throws(SendingError) in
+            try LineFile(path).skip(to: mark)
         }
     }
 
@@ -145,7 +153,7 @@ package final class Sending: @unchecked Sendable {
     private func sendBatches() throws(SendingError) {
         var client: HTTPClient
         do throws(HTTPClientError) {
-            client = try HTTPClient(baseURL: settings.url)
+            client = try HTTPClient(baseURL: settings.url, access: settings.access)
         } catch {
             throw .unreachable(error.description)
         }

@@ -5,6 +5,8 @@ private import Glibc
 ///
 /// The key is the first part of the ids that records without one are given, so that what is sent again counts once.
 struct SentMark: Codable {
+    static let suffix = ".sent"
+
     let key: String
     let url: String
     /// Lines of one request: the ids count from where a request begins, so a later run keeps to it.
@@ -49,6 +51,31 @@ struct SentMark: Codable {
             (1...100_000).contains(mark.batch)
         else { throw .unreadable("\(path): does not tell how far was sent; remove it to send all of the file as new") }
         return mark
+    }
+
+    /// Takes over the mark of a file that was renamed since, as by a rotation of logs: a mark in the same folder that tells of
+    /// this file, while the name that it stands for has gone or is another file's.
+    ///
+    /// - Parameter beginsWith: whether the file does: the system gives the inode of a removed file to a new one.
+    /// - Returns: `nil` where there is none.
+    static func ofRenamedFile(
+        _ path: String, inode: UInt64, beginsWith: (Mark) throws(SendingError) -> Bool
+    ) throws(SendingError) -> SentMark? {
+        let folder = URL(filePath: path).deletingLastPathComponent().path
+        // A folder that cannot be listed has no mark to be found.
+        for name in (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? [] where name.hasSuffix(suffix) {
+            let candidate = folder + "/" + name
+            var status = stat()
+            guard let sent = try? read(candidate), sent.inode == inode, sent.mark.offset > 0,
+                unsafe stat(String(candidate.dropLast(suffix.count)), &status) != 0 || UInt64(status.st_ino) != inode,
+                try beginsWith(sent.mark)
+            else { continue }
+            guard unsafe rename(candidate, path + suffix) == 0 else {
+                throw .unwritable("\(candidate): cannot be renamed with its file: \(SendingError.reason(errno))")
+            }
+            return sent
+        }
+        return nil
     }
 
     /// Whole or not at all, whenever the program ends.

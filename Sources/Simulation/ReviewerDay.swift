@@ -1,5 +1,5 @@
 internal import FoundationEssentials
-internal import HTTPClient
+package import HTTPClient
 package import Logging
 
 /// A day of the agent ReviewerGPT: three code reviews and one security audit, recorded over real HTTP.
@@ -14,6 +14,7 @@ package struct ReviewerDay {
     private static let answerLimitBytes = 512 << 20
 
     private let url: String
+    private let access: HTTPAccess
     private let log: Logger
     private let standIn = ModelStandIn()
     /// Makes the ids of one run differ from those of any other.
@@ -23,9 +24,11 @@ package struct ReviewerDay {
     ///
     /// - Parameters:
     ///   - url: the exporter's address, `http://HOST:PORT`.
+    ///   - access: who asks.
     ///   - log: takes the eight phases of each call, at level info.
-    package init(url: String, log: Logger) {
+    package init(url: String, access: HTTPAccess = .none, log: Logger) {
         self.url = url
+        self.access = access
         self.log = log
     }
 
@@ -35,7 +38,7 @@ package struct ReviewerDay {
     package func run() throws(SimulationError) -> DayReport {
         var client: HTTPClient
         do {
-            client = try HTTPClient(baseURL: url, answerLimitBytes: Self.answerLimitBytes)
+            client = try HTTPClient(baseURL: url, access: access, answerLimitBytes: Self.answerLimitBytes)
         } catch {
             throw SimulationError(error)
         }

@@ -19,6 +19,13 @@ package struct StorageFolder: Sendable {
 
     package static let databaseName = "llm-exporter.db"
 
+    /// From the root, as the log tells it; as it was given where it cannot be found.
+    package var absolutePath: String {
+        guard let resolved = unsafe realpath(path, nil) else { return path }
+        defer { unsafe free(resolved) }
+        return unsafe String(cString: resolved)
+    }
+
     package var database: String { path + "/" + Self.databaseName }
     var wal: String { database + "-wal" }
     var shm: String { database + "-shm" }

@@ -19,16 +19,18 @@ enum Program {
                 print(Root.fullMessage(for: error))
                 return
             }
+            let commands = Root.configuration.subcommands.compactMap { $0.configuration.commandName }
+            guard first.isEmpty || first.hasPrefix("-") || commands.contains(first) else {
+                fail("\(first): no such command; there are \(commands.joined(separator: ", "))", code: Failure.usage)
+            }
             var message = Root.message(for: error)
             if message.hasSuffix(".") { message.removeLast() }
-            let command =
-                Root.configuration.subcommands.map { $0.configuration.commandName ?? "" }.first { $0 == first }
-                ?? "serve"
+            let command = commands.contains(first) ? first : "serve"
             fail("\(message) (llm-exporter help \(command) lists its flags)", code: Failure.usage)
         }
     }
 
-    private static func fail(_ line: String, code: Int32) {
+    private static func fail(_ line: String, code: Int32) -> Never {
         StandardError.write("llm-exporter: " + line + "\n")
         exit(code)
     }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Dispatch
 import Glibc
+import HTTPClient
 import Sending
 
 /// `llm-exporter send`: posts the records of a file.
@@ -10,7 +11,7 @@ struct Send: ParsableCommand {
         discussion: """
             Each record counts once: those without an id get one, which FILE.sent remembers with how far FILE was sent, for as \
             long as the exporter remembers ids (--dedup.window). Interrupted, or when FILE has grown, the same command \
-            goes on there. Put corrected lines into a file of their own; remove FILE.sent to send all of FILE as new. \
+            goes on there, under a new name too where FILE was rotated. Put corrected lines into a file of their own; remove FILE.sent to send all of FILE as new. \
             Exit code 1 when records were rejected or could not be sent.
             """)
 
@@ -19,10 +20,14 @@ struct Send: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "The exporter to post to; http://USER:PASSWORD@HOST:PORT for one with passwords.", valueName: "url"))
+            "The exporter to post to. Who asks is told by LLM_EXPORTER_USERNAME and LLM_EXPORTER_PASSWORD, or LLM_EXPORTER_TOKEN; LLM_EXPORTER_CA_FILE names the authorities that are believed.",
+            valueName: "url"))
     var url = "http://127.0.0.1:10140"
 
-    @Option(help: ArgumentHelp("Connections at a time, 1 to 64.", valueName: "number"))
+    @Option(
+        help: ArgumentHelp(
+            "Connections at a time, 1 to 64; with 1, gauges of the last call show the last record of the file.",
+            valueName: "number"))
     var connections = 4
 
     @Option(help: ArgumentHelp("Records in one request, 1 to 100000.", valueName: "number"))
@@ -44,6 +49,7 @@ struct Send: ParsableCommand {
 
     func run() throws {
         var settings = Sending.Settings(path: file, url: url)
+        settings.access = .ofTheUser
         settings.connections = connections
         settings.linesPerRequest = batch
         let began = ContinuousClock.now
@@ -51,7 +57,6 @@ struct Send: ParsableCommand {
         let signals = Signals(SIGTERM, SIGINT)
         let sending: Sending
         let outcome: Result<Sending.Progress, SendingError>
-        let bar: ProgressBar?
         do throws(SendingError) {
             sending = try Sending(settings)
         } catch {
@@ -64,13 +69,13 @@ struct Send: ParsableCommand {
             _ = signals.next()
             _exit(Failure.runtime)
         }
-        bar = ProgressBar(of: sending, name: file, began: began)
+        let teller = Teller(of: sending, name: file, began: began)
         do throws(SendingError) {
             outcome = .success(try sending.run())
         } catch {
             outcome = .failure(error)
         }
-        bar?.end()
+        teller.end()
         try report(sending.progress, outcome, in: .now - began)
     }
 
@@ -102,26 +107,41 @@ struct Send: ParsableCommand {
     }
 }
 
-/// A line on a terminal that tells how far it is.
-private final class ProgressBar {
-    private let timer: any DispatchSourceTimer
+/// Tells on standard error how far it is: on a terminal by a line that changes, else by lines for a log, that it waits, and
+/// that it goes on.
+private final class Teller: @unchecked Sendable {
+    // Unchecked: `isWaiting` is used on the timer's queue alone.
+    private let timer = DispatchSource.makeTimerSource(queue: DispatchQueue(label: "llm-exporter.progress"))
+    private let isTerminal = isatty(STDERR_FILENO) == 1
+    private var isWaiting = false
 
-    /// - Returns: `nil` where standard error is no terminal.
-    init?(of sending: Sending, name: String, began: ContinuousClock.Instant) {
-        guard isatty(STDERR_FILENO) == 1 else { return nil }
-        let timer = DispatchSource.makeTimerSource(queue: DispatchQueue(label: "llm-exporter.progress"))
-        timer.schedule(deadline: .now(), repeating: .milliseconds(100))
-        timer.setEventHandler {
-            StandardError.write("\r\u{1B}[K" + Self.line(sending.progress, name, .now - began))
+    init(of sending: Sending, name: String, began: ContinuousClock.Instant) {
+        // What is over within a second is not worth a line of a log.
+        timer.schedule(
+            deadline: isTerminal ? .now() : .now() + 1, repeating: isTerminal ? .milliseconds(100) : .seconds(1))
+        timer.setEventHandler { [self] in
+            if isTerminal {
+                StandardError.write("\r\u{1B}[K" + Self.line(sending.progress, name, .now - began))
+            } else {
+                tell(sending.progress.obstacle, name)
+            }
         }
         timer.activate()
-        self.timer = timer
     }
 
-    /// Clears the line.
     func end() {
         timer.cancel()
-        StandardError.write("\r\u{1B}[K")
+        // Clears the line.
+        if isTerminal { StandardError.write("\r\u{1B}[K") }
+    }
+
+    private func tell(_ obstacle: String?, _ name: String) {
+        defer { isWaiting = obstacle != nil }
+        if let obstacle {
+            if !isWaiting { StandardError.write("\(name): waiting: \(obstacle)\n") }
+        } else if isWaiting {
+            StandardError.write("\(name): goes on\n")
+        }
     }
 
     private static func line(_ progress: Sending.Progress, _ name: String, _ duration: Duration) -> String {

@@ -43,7 +43,8 @@ struct Serve: ParsableCommand {
     @Option(
         name: .customLong("web.max-connections-per-address"),
         help: ArgumentHelp(
-            "Most connections at a time from one address. (default: --web.max-connections)", valueName: "count"),
+            "Most connections at a time from one address; requests on further ones get 429. (default: half of all)",
+            valueName: "count"),
         transform: FlagValue.count(1...65_536))
     var maxConnectionsPerAddress: Int?
 

@@ -1,5 +1,6 @@
 import ArgumentParser
 import ExporterService
+import HTTPClient
 import Logging
 import Simulation
 
@@ -8,7 +9,10 @@ struct Simulate: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "simulate",
         abstract: "Plays the day of a code-reviewing agent against an exporter, and checks that it was counted.",
-        discussion: "Exit code 1 when what the exporter shows differs from what was sent.")
+        discussion: """
+            Exit code 1 when what the exporter shows differs from what was sent. Its agent is ReviewerGPT: another of that \
+            name, reporting meanwhile, would show as a difference.
+            """)
 
     @Option(
         help: ArgumentHelp(
@@ -27,16 +31,16 @@ struct Simulate: ParsableCommand {
     func run() throws {
         let log = Logger(label: "simulate") { _ in LineLogHandler(format: .logfmt, level: .info) }
         guard let url else {
-            try withOwnExporter { try play(against: $0, log) }
+            try withOwnExporter { try play(against: $0, .none, log) }
             return
         }
-        try play(against: url, log)
+        try play(against: url, .ofTheUser, log)
     }
 
-    private func play(against url: String, _ log: Logger) throws {
+    private func play(against url: String, _ access: HTTPAccess, _ log: Logger) throws {
         let report: DayReport
         do throws(SimulationError) {
-            report = try ReviewerDay(url: url, log: log).run()
+            report = try ReviewerDay(url: url, access: access, log: log).run()
         } catch {
             throw Failure(error.description)
         }

@@ -71,14 +71,8 @@ class Shown:
         return key
 
     def units(self) -> dict[Key, int]:
-        """Counter samples other than 0, in whole units: 1e-12 USD, microseconds, or ones."""
-        units = {}
-        for key, value in self.counters.items():
-            scaled = Decimal(value).scaleb(12 if "_usd" in key.name else 6 if key.name.endswith("_sum") else 0)
-            assert scaled == int(scaled), f"{key} {value} is finer than its unit"
-            if scaled:
-                units[key] = int(scaled)
-        return units
+        """Counter samples other than 0, in whole units."""
+        return {key: amount for key, value in self.counters.items() if (amount := in_units(key, value))}
 
     def active(self) -> dict[str, int]:
         """Calls in flight by agent, without those that have none."""
@@ -255,6 +249,13 @@ class Account:
         """The events that must be in, and those that may be."""
         with self._lock:
             return set(self.acknowledged), self.acknowledged | self.uncertain
+
+
+def in_units(key: Key, value: str) -> int:
+    """A counter sample in whole units: 1e-12 USD, microseconds, or ones."""
+    scaled = Decimal(value).scaleb(12 if "_usd" in key.name else 6 if key.name.endswith("_sum") else 0)
+    assert scaled == int(scaled), f"{key} {value} is finer than its unit"
+    return int(scaled)
 
 
 def is_unpriced(set: int) -> bool:

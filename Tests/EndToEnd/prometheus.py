@@ -91,7 +91,27 @@ class Alertmanager(Server):
         return self.read("/api/v2/alerts")
 
 
-class Prometheus(Server):
+class Queried(Server):
+    """A server that answers PromQL, as Prometheus and VictoriaMetrics do."""
+
+    def get(self, path: str, **parameters: Any) -> Any:
+        told = self.read(path, **parameters)
+        assert told["status"] == "success", told
+        return told["data"]
+
+    def query(self, promql: str, time: float | None = None) -> list[dict[str, Any]]:
+        """The result of an instant query, at `time` or now."""
+        at = {} if time is None else {"time": f"{time:.3f}"}
+        return self.get("/api/v1/query", query=promql, **at)["result"]
+
+    def query_range(self, promql: str, start: float, end: float, step: float) -> list[dict[str, Any]]:
+        return self.get("/api/v1/query_range", query=promql, start=f"{start:.3f}", end=f"{end:.3f}", step=step)["result"]
+
+    def by_agent(self, promql: str, time: float | None = None) -> dict[str, str]:
+        return {s["metric"]["agent_name"]: s["value"][1] for s in self.query(promql, time)}
+
+
+class Prometheus(Queried):
     """Scrapes and evaluates four times a second: only addresses and intervals differ from the repository's files."""
 
     def __init__(self, exporter: Exporter, alertmanager: Alertmanager | None = None):
@@ -116,22 +136,6 @@ class Prometheus(Server):
 
     def answers(self) -> bool:
         return [s["value"][1] for s in self.query("up")] == ["1"]
-
-    def get(self, path: str, **parameters: Any) -> Any:
-        told = self.read(path, **parameters)
-        assert told["status"] == "success", told
-        return told["data"]
-
-    def query(self, promql: str, time: float | None = None) -> list[dict[str, Any]]:
-        """The result of an instant query, at `time` or now."""
-        at = {} if time is None else {"time": f"{time:.3f}"}
-        return self.get("/api/v1/query", query=promql, **at)["result"]
-
-    def query_range(self, promql: str, start: float, end: float, step: float) -> list[dict[str, Any]]:
-        return self.get("/api/v1/query_range", query=promql, start=f"{start:.3f}", end=f"{end:.3f}", step=step)["result"]
-
-    def by_agent(self, promql: str, time: float | None = None) -> dict[str, str]:
-        return {s["metric"]["agent_name"]: s["value"][1] for s in self.query(promql, time)}
 
     def scrapes(self) -> int:
         """Scrapes until now. Asked of the range, which sees a scrape as soon as it is stored."""

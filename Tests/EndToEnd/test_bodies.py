@@ -183,6 +183,19 @@ def test_a_batch_of_many_records_is_taken_whole(exporter):
     assert exporter.scrape().total("llm_tokens_total") == 2 * sum(range(20_000))
 
 
+@pytest.mark.heavy
+@pytest.mark.parametrize("path", ["/record", "/litellm"])
+def test_millions_of_faults_hold_up_nobody_for_long(exporter, path):
+    count = 11_000_000 if path == "/record" else 5_000_000
+    line = b"{}\n" if path == "/record" else b'[1]\n'
+    body = gzip.compress(line * count, 9)
+    assert len(body) < 64 << 10
+    began = time.monotonic()
+    reply = exporter.post(body, {**NDJSON, "Content-Encoding": "gzip"}, path=path)
+    assert reply.json["rejected"] == count and len(reply.json["errors"]) == 100
+    assert time.monotonic() - began < 4
+
+
 # Content types
 
 @pytest.mark.parametrize("content_type", [

@@ -1,12 +1,14 @@
 """Flags, exit codes, signals and the log."""
 
 import json
+import os
 import re
 import signal
 import socket
 import subprocess
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -31,6 +33,11 @@ def test_help_is_there(arguments):
     done = run(*arguments)
     assert done.returncode == 0
     assert "simulate" in done.stdout or "--" in done.stdout
+
+
+def test_the_log_names_the_folder_from_the_root(start, tmp_path):
+    exporter = start(storage=Path(os.path.relpath(tmp_path / "state")))
+    assert f"path={tmp_path}/state" in exporter.log
 
 
 BAD_VALUES = {
@@ -262,3 +269,10 @@ def test_a_bad_address_among_good_ones_starts_nothing():
 def test_good_flags_are_taken(start, flags):
     exporter = start(*flags)
     assert exporter.post(call()).outcome() == (1, 0, 0)
+
+
+def test_an_unknown_command_is_answered_with_those_that_there_are():
+    ended = run("sevre")
+    assert ended.returncode == 2 and ended.stdout == "", ended
+    assert ended.stderr.startswith("llm-exporter: sevre: no such command; there are serve, send, "), ended.stderr
+    assert len(ended.stderr.splitlines()) == 1

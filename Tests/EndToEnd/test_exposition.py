@@ -3,6 +3,7 @@
 import gzip
 import re
 import subprocess
+import threading
 import time
 from decimal import Decimal
 
@@ -421,3 +422,30 @@ def test_process_metrics_tell_the_truth(exporter):
 def test_series_are_counted(exporter):
     exporter.post([full(agent_name=f"agent-{n}") for n in range(5)]).outcome()
     assert exporter.scrape().value("llm_exporter_series") == "5"
+
+
+def test_scrapes_at_once_see_what_was_acknowledged_before_each_in_its_own_form(exporter):
+    """Those that come while one is rendered share the next."""
+    forms = [{}, {"Accept": OPENMETRICS}, {"Accept-Encoding": "gzip"}, {"Accept-Encoding": "zstd"}]
+    faults = []
+
+    def post_and_scrape(number):
+        form = forms[number % len(forms)]
+        for posted in range(1, 21):
+            assert exporter.post(call(agent_name=f"Agent{number}")).outcome() == (1, 0, 0)
+            reply = exporter.request("GET", "/metrics", headers=form)
+            body = {"gzip": gzip.decompress, "zstd": lambda body: zstandard.ZstdDecompressor().decompressobj().decompress(
+                body)}.get(reply.headers["Content-Encoding"], bytes)(reply.body)
+            seen = Exposition(body).total("llm_calls_total", agent_name=f"Agent{number}")
+            is_openmetrics = reply.media_type == "application/openmetrics-text"
+            if seen != posted or is_openmetrics != ("Accept" in form) or (
+                    reply.headers["Content-Encoding"] != form.get("Accept-Encoding")):
+                faults.append((number, posted, seen, reply.headers.items()))
+
+    threads = [threading.Thread(target=post_and_scrape, args=[number]) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not faults
+    assert exporter.calls() == 8 * 20

@@ -1,4 +1,4 @@
-"""A real Prometheus scrapes the program with the repository's prometheus.yml and answers the README's five queries."""
+"""A real Prometheus scrapes the program with the repository's prometheus.yml and answers the five queries to begin with."""
 
 import math
 import re
@@ -12,8 +12,9 @@ import pytest
 from exporter import ROOT, Exporter, Raw, call, eventually
 from prometheus import CONFIGURATION, Prometheus
 
-QUERIES = re.findall(r"^```promql\n(.*?)^```", (ROOT / "README.md").read_text(), re.M | re.S) if (
-    ROOT / "README.md").exists() else []
+COOKBOOK = (ROOT / "docs" / "promql.md").read_text()
+FIVE = COOKBOOK[COOKBOOK.index("## Five to begin with"):COOKBOOK.index("## Cost")]
+QUERIES = re.findall(r"^```promql\n(.*?)^```", FIVE, re.M | re.S)
 
 BASE = [call(agent_name="ReviewerGPT", provider="openai", model="gpt-4o-mini", input_tokens=1, cost_usd=Raw("0.001"),
              latency_ms=90),

@@ -70,6 +70,27 @@ def test_a_file_is_sent_once_and_goes_on_where_it_has_grown(exporter, calls):
     assert "3 accepted, 0 duplicates" in send(exporter, path).stdout
 
 
+def test_a_file_that_was_rotated_goes_on_under_its_new_name(exporter, calls):
+    path = calls(1500)
+    assert send(exporter, path).returncode == 0
+    rotated = path.rename(path.with_name("calls.ndjson.1"))
+    new = calls(20)
+    early = send(exporter, new)
+    assert early.returncode == 1 and "was it renamed, send it by its new name first" in early.stderr, early
+    with rotated.open("ab") as file:
+        file.write(ndjson(records(3)))
+    done = send(exporter, rotated)
+    assert "3 accepted, 0 duplicates" in done.stdout and f"1500 lines were sent before ({rotated}.sent)" in done.stdout, done
+    assert "20 accepted, 0 duplicates" in send(exporter, new).stdout
+    # A new file that was given the inode of one that is gone is new.
+    mark = new.with_name("gone.ndjson.sent")
+    mark.write_text(new.with_name("calls.ndjson.sent").read_text())
+    new.with_name("calls.ndjson.sent").unlink()
+    new.write_bytes(ndjson(records(4)))
+    assert "4 accepted, 0 duplicates" in send(exporter, new).stdout
+    assert mark.exists() and exporter.calls() == 1527
+
+
 def test_what_was_acknowledged_and_not_noted_is_a_duplicate(exporter, calls):
     path = calls(5000)
     sent = path.with_name(path.name + ".sent")
@@ -253,3 +274,19 @@ def test_it_waits_while_the_exporter_is_away_and_says_so_on_a_terminal(tmp_path,
     # What was under way at the kill may have been counted.
     assert re.search(rb": (200000 accepted, 0|199900 accepted, 100) duplicates, 0 rejected", sender.stdout.read())
     assert b"[" in shown and b"%" in shown
+
+
+def test_off_a_terminal_it_says_that_it_waits_and_that_it_goes_on(tmp_path, calls):
+    path, storage = calls(200_000), tmp_path / "data"
+    with Exporter(storage=storage) as exporter:
+        port = exporter.address[1]
+        sender = subprocess.Popen([BINARY, "send", path, "--url", exporter.url, "--batch", "100"],
+                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        eventually(lambda: exporter.calls() > 0, "records arrive")
+        exporter.kill()
+    assert sender.stderr.readline().startswith(f"{path}: waiting: ")
+    with Exporter("--web.listen-address", f"127.0.0.1:{port}", storage=storage) as exporter:
+        told = sender.communicate(timeout=60)[1]
+        # It may be through within the second until it would say so.
+        assert sender.returncode == 0 and told in ("", f"{path}: goes on\n"), told
+        assert counted(exporter) == (200_000, 200_000 * COST)

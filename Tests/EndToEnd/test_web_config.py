@@ -319,13 +319,21 @@ def test_the_warning_knows_of_passwords(file: Path):
 
 
 def test_connections_from_one_address_are_limited():
-    with Exporter("--web.max-connections-per-address", "3") as exporter:
-        wires = [exporter.wire() for _ in range(3)]
+    with Exporter("--web.max-connections-per-address", "4") as exporter:
+        wires = [exporter.wire() for _ in range(5)]
         for wire in wires:
             wire.send("GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n")
-            assert wire.reply("GET").status == 200
-        with exporter.wire() as fourth:
-            assert fourth.is_closed_by_peer()
+        replies = [wire.reply("GET") for wire in wires]
+        assert sorted(reply.status for reply in replies) == [200] * 4 + [429]
+        refused = next(reply for reply in replies if reply.status == 429)
+        assert refused.headers["Retry-After"] == "1" and "--web.max-connections-per-address" in refused.json["detail"]
+        late = wires[replies.index(refused)]
+        assert late.is_closed_by_peer()
+        # A fourth more is told so; beyond that connections are closed at once.
+        with exporter.wire() as fifth, exporter.wire() as sixth:
+            assert sixth.is_closed_by_peer()
+            fifth.send("GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert fifth.reply("GET").status == 429
         for wire in wires:
             wire.socket.close()
         eventually(lambda: _answers(exporter), "a place is free again")

@@ -129,6 +129,34 @@ extension TraceBatch {
         #expect(traces.batch.rejections.isEmpty)
     }
 
+    @Test("a span in two requests, of which one tells its agent, has one id")
+    func agents() throws {
+        let agent = attribute("gen_ai.agent.name", #"{"stringValue":"A"}"#)
+        let parent = span(id: 1, agent).replacing("chat", with: "invoke_agent")
+        let known = try decode(json: request([("a", [parent, span(id: 2, parent: 1)])])).records
+        let alone = try decode(json: request([("a", [span(id: 2, parent: 1)])])).records
+        #expect(known.map(\.labels.agentName.text) == ["A"] && alone.map(\.labels.agentName.text) == ["unknown"])
+        #expect(known.first?.id != nil && known.first?.id == alone.first?.id)
+    }
+
+    @Test("a call is the innermost of those above each other, unless a tool stands between", arguments: [true, false])
+    func levels(isTool: Bool) throws {
+        let usage = attribute("gen_ai.usage.input_tokens", #"{"intValue":"5"}"#)
+        let between = span(id: 2, parent: 1).replacing(isTool ? "chat" : "gen_ai.operation.name", with: "execute_tool")
+        let traces = try decode(json: request([("a", [span(id: 1, usage), between, span(id: 3, parent: 2, usage)])]))
+        #expect(traces.batch.events.map(\.index) == (isTool ? [0, 2] : [2]))
+    }
+
+    @Test("what is no UTF-8 in one text costs no span", arguments: [OTLPEncoding.protobuf, .json])
+    func encodings(encoding: OTLPEncoding) throws {
+        var body = try fixture(encoding == .protobuf ? "traceloop.bin" : "traces.json")
+        let count = try decode(body, encoding).records.count
+        // Within the name of the model, and so in what is read.
+        let model = try #require(body.firstRange(of: Array("gpt-4o".utf8)))
+        body[model.lowerBound] = 0xFF
+        #expect(try decode(body, encoding).records.count == count)
+    }
+
     @Test("each byte that is missing, or another, leaves a batch or a refusal")
     func damage() throws {
         for (name, encoding) in [("openai-v2.bin", OTLPEncoding.protobuf), ("traces.json", .json)] {

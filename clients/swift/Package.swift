@@ -3,7 +3,7 @@ import PackageDescription
 
 let package = Package(
     name: "llm-exporter-client",
-    // Mutex.
+    // Atomic.
     platforms: [.macOS(.v15)],
     products: [
         .library(name: "LLMExporterClient", targets: ["LLMExporterClient"])
@@ -20,17 +20,23 @@ let package = Package(
             dependencies: [
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "Logging", package: "swift-log"),
+                // Its locks rather than those of Synchronization, which the thread sanitizer does not know.
+                .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOSSL", package: "swift-nio-ssl"),
             ]),
+        // Killed by the tests.
+        .executableTarget(
+            name: "MortalAgent", dependencies: ["LLMExporterClient"], path: "Tests/MortalAgent"),
         .testTarget(
             name: "LLMExporterClientTests",
             dependencies: [
-                "LLMExporterClient",
+                "LLMExporterClient", "MortalAgent",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),

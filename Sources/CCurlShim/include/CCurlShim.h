@@ -30,6 +30,11 @@ llmcurl_client *llmcurl_client_create(void);
 // Closes the connections and frees `client` with all that it owns. NULL is allowed.
 void llmcurl_client_free(llmcurl_client *client);
 
+// Says who asks, and whose certificates are believed; each may be NULL. To be called once, before the first request. All are
+// copied. Returns 0, or -1 when memory is out.
+int llmcurl_client_use_access(llmcurl_client *client, const char *ca_file, const char *username, const char *password,
+                              const char *token);
+
 // Adds a header line (`Name: value`, or `Name;` for an empty value) to the next request, because libcurl wants a linked
 // list of its own. `line` stays the caller's and is copied. Returns 0, or -1 when memory is out.
 int llmcurl_client_add_header(llmcurl_client *client, const char *line);

@@ -32,6 +32,8 @@ typedef enum {
     LLMHTTP_FAULT_STOPPING,
     /// No memory for the body, or none left of what all bodies together may take.
     LLMHTTP_FAULT_OUT_OF_MEMORY,
+    /// Its address had as many connections as may be when this one came.
+    LLMHTTP_FAULT_TOO_MANY_CONNECTIONS,
     /// `admit` knows no such user, password or token.
     LLMHTTP_FAULT_UNAUTHENTICATED,
     /// `admit` knows who it is, and that he may not.
@@ -56,7 +58,8 @@ typedef struct {
     /// As GnuTLS writes them, lent for the start; with them the server speaks TLS, as whoever llmhttp_tls_use said. NULL
     /// speaks plain HTTP.
     const char *tls_priorities;
-    /// Connections at a time from one address; 0 for as many as there may be in all.
+    /// Connections at a time from one address (of IPv6, the first half of one); 0 for as many as there may be in all. Requests on
+    /// further ones are at fault; a fourth more, and connections are closed at once.
     unsigned connections_per_address;
     /// Called on a server thread when the headers of a sound request are in, before its body is read; answers by
     /// llmhttp_exchange_admit, at once or later. NULL admits all.
@@ -134,6 +137,10 @@ llmhttp_server *llmhttp_server_start(const llmhttp_options *options);
 /// comes second ends the process.
 void llmhttp_server_drain(llmhttp_server *server);
 
+/// Ends connections that have taken too long over a request or an answer: 30 s, and a second for each 16 KiB. To be called every
+/// second or so.
+void llmhttp_server_end_late(llmhttp_server *server);
+
 /// Requests between their headers and the end of their answer.
 unsigned llmhttp_server_requests_in_flight(llmhttp_server *server);
 
@@ -175,6 +182,12 @@ typedef struct {
 void llmhttp_exchange_respond(
     llmhttp_exchange *exchange, unsigned status, const llmhttp_header *headers, size_t header_count, void *body,
     size_t body_length, bool closes);
+
+/// The same with a body that several answers share: `body` is lent until `release` is called with `owner`, once, from any
+/// thread, also on failure.
+void llmhttp_exchange_respond_shared(
+    llmhttp_exchange *exchange, unsigned status, const llmhttp_header *headers, size_t header_count, const void *body,
+    size_t body_length, void (*release)(void *owner), void *owner, bool closes);
 
 /// Closes the connection without an answer, from any thread: the outcome is unknown, and whoever asked must ask again.
 void llmhttp_exchange_abandon(llmhttp_exchange *exchange);

@@ -138,6 +138,9 @@ csimdjson_status csimdjson_read_tree(csimdjson_parser *parser, const csimdjson_n
 /// Where in the document reading stands: the last token looked at, in bytes from the document's start.
 size_t csimdjson_offset(const csimdjson_parser *parser);
 
+/// Whether a text is UTF-8, from its first byte to its last.
+bool csimdjson_is_utf8(const uint8_t *bytes, size_t length);
+
 /// The `double` nearest to a number token; infinite where it is past all of them.
 double csimdjson_double(const uint8_t *token, size_t length);
 

@@ -30,7 +30,8 @@ extension Service {
         let cost = post.coding == nil ? bytes : settings.bodyLimitBytes
         guard decodingBytes.add(cost, ordering: .relaxed).oldValue < ledger.waitingBytesLimit else {
             decodingBytes.subtract(cost, ordering: .relaxed)
-            reply.send(LedgerRefusal.overloaded)
+            reply.send(
+                .retryLater("more large bodies wait to be decoded than the exporter can hold; nothing was applied"))
             return
         }
         decoder.async(
@@ -38,15 +39,16 @@ extension Service {
                 defer { decodingBytes.subtract(cost, ordering: .relaxed) }
                 if let refusal = ledger.refusal {
                     reply.send(refusal)
-                } else if .now - reply.began > Self.decodingPatience {
-                    reply.send(LedgerRefusal.overloaded)
+                } else if !post.content.isSentOnce, .now - reply.began > Self.decodingPatience {
+                    reply.send(
+                        .retryLater("other large bodies took too long to decode; nothing of this one was applied"))
                 } else if take(post, limit: settings.bodyLimitBytes, reply) == .tooLarge {
                     reply.send(bodyTooLarge)
                 }
             })
     }
 
-    /// A large body that has waited longer behind others is refused.
+    /// A large body that has waited longer behind others is refused, if its sender will try again.
     private static let decodingPatience: Duration = .seconds(5)
 
     private enum Taking {

@@ -2,29 +2,73 @@ import ContentCoding
 import Exposition
 import HTTPServer
 
+/// Scrapes that wait for the rendering that is under way.
+struct WaitingScrapes: Sendable {
+    struct Form: Hashable, Sendable {
+        let format: ExpositionFormat
+        /// `nil` is none.
+        let coding: ContentCoding?
+    }
+
+    var replies: [Form: [Reply]] = [:]
+    var isRendering = false
+}
+
 extension Service {
     /// `GET /metrics`: a snapshot of what is committed, rendered whole before the first byte is sent.
+    ///
+    /// What comes while one is rendered shares the next: hundreds of scrapers keep nobody waiting for longer than two.
     func telemetry(_ request: borrowing Request, _ reply: Reply) {
-        let format = Negotiation.format(accept: request.header("Accept"))
-        let coding = Negotiation.coding(acceptEncoding: request.header("Accept-Encoding"))
+        let form = WaitingScrapes.Form(
+            format: Negotiation.format(accept: request.header("Accept")),
+            coding: Negotiation.coding(acceptEncoding: request.header("Accept-Encoding")))
+        let isFirst = waitingScrapes.withLock { waiting in
+            defer { waiting.isRendering = true }
+            waiting.replies[form, default: []].append(reply)
+            return !waiting.isRendering
+        }
+        if isFirst { answerScrapes() }
+    }
+
+    private func answerScrapes() {
+        // Taken before the snapshot: it has all that was acknowledged before any of them came.
+        let taken = waitingScrapes.withLock { waiting in
+            let taken = waiting.replies
+            waiting.replies = [:]
+            waiting.isRendering = !taken.isEmpty
+            return taken
+        }
+        if taken.isEmpty { return }
         ledger.snapshot { [self] snapshot in
-            render { [metrics, ledger, pricer] in
-                let own =
-                    BudgetFamilies.families(snapshot.budgets)
-                    + metrics.families(
-                        ledger: snapshot, waitingBytes: ledger.waitingBytes,
-                        waitingBytesLimit: ledger.waitingBytesLimit, priceEntries: pricer.book.count)
-                    + ProcessMetrics.families()
-                let body = Exposition.render(snapshot.totals, own: own, format: format)
-                var response = Response(
-                    status: 200,
-                    headers: [("Content-Type", format.contentType), ("Vary", "Accept, Accept-Encoding")], body: body)
-                if let coding, let encoded = coding.encode(body) {
-                    response.body = encoded
-                    response.headers.append(("Content-Encoding", coding.rawValue))
+            render { [self] in
+                for (form, replies) in taken {
+                    var response = exposition(of: snapshot, form)
+                    if let body = SharedBody(response.body) {
+                        response.sharedBody = body
+                        response.body = []
+                    }
+                    for reply in replies { reply.send(response) }
                 }
-                reply.send(response)
+                answerScrapes()
             }
         }
+    }
+
+    private func exposition(of snapshot: LedgerSnapshot, _ form: WaitingScrapes.Form) -> Response {
+        let own =
+            BudgetFamilies.families(snapshot.budgets)
+            + metrics.families(
+                ledger: snapshot, waitingBytes: ledger.waitingBytes, waitingBytesLimit: ledger.waitingBytesLimit,
+                priceEntries: pricer.book.count)
+            + ProcessMetrics.families()
+        let body = Exposition.render(snapshot.totals, own: own, format: form.format)
+        var response = Response(
+            status: 200,
+            headers: [("Content-Type", form.format.contentType), ("Vary", "Accept, Accept-Encoding")], body: body)
+        if let coding = form.coding, let encoded = coding.encode(body) {
+            response.body = encoded
+            response.headers.append(("Content-Encoding", coding.rawValue))
+        }
+        return response
     }
 }

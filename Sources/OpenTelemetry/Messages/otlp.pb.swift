@@ -11,6 +11,10 @@
 // What of OTLP is read and written here, with the field numbers of the specification (opentelemetry-proto 1.9:
 // collector/trace/v1/trace_service.proto, trace/v1/trace.proto, resource/v1/resource.proto, common/v1/common.proto) and of
 // google/rpc/status.proto. All other fields are skipped: none of these messages nests in itself.
+//
+// What senders write as text is `bytes` here, which is the same on the wire: of a `string` the parser checks the UTF-8,
+// and one prompt that is cut within a character would cost all spans of its request. Only protobuf is read by this; JSON
+// has other bytes.
 
 #if canImport(FoundationEssentials)
 import FoundationEssentials
@@ -139,7 +143,7 @@ nonisolated struct OTLPInstrumentationScope: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  var name: String = String()
+  var name: Data = Data()
 
   var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -151,10 +155,10 @@ nonisolated struct OTLPSpan: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  /// 16 bytes; in JSON 32 hexadecimal digits.
+  /// 16 bytes.
   var traceID: Data = Data()
 
-  /// 8 bytes; in JSON 16 hexadecimal digits.
+  /// 8 bytes.
   var spanID: Data = Data()
 
   var parentSpanID: Data = Data()
@@ -183,7 +187,7 @@ nonisolated struct OTLPSpan: Sendable {
     // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
     // methods supported on all messages.
 
-    var name: String = String()
+    var name: Data = Data()
 
     var attributes: [OTLPKeyValue] = []
 
@@ -253,7 +257,7 @@ nonisolated struct OTLPKeyValue: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  var key: String = String()
+  var key: Data = Data()
 
   var value: OTLPAnyValue {
     get {_value ?? OTLPAnyValue()}
@@ -279,10 +283,10 @@ nonisolated struct OTLPAnyValue: Sendable {
 
   var value: OTLPAnyValue.OneOf_Value? = nil
 
-  var stringValue: String {
+  var stringValue: Data {
     get {
       if case .stringValue(let v)? = value {return v}
-      return String()
+      return Data()
     }
     set {value = .stringValue(newValue)}
   }
@@ -314,7 +318,7 @@ nonisolated struct OTLPAnyValue: Sendable {
   var unknownFields = SwiftProtobuf.UnknownStorage()
 
   nonisolated enum OneOf_Value: Equatable, Sendable {
-    case stringValue(String)
+    case stringValue(Data)
     case boolValue(Bool)
     case intValue(Int64)
     case doubleValue(Double)
@@ -560,7 +564,7 @@ nonisolated extension OTLPInstrumentationScope: SwiftProtobuf.Message, SwiftProt
       // allocates stack space for every case branch when no optimizations are
       // enabled. https://github.com/apple/swift-protobuf/issues/1034
       switch fieldNumber {
-      case 1: try { try decoder.decodeSingularStringField(value: &self.name) }()
+      case 1: try { try decoder.decodeSingularBytesField(value: &self.name) }()
       default: break
       }
     }
@@ -568,7 +572,7 @@ nonisolated extension OTLPInstrumentationScope: SwiftProtobuf.Message, SwiftProt
 
   func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
     if !self.name.isEmpty {
-      try visitor.visitSingularStringField(value: self.name, fieldNumber: 1)
+      try visitor.visitSingularBytesField(value: self.name, fieldNumber: 1)
     }
     try unknownFields.traverse(visitor: &visitor)
   }
@@ -659,7 +663,7 @@ nonisolated extension OTLPSpan.Event: SwiftProtobuf.Message, SwiftProtobuf._Mess
       // allocates stack space for every case branch when no optimizations are
       // enabled. https://github.com/apple/swift-protobuf/issues/1034
       switch fieldNumber {
-      case 2: try { try decoder.decodeSingularStringField(value: &self.name) }()
+      case 2: try { try decoder.decodeSingularBytesField(value: &self.name) }()
       case 3: try { try decoder.decodeRepeatedMessageField(value: &self.attributes) }()
       default: break
       }
@@ -668,7 +672,7 @@ nonisolated extension OTLPSpan.Event: SwiftProtobuf.Message, SwiftProtobuf._Mess
 
   func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
     if !self.name.isEmpty {
-      try visitor.visitSingularStringField(value: self.name, fieldNumber: 2)
+      try visitor.visitSingularBytesField(value: self.name, fieldNumber: 2)
     }
     if !self.attributes.isEmpty {
       try visitor.visitRepeatedMessageField(value: self.attributes, fieldNumber: 3)
@@ -728,7 +732,7 @@ nonisolated extension OTLPKeyValue: SwiftProtobuf.Message, SwiftProtobuf._Messag
       // allocates stack space for every case branch when no optimizations are
       // enabled. https://github.com/apple/swift-protobuf/issues/1034
       switch fieldNumber {
-      case 1: try { try decoder.decodeSingularStringField(value: &self.key) }()
+      case 1: try { try decoder.decodeSingularBytesField(value: &self.key) }()
       case 2: try { try decoder.decodeSingularMessageField(value: &self._value) }()
       default: break
       }
@@ -741,7 +745,7 @@ nonisolated extension OTLPKeyValue: SwiftProtobuf.Message, SwiftProtobuf._Messag
     // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
     // https://github.com/apple/swift-protobuf/issues/1182
     if !self.key.isEmpty {
-      try visitor.visitSingularStringField(value: self.key, fieldNumber: 1)
+      try visitor.visitSingularBytesField(value: self.key, fieldNumber: 1)
     }
     try { if let v = self._value {
       try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
@@ -768,8 +772,8 @@ nonisolated extension OTLPAnyValue: SwiftProtobuf.Message, SwiftProtobuf._Messag
       // enabled. https://github.com/apple/swift-protobuf/issues/1034
       switch fieldNumber {
       case 1: try {
-        var v: String?
-        try decoder.decodeSingularStringField(value: &v)
+        var v: Data?
+        try decoder.decodeSingularBytesField(value: &v)
         if let v = v {
           if self.value != nil {try decoder.handleConflictingOneOf()}
           self.value = .stringValue(v)
@@ -812,7 +816,7 @@ nonisolated extension OTLPAnyValue: SwiftProtobuf.Message, SwiftProtobuf._Messag
     switch self.value {
     case .stringValue?: try {
       guard case .stringValue(let v)? = self.value else { preconditionFailure() }
-      try visitor.visitSingularStringField(value: v, fieldNumber: 1)
+      try visitor.visitSingularBytesField(value: v, fieldNumber: 1)
     }()
     case .boolValue?: try {
       guard case .boolValue(let v)? = self.value else { preconditionFailure() }

@@ -130,7 +130,7 @@ def test_a_block_is_measured_whole_and_the_provider_apart(monitor: Recorded) -> 
             assert call.observe(ANSWER) is ANSWER
     end = monitor.end
     assert outcome(monitor) == SUCCESS
-    assert 50 <= end.latency_ms < 500 and 20 <= end.api_latency_ms < end.latency_ms - 25
+    assert 50 <= end.latency_ms < 5000 and 20 <= end.api_latency_ms < end.latency_ms - 25
     assert 1 < end.memory_rss_mb < 10_000 and end.memory_available_mb > 1
 
 
@@ -277,7 +277,7 @@ def test_only_the_wait_for_the_provider_is_api_time_of_a_stream(monitor: Recorde
     with monitor.call as call:
         for _ in call.observe(Stream(CHUNKS)):
             time.sleep(0.02)
-    assert monitor.end.latency_ms >= 60 > 30 > monitor.end.api_latency_ms
+    assert monitor.end.latency_ms - monitor.end.api_latency_ms >= 59.9  # the three naps
 
 
 def test_a_stream_of_an_sdk_stays_the_very_object(monitor: Recorded) -> None:

@@ -55,8 +55,8 @@ def test_records_of_atexit_handlers_arrive(exporter: Exporter, run_script: Any, 
 
 def test_an_exit_is_not_held_up_by_an_exporter_that_is_not_there(closed_url: str, run_script: Any) -> None:
     began = time.monotonic()
-    ran = run_script(PRELUDE + "record(50)", closed_url)
-    assert ran.returncode == 0 and time.monotonic() - began < 3
+    ran = run_script(PRELUDE + "record(50)", closed_url, EXIT_TIMEOUT="20")
+    assert ran.returncode == 0 and time.monotonic() - began < 15
     assert "Connection refused" in ran.stderr and "50 records could not be delivered" in ran.stderr
     assert len(ran.stderr.splitlines()) == 2
 
@@ -64,7 +64,7 @@ def test_an_exit_is_not_held_up_by_an_exporter_that_is_not_there(closed_url: str
 def test_an_exit_is_held_up_by_a_hung_exporter_for_its_bound_only(hung_url: str, run_script: Any) -> None:
     began = time.monotonic()
     ran = run_script(PRELUDE + "record(50); time.sleep(0.2)", hung_url, EXIT_TIMEOUT="1")
-    assert ran.returncode == 0 and 1 < time.monotonic() - began < 4
+    assert ran.returncode == 0 and 1 < time.monotonic() - began < 9  # the request alone would take 10 s
     assert "50 records could not be delivered" in ran.stderr
 
 

@@ -159,7 +159,7 @@ def test_with_no_exporter_the_agent_goes_on_and_memory_is_bounded(
     assert (counted.queued, counted.dropped) == (100, 1900)
     began = time.monotonic()
     assert not monitor.close(timeout=0.3)
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 5
     assert monitor.statistics().dropped == 2000
     assert_accounts(monitor.statistics())
     assert len(warnings_of()) == 3  # cannot reach, full, lost
@@ -178,13 +178,13 @@ def test_a_hung_exporter_holds_nobody_up(hung_url: str, new_monitor: Any) -> Non
     began = time.monotonic()
     for _ in range(1000):
         monitor.record_metric(record())
-    assert time.monotonic() - began < 0.5
+    assert time.monotonic() - began < 5  # one wait for the exporter would take 10 s
     assert not monitor.flush(0.2)
     assert monitor.get_summary(timeout=0.2) == {}
     assert monitor.get_prometheus_metrics(timeout=0.2) == ""
     assert monitor.reset_prometheus(timeout=0.2) is False
     assert not monitor.close(0.2)
-    assert time.monotonic() - began < 4
+    assert time.monotonic() - began < 9
     assert monitor.statistics().dropped == 1000
     assert_accounts(monitor.statistics())
 

@@ -178,7 +178,7 @@ def test_a_record_is_on_disk_before_it_is_sent(server: ScriptedServer, new_monit
 
 
 def test_an_outage_empties_memory_onto_disk(closed_url: str, new_monitor: Any, tmp_path: Path) -> None:
-    monitor = new_monitor(closed_url, spool_dir=str(tmp_path / "spool"), max_queue_records=100)
+    monitor = new_monitor(closed_url, spool_dir=str(tmp_path / "spool"), max_queue_records=100, exit_timeout=20.0)
     for _ in range(20):
         for _ in range(50):
             monitor.record_metric(LLMCallMetrics("A", "p", "m"))
@@ -187,7 +187,7 @@ def test_an_outage_empties_memory_onto_disk(closed_url: str, new_monitor: Any, t
     assert (counted.queued, counted.dropped) == (1000, 0)
     began = time.monotonic()
     monitor._sender._at_exit()  # all is on disk: there is nothing to wait for
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 10
     assert monitor.statistics().queued == 1000 and monitor.statistics().dropped == 0
 
 
@@ -198,7 +198,7 @@ def test_the_next_process_delivers_but_starts_of_the_dead_are_not_active(
     first = new_monitor(closed_url, spool_dir=str(tmp_path / "spool"))
     with first.monitor_llm_call("A", "p", "m"):
         pass
-    first.monitor_llm_call("A", "p", "m").__enter__()
+    _unfinished = first.monitor_llm_call("A", "p", "m").__enter__()
     first.close(0.2)
     assert first.statistics().queued == 3
     second = new_monitor(server.url, spool_dir=str(tmp_path / "spool"))

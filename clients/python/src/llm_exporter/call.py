@@ -109,6 +109,14 @@ class LLMCall:
         except Exception as defect:  # may be the garbage collector's doing, at interpreter exit
             self._monitor._defect(defect)
 
+    def __del__(self) -> None:
+        # Forgotten: a coroutine that never ran, a block that was never left.
+        try:
+            if self._open:
+                self._leave(GeneratorExit())
+        except Exception:  # at interpreter exit, where modules are gone
+            pass
+
     def _add_usage(self, usage: Optional[Usage]) -> None:
         if usage is not None:
             self._usage = self._usage.adding(usage) if self._usage else usage
@@ -159,7 +167,10 @@ class LLMCall:
 
     def _phase(self, number: int, message: str, *arguments: Any) -> None:
         if _logger.isEnabledFor(logging.DEBUG):
-            _logger.debug(f"call %s, %d/8 {message}", self.metrics.id or "new", number, *arguments)
+            try:
+                _logger.debug(f"call %s, %d/8 {message}", self.metrics.id or "new", number, *arguments)
+            except Exception as error:  # a filter of the agent's
+                self._monitor._defect(error)
 
 
 class _ApiTime:
@@ -167,6 +178,7 @@ class _ApiTime:
 
     def __init__(self, call: LLMCall) -> None:
         self._call = call
+        self._began = time.perf_counter()
 
     def __enter__(self) -> LLMCall:
         self._call._phase(3, "provider called")
@@ -234,6 +246,8 @@ class CallMonitor:
 
     def __call__(self, function: F) -> F:
         """Decorates a function, a coroutine function, a generator or an asynchronous generator."""
+        if isinstance(function, (staticmethod, classmethod)):
+            return type(function)(self(function.__func__))
         wrapper: Callable[..., Any]
         if inspect.isasyncgenfunction(function):
             wrapper = self._around_async_generator(function)
@@ -254,7 +268,9 @@ class CallMonitor:
             except BaseException as error:
                 call._leave(error)
                 raise
-            if inspect.isawaitable(answer):  # a partial or a lambda over something asynchronous
+            if hasattr(type(answer), "add_done_callback"):  # a task, or another future: the agent may cancel it
+                return _ended_when_done(call, answer)
+            if _is_awaitable(answer):  # a partial or a lambda over something asynchronous
                 return _awaited(call, answer)
             answer = call.observe(answer)
             call._leave(None)
@@ -299,6 +315,31 @@ class CallMonitor:
                 return
 
         return wrapper
+
+
+def _is_awaitable(answer: Any) -> bool:
+    try:
+        return inspect.isawaitable(answer)
+    except Exception:
+        return False
+
+
+def _ended_when_done(call: LLMCall, future: Any) -> Any:
+    def done(future: Any) -> None:
+        try:
+            # Not exception(): asyncio would take the error for retrieved, and not tell of one that nobody looks at.
+            error = None if future.cancelled() else getattr(future, "_exception", None)
+            if error is None and not is_stream(answer := future.result()):
+                call.observe(answer)
+        except BaseException as raised:  # it was cancelled
+            error = raised
+        call._leave(error)
+
+    try:
+        future.add_done_callback(done)
+    except Exception as defect:
+        call._monitor._defect(defect)
+    return future
 
 
 async def _awaited(call: LLMCall, awaitable: Any) -> Any:

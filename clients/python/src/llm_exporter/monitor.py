@@ -22,6 +22,8 @@ __all__ = ["DEFAULT_URL", "LLMMonitor", "default_monitor", "monitor_llm_call"]
 
 DEFAULT_URL = "http://127.0.0.1:10140"
 
+_MAX_NUMBER = 1e15
+
 _logger = logging.getLogger("llm_exporter")
 _monitors: weakref.WeakSet[LLMMonitor] = weakref.WeakSet()
 
@@ -63,28 +65,54 @@ class LLMMonitor:
         timeout: float = 10.0,
         exit_timeout: float = 2.0,
     ) -> None:
-        self._url = url or _environment("URL") or DEFAULT_URL
-        self._access: dict[str, Any] = {
-            "username": username or _environment("USERNAME"),
-            "password": password or _environment("PASSWORD"),
-            "token": token or _environment("TOKEN"),
-            "ca_file": ca_file or _environment("CA_FILE"),
-            "timeout": timeout,
-        }
-        self._spool_dir = spool_dir or _environment("SPOOL_DIR")
-        self._max_spool_bytes = max_spool_bytes
         self._reported: set[str] = set()
+        self._url = self._text("url", url) or DEFAULT_URL
+        self._access: dict[str, Any] = {
+            "username": self._text("username", username),
+            "password": self._text("password", password),
+            "token": self._text("token", token),
+            "ca_file": self._text("ca_file", ca_file),
+            "timeout": self._number("timeout", timeout, 10.0, least=0.001),
+        }
+        self._spool_dir = self._text("spool_dir", spool_dir)
+        self._max_spool_bytes = int(self._number("max_spool_bytes", max_spool_bytes, 64 << 20))
+        queue = {
+            "linger": self._number("linger", linger, 0.1),
+            "max_records": int(self._number("max_queue_records", max_queue_records, 10_000)),
+            "max_bytes": int(self._number("max_queue_bytes", max_queue_bytes, 16 << 20)),
+            "exit_timeout": self._number("exit_timeout", exit_timeout, 2.0),
+        }
+        self._settings: dict[str, Any] = {
+            "url": self._url,
+            **self._access,
+            "spool_dir": self._spool_dir,
+            "max_spool_bytes": self._max_spool_bytes,
+            "linger": queue["linger"],
+            "max_queue_records": queue["max_records"],
+            "max_queue_bytes": queue["max_bytes"],
+            "exit_timeout": queue["exit_timeout"],
+        }
         self._spool_type = self._importing_spool() if self._spool_dir else None
         self._sender = Sender(
             Transport(self._url, **self._access),
             self._new_backlog,
-            linger=linger,
-            max_records=max_queue_records,
-            max_bytes=max_queue_bytes,
-            exit_timeout=exit_timeout,
+            linger=queue["linger"],
+            max_records=int(queue["max_records"]),
+            max_bytes=int(queue["max_bytes"]),
+            exit_timeout=queue["exit_timeout"],
             report=self._report,
         )
         _monitors.add(self)
+
+    def __copy__(self) -> LLMMonitor:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> LLMMonitor:
+        return self
+
+    def __reduce__(self) -> Any:
+        """Pickled, it is its settings, credentials included; the same process gets the same monitor back."""
+        return _with_settings, (self._settings,)
 
     # Recording: never waits, never raises.
 
@@ -162,7 +190,7 @@ class LLMMonitor:
                 summary = json.loads(answer.body)
                 if isinstance(summary, dict):
                     return summary
-            except ValueError:
+            except (ValueError, RecursionError):
                 pass
             self._report("summary", "what answers at %s is no exporter", self._url_to_show)
         return {}
@@ -177,7 +205,8 @@ class LLMMonitor:
     def _ask(self, method: str, path: str, timeout: float) -> Optional[Answer]:
         """A request on a connection of its own: the sender's may be busy for long. None when it failed."""
         try:
-            transport = Transport(self._url, **{**self._access, "timeout": timeout})
+            access = {**self._access, "timeout": self._number("timeout", timeout, 5.0, least=0.001)}
+            transport = Transport(self._url, **access)
             try:
                 answer = transport.exchange(method, path, b"" if method == "POST" else None)
             finally:
@@ -223,7 +252,27 @@ class LLMMonitor:
         """Warns, the first time in this process; at debug level afterwards."""
         level = logging.DEBUG if kind in self._reported else logging.WARNING
         self._reported.add(kind)
-        _logger.log(level, message, *arguments, exc_info=exc_info)
+        try:
+            _logger.log(level, message, *arguments, exc_info=exc_info)
+        except Exception:  # a filter of the agent's: it must not end the sender's thread
+            pass
+
+    def _text(self, name: str, given: Any) -> Optional[str]:
+        """What was given, else what the environment says."""
+        text = ""
+        if given is not None:
+            try:
+                text = str.__str__(os.fsdecode(given))  # a pathlib.Path is a good `spool_dir`
+            except Exception:
+                self._report(f"setting {name}", "%s must be a string, not %s", name, type(given).__name__)
+        return text or _environment(name.upper())
+
+    def _number(self, name: str, given: Any, usual: float, least: float = 0.0) -> float:
+        """What was given, where it is a number of use; else the usual one."""
+        if issubclass(type(given), (int, float)) and least <= given <= _MAX_NUMBER:
+            return given  # type: ignore[no-any-return]
+        self._report(f"setting {name}", "%s must be a number, %s or more: %s is used", name, least, usual)
+        return usual
 
     def _defect(self, error: BaseException) -> None:
         """Our own error, which must not become the agent's."""
@@ -244,7 +293,7 @@ def monitor_llm_call(
 ) -> CallMonitor:
     """`LLMMonitor.monitor_llm_call` of `monitor`, or of `default_monitor()`."""
     return CallMonitor(
-        monitor or default_monitor,
+        default_monitor if monitor is None else monitor,
         lambda: LLMCallMetrics(agent_name, provider, model, id=id, trace_id=trace_id),
     )
 
@@ -261,6 +310,14 @@ def default_monitor() -> LLMMonitor:
             if _default is None:
                 _default = LLMMonitor()
     return _default
+
+
+def _with_settings(settings: dict[str, Any]) -> LLMMonitor:
+    """The monitor of this process that has these settings, else a new one."""
+    for monitor in list(_monitors):
+        if monitor._settings == settings and not monitor._sender.closed:
+            return monitor
+    return LLMMonitor(**settings)
 
 
 def _environment(name: str) -> Optional[str]:

@@ -13,6 +13,7 @@ import math
 import operator
 import os
 import re
+import sys
 from functools import lru_cache
 from typing import Any, Callable, NamedTuple, Optional
 
@@ -83,8 +84,8 @@ def weight(values: tuple[Any, ...]) -> int:
         if values[18] is not None:
             size += len(values[18])
         return size
-    except TypeError:  # something is no string: rare, so it may be slow
-        return 1024 + sum(len(str(value)) for value in values)
+    except Exception:  # something is no string: rare, so it may be slow
+        return 1024 + sum(sys.getsizeof(value, 1024) for value in values)
 
 
 def encode(values: tuple[Any, ...], new_id: Callable[[], str], recorded_at: float, start: bool = False) -> Line:
@@ -93,6 +94,14 @@ def encode(values: tuple[Any, ...], new_id: Callable[[], str], recorded_at: floa
     - `recorded_at`: Unix seconds; the time of an exemplar that has none.
     - `start`: the line says that the call has begun, and nothing else.
     """
+    try:
+        return _encode(values, new_id, recorded_at, start)
+    except BaseException:  # a value whose own methods fail, or exit: what is plain still counts
+        plain = tuple(value if type(value) in (str, int, float) else None for value in values)
+        return _encode(plain, new_id, recorded_at, start)
+
+
+def _encode(values: tuple[Any, ...], new_id: Callable[[], str], recorded_at: float, start: bool) -> Line:
     mended: list[str] = []
 
     def fit(name: str, value: Any, rule: Callable[[Any], Any]) -> Any:
@@ -190,7 +199,10 @@ def _cut(text: str, size: int) -> str:
 
 
 def _id(value: Any) -> Optional[str]:
-    text = _whole(str(value))
+    try:
+        text = _whole(str(value))
+    except Exception:  # as of an int of 5000 digits
+        return None
     if not text:
         return None
     # Not cut: two long ids may begin alike. Not new either: the start and the end of a call must stay together.

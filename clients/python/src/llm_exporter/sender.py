@@ -166,6 +166,10 @@ class Sender:
         return self._new_id()
 
     @property
+    def closed(self) -> bool:
+        return self._closed
+
+    @property
     def address(self) -> str:
         """The exporter's URL, without credentials."""
         return self._transport.address
@@ -202,6 +206,7 @@ class Sender:
 
     def flush(self, timeout: float, patient: bool = True) -> bool:
         """Waits until what was recorded so far has met its end, at most `timeout` seconds. Tells whether it has."""
+        timeout = _waitable(timeout)
         deadline = time.monotonic() + timeout
         with self._lock:
             if self._settled >= self._recorded:
@@ -215,6 +220,7 @@ class Sender:
 
     def close(self, timeout: float, patient: bool = True) -> bool:
         """Flushes and ends the thread. What is left stays in the spool, or else is dropped and counted."""
+        timeout = _waitable(timeout)
         atexit.unregister(self._at_exit)
         deadline = time.monotonic() + timeout
         with self._lock:
@@ -255,7 +261,10 @@ class Sender:
         self._begin()
 
     def _at_exit(self) -> None:
-        self.close(self._exit_timeout, patient=False)
+        try:
+            self.close(self._exit_timeout, patient=False)
+        except Exception:
+            self._report("defect", "the sender met an error at exit", exc_info=True)
 
     # The thread.
 
@@ -440,16 +449,20 @@ class Sender:
             try:
                 reply = json.loads(answer.body)
                 accepted, duplicates = int(reply["accepted"]), int(reply["duplicates"])
-            except (ValueError, KeyError, TypeError):
+                makes_sense = accepted >= 0 and duplicates >= 0 and accepted + duplicates <= batch.records
+            except Exception:  # a stranger may say anything: brackets a thousand deep, Infinity
+                makes_sense = False
+            if not makes_sense:
                 return _Later("stranger", f"what answers at {self._transport.address} is no exporter")
-            rejected = max(0, batch.records - accepted - duplicates)
+            rejected = batch.records - accepted - duplicates
             if rejected:
                 self._report_rejection(rejected, reply)
             self._reached = True
-            if self._failures:
-                _logger.info("the exporter at %s takes records again", self._transport.address)
+            recovered = self._failures > 0
             self._failures, self._told_to_wait = 0, False
             self._done(backlog, batch, sent=accepted, duplicates=duplicates, rejected=rejected)
+            if recovered:
+                _logger.info("the exporter at %s takes records again", self._transport.address)
             return None
         if answer.status == 413 and batch.records > 1:
             backlog.split()
@@ -457,7 +470,7 @@ class Sender:
         if answer.status in _HOPELESS or answer.status == 413:
             try:
                 reply = json.loads(answer.body)
-            except ValueError:
+            except (ValueError, RecursionError):
                 reply = None
             self._report_rejection(batch.records, reply or {"detail": f"HTTP {answer.status}"})
             self._done(backlog, batch, rejected=batch.records)
@@ -527,3 +540,11 @@ class Sender:
             code,
             message,
         )
+
+
+def _waitable(timeout: Any) -> float:
+    """Seconds that Python's locks can wait: what is no number is 0, and infinity is very long."""
+    try:
+        return min(max(float(timeout), 0.0), threading.TIMEOUT_MAX / 2) if timeout == timeout else 0.0
+    except Exception:
+        return 0.0

@@ -38,6 +38,11 @@ class Watch:
         self.waited_since(began)
         self._seen.add(chunk)
 
+    def raised(self, error: BaseException, began: float) -> None:
+        """The stream is over, by its end or by an error."""
+        self.waited_since(began)
+        self.ended(None if isinstance(error, (StopIteration, StopAsyncIteration)) else error)
+
     def ended(self, error: Optional[BaseException] = None) -> None:
         call, self._call = self._call, None
         if call is not None:
@@ -59,13 +64,8 @@ class Tap(Generator[Any, Any, Any]):
         began = perf_counter()
         try:
             chunk = step(*arguments)
-        except StopIteration:
-            self._watch.waited_since(began)
-            self._watch.ended()
-            raise
         except BaseException as error:
-            self._watch.waited_since(began)
-            self._watch.ended(error)
+            self._watch.raised(error, began)
             raise
         self._watch.saw(chunk, began)
         return chunk
@@ -112,13 +112,8 @@ class AsyncTap(AsyncIterator[Any]):
         began = perf_counter()
         try:
             chunk = await step(*arguments)
-        except StopAsyncIteration:
-            self._watch.waited_since(began)
-            self._watch.ended()
-            raise
         except BaseException as error:
-            self._watch.waited_since(began)
-            self._watch.ended(error)
+            self._watch.raised(error, began)
             raise
         self._watch.saw(chunk, began)
         return chunk
@@ -151,14 +146,19 @@ def is_stream(answer: Any) -> bool:
     """Whether an answer is read bit by bit: an iterator, or a manager that opens one (`client.messages.stream()`)."""
     kind = type(answer)
     if hasattr(kind, "__next__") or hasattr(kind, "__anext__"):
-        return not isinstance(answer, io.IOBase)
+        # What has a length is no stream, but a test's mock, which answers every name.
+        return not issubclass(kind, io.IOBase) and not hasattr(kind, "__len__")
     return _is_manager(kind)
 
 
 def watched(stream: Any, call: LLMCall) -> Any:
     """The stream to hand to the agent in place of `stream`."""
     watch = Watch(call)
-    return stream if _watch_in_place(stream, watch) else _StandIn(stream, watch)
+    try:
+        return stream if _watch_in_place(stream, watch) else _StandIn(stream, watch)
+    except Exception:
+        watch.ended()
+        raise
 
 
 def _is_manager(kind: type) -> bool:
@@ -269,8 +269,7 @@ class _StandIn:
         try:
             entered = type(self._self_stream).__enter__(self._self_stream)
         except BaseException as error:
-            self._self_watch.waited_since(began)
-            self._self_watch.ended(error)
+            self._self_watch.raised(error, began)
             raise
         return self._self_entered(entered, began)
 
@@ -279,8 +278,7 @@ class _StandIn:
         try:
             entered = await type(self._self_stream).__aenter__(self._self_stream)
         except BaseException as error:
-            self._self_watch.waited_since(began)
-            self._self_watch.ended(error)
+            self._self_watch.raised(error, began)
             raise
         return self._self_entered(entered, began)
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import base64
 import email.utils
+import functools
 import http.client
+import io
 import ipaddress
 import os
+import socket
 import ssl
 import time
-from typing import NamedTuple, Optional, Union
+from typing import Any, NamedTuple, Optional, Union
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 from ._version import VERSION
@@ -52,7 +55,7 @@ class Transport:
     - `url`: ``http`` or ``https``, with a path where the exporter is behind a reverse proxy. Credentials in it count.
     - `token` wins over `username` and `password`.
     - `ca_file`: PEM; the certificates to trust in place of the system's.
-    - `timeout`: seconds for connecting, and for each wait for the server.
+    - `timeout`: seconds for one request, from connecting (to one address) to the last byte of its answer.
     """
 
     def __init__(
@@ -74,10 +77,10 @@ class Transport:
         self._proxy_headers: dict[str, str] = {}
         self._headers = {"User-Agent": f"llm-exporter-python/{VERSION}"}
         try:
-            self._url = urlsplit(url)
+            self._url = _split(url)
             if self._url.scheme not in ("http", "https") or not self._url.hostname:
                 raise ValueError("it must begin with http:// or https:// and name a host")
-            self._port = self._url.port or (443 if self._url.scheme == "https" else 80)
+            self._port = _port(self._url, 443 if self._url.scheme == "https" else 80)
         except ValueError as error:
             self._url, self._port = SplitResult("http", "invalid", "", "", ""), 80
             self._fault = f"the URL cannot be used: {error}"
@@ -87,7 +90,10 @@ class Transport:
         """The URL without credentials: the one to log."""
         username = username or (unquote(self._url.username) if self._url.username else None)
         password = password or (unquote(self._url.password) if self._url.password else None)
-        if token:
+        token = token.strip() if token else None  # a file's last line feed is no part of it
+        if token and not (token.isascii() and token.isprintable()):
+            self._fault = "the token holds what no header can carry"
+        elif token:
             self._headers["Authorization"] = f"Bearer {token}"
         elif username:
             self._headers["Authorization"] = _basic(username, password)
@@ -106,18 +112,19 @@ class Transport:
         """
         if self._fault:
             raise Unanswered(self._fault)
+        deadline = time.monotonic() + (self.timeout if timeout is None else timeout)
         try:
             reused = self._connection is not None and time.monotonic() - self._used_at < _REUSE_SECONDS
             if not reused:
                 self.forget()
             try:
-                return self._exchange(method, path, body, headers, timeout)
+                return self._exchange(method, path, body, headers, deadline)
             except (http.client.HTTPException, ConnectionError):
                 self.forget()
                 if not reused:
                     raise
             # The server was free to close the kept connection just as we used it: that is no failure of the server.
-            return self._exchange(method, path, body, headers, timeout)
+            return self._exchange(method, path, body, headers, deadline)
         except (OSError, http.client.HTTPException, ValueError) as error:
             self.forget()
             raise Unanswered(_reason(error)) from None
@@ -147,14 +154,14 @@ class Transport:
         path: str,
         body: Optional[bytes],
         headers: Optional[dict[str, str]],
-        timeout: Optional[float],
+        deadline: float,
     ) -> Answer:
-        timeout = self.timeout if timeout is None else timeout
         connection = self._connection
         if connection is None:
-            connection = self._connection = self._connect(timeout)
+            connection = self._connection = self._connect(_left(deadline))
         elif connection.sock is not None:
-            connection.sock.settimeout(timeout)
+            connection.sock.settimeout(_left(deadline))
+        connection.response_class = functools.partial(_timed_response, deadline)  # type: ignore[assignment]
         target = self._url.path.rstrip("/") + path
         all_headers = {**self._headers, **(headers or {})}
         if self._proxied_plainly:
@@ -192,13 +199,61 @@ class Transport:
                 return http.client.HTTPConnection(host, port, timeout=timeout)
             self._proxied_plainly = True
             self._proxy_headers = _proxy_authorization(proxy)
-            return http.client.HTTPConnection(proxy.hostname or "", proxy.port or 80, timeout=timeout)
+            return http.client.HTTPConnection(proxy.hostname or "", _port(proxy, 80), timeout=timeout)
         context = ssl.create_default_context(cafile=self._ca_file)
         if proxy is None:
             return http.client.HTTPSConnection(host, port, timeout=timeout, context=context)
-        tunnel = http.client.HTTPSConnection(proxy.hostname or "", proxy.port or 80, timeout=timeout, context=context)
+        tunnel = http.client.HTTPSConnection(proxy.hostname or "", _port(proxy, 80), timeout=timeout, context=context)
         tunnel.set_tunnel(host, port, headers=_proxy_authorization(proxy))
         return tunnel
+
+
+class _TimedReader(io.RawIOBase):
+    """A socket's bytes until a deadline. A time-out of the socket bounds each wait only: who sends a byte now and then
+    could hold us up for ever."""
+
+    def __init__(self, sock: socket.socket, deadline: float) -> None:
+        self._sock = sock
+        self._raw = sock.makefile("rb", buffering=0)
+        self._deadline = deadline
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> Optional[int]:
+        self._sock.settimeout(_left(self._deadline))
+        return self._raw.readinto(buffer)
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _TimedSocket:
+    """What of a socket `http.client.HTTPResponse` uses."""
+
+    def __init__(self, sock: socket.socket, deadline: float) -> None:
+        self._sock = sock
+        self._deadline = deadline
+
+    def makefile(self, *_: Any) -> io.BufferedReader:
+        return io.BufferedReader(_TimedReader(self._sock, self._deadline))
+
+
+def _timed_response(deadline: float, sock: Any, *arguments: Any, **keywords: Any) -> http.client.HTTPResponse:
+    timed: Any = _TimedSocket(sock, deadline)
+    return http.client.HTTPResponse(timed, *arguments, **keywords)
+
+
+def _left(deadline: float) -> float:
+    """Seconds until then.
+
+    - Raises: TimeoutError when there are none.
+    """
+    seconds = deadline - time.monotonic()
+    if seconds <= 0:
+        raise TimeoutError("timed out")
+    return seconds
 
 
 def header_value(text: str) -> str:
@@ -207,7 +262,22 @@ def header_value(text: str) -> str:
 
 
 def _basic(username: str, password: Optional[str]) -> str:
-    return "Basic " + base64.b64encode(f"{username}:{password or ''}".encode()).decode("ascii")
+    said = f"{username}:{password or ''}".encode("utf-8", "surrogatepass")
+    return "Basic " + base64.b64encode(said).decode("ascii")
+
+
+def _split(url: str) -> SplitResult:
+    try:
+        return urlsplit(url)
+    except ValueError:  # whose text quotes the password
+        raise ValueError("it is no URL; characters of a password such as / and @ must be percent-encoded") from None
+
+
+def _port(url: SplitResult, usual: int) -> int:
+    try:
+        return url.port or usual
+    except ValueError:  # as above: "http://user:a/b@host" has the port "a"
+        raise ValueError("its port is no number; a / in a password must be written %2F") from None
 
 
 def _proxy(scheme: str, host: str) -> Optional[SplitResult]:
@@ -220,7 +290,7 @@ def _proxy(scheme: str, host: str) -> Optional[SplitResult]:
     proxy = proxies.get(scheme) or proxies.get("all")
     if not proxy or proxy_bypass(host):
         return None
-    return urlsplit(proxy if "://" in proxy else f"http://{proxy}")
+    return _split(proxy if "://" in proxy else f"http://{proxy}")
 
 
 def _proxies_are_set() -> bool:

@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from openai_calls import ONE
 
 langchain_core = pytest.importorskip("langchain_core")
 pytestmark = pytest.mark.clients
@@ -24,15 +25,6 @@ MESSAGE = AIMessage(
         "output_token_details": {"reasoning": 10},
     },
 )
-ONE = {
-    "calls_total success": 1,
-    "cost_usd_total": 0.0001236,
-    "tokens_total": 1234,
-    "token_usage_total input": 176,
-    "token_usage_total cache_read": 1024,
-    "token_usage_total output": 24,
-    "token_usage_total reasoning": 10,
-}
 
 
 @pytest.fixture

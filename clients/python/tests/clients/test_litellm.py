@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from openai_calls import STREAM, USAGE
 
 from llm_exporter import LLMMonitor
 
@@ -19,16 +20,8 @@ pytestmark = pytest.mark.clients
 
 from llm_exporter.litellm import LiteLLMLogger  # noqa: E402
 
-USAGE = {
-    "tokens_total": 1234,
-    "token_usage_total input": 176,
-    "token_usage_total cache_read": 1024,
-    "token_usage_total output": 24,
-    "token_usage_total reasoning": 10,
-}
 ONE = {"calls_total success": 1, **USAGE}
 COST = pytest.approx(0.0001236)
-STREAM: Any = {"stream": True, "stream_options": {"include_usage": True}}
 
 
 @pytest.fixture

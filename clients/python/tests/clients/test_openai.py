@@ -8,20 +8,10 @@ import time
 from typing import Any
 
 import pytest
+from openai_calls import MESSAGES, ONE, STREAM, chat
 
 openai = pytest.importorskip("openai")
 pytestmark = pytest.mark.clients
-
-USAGE = {
-    "tokens_total": 1234,
-    "token_usage_total input": 176,
-    "token_usage_total cache_read": 1024,
-    "token_usage_total output": 24,
-    "token_usage_total reasoning": 10,
-}
-# 0.15, 0.075 and 0.60 USD for a million tokens of input, cache and output.
-ONE = {"calls_total success": 1, "cost_usd_total": 0.0001236, **USAGE}
-MESSAGES: Any = [{"role": "user", "content": "hi"}]
 
 
 @pytest.fixture
@@ -37,13 +27,6 @@ def async_client(models: Any) -> Any:
 @pytest.fixture
 def call(monitor: Any) -> Any:
     return monitor.monitor_llm_call("A", "openai", "gpt-4o-mini")
-
-
-def chat(client: Any, model: str = "gpt-4o-mini", **options: Any) -> Any:
-    return client.chat.completions.create(model=model, messages=MESSAGES, **options)
-
-
-STREAM: Any = {"stream": True, "stream_options": {"include_usage": True}}
 
 
 def test_chat_completion(client: Any, call: Any, counted: Any) -> None:

@@ -8,6 +8,7 @@ import time
 from typing import Any
 
 import pytest
+from openai_calls import STREAM, chat
 
 openai = pytest.importorskip("openai")
 openlit = pytest.importorskip("openlit")
@@ -31,8 +32,6 @@ ONE = {
 }
 # Of chat completions it does not tell the reasoning.
 RESPONSE = {**ONE, "token_usage_total output": 24, "token_usage_total reasoning": 10}
-MESSAGES: Any = [{"role": "user", "content": "hi"}]
-STREAM: Any = {"stream": True, "stream_options": {"include_usage": True}}
 
 
 PROCESSOR = Redirected()
@@ -54,10 +53,6 @@ def provider(tmp_path_factory: pytest.TempPathFactory) -> TracerProvider:
 def client(models: Any, traces: Any, provider: TracerProvider) -> Any:
     PROCESSOR.to(traces.url)
     return openai.OpenAI(base_url=models.url + "/v1", api_key="k", max_retries=0)
-
-
-def chat(client: Any, model: str = "gpt-4o-mini", **options: Any) -> Any:
-    return client.chat.completions.create(model=model, messages=MESSAGES, **options)
 
 
 def test_chat_completion(client: Any, traces: Any) -> None:

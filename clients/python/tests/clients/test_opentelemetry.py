@@ -8,6 +8,7 @@ import time
 from typing import Any
 
 import pytest
+from openai_calls import ONE, STREAM, chat
 
 openai = pytest.importorskip("openai")
 pytest.importorskip("opentelemetry.instrumentation.openai")
@@ -18,20 +19,9 @@ from opentelemetry.sdk.resources import Resource  # noqa: E402
 from opentelemetry.sdk.trace import TracerProvider  # noqa: E402
 from spans import Redirected  # noqa: E402
 
-ONE = {
-    "calls_total success": 1,
-    "cost_usd_total": 0.0001236,
-    "tokens_total": 1234,
-    "token_usage_total input": 176,
-    "token_usage_total cache_read": 1024,
-    "token_usage_total output": 24,
-    "token_usage_total reasoning": 10,
-}
 # Of the streams of chat completions it does not tell the reasoning: that stays in the output.
 STREAMED = {**ONE, "token_usage_total output": 34}
 del STREAMED["token_usage_total reasoning"]
-MESSAGES: Any = [{"role": "user", "content": "hi"}]
-STREAM: Any = {"stream": True, "stream_options": {"include_usage": True}}
 
 
 PROCESSOR = Redirected()
@@ -49,10 +39,6 @@ def client(models: Any, traces: Any) -> Any:
 @pytest.fixture
 def told(traces: Any) -> Any:
     return lambda: traces.counts("A")
-
-
-def chat(client: Any, model: str = "gpt-4o-mini", **options: Any) -> Any:
-    return client.chat.completions.create(model=model, messages=MESSAGES, **options)
 
 
 def test_chat_completion(client: Any, told: Any) -> None:

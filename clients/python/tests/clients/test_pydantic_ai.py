@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from openai_calls import USAGE
 
 pydantic_ai = pytest.importorskip("pydantic_ai")
 pytestmark = pytest.mark.clients
@@ -21,13 +22,6 @@ from pydantic_ai.models.instrumented import InstrumentationSettings  # noqa: E40
 from pydantic_ai.models.openai import OpenAIChatModel  # noqa: E402
 from pydantic_ai.providers.openai import OpenAIProvider  # noqa: E402
 
-USAGE = {
-    "tokens_total": 1234,
-    "token_usage_total input": 176,
-    "token_usage_total cache_read": 1024,
-    "token_usage_total output": 24,
-    "token_usage_total reasoning": 10,
-}
 COST = 0.0001236
 ONE = {"calls_total success": 1, "cost_usd_total": pytest.approx(COST), **USAGE}
 

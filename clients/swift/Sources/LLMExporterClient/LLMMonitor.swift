@@ -12,8 +12,8 @@ import NIOHTTP1
 ///
 /// Recording neither waits nor throws, whatever the exporter does, whatever the values are; nor does the initializer: a
 /// wrong URL is warned of, and records are dropped and counted once the queue is full. Make one for a process and keep
-/// it; all tasks and threads may use it. Before the program ends, `close` it: what waits then is lost otherwise, and so
-/// it is when the last reference to an open monitor goes.
+/// it; all tasks and threads may use it. Before the program ends, `close` it: what waits in memory then is lost otherwise,
+/// and so it is, without a spool, when the last reference to an open monitor goes.
 public final class LLMMonitor: Sendable {
     /// How to reach the exporter, and what may wait for it.
     public struct Configuration: Sendable {
@@ -25,6 +25,11 @@ public final class LLMMonitor: Sendable {
         public var token: String?
         /// Certificates to trust for `https` in place of the system's, as PEM; nil stands for `LLM_EXPORTER_CA_FILE`.
         public var caFile: String?
+        /// A folder that keeps what is not delivered yet, across crashes of either side; nil stands for
+        /// `LLM_EXPORTER_SPOOL_DIR`, and without that there is none. Any number of processes of a host may share it.
+        public var spoolFolder: String?
+        /// How many bytes may wait in the spool folder, of this monitor; beyond that, new records are dropped.
+        public var maxSpoolBytes = 64 << 20
         /// How many records may wait in memory; beyond that, new ones are dropped.
         public var maxQueueRecords = 10_000
         /// How many bytes of records may wait in memory; beyond that, new ones are dropped.
@@ -69,6 +74,7 @@ public final class LLMMonitor: Sendable {
         configuration.password = configuration.password ?? variable("PASSWORD")
         configuration.token = configuration.token ?? variable("TOKEN")
         configuration.caFile = configuration.caFile ?? variable("CA_FILE")
+        configuration.spoolFolder = configuration.spoolFolder ?? variable("SPOOL_DIR")
         reports = Reports(logger: configuration.logger)
         transport = Transport(
             url: url ?? variable("URL") ?? "http://127.0.0.1:10140", configuration: configuration)
@@ -117,7 +123,8 @@ public final class LLMMonitor: Sendable {
     /// Waits until what was recorded so far has been answered for. Tells whether it has.
     public func flush(within limit: Duration = .seconds(5)) async -> Bool { await sender.flush(within: limit) }
 
-    /// Flushes and stops; what could not be delivered is dropped and counted, and so are records that come later.
+    /// Flushes and stops; what could not be delivered stays in the spool, or else is dropped and counted. Records that
+    /// come later are dropped.
     ///
     /// Tells whether everything was answered for.
     @discardableResult

@@ -11,6 +11,9 @@ struct RecordLine: Equatable, Sendable {
     /// The fields whose value did not fit.
     let mended: [String]
 
+    /// How the line of a start, and no other, begins.
+    static let startPrefix = Array(#"{"event":"start","#.utf8)
+
     /// What is sent when a call begins: that it has, and nothing else.
     init(start call: LLMCallMetrics, newID: () -> String) {
         var object = LineWriter()
@@ -124,7 +127,7 @@ struct RecordLine: Equatable, Sendable {
     }
 
     /// FNV-1a with 128 bits, in hexadecimal digits.
-    private static func fingerprint(_ text: String) -> String {
+    static func fingerprint(_ text: String) -> String {
         let offset: UInt128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d
         let prime: UInt128 = 0x0000_0000_0100_0000_0000_0000_0000_013b
         let digest = text.utf8.reduce(offset) { ($0 ^ UInt128($1)) &* prime }

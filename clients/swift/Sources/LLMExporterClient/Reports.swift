@@ -1,16 +1,16 @@
 import Logging
-import Synchronization
+import NIOConcurrencyHelpers
 
 /// Warnings, of each kind once.
 final class Reports: Sendable {
     private let logger: Logger
-    private let reported = Mutex<Set<String>>([])
+    private let reported = NIOLockedValueBox<Set<String>>([])
 
     init(logger: Logger) { self.logger = logger }
 
     /// Warns, the first time of this kind; at debug level afterwards.
     func warn(_ kind: String, _ message: @autoclosure () -> String) {
-        let isNew = reported.withLock { $0.insert(kind).inserted }
+        let isNew = reported.withLockedValue { $0.insert(kind).inserted }
         logger.log(level: isNew ? .warning : .debug, "\(message())")
     }
 

@@ -1,4 +1,4 @@
-import Synchronization
+import NIOConcurrencyHelpers
 
 /// Wakes the one task that waits for it. Raised while nobody waits, it is remembered once.
 final class Signal: Sendable {
@@ -7,11 +7,11 @@ final class Signal: Sendable {
         var waiter: CheckedContinuation<Void, Never>?
     }
 
-    private let state = Mutex(State())
+    private let state = NIOLockedValueBox(State())
 
     /// Never waits.
     func raise() {
-        let waiter = state.withLock { state in
+        let waiter = state.withLockedValue { state in
             defer { state.waiter = nil }
             if state.waiter == nil { state.isRaised = true }
             return state.waiter
@@ -28,7 +28,7 @@ final class Signal: Sendable {
             }
         }
         await withCheckedContinuation { continuation in
-            let isRaised = state.withLock { state in
+            let isRaised = state.withLockedValue { state in
                 if !state.isRaised { state.waiter = continuation }
                 defer { state.isRaised = false }
                 return state.isRaised

@@ -41,6 +41,8 @@ final class Transport: Sendable {
     private let client: HTTPClient
     private let headers: HTTPHeaders
     private let fault: String?
+    /// Whether the URL can be one of an exporter.
+    var isUsable: Bool { fault == nil }
     /// Whether the last request was answered, which leaves a connection that the next one uses.
     private let hasConnection = Atomic(false)
 

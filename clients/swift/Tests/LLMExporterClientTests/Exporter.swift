@@ -1,5 +1,5 @@
 import Foundation
-import Synchronization
+import NIOConcurrencyHelpers
 import Testing
 
 /// The real exporter, `LLM_EXPORTER_BIN`, on a port of 127.0.0.1 that it keeps over restarts.
@@ -18,7 +18,7 @@ final class Exporter: Sendable {
 
     private let folder: URL
     private let flags: [String]
-    private let state = Mutex(State())
+    private let state = NIOLockedValueBox(State())
 
     /// Starts it with its state in a folder, or in memory.
     init(isDurable: Bool = false, flags: String...) async throws {
@@ -30,16 +30,16 @@ final class Exporter: Sendable {
     }
 
     deinit {
-        if let process = state.withLock({ $0.process }) { sendKill(process.processIdentifier) }
+        if let process = state.withLockedValue({ $0.process }) { sendKill(process.processIdentifier) }
         try? FileManager.default.removeItem(at: folder)
     }
 
-    var url: String { "http://127.0.0.1:\(state.withLock { $0.port })" }
+    var url: String { "http://127.0.0.1:\(state.withLockedValue { $0.port })" }
 
     /// Starts it, and waits until it listens.
     func start() async throws {
         let program = try #require(ProcessInfo.processInfo.environment["LLM_EXPORTER_BIN"], "LLM_EXPORTER_BIN")
-        let (port, starts) = state.withLock { state in
+        let (port, starts) = state.withLockedValue { state in
             state.starts += 1
             return (state.port, state.starts)
         }
@@ -50,20 +50,20 @@ final class Exporter: Sendable {
         process.arguments = ["--web.listen-address", "127.0.0.1:\(port)", "--prices.no-builtin"] + flags
         process.standardError = try FileHandle(forWritingTo: log)
         try process.run()
-        state.withLock { $0.process = process }
+        state.withLockedValue { $0.process = process }
         try await eventually("the exporter listens") {
             let text = try String(contentsOf: log, encoding: .utf8)
             try #require(process.isRunning, "\(text)")
             guard let match = try /Listening on"? address=\S+:(\d+)/.firstMatch(in: text) else { return false }
             let bound = Int(match.1) ?? 0
-            state.withLock { $0.port = bound }
+            state.withLockedValue { $0.port = bound }
             return true
         }
     }
 
     /// SIGKILL, and waits for the end.
     func kill() async throws {
-        let process = state.withLock { state in
+        let process = state.withLockedValue { state in
             defer { state.process = nil }
             return state.process
         }
@@ -73,8 +73,8 @@ final class Exporter: Sendable {
     }
 }
 
-/// Out of the class, whose own `kill` hides the system's.
-private func sendKill(_ process: Int32) { _ = kill(process, SIGKILL) }
+/// Out of the classes, whose own `kill` hides the system's.
+func sendKill(_ process: Int32) { _ = kill(process, SIGKILL) }
 
 /// Asks again and again until the answer is true.
 func eventually(

@@ -29,29 +29,31 @@ struct ExporterTests {
         #expect(await monitor.close())
     }
 
-    @Test("an exporter that is killed and restarted under load counts each record once")
-    func restarts() async throws {
+    @Test("an exporter that is killed and restarted under load counts each record once", arguments: [false, true])
+    func restarts(hasSpool: Bool) async throws {
         let exporter = try await Exporter(isDurable: true)
-        let monitor = LLMMonitor.test(exporter.url)
+        let folder = TemporaryFolder()
+        let monitor = LLMMonitor.test(exporter.url) { $0.spoolFolder = hasSpool ? folder.spool : nil }
         let load = Task {
-            for n in 0..<6000 {
+            for n in 0..<3000 {
                 monitor.record(.of(agentName: "Agent\(n % 2)"))
                 if n.isMultiple(of: 20) { try await Task.sleep(for: .milliseconds(10)) }
             }
         }
-        for _ in 0..<4 {
-            try await Task.sleep(for: .milliseconds(Int.random(in: 300...600)))
+        for _ in 0..<3 {
+            try await Task.sleep(for: .milliseconds(Int.random(in: 300...500)))
             try await exporter.kill()
             try await Task.sleep(for: .milliseconds(50))
             try await exporter.start()
         }
         try await load.value
         #expect(await monitor.flush(within: .seconds(30)))
-        #expect(await monitor.getSummary()?.totalCalls == 6000)
+        #expect(await monitor.getSummary()?.totalCalls == 3000)
         let statistics = monitor.statistics
-        #expect(statistics.sent + statistics.duplicates == 6000 && statistics.retried > 0)
+        #expect(statistics.sent + statistics.duplicates == 3000 && statistics.retried > 0)
         #expect(statistics.isAccountedFor)
         await monitor.close()
+        #expect(try folder.files() == [])
     }
 
     @Test("a call is active from its start to its end, then counts with all that is known of it")

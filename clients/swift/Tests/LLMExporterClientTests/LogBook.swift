@@ -1,13 +1,13 @@
 import Logging
-import Synchronization
+import NIOConcurrencyHelpers
 
 @testable import LLMExporterClient
 
 /// The warnings of a logger.
 final class LogBook: Sendable {
-    private let lines = Mutex<[String]>([])
+    private let lines = NIOLockedValueBox<[String]>([])
 
-    var warnings: [String] { lines.withLock { $0 } }
+    var warnings: [String] { lines.withLockedValue { $0 } }
     var logger: Logger { Logger(label: "test") { _ in Handler(book: self) } }
 
     private struct Handler: LogHandler {
@@ -20,7 +20,7 @@ final class LogBook: Sendable {
             set { metadata[key] = newValue }
         }
 
-        func log(event: LogEvent) { book.lines.withLock { $0.append(event.message.description) } }
+        func log(event: LogEvent) { book.lines.withLockedValue { $0.append(event.message.description) } }
     }
 }
 
@@ -46,5 +46,5 @@ extension Statistics {
         return statistics
     }
 
-    var isAccountedFor: Bool { recorded == queued + sent + duplicates + rejected + dropped + expired }
+    var isAccountedFor: Bool { recorded + adopted == queued + sent + duplicates + rejected + dropped + expired }
 }

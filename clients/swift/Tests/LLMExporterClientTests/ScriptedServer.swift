@@ -1,9 +1,9 @@
 import Foundation
+import NIOConcurrencyHelpers
 import NIOCore
 import NIOHTTP1
 import NIOPosix
 import NIOSSL
-import Synchronization
 
 /// An HTTP server whose replies are a script, used up one by one; it accepts records when none is left.
 final class ScriptedServer: Sendable {
@@ -32,16 +32,16 @@ final class ScriptedServer: Sendable {
             var connections = 0
         }
 
-        let pages: Mutex<Pages>
+        let pages: NIOLockedValueBox<Pages>
         let rest: Reply
 
         init(script: [Reply], rest: Reply) {
-            pages = Mutex(Pages(script: script))
+            pages = NIOLockedValueBox(Pages(script: script))
             self.rest = rest
         }
 
         func reply(to request: Request) -> Reply {
-            pages.withLock { pages in
+            pages.withLockedValue { pages in
                 pages.requests.append(request)
                 return pages.script.isEmpty ? rest : pages.script.removeFirst()
             }
@@ -78,11 +78,11 @@ final class ScriptedServer: Sendable {
 
     deinit { channel.close(promise: nil) }
 
-    var requests: [Request] { book.pages.withLock { $0.requests } }
-    var connections: Int { book.pages.withLock { $0.connections } }
+    var requests: [Request] { book.pages.withLockedValue { $0.requests } }
+    var connections: Int { book.pages.withLockedValue { $0.connections } }
 
     /// Adds replies to the script.
-    func expect(_ replies: Reply...) { book.pages.withLock { $0.script += replies } }
+    func expect(_ replies: Reply...) { book.pages.withLockedValue { $0.script += replies } }
 }
 
 private final class Connection: ChannelInboundHandler {
@@ -95,7 +95,7 @@ private final class Connection: ChannelInboundHandler {
 
     init(_ book: ScriptedServer.Book) { self.book = book }
 
-    func channelActive(context: ChannelHandlerContext) { book.pages.withLock { $0.connections += 1 } }
+    func channelActive(context: ChannelHandlerContext) { book.pages.withLockedValue { $0.connections += 1 } }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         switch unwrapInboundIn(data) {

@@ -1,0 +1,187 @@
+#include "connections.h"
+
+#include <netinet/in.h>
+#include <search.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+
+// For the headers of a request, for its body and for its answer each: libmicrohttpd ends connections that are silent, but not
+// those that send or read a byte from time to time. Bodies and answers have a second more for each 16 KiB.
+enum { REQUEST_MILLISECONDS = 30 * 1000, LEAST_BYTES_PER_MILLISECOND = 16 };
+
+struct address_count {
+    unsigned char address[16];
+    unsigned connections;
+};
+
+struct llmhttp_connection {
+    struct llmhttp_connection *previous;
+    struct llmhttp_connection *next;
+    int descriptor;
+    // In milliseconds of the monotonic clock; 0 is none.
+    _Atomic int64_t deadline;
+    struct address_count *count;
+    bool is_beyond_limit;
+};
+
+static int64_t now_milliseconds(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+// MARK: Addresses
+
+static int compare(const void *left, const void *right)
+{
+    return memcmp(left, right, sizeof((struct address_count *)0)->address);
+}
+
+// The first half of an IPv6 address is one host's, or one household's: it can take any of those addresses.
+static void key_of(const struct sockaddr *address, unsigned char key[16])
+{
+    memset(key, 0, 16);
+    if (address == NULL) return;
+    if (address->sa_family == AF_INET) {
+        key[10] = key[11] = 0xFF;
+        memcpy(key + 12, &((const struct sockaddr_in *)address)->sin_addr, 4);
+    } else if (address->sa_family == AF_INET6) {
+        const struct in6_addr *host = &((const struct sockaddr_in6 *)address)->sin6_addr;
+        memcpy(key, host, IN6_IS_ADDR_V4MAPPED(host) || IN6_IS_ADDR_LOOPBACK(host) ? 16 : 8);
+    }
+}
+
+// NULL where there is no memory: the connection is then not counted.
+static struct address_count *count_address(llmhttp_connections *connections, const struct sockaddr *address)
+{
+    struct address_count *count = calloc(1, sizeof *count);
+    if (count == NULL) return NULL;
+    key_of(address, count->address);
+    struct address_count **found = tsearch(count, &connections->by_address, compare);
+    if (found == NULL || *found != count) free(count);
+    if (found == NULL) return NULL;
+    (*found)->connections++;
+    return *found;
+}
+
+static void uncount(llmhttp_connections *connections, struct address_count *count)
+{
+    if (count == NULL || --count->connections > 0) return;
+    tdelete(count, &connections->by_address, compare);
+    free(count);
+}
+
+// MARK: Life
+
+void llmhttp_connections_init(llmhttp_connections *connections, const llmhttp_options *options)
+{
+    pthread_mutex_init(&connections->lock, NULL);
+    connections->limit_per_address = options->connections_per_address;
+    connections->idle_timeout_seconds = options->idle_timeout_seconds;
+}
+
+void llmhttp_connections_destroy(llmhttp_connections *connections)
+{
+    pthread_mutex_destroy(&connections->lock);
+}
+
+static void begin(llmhttp_connections *connections, struct MHD_Connection *peer, void **socket_context)
+{
+    llmhttp_connection *connection = calloc(1, sizeof *connection);
+    if (connection == NULL) return;
+    connection->descriptor = MHD_get_connection_info(peer, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+    atomic_init(&connection->deadline, now_milliseconds() + REQUEST_MILLISECONDS);
+    const struct sockaddr *address = MHD_get_connection_info(peer, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr;
+
+    pthread_mutex_lock(&connections->lock);
+    connection->count = count_address(connections, address);
+    connection->is_beyond_limit = connections->limit_per_address > 0 && connection->count != NULL
+        && connection->count->connections > connections->limit_per_address;
+    connection->next = connections->first;
+    if (connection->next != NULL) connection->next->previous = connection;
+    connections->first = connection;
+    pthread_mutex_unlock(&connections->lock);
+
+    *socket_context = connection;
+}
+
+static void end(llmhttp_connections *connections, llmhttp_connection *connection)
+{
+    pthread_mutex_lock(&connections->lock);
+    if (connection->next != NULL) connection->next->previous = connection->previous;
+    if (connection->previous != NULL) connection->previous->next = connection->next;
+    else connections->first = connection->next;
+    uncount(connections, connection->count);
+    pthread_mutex_unlock(&connections->lock);
+    free(connection);
+}
+
+void llmhttp_connections_notify(
+    void *context, struct MHD_Connection *connection, void **socket_context,
+    enum MHD_ConnectionNotificationCode code)
+{
+    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+        begin(context, connection, socket_context);
+    } else if (*socket_context != NULL) {
+        end(context, *socket_context);
+        *socket_context = NULL;
+    }
+}
+
+llmhttp_connection *llmhttp_connection_of(struct MHD_Connection *connection)
+{
+    return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+}
+
+bool llmhttp_connection_is_beyond_limit(const llmhttp_connection *connection)
+{
+    return connection != NULL && connection->is_beyond_limit;
+}
+
+// MARK: Time
+
+static void set_deadline(llmhttp_connection *connection, int64_t deadline)
+{
+    if (connection != NULL) atomic_store_explicit(&connection->deadline, deadline, memory_order_relaxed);
+}
+
+void llmhttp_connection_expect(llmhttp_connection *connection, uint64_t bytes)
+{
+    set_deadline(connection, now_milliseconds() + REQUEST_MILLISECONDS + (int64_t)(bytes / LEAST_BYTES_PER_MILLISECOND));
+}
+
+void llmhttp_connection_got(llmhttp_connection *connection, uint64_t bytes)
+{
+    if (connection == NULL) return;
+    // Only the connection's own thread sets it, and whoever ends late ones to 0.
+    atomic_fetch_add_explicit(
+        &connection->deadline, (int64_t)(bytes / LEAST_BYTES_PER_MILLISECOND), memory_order_relaxed);
+}
+
+void llmhttp_connection_wait(llmhttp_connection *connection)
+{
+    set_deadline(connection, 0);
+}
+
+void llmhttp_connection_rest(llmhttp_connections *connections, llmhttp_connection *connection)
+{
+    set_deadline(connection, now_milliseconds() + connections->idle_timeout_seconds * 1000L + REQUEST_MILLISECONDS);
+}
+
+void llmhttp_connections_end_late(llmhttp_connections *connections)
+{
+    int64_t now = now_milliseconds();
+    pthread_mutex_lock(&connections->lock);
+    for (llmhttp_connection *connection = connections->first; connection != NULL; connection = connection->next) {
+        int64_t deadline = atomic_load_explicit(&connection->deadline, memory_order_relaxed);
+        if (deadline == 0 || now < deadline) continue;
+        // Its thread finds the end of the peer and cleans up. It cannot have closed the descriptor: it takes the lock first.
+        shutdown(connection->descriptor, SHUT_RDWR);
+        set_deadline(connection, 0);
+    }
+    pthread_mutex_unlock(&connections->lock);
+}

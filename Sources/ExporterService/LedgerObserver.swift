@@ -1,0 +1,17 @@
+package import Store
+
+/// What the ledger tells of its own work; called on its queue.
+package protocol LedgerObserver: Sendable {
+    /// A batch was committed and merged.
+    func committed(records: Int, overflowRecords: Int, in duration: Duration)
+    /// A commit failed. `isNew`: the first time since the last success, or the first of its kind.
+    func commitFailed(_ error: StoreError, isUndecided: Bool, isNew: Bool)
+    /// The first commit since then succeeded.
+    func recovered()
+    /// The WAL could not be written back, and grows; nothing is lost.
+    func checkpointFailed(_ error: StoreError)
+    /// `--limits.max-series` folds a record; called once.
+    func limitReached(maxSeries: Int)
+    /// `--dedup.max-ids` pushes ids out before their time; called once.
+    func windowShortened(to window: Duration, maxIDs: Int)
+}

@@ -1,0 +1,21 @@
+private import Glibc
+
+/// Bytes that several answers send, without a copy for each: a large body lies in memory once, however many read it slowly.
+@safe package final class SharedBody: @unchecked Sendable {
+    // Unchecked: the bytes are written before anybody else has the object, and read from then on.
+    private let bytes: UnsafeMutableRawBufferPointer
+
+    /// - Returns: `nil` where there is no memory for them.
+    package init?(_ body: [UInt8]) {
+        guard let start = unsafe malloc(max(1, body.count)) else { return nil }
+        unsafe bytes = UnsafeMutableRawBufferPointer(start: start, count: body.count)
+        unsafe bytes.copyBytes(from: body)
+    }
+
+    deinit {
+        unsafe free(bytes.baseAddress)
+    }
+
+    /// Lent for as long as the object is there.
+    var lent: UnsafeRawBufferPointer { unsafe UnsafeRawBufferPointer(bytes) }
+}
