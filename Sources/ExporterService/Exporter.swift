@@ -105,7 +105,7 @@ package final class Exporter: Sendable {
                 }
             } else if !isLoopback {
                 log.warning(
-                    "Anyone who can reach this address may post records and read metrics; give passwords or tokens with --web.config.file, or listen on loopback",
+                    "Anyone who can reach this address may post records and read metrics; turn on authentication with --web.config.file, or listen on loopback",
                     metadata: ["address": "\(socket.address)"])
             }
             log.info("Listening on", metadata: ["address": "\(socket.address)"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import shutil
 import signal
 import socket
@@ -13,9 +14,9 @@ import threading
 from pathlib import Path
 
 import pytest
-from exporter import DidNotStart, Exporter, call, encode, eventually
+from exporter import BINARY, DidNotStart, Exporter, Reply, call, encode, eventually
 from prometheus import Prometheus, Server
-from web import Authority, basic, hashed
+from web import Authority, basic, digest, hashed
 
 
 @pytest.fixture(scope="module")
@@ -225,6 +226,25 @@ def test_turning_tls_on_takes_a_restart_and_says_so(authority: Authority):
         exporter.stop()
 
 
+def test_a_body_waits_for_the_password_and_is_whole(authority: Authority):
+    """What TLS has decrypted while the connection was suspended is not left lying."""
+    path = written(authority, "waits.yml", PLAIN + f"basic_auth_users:\n  agent: {hashed('secret', 8)}\n")
+    context = ssl.create_default_context(cafile=authority.certificate)
+    with Exporter("--web.config.file", str(path)) as exporter:
+        for size in (1, 100, 3000):
+            part = encode([call(agent_name="Parts") for _ in range(size)]).encode()
+            for attempt in range(8):
+                # Spelt in its own way each time, so that the password is checked anew.
+                header = basic("agent", "secret")["Authorization"].replace(" ", " " * (attempt + size % 7 * 8 + 1))
+                head = (f"POST /record HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+                        f"Content-Length: {len(part)}\r\nAuthorization: {header}\r\n\r\n").encode()
+                with socket.create_connection(exporter.address, timeout=5) as plain, \
+                        context.wrap_socket(plain, server_hostname="127.0.0.1") as secure:
+                    secure.sendall(head + part)
+                    assert Reply.reading(secure).outcome() == (size, 0, 0)
+        exporter.stop()
+
+
 class SecurePrometheus(Prometheus):
     """Scrapes by TLS, with a client certificate and a password."""
 
@@ -262,4 +282,22 @@ def test_prometheus_scrapes_with_tls_a_certificate_and_a_password(authority: Aut
                     assert "401" in target["lastError"], target
             finally:
                 prometheus.stop()
+        exporter.stop()
+
+
+@pytest.mark.parametrize("who, code", [
+    ({"LLM_EXPORTER_USERNAME": "agent", "LLM_EXPORTER_PASSWORD": "secret"}, 0), ({"LLM_EXPORTER_TOKEN": "a-token"}, 0),
+    ({"LLM_EXPORTER_TOKEN": "another"}, 1), ({}, 1),
+], ids=lambda value: "-".join(value) if isinstance(value, dict) else str(value))
+def test_send_trusts_and_says_who_it_is(authority: Authority, tmp_path: Path, who: dict[str, str], code: int):
+    text = (PLAIN + f"basic_auth_users:\n  agent: {hashed('secret')}\n"
+            f"bearer_tokens:\n  - {{name: sender, sha256: {digest('a-token')}, scopes: [record]}}\n")
+    lines = tmp_path / "calls.ndjson"
+    lines.write_text(encode(call()) + "\n")
+    with Exporter("--web.config.file", str(written(authority, "send.yml", text))) as exporter:
+        done = subprocess.run(
+            [BINARY, "send", lines, "--url", f"https://127.0.0.1:{exporter.port}"],
+            env={**os.environ, "LLM_EXPORTER_CA_FILE": str(authority.certificate), **who}, capture_output=True, text=True, timeout=30, check=False)
+        assert done.returncode == code, done
+        assert ("1 accepted" in done.stdout) == (code == 0), done
         exporter.stop()

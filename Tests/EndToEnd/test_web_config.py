@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import os
 import signal
 import statistics
 import threading
@@ -184,6 +185,31 @@ def test_many_clients_of_one_user_start_at_once(tmp_path: Path):
         assert statuses == [200] * 40
         assert exporter.request("GET", "/summary", headers=basic("alice", "secret")).json["total_calls"] == 40
         exporter.stop()
+
+
+def test_a_known_password_costs_little(file: Path):
+    """In the exporter's own CPU time, which other programs on the machine do not change."""
+    def cost(exporter: Exporter, headers: dict[str, str]) -> float:
+        connection = http.client.HTTPConnection(*exporter.address, timeout=10)
+        body = encode(call())
+
+        def posts(count: int) -> float:
+            for _ in range(count):
+                connection.request("POST", "/record", body, {"Content-Type": "application/json", **headers})
+                answer = connection.getresponse()
+                assert answer.read() and answer.status == 200
+            fields = Path(f"/proc/{exporter.pid}/stat").read_text().rpartition(")")[2].split()
+            return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+        before = posts(50)
+        spent = posts(3000) - before
+        connection.close()
+        exporter.stop()
+        return spent
+
+    with Exporter() as plain, Exporter("--web.config.file", str(file)) as secured:
+        open_cost, secured_cost = cost(plain, {}), cost(secured, basic("alice", SECRETS["alice"]))
+    assert secured_cost <= 2 * open_cost + 0.02, (open_cost, secured_cost)
 
 
 def test_too_many_guesses_are_told_to_come_again(tmp_path: Path):
