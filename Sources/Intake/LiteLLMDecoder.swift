@@ -97,11 +97,17 @@ final class LiteLLMItemReader {
     private static let tagPrefix = Array("agent:".utf8)
     private static let unknown = Array("unknown".utf8)
 
+    /// An object without any of them is no item: millions of empty ones fit into a small compressed body.
+    private static let keysOfCalls: [Key] = [.model, .callID, .status, .startTime, .provider, .promptTokens, .cost]
+
     /// - Parameter isTold: whether anybody reads the message of what is thrown.
     func read(
         _ object: JSONObject, index: Int, isTold: Bool, by records: inout RecordReader, warnings: inout BodyWarnings
     ) throws(RecordFault) -> Event {
         let item = Item(object: object)
+        guard Self.keysOfCalls.contains(where: { item[$0].isTold }) else {
+            throw RecordFault(code: .missing, message: "the item tells nothing of a call")
+        }
         draft.removeAll()
         func detail(_ value: JSONValue, _ field: Field) {
             switch value {

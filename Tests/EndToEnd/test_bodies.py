@@ -186,14 +186,14 @@ def test_a_batch_of_many_records_is_taken_whole(exporter):
 @pytest.mark.heavy
 @pytest.mark.parametrize("path", ["/record", "/litellm"])
 def test_millions_of_faults_hold_up_nobody_for_long(exporter, path):
-    count = 11_000_000 if path == "/record" else 5_000_000
-    line = b"{}\n" if path == "/record" else b'[1]\n'
-    body = gzip.compress(line * count, 9)
+    count = 11_000_000
+    body = gzip.compress(b"{}\n" * count, 9)
     assert len(body) < 64 << 10
     began = time.monotonic()
     reply = exporter.post(body, {**NDJSON, "Content-Encoding": "gzip"}, path=path)
     assert reply.json["rejected"] == count and len(reply.json["errors"]) == 100
-    assert time.monotonic() - began < 4
+    # Messages for all of them, where a hundred are told, take ten seconds and more.
+    assert time.monotonic() - began < 6
 
 
 # Content types
