@@ -47,7 +47,7 @@ build: build-packages ## Builds the release, .build/release/llm-exporter
 	@scripts/step release-build swift build $(RELEASE)
 
 .PHONY: test
-test: test-packages lint test-unit test-end-to-end test-thread ## Runs all checks and tests, as CI does
+test: test-packages lint test-unit test-end-to-end test-thread ## Runs all checks and tests but those of the package and the clients
 	@echo 'All checks and tests passed.'
 
 .PHONY: lint

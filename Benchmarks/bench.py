@@ -672,7 +672,7 @@ def written(report: Report, command: str) -> str:
         f"- {file_system()}",
         f"- {version(str(EXPORTER), '--version')}",
         f"- {', '.join(map(package, packages))}",
-        f"- Python {python}; one process, as the original design had it",
+        f"- Python {python}; one process",
         f"- `{BARE}` reads the same POST and answers without looking; `+ fdatasync` appends 64 bytes a post and shares "
         "one sync among all who wait (Benchmarks/servers/limit.c)", "",
         "## Commands", "",

@@ -1,4 +1,4 @@
-/// What a request may do (contract section 7).
+/// What a request may do (docs/securing.md).
 package enum Scope: String, CaseIterable, Sendable {
     case record, scrape, admin
 }

@@ -1,4 +1,5 @@
 #include "connections.h"
+#include "tls.h"
 
 #include <netinet/in.h>
 #include <search.h>
@@ -23,8 +24,11 @@ struct llmhttp_connection {
     int descriptor;
     // In milliseconds of the monotonic clock; 0 is none.
     _Atomic int64_t deadline;
+    // Since when it reads an answer; 0 where it does not.
+    _Atomic int64_t answered_since;
     struct address_count *count;
     bool is_beyond_limit;
+    unsigned tls_generation;
 };
 
 static int64_t now_milliseconds(void)
@@ -94,6 +98,7 @@ static void begin(llmhttp_connections *connections, struct MHD_Connection *peer,
     llmhttp_connection *connection = calloc(1, sizeof *connection);
     if (connection == NULL) return;
     connection->descriptor = MHD_get_connection_info(peer, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+    connection->tls_generation = llmhttp_tls_generation();
     atomic_init(&connection->deadline, now_milliseconds() + REQUEST_MILLISECONDS);
     const struct sockaddr *address = MHD_get_connection_info(peer, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr;
 
@@ -142,6 +147,11 @@ bool llmhttp_connection_is_beyond_limit(const llmhttp_connection *connection)
     return connection != NULL && connection->is_beyond_limit;
 }
 
+bool llmhttp_connection_is_outdated(const llmhttp_connection *connection)
+{
+    return connection != NULL && connection->tls_generation != llmhttp_tls_generation() && llmhttp_tls_verifies_clients();
+}
+
 // MARK: Time
 
 static void set_deadline(llmhttp_connection *connection, int64_t deadline)
@@ -149,9 +159,17 @@ static void set_deadline(llmhttp_connection *connection, int64_t deadline)
     if (connection != NULL) atomic_store_explicit(&connection->deadline, deadline, memory_order_relaxed);
 }
 
-void llmhttp_connection_expect(llmhttp_connection *connection, uint64_t bytes)
+void llmhttp_connection_expect(llmhttp_connection *connection)
 {
-    set_deadline(connection, now_milliseconds() + REQUEST_MILLISECONDS + (int64_t)(bytes / LEAST_BYTES_PER_MILLISECOND));
+    set_deadline(connection, now_milliseconds() + REQUEST_MILLISECONDS);
+}
+
+void llmhttp_connection_answer(llmhttp_connection *connection, uint64_t bytes)
+{
+    if (connection == NULL) return;
+    int64_t now = now_milliseconds();
+    set_deadline(connection, now + REQUEST_MILLISECONDS + (int64_t)(bytes / LEAST_BYTES_PER_MILLISECOND));
+    atomic_store_explicit(&connection->answered_since, now, memory_order_relaxed);
 }
 
 void llmhttp_connection_got(llmhttp_connection *connection, uint64_t bytes)
@@ -169,7 +187,9 @@ void llmhttp_connection_wait(llmhttp_connection *connection)
 
 void llmhttp_connection_rest(llmhttp_connections *connections, llmhttp_connection *connection)
 {
+    if (connection == NULL) return;
     set_deadline(connection, now_milliseconds() + connections->idle_timeout_seconds * 1000L + REQUEST_MILLISECONDS);
+    atomic_store_explicit(&connection->answered_since, 0, memory_order_relaxed);
 }
 
 void llmhttp_connections_end_late(llmhttp_connections *connections)
@@ -182,6 +202,17 @@ void llmhttp_connections_end_late(llmhttp_connections *connections)
         // Its thread finds the end of the peer and cleans up. It cannot have closed the descriptor: it takes the lock first.
         shutdown(connection->descriptor, SHUT_RDWR);
         set_deadline(connection, 0);
+    }
+    pthread_mutex_unlock(&connections->lock);
+}
+
+void llmhttp_connections_end_slow_answers(llmhttp_connections *connections, unsigned seconds)
+{
+    int64_t limit = now_milliseconds() - seconds * 1000L;
+    pthread_mutex_lock(&connections->lock);
+    for (llmhttp_connection *connection = connections->first; connection != NULL; connection = connection->next) {
+        int64_t since = atomic_load_explicit(&connection->answered_since, memory_order_relaxed);
+        if (since != 0 && since < limit) shutdown(connection->descriptor, SHUT_RDWR);
     }
     pthread_mutex_unlock(&connections->lock);
 }

@@ -34,8 +34,13 @@ llmhttp_connection *llmhttp_connection_of(struct MHD_Connection *connection);
 /// Whether its address had as many connections as may be when it came.
 bool llmhttp_connection_is_beyond_limit(const llmhttp_connection *connection);
 
-/// Something begins that may take its time: a body, whose length shows as it comes, or an answer of so many bytes.
-void llmhttp_connection_expect(llmhttp_connection *connection, uint64_t bytes);
+/// Whether its client was let in by certificates that are not those in force any more.
+bool llmhttp_connection_is_outdated(const llmhttp_connection *connection);
+
+/// A body begins, whose length shows as it comes.
+void llmhttp_connection_expect(llmhttp_connection *connection);
+/// An answer of so many bytes begins.
+void llmhttp_connection_answer(llmhttp_connection *connection, uint64_t bytes);
 /// So many bytes came: each gives a little more time.
 void llmhttp_connection_got(llmhttp_connection *connection, uint64_t bytes);
 /// The exporter is at it: the peer has all the time of the world.
@@ -45,5 +50,7 @@ void llmhttp_connection_rest(llmhttp_connections *connections, llmhttp_connectio
 
 /// Ends the connections that are late.
 void llmhttp_connections_end_late(llmhttp_connections *connections);
+/// Ends those that have been reading one answer for so long.
+void llmhttp_connections_end_slow_answers(llmhttp_connections *connections, unsigned seconds);
 
 #endif

@@ -29,7 +29,8 @@ struct llmhttp_server {
     atomic_bool refusing;
 };
 
-enum answer_state { ANSWER_AWAITED, ANSWER_READY, ANSWER_AWAITED_SUSPENDED };
+// Orphaned: the peer went away before the answer, while nothing was suspended; who answers then frees the exchange.
+enum answer_state { ANSWER_AWAITED, ANSWER_READY, ANSWER_AWAITED_SUSPENDED, ANSWER_ORPHANED };
 
 struct llmhttp_exchange {
     llmhttp_server *server;
@@ -39,6 +40,7 @@ struct llmhttp_exchange {
     const char *path;
     llmhttp_fault fault;
     bool is_handed_over;
+    bool has_discarded;
     // Handed over and not settled, or not admitted yet.
     bool is_pending;
     bool awaits_admission;
@@ -84,7 +86,7 @@ static void settle(llmhttp_exchange *exchange)
 
 static enum MHD_Result queue_answer(llmhttp_exchange *exchange)
 {
-    llmhttp_connection_expect(exchange->peer, exchange->response_length);
+    llmhttp_connection_answer(exchange->peer, exchange->response_length);
     enum MHD_Result result = MHD_queue_response(exchange->connection, exchange->status, exchange->response);
     settle(exchange);
     return result;
@@ -129,8 +131,15 @@ static void finish(llmhttp_exchange *exchange, unsigned status, struct MHD_Respo
     exchange->response = response;
     exchange->status = status;
     struct MHD_Connection *connection = exchange->connection;
-    // From the exchange on, unless it was suspended, the server thread may free `exchange`.
-    if (atomic_exchange(&exchange->answer, ANSWER_READY) == ANSWER_AWAITED_SUSPENDED) MHD_resume_connection(connection);
+    // From the exchange on, unless it was suspended or orphaned, the server thread may free `exchange`.
+    switch (atomic_exchange(&exchange->answer, ANSWER_READY)) {
+    case ANSWER_AWAITED_SUSPENDED: MHD_resume_connection(connection); break;
+    case ANSWER_ORPHANED:
+        settle(exchange);
+        free(exchange);
+        break;
+    default: break;
+    }
 }
 
 // `response` NULL: a failed allocation. libmicrohttpd then closes the connection, which tells the sender that the outcome is
@@ -205,6 +214,7 @@ static void drop_body(llmhttp_exchange *exchange)
 static void start_discarding(llmhttp_exchange *exchange, llmhttp_fault fault)
 {
     exchange->fault = fault;
+    exchange->has_discarded = true;
     drop_body(exchange);
     clock_gettime(CLOCK_MONOTONIC, &exchange->discarding_since);
     // A sender who stalls makes no calls here, so the connection's own timer must end it.
@@ -225,21 +235,25 @@ enum { REFUSED_BYTES = 1024 * 1024 };
 
 static enum MHD_Result begin_body(llmhttp_exchange *exchange)
 {
-    llmhttp_connection_expect(exchange->peer, 0);
+    llmhttp_connection_expect(exchange->peer);
     uint64_t limit = exchange->server->options.body_limit_bytes;
     const char *length = MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND, "Content-Length");
     // libmicrohttpd has refused a length that is not a number.
     exchange->declared_length = length == NULL ? 0 : strtoull(length, NULL, 10);
     bool is_refused = exchange->refusal != LLMHTTP_FAULT_NONE;
     if (!is_refused && exchange->fault != LLMHTTP_FAULT_NONE) return hand_over(exchange);
-    if (!is_refused && exchange->declared_length <= limit) return MHD_YES;
+    bool is_chunked = MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND, "Transfer-Encoding") != NULL;
+    bool has_body = exchange->declared_length > 0 || is_chunked;
+    const llmhttp_options *options = &exchange->server->options;
+    bool is_unread = !is_refused && has_body && !options->reads_body(options->context, exchange);
+    if (!is_refused && !is_unread && exchange->declared_length <= limit) return MHD_YES;
 
     const char *expect = MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND, "Expect");
-    start_discarding(exchange, is_refused ? exchange->refusal : LLMHTTP_FAULT_BODY_TOO_LARGE);
+    llmhttp_fault unread = is_unread ? LLMHTTP_FAULT_UNREAD_BODY : LLMHTTP_FAULT_BODY_TOO_LARGE;
+    start_discarding(exchange, is_refused ? exchange->refusal : unread);
     bool waits_for_permission = expect != NULL && strcasecmp(expect, "100-continue") == 0;
     // Who would be cut off anyway is told at once, too.
-    uint64_t discarded = is_refused ? REFUSED_BYTES : limit * DISCARD_FACTOR;
-    bool is_chunked = MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND, "Transfer-Encoding") != NULL;
+    uint64_t discarded = is_refused || is_unread ? REFUSED_BYTES : limit * DISCARD_FACTOR;
     if (waits_for_permission || exchange->declared_length > discarded || (is_refused && is_chunked))
         return hand_over(exchange);
     return MHD_YES;
@@ -286,6 +300,8 @@ static enum MHD_Result begin_request(llmhttp_exchange *exchange, const char *ver
         exchange->fault = LLMHTTP_FAULT_DRAINING;
     if (exchange->fault == LLMHTTP_FAULT_NONE && llmhttp_connection_is_beyond_limit(exchange->peer))
         exchange->fault = LLMHTTP_FAULT_TOO_MANY_CONNECTIONS;
+    if (exchange->server->options.tls_priorities != NULL && llmhttp_connection_is_outdated(exchange->peer))
+        exchange->fault = LLMHTTP_FAULT_OUTDATED;
     // A last scrape while draining needs admission as well.
     bool is_lost = exchange->fault != LLMHTTP_FAULT_NONE && exchange->fault != LLMHTTP_FAULT_DRAINING;
     if (exchange->server->options.admit != NULL && !is_lost) return ask_admission(exchange);
@@ -367,17 +383,24 @@ static enum MHD_Result access_handler(
 static void request_completed(
     void *context, struct MHD_Connection *connection, void **request_context, enum MHD_RequestTerminationCode code)
 {
-    (void)connection;
     (void)code;
     llmhttp_server *server = context;
     llmhttp_exchange *exchange = *request_context;
     if (exchange == NULL) return;
     *request_context = NULL;
-    // A peer that went away while its answer was made: libmicrohttpd does not ask for that answer any more.
-    if (exchange->is_pending) settle(exchange);
     drop_body(exchange);
     llmhttp_connection_rest(&server->connections, exchange->peer);
-    free(exchange);
+    if (exchange->has_discarded)
+        MHD_set_connection_option(connection, MHD_CONNECTION_OPTION_TIMEOUT, server->options.idle_timeout_seconds);
+    // A peer that went away while its answer was made: libmicrohttpd does not ask for that answer any more, and whoever makes it
+    // still has the exchange.
+    enum answer_state before = ANSWER_AWAITED;
+    bool is_orphaned = exchange->is_pending && exchange->is_handed_over
+        && atomic_compare_exchange_strong(&exchange->answer, &before, ANSWER_ORPHANED);
+    if (!is_orphaned) {
+        if (exchange->is_pending) settle(exchange);
+        free(exchange);
+    }
     atomic_fetch_sub(&server->in_flight, 1);
 }
 
@@ -443,6 +466,11 @@ void llmhttp_server_drain(llmhttp_server *server)
 void llmhttp_server_end_late(llmhttp_server *server)
 {
     llmhttp_connections_end_late(&server->connections);
+}
+
+void llmhttp_server_end_slow_answers(llmhttp_server *server, unsigned seconds)
+{
+    llmhttp_connections_end_slow_answers(&server->connections, seconds);
 }
 
 unsigned llmhttp_server_requests_in_flight(llmhttp_server *server)

@@ -24,6 +24,7 @@ struct llmhttp_tls_identity {
 
 // Global, because GnuTLS gives its callbacks nothing but the session, whose pointers are libmicrohttpd's.
 static _Atomic(llmhttp_tls_identity *) identity_in_force;
+static atomic_uint generation;
 
 // MARK: Client certificates
 
@@ -213,6 +214,18 @@ void llmhttp_tls_identity_free(llmhttp_tls_identity *identity)
 void llmhttp_tls_use(llmhttp_tls_identity *identity)
 {
     atomic_store(&identity_in_force, identity);
+    atomic_fetch_add(&generation, 1);
+}
+
+unsigned llmhttp_tls_generation(void)
+{
+    return atomic_load(&generation);
+}
+
+bool llmhttp_tls_verifies_clients(void)
+{
+    llmhttp_tls_identity *identity = atomic_load(&identity_in_force);
+    return identity != NULL && identity->client_certificate >= LLMHTTP_CLIENT_CERTIFICATE_VERIFIED_IF_GIVEN;
 }
 
 bool llmhttp_tls_knows_priorities(const char *priorities)

@@ -11,4 +11,10 @@ int llmhttp_tls_select(
     const gnutls_pk_algorithm_t *algorithms, int algorithm_count, gnutls_pcert_st **chain, unsigned *chain_length,
     gnutls_privkey_t *key);
 
+/// Counts the identities that were put in force, in a process.
+unsigned llmhttp_tls_generation(void);
+
+/// Whether the identity in force believes certificates of clients: who came by an earlier one must show his again.
+bool llmhttp_tls_verifies_clients(void);
+
 #endif

@@ -27,6 +27,12 @@ package struct WebConfiguration: Sendable {
         let keyPlace: YAMLValue
         let authoritiesPlace: YAMLValue?
 
+        /// Whether it is the same to clients.
+        package func isAlike(_ other: Self?) -> Bool {
+            certificate == other?.certificate && key == other?.key && clientCertificate == other?.clientCertificate
+                && clientAuthorities == other?.clientAuthorities && clientNames == other?.clientNames
+        }
+
         /// What the texts may be unfit for, named where they stand.
         package enum Part: Sendable { case certificate, key, pair, clientAuthorities }
 

@@ -1,7 +1,7 @@
 import Exposition
 import Model
 
-/// The families of budgets (contract section 6).
+/// The families of budgets (docs/prices.md).
 enum BudgetFamilies {
     static func families(_ accounts: [BudgetAccount]) -> [MetricFamily] {
         func family(_ name: String, _ help: String, _ picoUSD: (BudgetAccount) -> Int128) -> MetricFamily {

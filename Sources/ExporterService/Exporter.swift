@@ -12,7 +12,7 @@ package final class Exporter: Sendable {
     private let settings: ExporterSettings
     private let log: Logger
     private let service: Service
-    private let servers = Locked<[HTTPServer]>([])
+    private let servers: Locked<[HTTPServer]>
     private let watch = Locked<Ticker?>(nil)
 
     /// Time for requests in flight to be answered when stopping; the rest of the 5 s is for closing.
@@ -62,8 +62,12 @@ package final class Exporter: Sendable {
                     "ids": "\(state.recentIDs.count)", "open_calls": "\(state.openCalls.count)",
                 ])
         }
+        let servers = Locked<[HTTPServer]>([])
+        self.servers = servers
         service = Service(
-            settings: settings, configuration: configuration, web: web, log: log, state: state, storage: storage,
+            settings: settings, configuration: configuration, web: web,
+            endSlowAnswers: { servers.withLock { for server in $0 { server.endSlowAnswers(after: 1) } } }, log: log,
+            state: state, storage: storage,
             clock: { .wallClock }, ledgerClock: { clock.now })
         log.info(
             "Read prices and budgets",
@@ -139,7 +143,7 @@ package final class Exporter: Sendable {
                 log.debug("libmicrohttpd", metadata: ["message": "\(message)"])
             },
             flush: flush,
-            admit: gate,
+            admit: gate, readsBody: { request in service.readsBody(of: request) },
             handler: { request, responder in service.handle(request, responder) })
         servers.withLock { $0.append(server) }
     }
@@ -180,6 +184,7 @@ package final class Exporter: Sendable {
             return servers
         }
         for server in servers { server.drain() }
+        service.web?.stop()
         let drained = ContinuousClock.now + Self.drainLimit
         while servers.contains(where: { $0.requestsInFlight > 0 }), ContinuousClock.now < drained { usleep(2000) }
         // All that is in is answered before the servers stop, so that none of them waits for an answer.

@@ -2,7 +2,7 @@ package import Configuration
 package import Model
 package import Store
 
-/// What the operator chose; defaults as contract section 1 gives them.
+/// What the operator chose; defaults as docs/flags.md gives them.
 package struct ExporterSettings: Sendable {
     package var listenAddresses = [ListenAddress.standard]
     /// Connections at a time; `nil` for as many as the limit of open files allows.

@@ -101,7 +101,18 @@ final class Gatekeeper: Sendable {
         }
     }
 
+    /// Tells all who wait to come again.
+    func stop() {
+        let waiting = state.withLock { state in
+            defer { state.waiting = [:] }
+            return state.waiting.values.flatMap { $0 }
+        }
+        for one in waiting { one.admission.decide(.tooManyAttempts) }
+    }
+
     private func check(_ user: String, _ password: String, _ hash: PasswordHash, _ digest: Digest) {
+        // Nobody waits for it any more.
+        guard state.withLock({ $0.waiting[digest] }) != nil else { return }
         let matches = hash.matches(password)
         let (waiting, scopes) = state.withLock { state -> ([Waiting], Set<Scope>?) in
             let waiting = state.waiting.removeValue(forKey: digest) ?? []

@@ -267,18 +267,18 @@ final class OwnMetrics: Sendable {
                 "llm_exporter_price_entries", .gauge, "Entries of the price table in force.", Int128(priceEntries)),
             MetricFamily(
                 name: "llm_exporter_config_reloads_total", kind: .counter,
-                help: "Attempts to read prices and budgets anew, by result.",
+                help: "Attempts to read prices, budgets and the web configuration anew, by result.",
                 samples: [("success", counts.reloads.successes), ("failure", counts.reloads.failures)].map {
                     result, count in
                     .init(labels: LabelBlock([("result", LabelValue(result))]), value: .integer(Int128(count)))
                 }),
             Self.single(
                 "llm_exporter_config_last_reload_successful", .gauge,
-                "1 when prices and budgets are as their files last said, 0 when those were refused.",
+                "1 when the configuration is as its files last said, 0 when those were refused.",
                 counts.lastReloadSucceeded ? 1 : 0),
             MetricFamily(
                 name: "llm_exporter_config_last_reload_success_timestamp_seconds", kind: .gauge,
-                help: "Unix time at which the prices and budgets in force were read.",
+                help: "Unix time at which the configuration in force was read.",
                 samples: [.init(value: .scaled(Int128(counts.lastSuccessfulReload.unixMilliseconds), scale: 3))]),
             Self.single(
                 "llm_exporter_storage_durable", .gauge,

@@ -5,7 +5,7 @@ import OpenTelemetry
 
 /// What the body of a post holds, and so how it is read and answered.
 enum PostContent: Sendable {
-    /// Records of contract section 3.
+    /// Records of docs/openapi.yaml.
     case records(BodyFormat, IdempotencyKey?)
     /// What LiteLLM's generic API logger posts; the name is that of the header `X-Agent-Name`.
     case liteLLM(agentName: String?)

@@ -30,7 +30,7 @@ enum Route: Hashable, Sendable, CaseIterable {
         }
     }
 
-    /// One of these is needed (contract section 7); `nil` for everybody, empty for everybody who is known.
+    /// One of these is needed (docs/securing.md); `nil` for everybody, empty for everybody who is known.
     var scopes: Set<Scope>? {
         switch self {
         case .record, .liteLLM, .traces, .otherMetrics, .otherLogs: [.record]
@@ -39,6 +39,14 @@ enum Route: Hashable, Sendable, CaseIterable {
         case .reload, .reset, .forget: [.admin]
         case .healthy, .ready: nil
         case .unknown: []
+        }
+    }
+
+    /// Whether posts to it have a body.
+    var readsBody: Bool {
+        switch self {
+        case .record, .liteLLM, .traces, .otherMetrics, .otherLogs: true
+        default: false
         }
     }
 

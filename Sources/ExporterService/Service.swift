@@ -20,6 +20,8 @@ final class Service: Sendable {
     /// Whether posts and scrapes are served; false while starting and stopping.
     let isReady = Atomic(false)
     private let routes: [String: Route]
+    /// Cuts off those that have been reading one answer for more than a second.
+    let endSlowAnswers: @Sendable () -> Void
     /// `nil` lets everybody in.
     let web: WebAccess?
     /// Renders scrapes, one at a time: neither server threads nor the ledger wait for it.
@@ -38,12 +40,14 @@ final class Service: Sendable {
 
     /// - Parameter clock: the time of day, for exemplars.
     init(
-        settings: ExporterSettings, configuration: Configuration, web: WebAccess?, log: Logger, state: LedgerState,
+        settings: ExporterSettings, configuration: Configuration, web: WebAccess?,
+        endSlowAnswers: @escaping @Sendable () -> Void, log: Logger, state: LedgerState,
         storage: sending any Storage, clock: @escaping Ledger.Clock, ledgerClock: @escaping Ledger.Clock
     ) {
         pricer = Pricer(configuration.prices)
         self.settings = settings
         self.web = web
+        self.endSlowAnswers = endSlowAnswers
         self.log = log
         self.clock = clock
         let metrics = OwnMetrics(settings)
@@ -67,6 +71,11 @@ final class Service: Sendable {
             return
         }
         web.admit(request.header("Authorization"), needing: scopes, admission)
+    }
+
+    /// Whether anybody reads the body of a request.
+    func readsBody(of request: borrowing Request) -> Bool {
+        route(to: request.path).readsBody && request.method == "POST"
     }
 
     func handle(_ request: borrowing Request, _ responder: Responder) {
@@ -176,6 +185,9 @@ final class Service: Sendable {
         // While the last records are answered, a last scrape is welcome.
         case .draining where !route.methods.contains("POST"): nil
         case .draining, .stopping: .retryLater("the exporter is stopping; nothing was applied", closesConnection: true)
+        case .outdated:
+            .retryLater("the certificates changed: connect anew; nothing was applied", closesConnection: true)
+        case .unreadBody: nil
         case .outOfMemory: .retryLater("no memory for this body; nothing was applied", closesConnection: true)
         case .tooManyConnections:
             .retryLater(

@@ -9,6 +9,7 @@ package final class WebAccess: Sendable {
     private let headersInForce: Locked<[(name: String, value: String)]>
     /// `nil` speaks plain HTTP. What GnuTLS is told before a client says hello: fixed while the servers run.
     let tlsPriorities: String?
+    private let tlsInForce: Locked<WebConfiguration.TLS?>
 
     /// A web configuration that can be used, all of it.
     struct Candidate: Sendable {
@@ -31,9 +32,13 @@ package final class WebAccess: Sendable {
         self.gatekeeper = gatekeeper
         headersInForce = Locked(candidate.configuration.headers)
         tlsPriorities = candidate.configuration.tls?.priorities
+        tlsInForce = Locked(candidate.configuration.tls)
         candidate.identity?.use()
         authenticates = Locked(Self.authenticates(candidate.configuration))
     }
+
+    /// Decides those who wait for their password to be compared: the exporter stops.
+    func stop() { gatekeeper.stop() }
 
     private let authenticates: Locked<Bool>
     /// Whether strangers are kept out, by passwords, tokens or certificates.
@@ -66,7 +71,12 @@ package final class WebAccess: Sendable {
         headersInForce.withLock { $0 = candidate.configuration.headers }
         authenticates.withLock { $0 = Self.authenticates(candidate.configuration) }
         gatekeeper.use(candidate.configuration.access)
-        candidate.identity?.use()
+        // One that is the same would make clients connect anew.
+        let isSame = tlsInForce.withLock { tls in
+            defer { tls = candidate.configuration.tls }
+            return tls?.isAlike(candidate.configuration.tls) ?? false
+        }
+        if !isSame { candidate.identity?.use() }
     }
 }
 

@@ -1,4 +1,4 @@
-/// The families of contract section 2 that the registry keeps.
+/// The families of docs/metrics.md that the registry keeps.
 enum CallFamilies {
     static let calls = MetricFamily.Head(
         name: "llm_calls_total", kind: .counter, help: "LLM calls by outcome; anything but success counts as an error.")

@@ -9,7 +9,7 @@ package struct Exposition {
     private let buckets: [Bucket]
     private var text: TextBuffer
 
-    /// The families of contract section 2 in its order, then `own` in the order given.
+    /// The families of docs/metrics.md in its order, then `own` in the order given.
     package static func render(_ snapshot: Snapshot, own: [MetricFamily], format: ExpositionFormat) -> [UInt8] {
         var exposition = Exposition(of: snapshot, format: format)
         exposition.append(snapshot)

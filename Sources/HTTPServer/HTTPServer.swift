@@ -13,6 +13,9 @@ private import CHTTPShim
     /// Called on a server thread for each request whose headers are in and whose body is not read; must not wait.
     package typealias Gate = @Sendable (borrowing Request, Admission) -> Void
 
+    /// Called likewise: whether anybody reads the body. Where nobody does it takes no memory.
+    package typealias BodyQuestion = @Sendable (borrowing Request) -> Bool
+
     private let server: OpaquePointer
     private let socket: ListeningSocket
     private let callbacks: Unmanaged<Callbacks>
@@ -35,15 +38,17 @@ private import CHTTPShim
     private final class Callbacks: Sendable {
         let handle: Handler
         let admit: Gate?
+        let readsBody: BodyQuestion
         let flush: (@Sendable () -> Void)?
         let log: @Sendable (String) -> Void
 
         init(
-            handle: @escaping Handler, admit: Gate?, flush: (@Sendable () -> Void)?,
-            log: @escaping @Sendable (String) -> Void
+            handle: @escaping Handler, admit: Gate?, readsBody: @escaping BodyQuestion,
+            flush: (@Sendable () -> Void)?, log: @escaping @Sendable (String) -> Void
         ) {
             self.handle = handle
             self.admit = admit
+            self.readsBody = readsBody
             self.flush = flush
             self.log = log
         }
@@ -58,9 +63,10 @@ private import CHTTPShim
     ///   - log: what libmicrohttpd has to say; may quote a client, so it belongs at debug level.
     package init(
         socket: ListeningSocket, limits: Limits, tlsPriorities: String?, log: @escaping @Sendable (String) -> Void,
-        flush: (@Sendable () -> Void)?, admit: Gate?, handler: @escaping Handler
+        flush: (@Sendable () -> Void)?, admit: Gate?, readsBody: @escaping BodyQuestion, handler: @escaping Handler
     ) throws(HTTPServerError) {
-        let callbacks = unsafe Unmanaged.passRetained(Callbacks(handle: handler, admit: admit, flush: flush, log: log))
+        let callbacks = unsafe Unmanaged.passRetained(
+            Callbacks(handle: handler, admit: admit, readsBody: readsBody, flush: flush, log: log))
         var options = unsafe llmhttp_options()
         unsafe options.listen_socket = socket.descriptor
         unsafe options.threads = UInt32(limits.threads)
@@ -70,7 +76,12 @@ private import CHTTPShim
         unsafe options.body_limit_bytes = limits.bodyLimitBytes
         unsafe options.body_padding_bytes = PaddedBytes.padding
         unsafe options.context = callbacks.toOpaque()
-        // Both closures are called from C threads: they capture nothing and inherit no actor.
+        // These closures are called from C threads: they capture nothing and inherit no actor.
+        unsafe options.reads_body = { context, exchange in
+            guard let context = unsafe context, let exchange = unsafe exchange else { return false }
+            let callbacks = unsafe Unmanaged<Callbacks>.fromOpaque(context).takeUnretainedValue()
+            return callbacks.readsBody(unsafe Request(exchange: exchange))
+        }
         unsafe options.handle = { context, exchange in
             guard let context = unsafe context, let exchange = unsafe exchange else { return }
             let callbacks = unsafe Unmanaged<Callbacks>.fromOpaque(context).takeUnretainedValue()
@@ -127,6 +138,11 @@ private import CHTTPShim
     /// every second or so.
     package func endLateConnections() {
         unsafe llmhttp_server_end_late(server)
+    }
+
+    /// Ends connections that have been reading one answer for this long, to have the memory of those answers back.
+    package func endSlowAnswers(after seconds: Int) {
+        unsafe llmhttp_server_end_slow_answers(server, UInt32(seconds))
     }
 
     /// Requests between their headers and the end of their answer.

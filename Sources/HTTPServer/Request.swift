@@ -37,6 +37,8 @@ private import CHTTPShim
         case LLMHTTP_FAULT_STOPPING: .stopping
         case LLMHTTP_FAULT_OUT_OF_MEMORY: .outOfMemory
         case LLMHTTP_FAULT_TOO_MANY_CONNECTIONS: .tooManyConnections
+        case LLMHTTP_FAULT_UNREAD_BODY: .unreadBody
+        case LLMHTTP_FAULT_OUTDATED: .outdated
         case LLMHTTP_FAULT_UNAUTHENTICATED: .unauthenticated
         case LLMHTTP_FAULT_FORBIDDEN: .forbidden
         case LLMHTTP_FAULT_TOO_MANY_ATTEMPTS: .tooManyAttempts
@@ -75,6 +77,10 @@ package enum RequestFault: Sendable {
     case stopping
     /// 503.
     case outOfMemory
+    /// 503: the certificates that are asked of clients changed since the connection began.
+    case outdated
+    /// None: its body was thrown away, as nobody reads it.
+    case unreadBody
     /// 429: its address had as many as may be when the connection came.
     case tooManyConnections
     /// 401: the admission says so.

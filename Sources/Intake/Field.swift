@@ -1,4 +1,4 @@
-/// The fields of a record, in the order of the table in contract section 3: of several errors the first is told.
+/// The fields of a record, in the order of docs/openapi.yaml: of several errors the first is told.
 package enum Field: Int, CaseIterable, Sendable {
     case agentName, provider, model
     case status

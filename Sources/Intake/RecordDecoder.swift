@@ -1,7 +1,7 @@
 package import Bytes
 package import Model
 
-/// Reads the records of a body and checks them against contract section 3.
+/// Reads the records of a body and checks them against docs/openapi.yaml.
 ///
 /// For one body at a time. From one to the next it keeps its buffers and the names it last saw, never what it was told.
 package final class RecordDecoder {

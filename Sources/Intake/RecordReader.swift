@@ -6,7 +6,7 @@ protocol RecordFields {
     subscript(field: Field) -> JSONValue { get }
 }
 
-/// Makes events of records, one after the other, by the rules of contract section 3.
+/// Makes events of records, one after the other, by the rules of docs/openapi.yaml.
 ///
 /// Remembers the last value of each name: records of one body mostly repeat them, and then share one string.
 struct RecordReader {

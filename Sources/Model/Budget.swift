@@ -1,4 +1,4 @@
-/// A limit on what calls may cost in each period of time (contract section 6).
+/// A limit on what calls may cost in each period of time (docs/prices.md).
 package struct Budget: Equatable, Sendable {
     /// Unique among the budgets.
     package let name: LabelValue

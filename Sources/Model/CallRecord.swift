@@ -15,7 +15,7 @@ package struct CallStart: Sendable {
     }
 }
 
-/// One LLM call as posted. A value that exists obeys contract section 3; only `Intake` makes them from bytes.
+/// One LLM call as posted. A value that exists obeys docs/openapi.yaml; only `Intake` makes them from bytes.
 package struct CallRecord: Sendable {
     package let labels: SeriesLabels
     /// `success` or the name of another outcome, which counts as an error.

@@ -338,7 +338,7 @@ package struct Delta: Sendable {
     }
 }
 
-/// How many names one set may have (contract section 3, "Limits").
+/// How many names one set may have (docs/metrics.md).
 package enum NameLimits {
     package static let statuses = 16
     package static let errorTypes = 32

@@ -6,7 +6,7 @@ package struct Money: Hashable, Comparable, Sendable, CustomStringConvertible {
     package let picoUSD: Int128
 
     package static let zero = Money(uncheckedPicoUSD: 0)
-    /// 1e18 USD: the largest total (contract section 2).
+    /// 1e18 USD: the largest total (docs/metrics.md).
     package static let max = Money(uncheckedPicoUSD: 1_000_000_000_000_000_000_000_000_000_000)
     /// Decimal places that are kept.
     package static let scale = 12

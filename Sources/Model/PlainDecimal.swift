@@ -1,4 +1,4 @@
-/// Text of exact numbers as contract section 2 prints them: plain decimals, no exponent, no trailing zeros.
+/// Text of exact numbers as docs/metrics.md prints them: plain decimals, no exponent, no trailing zeros.
 package enum PlainDecimal {
     /// Appends `value` x 10^-scale.
     ///

@@ -7,7 +7,7 @@ package struct RejectedRecords: Sendable {
     /// All, by code.
     package private(set) var counts: [RecordRejection.Code: Int] = [:]
 
-    /// Named in one answer (contract section 3, "Acknowledgement").
+    /// Named in one answer (docs/openapi.yaml, Acknowledgement).
     package static let listedLimit = 100
 
     package init() {}

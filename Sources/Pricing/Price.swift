@@ -1,6 +1,6 @@
 package import Model
 
-/// What the calls of one model cost (contract section 6).
+/// What the calls of one model cost (docs/prices.md).
 ///
 /// A class: look-ups hand it out by reference.
 package final class Price: Sendable {

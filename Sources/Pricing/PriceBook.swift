@@ -1,4 +1,4 @@
-/// Finds the price of a model, as senders spell it (contract section 6, "Look-up").
+/// Finds the price of a model, as senders spell it (docs/prices.md).
 package struct PriceBook: Sendable {
     package let spellings: ProviderSpellings
     /// By names as `canonicalName` makes them.

@@ -1,6 +1,6 @@
 private import Model
 
-/// The prices of one file in the shape of LiteLLM's model price table (contract section 6).
+/// The prices of one file in the shape of LiteLLM's model price table (docs/prices.md).
 package struct PriceFile: Sendable {
     /// By key: `model` or `provider/model`. `nil` where the entry says nothing of the price of tokens.
     let prices: [String: Price?]

@@ -1,6 +1,6 @@
 internal import FoundationEssentials
 
-/// What the exporter answers to records (contract section 3).
+/// What the exporter answers to records (docs/openapi.yaml).
 struct RecordReply {
     let accepted: Int
     let duplicates: Int

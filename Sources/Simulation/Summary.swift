@@ -1,6 +1,6 @@
 internal import FoundationEssentials
 
-/// The exporter's answer to `GET /summary` (contract, section 5).
+/// The exporter's answer to `GET /summary` (docs/openapi.yaml).
 struct Summary: Decodable, Equatable, Sendable {
     var total = Tally()
     var successCalls: Decimal = 0

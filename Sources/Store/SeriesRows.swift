@@ -167,7 +167,7 @@ extension Value {
 }
 
 extension Tally {
-    /// `success 3,error 1`. Neither statuses nor error types contain a space or a comma (contract section 3).
+    /// `success 3,error 1`. Neither statuses nor error types contain a space or a comma (docs/openapi.yaml).
     fileprivate var stored: String {
         entries.map { "\($0.name) \($0.count)" }.joined(separator: ",")
     }

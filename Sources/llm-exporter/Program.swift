@@ -57,9 +57,9 @@ struct Failure: Error, CustomStringConvertible {
     /// Whether the log has said it already.
     var isLogged = false
 
-    /// A failure at run time (contract section 1).
+    /// A failure at run time (docs/flags.md).
     static let runtime: Int32 = 1
-    /// Bad flags or configuration (contract section 1).
+    /// Bad flags or configuration (docs/flags.md).
     static let usage: Int32 = 2
 
     init(_ description: String, exitCode: Int32 = Failure.runtime) {

@@ -1,4 +1,4 @@
-"""The families of the contract, section 2, in its order."""
+"""The families of docs/metrics.md, in its order."""
 
 #: The ten of the original report: name and type.
 REPORTED = {

@@ -40,7 +40,7 @@ class Event(NamedTuple):
 
 
 class Shown:
-    """The durable part of a scrape in text format 0.0.4: what the families of contract section 2 show.
+    """The durable part of a scrape in text format 0.0.4: what the families of docs/metrics.md show.
 
     Quicker than `Exposition`, for thousands of series many times: the labels of a series are parsed once.
     """
@@ -267,7 +267,7 @@ def key(name: str, call: dict[str, Any], *labels: str, **further: str) -> Key:
 
 
 def added_by(call: dict[str, Any]) -> Iterable[tuple[Key, int]]:
-    """What the contract, section 2, makes of one call."""
+    """What docs/metrics.md makes of one call."""
     set = ("agent_name", "provider", "model")
     input, output = call.get("input_tokens"), call.get("output_tokens")
     yield key("llm_calls_total", call, *set, status=call["status"]), 1

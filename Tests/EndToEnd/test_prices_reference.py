@@ -90,7 +90,7 @@ def has_token_price(entry: Entry) -> bool:
 
 
 def rates_of(entry: Entry, usage: Usage) -> dict[str, Decimal]:
-    """The rates that hold for a call, before fall-backs (contract section 6)."""
+    """The rates that hold for a call, before fall-backs (docs/prices.md)."""
     if "tiered_pricing" in entry:
         tiers = sorted(entry["tiered_pricing"], key=lambda tier: tier["range"][0])
         return next((tier for tier in tiers if usage.input <= tier["range"][1]), tiers[-1])

@@ -1,16 +1,18 @@
 """Clients that are slow by intent, or idle: everybody else is served as ever, and their connections end in time."""
 
 import http.client
+import random
 import resource
 import selectors
 import socket
+import struct
 import subprocess
 import threading
 import time
 
 import pytest
 
-from exporter import JSON, PATIENCE, call, encode, eventually, ndjson
+from exporter import JSON, PATIENCE, Exporter, call, encode, eventually, ndjson
 
 #: docs/decisions.md, "Idle connections close after 20 s".
 IDLE_SECONDS = 20
@@ -180,3 +182,56 @@ def test_five_thousand_idle_connections_are_held(start, figures):
             idler.close()
     figures(f"{IDLERS} idle connections: opened in {opened:.1f} s, {growth / IDLERS:.1f} KiB of memory each; "
             f"posts meanwhile: {beside.figures()}")
+
+
+def test_clients_that_vanish_while_their_answer_is_made_harm_nobody():
+    """In memory a connection is not suspended for its answer: one that is reset meanwhile must not take it along."""
+    body = ndjson([call()] * 30)
+    request = (b"POST /record HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-ndjson\r\n"
+               b"Content-Length: %d\r\n\r\n" % len(body)) + body
+    dice = random.Random(1)
+
+    def vanish(exporter, until):
+        while time.monotonic() < until:
+            with socket.create_connection(exporter.address, timeout=2) as client:
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                client.sendall(request)
+                end = time.perf_counter() + dice.random() * 0.0006
+                while time.perf_counter() < end:
+                    pass
+
+    with Exporter() as exporter:
+        # Among others that are older: they are what libmicrohttpd turns to first.
+        idle = [socket.create_connection(exporter.address) for _ in range(24)]
+        until = time.monotonic() + 5
+        threads = [threading.Thread(target=vanish, args=(exporter, until)) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert exporter.post(call()).outcome() == (1, 0, 0)
+        for client in idle:
+            client.close()
+
+
+def test_bodies_that_nobody_reads_take_no_memory():
+    """Nine of the largest size would be all that may be held at once."""
+    size = 31 << 20
+    head = b"POST /-/healthy HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % (size + 1)
+    with Exporter() as exporter:
+        clients = [socket.create_connection(exporter.address) for _ in range(9)]
+        for client in clients:
+            client.sendall(head)
+            assert client.recv(64).startswith(b"HTTP/1.1 405"), "told at once"
+        large = [call(agent_name=f"agent-{number % 100}") for number in range(100_000)]
+        assert exporter.post_lines(large).outcome() == (100_000, 0, 0)
+        for client in clients:
+            client.close()
+
+
+def test_a_get_with_a_body_is_answered(exporter):
+    with exporter.wire() as wire:
+        wire.send("GET /-/healthy HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello")
+        assert wire.reply("GET").status == 200
+        wire.send("GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert wire.reply("GET").status == 200

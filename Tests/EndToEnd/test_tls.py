@@ -301,3 +301,34 @@ def test_send_trusts_and_says_who_it_is(authority: Authority, tmp_path: Path, wh
         assert done.returncode == code, done
         assert ("1 accepted" in done.stdout) == (code == 0), done
         exporter.stop()
+
+
+def test_a_reload_asks_open_connections_for_their_certificates_again(authority: Authority):
+    plain = "tls_server_config:\n  cert_file: server.crt\n  key_file: server.key\n"
+    verified = plain + "  client_ca_file: authority.crt\n  client_auth_type: RequireAndVerifyClientCert\n"
+    file = written(authority, "outdated.yml", plain)
+    with Exporter("--web.config.file", str(file)) as exporter:
+        context = ssl.create_default_context(cafile=authority.certificate)
+        connection = http.client.HTTPSConnection(*exporter.address, context=context, timeout=10)
+
+        def status() -> int:
+            connection.request("GET", "/summary")
+            answer = connection.getresponse()
+            answer.read()
+            return answer.status
+
+        def reload(text: str) -> None:
+            file.write_text(text)
+            before = exporter.log.count("msg=Reloaded")
+            exporter.signal(signal.SIGHUP)
+            eventually(lambda: exporter.log.count("msg=Reloaded") > before, "reloaded")
+
+        assert status() == 200
+        own = connection.sock
+        reload(plain)
+        assert status() == 200 and connection.sock is own, "nothing changed for clients"
+        reload(verified)
+        assert status() == 503
+        connection.close()
+        with pytest.raises((ssl.SSLError, ConnectionError, http.client.RemoteDisconnected)):
+            status()

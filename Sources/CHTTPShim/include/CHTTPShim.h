@@ -34,6 +34,10 @@ typedef enum {
     LLMHTTP_FAULT_OUT_OF_MEMORY,
     /// Its address had as many connections as may be when this one came.
     LLMHTTP_FAULT_TOO_MANY_CONNECTIONS,
+    /// Certificates of clients changed since its handshake: it must begin anew.
+    LLMHTTP_FAULT_OUTDATED,
+    /// Its body was thrown away, because `reads_body` says that nobody reads it: it can be answered all the same.
+    LLMHTTP_FAULT_UNREAD_BODY,
     /// `admit` knows no such user, password or token.
     LLMHTTP_FAULT_UNAUTHENTICATED,
     /// `admit` knows who it is, and that he may not.
@@ -64,6 +68,8 @@ typedef struct {
     /// Called on a server thread when the headers of a sound request are in, before its body is read; answers by
     /// llmhttp_exchange_admit, at once or later. NULL admits all.
     void (*admit)(void *context, llmhttp_exchange *exchange);
+    /// Called on a server thread when the headers are in: whether anybody reads the body.
+    bool (*reads_body)(void *context, llmhttp_exchange *exchange);
     /// Called on a server thread. `exchange` is lent until llmhttp_exchange_respond.
     void (*handle)(void *context, llmhttp_exchange *exchange);
     /// Called on a server thread when it has read what had arrived, before it suspends connections that have no answer yet:
@@ -146,6 +152,9 @@ void llmhttp_server_drain(llmhttp_server *server);
 /// Ends connections that have taken too long over a request or an answer: 30 s, and a second for each 16 KiB. To be called every
 /// second or so.
 void llmhttp_server_end_late(llmhttp_server *server);
+
+/// Ends connections that have been reading one answer for so long, to have the memory of those answers back.
+void llmhttp_server_end_slow_answers(llmhttp_server *server, unsigned seconds);
 
 /// Requests between their headers and the end of their answer.
 unsigned llmhttp_server_requests_in_flight(llmhttp_server *server);

@@ -12,7 +12,7 @@ typedef struct cpricetable_file {
     size_t length;
 } cpricetable_file;
 
-/// `prices.json`, written by scripts/update-prices: a price file (contract section 6).
+/// `prices.json`, written by scripts/update-prices: a price file (docs/prices.md).
 cpricetable_file cpricetable_prices(void);
 
 /// `providers.json`: the spellings of providers' names.

@@ -30,6 +30,11 @@ extension Service {
         if isFirst { answerScrapes() }
     }
 
+    /// Bytes of scrapes for which slow readers are waited for.
+    private static let slowReadersLimit = 256 << 20
+    /// Bytes of scrapes that are being read at all.
+    private static let scrapesLimit = 1 << 30
+
     private func answerScrapes() {
         // Taken before the snapshot: it has all that was acknowledged before any of them came.
         let taken = waitingScrapes.withLock { waiting in
@@ -41,7 +46,14 @@ extension Service {
         if taken.isEmpty { return }
         ledger.snapshot { [self] snapshot in
             render { [self] in
+                if SharedBody.liveBytes > Self.slowReadersLimit { endSlowAnswers() }
                 for (form, replies) in taken {
+                    guard SharedBody.liveBytes < Self.scrapesLimit else {
+                        let problem = Problem.retryLater(
+                            "readers of earlier scrapes are slow, and hold the memory for more")
+                        for reply in replies { reply.send(problem) }
+                        continue
+                    }
                     var response = exposition(of: snapshot, form)
                     if let body = SharedBody(response.body) {
                         response.sharedBody = body
