@@ -91,6 +91,8 @@ package final class Sending: @unchecked Sendable {
         state.progress.totalBytes = size.bytes
         var sent = try SentMark.read(settings.markPath)
         if sent == nil { sent = try Self.markOfRenamed(settings.path, size.inode) }
+        // Begun, and nothing acknowledged: another address may be meant, and whatever arrived at this one is not asked for there.
+        if let begun = sent, begun.mark.offset == 0, begun.url != settings.url { sent = nil }
         if let sent {
             try Self.check(sent, settings)
             guard try lines.skip(to: sent.mark), sent.mark.offset > 0 || sent.inode == size.inode else {

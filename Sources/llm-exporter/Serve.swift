@@ -117,7 +117,9 @@ struct Serve: ParsableCommand {
 
     @Flag(
         name: .customLong("config.check"),
-        help: "Validate --config.file, --prices.file and --web.config.file, and exit: 0 when they can be used, 2 when not.")
+        help:
+            "Validate --config.file, --prices.file and --web.config.file, and exit: 0 when they can be used, 2 when not."
+    )
     var configCheck = false
 
     @Option(name: .customLong("log.level"), help: "Least level that is logged.")

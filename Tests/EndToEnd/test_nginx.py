@@ -40,6 +40,7 @@ def test_what_an_agent_sends_in_any_format_reaches_one_exporter(behind):
                 "provider.name": "acme", "request.model": "parrot", "operation.name": "chat"}.items()]}
     for number in range(8):
         agent = f"Agent {number}"
+        span["spanId"] = f"eee19b7ec3c1b17{number}"
         service = {"attributes": [{"key": "service.name", "value": {"stringValue": agent}}]}
         traces = {"resourceSpans": [{"resource": service, "scopeSpans": [{"spans": [span]}]}]}
         mine = {"X-Agent-Name": agent}
