@@ -242,10 +242,13 @@ static enum MHD_Result begin_body(llmhttp_exchange *exchange)
     exchange->declared_length = length == NULL ? 0 : strtoull(length, NULL, 10);
     bool is_refused = exchange->refusal != LLMHTTP_FAULT_NONE;
     if (!is_refused && exchange->fault != LLMHTTP_FAULT_NONE) return hand_over(exchange);
-    bool is_chunked = MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND, "Transfer-Encoding") != NULL;
-    bool has_body = exchange->declared_length > 0 || is_chunked;
+    // Never beside a length: that is a fault.
+    bool is_chunked = exchange->declared_length == 0
+        && MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND, "Transfer-Encoding") != NULL;
+    // The question costs a small post more than its memory is worth.
+    bool is_large = exchange->declared_length > FIRST_BODY_BYTES || is_chunked;
     const llmhttp_options *options = &exchange->server->options;
-    bool is_unread = !is_refused && has_body && !options->reads_body(options->context, exchange);
+    bool is_unread = !is_refused && is_large && !options->reads_body(options->context, exchange);
     if (!is_refused && !is_unread && exchange->declared_length <= limit) return MHD_YES;
 
     const char *expect = MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND, "Expect");

@@ -68,7 +68,7 @@ typedef struct {
     /// Called on a server thread when the headers of a sound request are in, before its body is read; answers by
     /// llmhttp_exchange_admit, at once or later. NULL admits all.
     void (*admit)(void *context, llmhttp_exchange *exchange);
-    /// Called on a server thread when the headers are in: whether anybody reads the body.
+    /// Called on a server thread when the headers of a body are in that is not small: whether anybody reads it.
     bool (*reads_body)(void *context, llmhttp_exchange *exchange);
     /// Called on a server thread. `exchange` is lent until llmhttp_exchange_respond.
     void (*handle)(void *context, llmhttp_exchange *exchange);
