@@ -246,6 +246,7 @@ def test_what_cannot_be_sent_ends_with_1_and_one_line(exporter, calls, tmp_path)
         assert ended.returncode == 2 and len(ended.stderr.splitlines()) == 1, ended
 
 
+@pytest.mark.heavy
 def test_it_waits_while_the_exporter_is_away_and_says_so_on_a_terminal(tmp_path, calls):
     path, storage = calls(200_000), tmp_path / "data"
     terminal, end = pty.openpty()
@@ -279,6 +280,7 @@ def test_it_waits_while_the_exporter_is_away_and_says_so_on_a_terminal(tmp_path,
     assert b"[" in shown and b"%" in shown
 
 
+@pytest.mark.heavy
 def test_off_a_terminal_it_says_that_it_waits_and_that_it_goes_on(tmp_path, calls):
     path, storage = calls(200_000), tmp_path / "data"
     with Exporter(storage=storage) as exporter:

@@ -319,21 +319,23 @@ def test_the_warning_knows_of_passwords(file: Path):
 
 
 def test_connections_from_one_address_are_limited():
-    with Exporter("--web.max-connections-per-address", "4") as exporter:
-        wires = [exporter.wire() for _ in range(5)]
-        for wire in wires:
+    def told(wire):
+        """The reply; None where the connection was closed unread."""
+        try:
             wire.send("GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n")
-        replies = [wire.reply("GET") for wire in wires]
-        assert sorted(reply.status for reply in replies) == [200] * 4 + [429]
-        refused = next(reply for reply in replies if reply.status == 429)
+            return wire.reply("GET")
+        except (ConnectionError, http.client.RemoteDisconnected):
+            return None
+
+    with Exporter("--web.max-connections-per-address", "8") as exporter:
+        wires = [exporter.wire() for _ in range(16)]
+        replies = [told(wire) for wire in wires]
+        statuses = [reply.status for reply in replies if reply]
+        # A fourth more are told so, and make room for others when they have been; beyond that connections are closed at once.
+        assert statuses.count(200) == 8 and 2 <= statuses.count(429) <= 8 and set(statuses) == {200, 429}
+        refused = next(reply for reply in replies if reply and reply.status == 429)
         assert refused.headers["Retry-After"] == "1" and "--web.max-connections-per-address" in refused.json["detail"]
-        late = wires[replies.index(refused)]
-        assert late.is_closed_by_peer()
-        # A fourth more is told so; beyond that connections are closed at once.
-        with exporter.wire() as fifth, exporter.wire() as sixth:
-            assert sixth.is_closed_by_peer()
-            fifth.send("GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n")
-            assert fifth.reply("GET").status == 429
+        assert wires[replies.index(refused)].is_closed_by_peer()
         for wire in wires:
             wire.socket.close()
         eventually(lambda: _answers(exporter), "a place is free again")
