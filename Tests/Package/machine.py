@@ -22,14 +22,14 @@ PATIENCE = 30
 INCLUDED = "systemd,systemd-sysv,dbus,curl"
 
 
-def mirror() -> str:
-    """Where this host's own apt has its packages from."""
+def mirror() -> list[str]:
+    """Where this host's own apt has its packages from, as debootstrap takes it; nothing where only its own default is known."""
     if chosen := os.environ.get("LLM_EXPORTER_DEBIAN_MIRROR"):
-        return chosen
+        return [chosen]
     listed = subprocess.run(["apt-get", "indextargets", "--format", "$(CODENAME) $(REPO_URI)"], capture_output=True,
                             text=True, check=True).stdout
     known = [line.split()[1] for line in listed.splitlines() if line.split()[0] == SUITE]
-    return (known or ["http://deb.debian.org/debian"])[0]
+    return known[:1]
 
 
 def base() -> Path:
@@ -39,7 +39,7 @@ def base() -> Path:
         return archive
     fresh = BUILT / "fresh"
     shutil.rmtree(fresh, ignore_errors=True)
-    subprocess.run(["debootstrap", "--variant=minbase", f"--include={INCLUDED}", SUITE, fresh, mirror()], check=True)
+    subprocess.run(["debootstrap", "--variant=minbase", f"--include={INCLUDED}", SUITE, fresh, *mirror()], check=True)
     shutil.copy("/etc/resolv.conf", fresh / "etc" / "resolv.conf")
     subprocess.run(["chroot", fresh, "apt-get", "update"], check=True)
     # What the package needs is kept beside it, so that a rerun asks no mirror for it.
