@@ -7,6 +7,9 @@ let revision: String = {
     return git.currentCommit.prefix(12) + (git.hasUncommittedChanges ? "-dirty" : "")
 }()
 
+/// The C libraries that a C target links. All are found in the system's own folders; nothing needs pkg-config.
+func libraries(_ names: String...) -> [LinkerSetting] { names.map { .linkedLibrary($0) } }
+
 let package = Package(
     name: "llm-exporter",
     dependencies: [
@@ -16,54 +19,52 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0", traits: []),
     ],
     targets: [
-        // The road of a record, in the order in which it is travelled. Every target may use Model, which imports nothing.
-        .systemLibrary(name: "CMicroHTTPD", pkgConfig: "libmicrohttpd", providers: [.apt(["libmicrohttpd-dev"])]),
-        .target(name: "CHTTPShim", dependencies: ["CMicroHTTPD"], linkerSettings: [.linkedLibrary("gnutls")]),
-        .target(name: "Bytes"),
-        .target(name: "HTTPServer", dependencies: ["Bytes", "CHTTPShim"]),
-        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
-        .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
-        .target(name: "CContentCoding", dependencies: ["CZlib", "CZstd"]),
-        .target(name: "ContentCoding", dependencies: ["Bytes", "CContentCoding"]),
+        // The road of a record, in the order in which it travels. Every target may use Model, which imports nothing.
+        .target(name: "CHTTPShim", linkerSettings: libraries("microhttpd", "gnutls")),
+        .target(name: "CContentCoding", linkerSettings: libraries("z", "zstd")),
+        .target(name: "Bodies", dependencies: ["CContentCoding", "Model"]),
+        .target(name: "HTTP", dependencies: ["Bodies", "CHTTPShim"]),
         .target(name: "Model"),
-        .systemLibrary(name: "CXXHash", pkgConfig: "libxxhash", providers: [.apt(["libxxhash-dev"])]),
-        .target(name: "CSimdjson", linkerSettings: [.linkedLibrary("simdjson")]),
-        .target(name: "Intake", dependencies: ["Bytes", "CSimdjson", "CXXHash", "Model"]),
+        .target(name: "Concurrency", dependencies: ["Model"]),
+        .target(name: "CXXHash", linkerSettings: libraries("xxhash")),
+        .target(name: "CSimdjson", linkerSettings: libraries("simdjson")),
         .target(
-            name: "OpenTelemetry",
-            dependencies: ["Bytes", "Intake", "Model", .product(name: "SwiftProtobuf", package: "swift-protobuf")],
-            exclude: ["Messages/otlp.proto"]),
+            name: "Formats",
+            dependencies: [
+                "Bodies", "CSimdjson", "CXXHash", "Concurrency", "HTTP", "Model",
+                .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+            ],
+            exclude: ["Traces/Messages/otlp.proto"]),
         .target(name: "CPriceTable"),
         .target(name: "Pricing", dependencies: ["CPriceTable", "CSimdjson", "Model"]),
-        .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
-        .target(name: "CAccess", linkerSettings: [.linkedLibrary("crypt"), .linkedLibrary("gnutls")]),
+        .target(name: "CYAML", linkerSettings: libraries("yaml")),
+        .target(name: "CAccess", linkerSettings: libraries("crypt", "gnutls")),
         .target(name: "Access", dependencies: ["CAccess"]),
         .target(name: "Configuration", dependencies: ["Access", "CYAML", "Model", "Pricing"]),
-        .target(name: "Exposition", dependencies: ["Model"]),
-        .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
+        .target(name: "CSQLite", linkerSettings: libraries("sqlite3")),
         .target(name: "Store", dependencies: ["CSQLite", "CXXHash", "Model"]),
+        .target(name: "Ledger", dependencies: ["Concurrency", "Model", "Store"]),
+        .target(name: "Metrics", dependencies: ["Concurrency", "Model"]),
 
         // The program.
         .target(
-            name: "ExporterService",
+            name: "Service",
             dependencies: [
-                "Access", "Bytes", "Configuration", "ContentCoding", "Exposition", "HTTPServer", "Intake", "Model",
-                "OpenTelemetry",
+                "Access", "Bodies", "Concurrency", "Configuration", "Formats", "HTTP", "Ledger", "Metrics", "Model",
                 "Pricing", "Store", .product(name: "Logging", package: "swift-log"),
             ]),
-        .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
-        .target(name: "CCurlShim", dependencies: ["CCurl"]),
-        .target(name: "HTTPClient", dependencies: ["CCurlShim"]),
-        .target(name: "Simulation", dependencies: ["HTTPClient", .product(name: "Logging", package: "swift-log")]),
-        .target(name: "Sending", dependencies: ["CXXHash", "HTTPClient"]),
+        .target(name: "CCurlShim", linkerSettings: libraries("curl")),
+        .target(
+            name: "Client",
+            dependencies: ["CCurlShim", "CXXHash", .product(name: "Logging", package: "swift-log")]),
         .target(name: "CBuild", cSettings: [.define("LLM_EXPORTER_REVISION", to: "\"\(revision)\"")]),
-        .systemLibrary(name: "CSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"])]),
+        .target(name: "CSystemd", linkerSettings: libraries("systemd")),
         .target(name: "Systemd", dependencies: ["CSystemd"]),
         .executableTarget(
             name: "llm-exporter",
             dependencies: [
-                "CBuild", "Configuration", "ExporterService", "HTTPClient", "HTTPServer", "Model", "Pricing", "Sending",
-                "Simulation", "Store", "Systemd",
+                "CBuild", "Client", "Concurrency", "Configuration", "HTTP", "Model", "Pricing", "Service", "Store",
+                "Systemd",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -75,42 +76,37 @@ let package = Package(
             ]),
 
         .executableTarget(
-            name: "micro-bench", dependencies: ["Bytes", "Exposition", "Intake", "Model", "Pricing", "Store"],
+            name: "micro-bench", dependencies: ["Bodies", "Formats", "Metrics", "Model", "Pricing", "Store"],
             path: "Benchmarks/micro"),
-        .testTarget(name: "AccessTests", dependencies: ["Access"]),
-        .testTarget(name: "ConfigurationTests", dependencies: ["Access", "Configuration", "Model"]),
-        .testTarget(name: "ContentCodingTests", dependencies: ["Bytes", "ContentCoding"]),
-        .testTarget(
-            name: "ExporterServiceTests",
-            dependencies: ["ContentCoding", "ExporterService", "Exposition", "Model", "Store"]),
-        .testTarget(name: "ExpositionTests", dependencies: ["Exposition", "Model"]),
         .target(name: "LoopbackServer", path: "Tests/LoopbackServer"),
-        .testTarget(name: "HTTPClientTests", dependencies: ["HTTPClient", "LoopbackServer"]),
-        .testTarget(name: "IntakeTests", dependencies: ["Bytes", "Intake", "Model"]),
-        .testTarget(name: "ModelTests", dependencies: ["Model"]),
-        .testTarget(name: "OpenTelemetryTests", dependencies: ["Bytes", "Intake", "Model", "OpenTelemetry"]),
-        .testTarget(name: "PricingTests", dependencies: ["Model", "Pricing"]),
-        .testTarget(name: "StoreTests", dependencies: ["Model", "Store"]),
-        .testTarget(name: "ProgramTests", dependencies: ["ExporterService", "Model", "Store", "llm-exporter"]),
+        .testTarget(name: "AccessTests", dependencies: ["Access"]),
+        .testTarget(name: "BodiesTests", dependencies: ["Bodies"]),
         .testTarget(
-            name: "SimulationTests",
-            dependencies: ["LoopbackServer", "Simulation", .product(name: "Logging", package: "swift-log")]),
+            name: "ClientTests",
+            dependencies: ["Client", "LoopbackServer", .product(name: "Logging", package: "swift-log")]),
+        .testTarget(name: "ConfigurationTests", dependencies: ["Access", "Configuration", "Model"]),
+        .testTarget(name: "FormatsTests", dependencies: ["Bodies", "Formats", "HTTP", "Model"]),
+        .testTarget(name: "LedgerTests", dependencies: ["Concurrency", "Ledger", "Model", "Store"]),
+        .testTarget(name: "MetricsTests", dependencies: ["Metrics", "Model"]),
+        .testTarget(name: "ModelTests", dependencies: ["Model"]),
+        .testTarget(name: "PricingTests", dependencies: ["Model", "Pricing"]),
+        .testTarget(name: "ProgramTests", dependencies: ["Model", "Service", "Store", "llm-exporter"]),
+        .testTarget(name: "ServiceTests", dependencies: ["Bodies", "Metrics", "Model", "Service"]),
+        .testTarget(name: "StoreTests", dependencies: ["Model", "Store"]),
     ],
     swiftLanguageModes: [.v6],
     cLanguageStandard: .gnu17,
     cxxLanguageStandard: .cxx17
 )
 
-for target in package.targets where target.type != .system {
-    let isSwift = ![
-        "CAccess", "CHTTPShim", "CContentCoding", "CCurlShim", "CBuild", "CPriceTable", "CSimdjson",
-    ].contains(target.name)
-    if isSwift {
+for target in package.targets {
+    // By convention a target is written in C or C++ if its name begins with C and another capital.
+    if target.name.prefix(2).allSatisfy(\.isUppercase), target.name.hasPrefix("C") {
+        target.cSettings = (target.cSettings ?? []) + [.treatAllWarnings(as: .error)]
+        target.cxxSettings = [.treatAllWarnings(as: .error)]
+    } else {
         target.swiftSettings = [
             .strictMemorySafety(), .treatAllWarnings(as: .error), .enableUpcomingFeature("InternalImportsByDefault"),
         ]
-    } else {
-        target.cSettings = (target.cSettings ?? []) + [.treatAllWarnings(as: .error)]
-        target.cxxSettings = [.treatAllWarnings(as: .error)]
     }
 }

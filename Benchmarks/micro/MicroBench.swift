@@ -1,7 +1,7 @@
-import Bytes
-import Exposition
+import Bodies
+import Formats
 import Glibc
-import Intake
+import Metrics
 import Model
 import Pricing
 import Store

@@ -36,7 +36,7 @@ package enum Credentials: Sendable, Equatable {
             return nil
         }
         var bytes = [UInt8](repeating: 0, count: base64.utf8.count)
-        let count = unsafe llmaccess_base64(base64, base64.utf8.count, &bytes)
+        let count = unsafe caccess_base64(base64, base64.utf8.count, &bytes)
         return count < 0 ? nil : Array(bytes[..<count])
     }
 }

@@ -4,14 +4,14 @@ private import CAccess
 package struct Digest: Hashable, Sendable {
     private let bytes: [UInt8]
 
-    static let count = Int(LLMACCESS_DIGEST_BYTES)
+    static let count = Int(CACCESS_DIGEST_BYTES)
 
     fileprivate init(_ bytes: [UInt8]) { self.bytes = bytes }
 
     /// - Returns: `nil` where there is no SHA-256.
     package init?(sha256 content: [UInt8]) {
         var digest = [UInt8](repeating: 0, count: Self.count)
-        guard unsafe llmaccess_sha256(content, content.count, &digest) else { return nil }
+        guard unsafe caccess_sha256(content, content.count, &digest) else { return nil }
         bytes = digest
     }
 
@@ -26,7 +26,7 @@ package struct Digest: Hashable, Sendable {
 
     /// In a time that does not tell where they differ.
     func isEqual(to other: Digest) -> Bool {
-        unsafe llmaccess_digests_equal(bytes, other.bytes)
+        unsafe caccess_digests_equal(bytes, other.bytes)
     }
 }
 
@@ -37,14 +37,14 @@ package struct DigestKey: Sendable {
     /// - Returns: `nil` where the system has no randomness.
     package init?() {
         var key = [UInt8](repeating: 0, count: Digest.count)
-        guard unsafe llmaccess_random(&key, key.count) else { return nil }
+        guard unsafe caccess_random(&key, key.count) else { return nil }
         bytes = key
     }
 
     /// - Returns: `nil` where there is no HMAC-SHA-256.
     package func digest(of content: [UInt8]) -> Digest? {
         var digest = [UInt8](repeating: 0, count: Digest.count)
-        guard unsafe llmaccess_hmac(bytes, content, content.count, &digest) else { return nil }
+        guard unsafe caccess_hmac(bytes, content, content.count, &digest) else { return nil }
         return Digest(digest)
     }
 }

@@ -30,7 +30,7 @@ package struct PasswordHash: Sendable, Equatable {
 
     /// Blocks for as long as the cost says, whatever the outcome.
     package func matches(_ password: String) -> Bool {
-        unsafe llmaccess_bcrypt_matches(password, text)
+        unsafe caccess_bcrypt_matches(password, text)
     }
 
     private static func isLetter(_ byte: UInt8) -> Bool {

@@ -9,9 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-_Static_assert(LLMACCESS_DIGEST_BYTES == 32, "SHA-256");
+_Static_assert(CACCESS_DIGEST_BYTES == 32, "SHA-256");
 
-bool llmaccess_bcrypt_matches(const char *password, const char *hash)
+bool caccess_bcrypt_matches(const char *password, const char *hash)
 {
     void *scratch = NULL;
     int size = 0;
@@ -26,27 +26,27 @@ bool llmaccess_bcrypt_matches(const char *password, const char *hash)
     return matches;
 }
 
-bool llmaccess_sha256(const void *bytes, size_t length, uint8_t *digest)
+bool caccess_sha256(const void *bytes, size_t length, uint8_t *digest)
 {
     return gnutls_hash_fast(GNUTLS_DIG_SHA256, bytes, length, digest) == 0;
 }
 
-bool llmaccess_hmac(const uint8_t *key, const void *bytes, size_t length, uint8_t *digest)
+bool caccess_hmac(const uint8_t *key, const void *bytes, size_t length, uint8_t *digest)
 {
-    return gnutls_hmac_fast(GNUTLS_MAC_SHA256, key, LLMACCESS_DIGEST_BYTES, bytes, length, digest) == 0;
+    return gnutls_hmac_fast(GNUTLS_MAC_SHA256, key, CACCESS_DIGEST_BYTES, bytes, length, digest) == 0;
 }
 
-bool llmaccess_digests_equal(const uint8_t *left, const uint8_t *right)
+bool caccess_digests_equal(const uint8_t *left, const uint8_t *right)
 {
-    return gnutls_memcmp(left, right, LLMACCESS_DIGEST_BYTES) == 0;
+    return gnutls_memcmp(left, right, CACCESS_DIGEST_BYTES) == 0;
 }
 
-bool llmaccess_random(void *bytes, size_t length)
+bool caccess_random(void *bytes, size_t length)
 {
     return gnutls_rnd(GNUTLS_RND_KEY, bytes, length) == 0;
 }
 
-ptrdiff_t llmaccess_base64(const char *text, size_t length, uint8_t *bytes)
+ptrdiff_t caccess_base64(const char *text, size_t length, uint8_t *bytes)
 {
     if (length > UINT_MAX) return -1;
     gnutls_datum_t encoded = {.data = (unsigned char *)text, .size = (unsigned)length}, decoded;

@@ -1,6 +1,6 @@
 #include "CBuild.h"
 
-const char *llmbuild_revision(void)
+const char *cbuild_revision(void)
 {
     return LLM_EXPORTER_REVISION;
 }

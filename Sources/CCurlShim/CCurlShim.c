@@ -8,7 +8,7 @@
 // CURLOPT_PROTOCOLS_STR and a thread-safe curl_global_init; Debian 12 has 7.88.
 _Static_assert(LIBCURL_VERSION_NUM >= 0x075500, "libcurl 7.85 or newer is needed");
 
-struct llmcurl_client {
+struct ccurlshim_client {
     CURL *easy;
     char *ca_file;
     char *username;
@@ -26,13 +26,13 @@ struct llmcurl_client {
     char problem[CURL_ERROR_SIZE];
 };
 
-static pthread_once_t llmcurl_once = PTHREAD_ONCE_INIT;
+static pthread_once_t ccurlshim_once = PTHREAD_ONCE_INIT;
 
-static void llmcurl_set_up(void) { curl_global_init(CURL_GLOBAL_DEFAULT); }
+static void ccurlshim_set_up(void) { curl_global_init(CURL_GLOBAL_DEFAULT); }
 
 // Gathers a piece of the answer. Returning another count than was offered makes libcurl end the transfer.
-static size_t llmcurl_gather(char *piece, size_t size, size_t count, void *context) {
-    llmcurl_client *client = context;
+static size_t ccurlshim_gather(char *piece, size_t size, size_t count, void *context) {
+    ccurlshim_client *client = context;
     size_t length = size * count;  // libcurl: size is always 1
     if (length > client->answer_limit - client->answer_length) {
         client->answer_too_large = 1;
@@ -59,9 +59,9 @@ static size_t llmcurl_gather(char *piece, size_t size, size_t count, void *conte
     return length;
 }
 
-llmcurl_client *llmcurl_client_create(void) {
-    pthread_once(&llmcurl_once, llmcurl_set_up);
-    llmcurl_client *client = calloc(1, sizeof *client);
+ccurlshim_client *ccurlshim_client_create(void) {
+    pthread_once(&ccurlshim_once, ccurlshim_set_up);
+    ccurlshim_client *client = calloc(1, sizeof *client);
     if (client == NULL) {
         return NULL;
     }
@@ -73,7 +73,7 @@ llmcurl_client *llmcurl_client_create(void) {
     return client;
 }
 
-void llmcurl_client_free(llmcurl_client *client) {
+void ccurlshim_client_free(ccurlshim_client *client) {
     if (client == NULL) {
         return;
     }
@@ -87,21 +87,21 @@ void llmcurl_client_free(llmcurl_client *client) {
     free(client);
 }
 
-static int llmcurl_keep(char **kept, const char *text) {
+static int ccurlshim_keep(char **kept, const char *text) {
     *kept = text == NULL ? NULL : strdup(text);
     return text != NULL && *kept == NULL ? -1 : 0;
 }
 
-int llmcurl_client_use_access(llmcurl_client *client, const char *ca_file, const char *username, const char *password,
+int ccurlshim_client_use_access(ccurlshim_client *client, const char *ca_file, const char *username, const char *password,
                               const char *token) {
-    if (llmcurl_keep(&client->ca_file, ca_file) != 0 || llmcurl_keep(&client->username, username) != 0
-        || llmcurl_keep(&client->password, password) != 0) {
+    if (ccurlshim_keep(&client->ca_file, ca_file) != 0 || ccurlshim_keep(&client->username, username) != 0
+        || ccurlshim_keep(&client->password, password) != 0) {
         return -1;
     }
-    return llmcurl_keep(&client->token, token);
+    return ccurlshim_keep(&client->token, token);
 }
 
-int llmcurl_client_add_header(llmcurl_client *client, const char *line) {
+int ccurlshim_client_add_header(ccurlshim_client *client, const char *line) {
     struct curl_slist *grown = curl_slist_append(client->headers, line);
     if (grown == NULL) {
         return -1;
@@ -110,81 +110,81 @@ int llmcurl_client_add_header(llmcurl_client *client, const char *line) {
     return 0;
 }
 
-static llmcurl_outcome llmcurl_outcome_of(const llmcurl_client *client, CURLcode code) {
+static ccurlshim_outcome ccurlshim_outcome_of(const ccurlshim_client *client, CURLcode code) {
     if (client->answer_too_large) {
-        return LLMCURL_TOO_LARGE;
+        return CCURLSHIM_TOO_LARGE;
     }
     if (client->answer_out_of_memory) {
-        return LLMCURL_OUT_OF_MEMORY;
+        return CCURLSHIM_OUT_OF_MEMORY;
     }
     switch (code) {
     case CURLE_OK:
-        return LLMCURL_ANSWERED;
+        return CCURLSHIM_ANSWERED;
     case CURLE_URL_MALFORMAT:
     case CURLE_UNSUPPORTED_PROTOCOL:
-        return LLMCURL_BAD_URL;
+        return CCURLSHIM_BAD_URL;
     case CURLE_COULDNT_RESOLVE_HOST:
-        return LLMCURL_UNRESOLVED;
+        return CCURLSHIM_UNRESOLVED;
     case CURLE_COULDNT_CONNECT:
-        return LLMCURL_REFUSED;
+        return CCURLSHIM_REFUSED;
     case CURLE_OPERATION_TIMEDOUT:
-        return LLMCURL_TIMED_OUT;
+        return CCURLSHIM_TIMED_OUT;
     case CURLE_FILESIZE_EXCEEDED:
-        return LLMCURL_TOO_LARGE;
+        return CCURLSHIM_TOO_LARGE;
     case CURLE_OUT_OF_MEMORY:
-        return LLMCURL_OUT_OF_MEMORY;
+        return CCURLSHIM_OUT_OF_MEMORY;
     default:
-        return LLMCURL_FAILED;
+        return CCURLSHIM_FAILED;
     }
 }
 
-static CURLcode llmcurl_prepare(llmcurl_client *client, const char *method, const char *url, const uint8_t *body,
+static CURLcode ccurlshim_prepare(ccurlshim_client *client, const char *method, const char *url, const uint8_t *body,
                                 size_t body_length, int64_t connect_limit_ms, int64_t total_limit_ms) {
     CURL *easy = client->easy;
     CURLcode code = CURLE_OK;
-#define LLMCURL_SET(option, value)                                                                                     \
+#define CCURLSHIM_SET(option, value)                                                                                     \
     do {                                                                                                               \
         if (code == CURLE_OK) {                                                                                        \
             code = curl_easy_setopt(easy, option, value);                                                              \
         }                                                                                                              \
     } while (0)
-    LLMCURL_SET(CURLOPT_ERRORBUFFER, client->problem);
-    LLMCURL_SET(CURLOPT_URL, url);
-    LLMCURL_SET(CURLOPT_PROTOCOLS_STR, "http,https");
-    LLMCURL_SET(CURLOPT_HTTPHEADER, client->headers);
-    LLMCURL_SET(CURLOPT_USERAGENT, "llm-exporter");
+    CCURLSHIM_SET(CURLOPT_ERRORBUFFER, client->problem);
+    CCURLSHIM_SET(CURLOPT_URL, url);
+    CCURLSHIM_SET(CURLOPT_PROTOCOLS_STR, "http,https");
+    CCURLSHIM_SET(CURLOPT_HTTPHEADER, client->headers);
+    CCURLSHIM_SET(CURLOPT_USERAGENT, "llm-exporter");
     // Signals belong to the program; without this a time-out may raise SIGALRM in it.
-    LLMCURL_SET(CURLOPT_NOSIGNAL, 1L);
+    CCURLSHIM_SET(CURLOPT_NOSIGNAL, 1L);
     // An exporter is on this host or in this network: a proxy meant for the outside must not see its traffic.
-    LLMCURL_SET(CURLOPT_PROXY, "");
+    CCURLSHIM_SET(CURLOPT_PROXY, "");
     if (client->ca_file != NULL) {
-        LLMCURL_SET(CURLOPT_CAINFO, client->ca_file);
+        CCURLSHIM_SET(CURLOPT_CAINFO, client->ca_file);
     }
     // What stands in the URL goes before.
     if (client->username != NULL) {
-        LLMCURL_SET(CURLOPT_USERNAME, client->username);
-        LLMCURL_SET(CURLOPT_PASSWORD, client->password == NULL ? "" : client->password);
+        CCURLSHIM_SET(CURLOPT_USERNAME, client->username);
+        CCURLSHIM_SET(CURLOPT_PASSWORD, client->password == NULL ? "" : client->password);
     } else if (client->token != NULL) {
-        LLMCURL_SET(CURLOPT_HTTPAUTH, CURLAUTH_BEARER);
-        LLMCURL_SET(CURLOPT_XOAUTH2_BEARER, client->token);
+        CCURLSHIM_SET(CURLOPT_HTTPAUTH, CURLAUTH_BEARER);
+        CCURLSHIM_SET(CURLOPT_XOAUTH2_BEARER, client->token);
     }
-    LLMCURL_SET(CURLOPT_CONNECTTIMEOUT_MS, (long)connect_limit_ms);
-    LLMCURL_SET(CURLOPT_TIMEOUT_MS, (long)total_limit_ms);
-    LLMCURL_SET(CURLOPT_WRITEFUNCTION, llmcurl_gather);
-    LLMCURL_SET(CURLOPT_WRITEDATA, client);
+    CCURLSHIM_SET(CURLOPT_CONNECTTIMEOUT_MS, (long)connect_limit_ms);
+    CCURLSHIM_SET(CURLOPT_TIMEOUT_MS, (long)total_limit_ms);
+    CCURLSHIM_SET(CURLOPT_WRITEFUNCTION, ccurlshim_gather);
+    CCURLSHIM_SET(CURLOPT_WRITEDATA, client);
     if (body != NULL) {
-        LLMCURL_SET(CURLOPT_POST, 1L);
-        LLMCURL_SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body_length);
-        LLMCURL_SET(CURLOPT_POSTFIELDS, (const char *)body);
+        CCURLSHIM_SET(CURLOPT_POST, 1L);
+        CCURLSHIM_SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body_length);
+        CCURLSHIM_SET(CURLOPT_POSTFIELDS, (const char *)body);
     } else if (strcmp(method, "HEAD") == 0) {
-        LLMCURL_SET(CURLOPT_NOBODY, 1L);
+        CCURLSHIM_SET(CURLOPT_NOBODY, 1L);
     }
-    LLMCURL_SET(CURLOPT_CUSTOMREQUEST, method);
-#undef LLMCURL_SET
+    CCURLSHIM_SET(CURLOPT_CUSTOMREQUEST, method);
+#undef CCURLSHIM_SET
     return code;
 }
 
-llmcurl_outcome llmcurl_client_send(llmcurl_client *client, const char *method, const char *url, const uint8_t *body,
+ccurlshim_outcome ccurlshim_client_send(ccurlshim_client *client, const char *method, const char *url, const uint8_t *body,
                                     size_t body_length, int64_t connect_limit_ms, int64_t total_limit_ms,
                                     size_t answer_limit) {
     client->answer_length = 0;
@@ -196,7 +196,7 @@ llmcurl_outcome llmcurl_client_send(llmcurl_client *client, const char *method, 
     client->problem[0] = '\0';
 
     CURLcode code =
-        llmcurl_prepare(client, method, url, body, body_length, connect_limit_ms, total_limit_ms);
+        ccurlshim_prepare(client, method, url, body, body_length, connect_limit_ms, total_limit_ms);
     if (code == CURLE_OK) {
         code = curl_easy_perform(client->easy);
     }
@@ -216,17 +216,17 @@ llmcurl_outcome llmcurl_client_send(llmcurl_client *client, const char *method, 
     curl_easy_reset(client->easy);
     curl_slist_free_all(client->headers);
     client->headers = NULL;
-    return llmcurl_outcome_of(client, code);
+    return ccurlshim_outcome_of(client, code);
 }
 
-int32_t llmcurl_client_status(const llmcurl_client *client) { return client->status; }
+int32_t ccurlshim_client_status(const ccurlshim_client *client) { return client->status; }
 
-int64_t llmcurl_client_retry_after(const llmcurl_client *client) { return client->retry_after; }
+int64_t ccurlshim_client_retry_after(const ccurlshim_client *client) { return client->retry_after; }
 
-const uint8_t *llmcurl_client_answer(const llmcurl_client *client) {
+const uint8_t *ccurlshim_client_answer(const ccurlshim_client *client) {
     return client->answer_length == 0 ? NULL : client->answer;
 }
 
-size_t llmcurl_client_answer_length(const llmcurl_client *client) { return client->answer_length; }
+size_t ccurlshim_client_answer_length(const ccurlshim_client *client) { return client->answer_length; }
 
-const char *llmcurl_client_problem(const llmcurl_client *client) { return client->problem; }
+const char *ccurlshim_client_problem(const ccurlshim_client *client) { return client->problem; }

@@ -18,9 +18,9 @@ struct address_count {
     unsigned connections;
 };
 
-struct llmhttp_connection {
-    struct llmhttp_connection *previous;
-    struct llmhttp_connection *next;
+struct chttpshim_connection {
+    struct chttpshim_connection *previous;
+    struct chttpshim_connection *next;
     int descriptor;
     // In milliseconds of the monotonic clock; 0 is none.
     _Atomic int64_t deadline;
@@ -60,7 +60,7 @@ static void key_of(const struct sockaddr *address, unsigned char key[16])
 }
 
 // NULL where there is no memory: the connection is then not counted.
-static struct address_count *count_address(llmhttp_connections *connections, const struct sockaddr *address)
+static struct address_count *count_address(chttpshim_connections *connections, const struct sockaddr *address)
 {
     struct address_count *count = calloc(1, sizeof *count);
     if (count == NULL) return NULL;
@@ -72,7 +72,7 @@ static struct address_count *count_address(llmhttp_connections *connections, con
     return *found;
 }
 
-static void uncount(llmhttp_connections *connections, struct address_count *count)
+static void uncount(chttpshim_connections *connections, struct address_count *count)
 {
     if (count == NULL || --count->connections > 0) return;
     tdelete(count, &connections->by_address, compare);
@@ -81,24 +81,24 @@ static void uncount(llmhttp_connections *connections, struct address_count *coun
 
 // MARK: Life
 
-void llmhttp_connections_init(llmhttp_connections *connections, const llmhttp_options *options)
+void chttpshim_connections_init(chttpshim_connections *connections, const chttpshim_options *options)
 {
     pthread_mutex_init(&connections->lock, NULL);
     connections->limit_per_address = options->connections_per_address;
     connections->idle_timeout_seconds = options->idle_timeout_seconds;
 }
 
-void llmhttp_connections_destroy(llmhttp_connections *connections)
+void chttpshim_connections_destroy(chttpshim_connections *connections)
 {
     pthread_mutex_destroy(&connections->lock);
 }
 
-static void begin(llmhttp_connections *connections, struct MHD_Connection *peer, void **socket_context)
+static void begin(chttpshim_connections *connections, struct MHD_Connection *peer, void **socket_context)
 {
-    llmhttp_connection *connection = calloc(1, sizeof *connection);
+    chttpshim_connection *connection = calloc(1, sizeof *connection);
     if (connection == NULL) return;
     connection->descriptor = MHD_get_connection_info(peer, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
-    connection->tls_generation = llmhttp_tls_generation();
+    connection->tls_generation = chttpshim_tls_generation();
     atomic_init(&connection->deadline, now_milliseconds() + REQUEST_MILLISECONDS);
     const struct sockaddr *address = MHD_get_connection_info(peer, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr;
 
@@ -114,7 +114,7 @@ static void begin(llmhttp_connections *connections, struct MHD_Connection *peer,
     *socket_context = connection;
 }
 
-static void end(llmhttp_connections *connections, llmhttp_connection *connection)
+static void end(chttpshim_connections *connections, chttpshim_connection *connection)
 {
     pthread_mutex_lock(&connections->lock);
     if (connection->next != NULL) connection->next->previous = connection->previous;
@@ -125,7 +125,7 @@ static void end(llmhttp_connections *connections, llmhttp_connection *connection
     free(connection);
 }
 
-void llmhttp_connections_notify(
+void chttpshim_connections_notify(
     void *context, struct MHD_Connection *connection, void **socket_context,
     enum MHD_ConnectionNotificationCode code)
 {
@@ -137,34 +137,34 @@ void llmhttp_connections_notify(
     }
 }
 
-llmhttp_connection *llmhttp_connection_of(struct MHD_Connection *connection)
+chttpshim_connection *chttpshim_connection_of(struct MHD_Connection *connection)
 {
     return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
 }
 
-bool llmhttp_connection_is_beyond_limit(const llmhttp_connection *connection)
+bool chttpshim_connection_is_beyond_limit(const chttpshim_connection *connection)
 {
     return connection != NULL && connection->is_beyond_limit;
 }
 
-bool llmhttp_connection_is_outdated(const llmhttp_connection *connection)
+bool chttpshim_connection_is_outdated(const chttpshim_connection *connection)
 {
-    return connection != NULL && connection->tls_generation != llmhttp_tls_generation() && llmhttp_tls_verifies_clients();
+    return connection != NULL && connection->tls_generation != chttpshim_tls_generation() && chttpshim_tls_verifies_clients();
 }
 
 // MARK: Time
 
-static void set_deadline(llmhttp_connection *connection, int64_t deadline)
+static void set_deadline(chttpshim_connection *connection, int64_t deadline)
 {
     if (connection != NULL) atomic_store_explicit(&connection->deadline, deadline, memory_order_relaxed);
 }
 
-void llmhttp_connection_expect(llmhttp_connection *connection)
+void chttpshim_connection_expect(chttpshim_connection *connection)
 {
     set_deadline(connection, now_milliseconds() + REQUEST_MILLISECONDS);
 }
 
-void llmhttp_connection_answer(llmhttp_connection *connection, uint64_t bytes)
+void chttpshim_connection_answer(chttpshim_connection *connection, uint64_t bytes)
 {
     if (connection == NULL) return;
     int64_t now = now_milliseconds();
@@ -172,7 +172,7 @@ void llmhttp_connection_answer(llmhttp_connection *connection, uint64_t bytes)
     atomic_store_explicit(&connection->answered_since, now, memory_order_relaxed);
 }
 
-void llmhttp_connection_got(llmhttp_connection *connection, uint64_t bytes)
+void chttpshim_connection_got(chttpshim_connection *connection, uint64_t bytes)
 {
     if (connection == NULL) return;
     // Only the connection's own thread sets it, and whoever ends late ones to 0.
@@ -180,23 +180,23 @@ void llmhttp_connection_got(llmhttp_connection *connection, uint64_t bytes)
         &connection->deadline, (int64_t)(bytes / LEAST_BYTES_PER_MILLISECOND), memory_order_relaxed);
 }
 
-void llmhttp_connection_wait(llmhttp_connection *connection)
+void chttpshim_connection_wait(chttpshim_connection *connection)
 {
     set_deadline(connection, 0);
 }
 
-void llmhttp_connection_rest(llmhttp_connections *connections, llmhttp_connection *connection)
+void chttpshim_connection_rest(chttpshim_connections *connections, chttpshim_connection *connection)
 {
     if (connection == NULL) return;
     set_deadline(connection, now_milliseconds() + connections->idle_timeout_seconds * 1000L + REQUEST_MILLISECONDS);
     atomic_store_explicit(&connection->answered_since, 0, memory_order_relaxed);
 }
 
-void llmhttp_connections_end_late(llmhttp_connections *connections)
+void chttpshim_connections_end_late(chttpshim_connections *connections)
 {
     int64_t now = now_milliseconds();
     pthread_mutex_lock(&connections->lock);
-    for (llmhttp_connection *connection = connections->first; connection != NULL; connection = connection->next) {
+    for (chttpshim_connection *connection = connections->first; connection != NULL; connection = connection->next) {
         int64_t deadline = atomic_load_explicit(&connection->deadline, memory_order_relaxed);
         if (deadline == 0 || now < deadline) continue;
         // Its thread finds the end of the peer and cleans up. It cannot have closed the descriptor: it takes the lock first.
@@ -206,11 +206,11 @@ void llmhttp_connections_end_late(llmhttp_connections *connections)
     pthread_mutex_unlock(&connections->lock);
 }
 
-void llmhttp_connections_end_slow_answers(llmhttp_connections *connections, unsigned seconds)
+void chttpshim_connections_end_slow_answers(chttpshim_connections *connections, unsigned seconds)
 {
     int64_t limit = now_milliseconds() - seconds * 1000L;
     pthread_mutex_lock(&connections->lock);
-    for (llmhttp_connection *connection = connections->first; connection != NULL; connection = connection->next) {
+    for (chttpshim_connection *connection = connections->first; connection != NULL; connection = connection->next) {
         int64_t since = atomic_load_explicit(&connection->answered_since, memory_order_relaxed);
         if (since != 0 && since < limit) shutdown(connection->descriptor, SHUT_RDWR);
     }

@@ -55,14 +55,14 @@ static enum MHD_Result count_framing(
     return MHD_YES;
 }
 
-llmhttp_fault llmhttp_framing_fault(struct MHD_Connection *connection, const char *version)
+chttpshim_fault chttpshim_framing_fault(struct MHD_Connection *connection, const char *version)
 {
     framing found = {0};
     MHD_get_connection_values(connection, MHD_HEADER_KIND, count_framing, &found);
     bool is_old = strcmp(version, MHD_HTTP_VERSION_1_1) != 0;
     if (found.is_malformed || found.content_lengths + found.transfer_encodings > 1
         || (found.transfer_encodings == 1 && (!found.is_chunked || is_old)))
-        return LLMHTTP_FAULT_CONTRADICTORY_LENGTH;
-    if (found.hosts > 1) return LLMHTTP_FAULT_CONTRADICTORY_HOST;
-    return LLMHTTP_FAULT_NONE;
+        return CHTTPSHIM_FAULT_CONTRADICTORY_LENGTH;
+    if (found.hosts > 1) return CHTTPSHIM_FAULT_CONTRADICTORY_HOST;
+    return CHTTPSHIM_FAULT_NONE;
 }

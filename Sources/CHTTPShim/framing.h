@@ -1,5 +1,5 @@
-#ifndef LLMHTTP_FRAMING_H
-#define LLMHTTP_FRAMING_H
+#ifndef CHTTPSHIM_FRAMING_H
+#define CHTTPSHIM_FRAMING_H
 
 #include "CHTTPShim.h"
 
@@ -7,6 +7,6 @@
 
 /// What is wrong with the headers that say where a request ends and for which host it is: a fault of length or host, or
 /// none. `version` is the request's, as in `HTTP/1.1`.
-llmhttp_fault llmhttp_framing_fault(struct MHD_Connection *connection, const char *version);
+chttpshim_fault chttpshim_framing_fault(struct MHD_Connection *connection, const char *version);
 
 #endif

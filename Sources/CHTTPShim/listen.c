@@ -29,7 +29,7 @@ static int listen_on(const struct addrinfo *address, bool is_dual_stack)
     return -1;
 }
 
-int llmhttp_listen(const char *host, const char *port, bool *is_in_use, const char **error)
+int chttpshim_listen(const char *host, const char *port, bool *is_in_use, const char **error)
 {
     const char *hosts[] = {host == NULL ? "::" : host, "0.0.0.0"};
     for (int index = 0; index < (host == NULL ? 2 : 1); index++) {
@@ -52,7 +52,7 @@ int llmhttp_listen(const char *host, const char *port, bool *is_in_use, const ch
     return -1;
 }
 
-bool llmhttp_leave_socket(int listen_socket)
+bool chttpshim_leave_socket(int listen_socket)
 {
     // Epoll goes on telling of the socket that is left, whose description another process holds; accept4 then finds nobody.
     // Bound to a name that nobody knows, as the kernel chooses it.
@@ -65,7 +65,7 @@ bool llmhttp_leave_socket(int listen_socket)
     return is_left;
 }
 
-bool llmhttp_socket_address(int listen_socket, char *buffer, size_t capacity)
+bool chttpshim_socket_address(int listen_socket, char *buffer, size_t capacity)
 {
     struct sockaddr_storage address;
     socklen_t length = sizeof address;

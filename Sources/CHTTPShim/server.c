@@ -16,10 +16,10 @@
 
 _Static_assert(MHD_VERSION >= 0x00097300, "MHD_OPTION_LISTEN_SOCKET with a pool of epoll threads is tested from 0.9.73 on");
 
-struct llmhttp_server {
-    llmhttp_options options;
+struct chttpshim_server {
+    chttpshim_options options;
     struct MHD_Daemon *daemon;
-    llmhttp_connections connections;
+    chttpshim_connections connections;
     // In bodies that are not handed over yet.
     atomic_size_t gathered_bytes;
     atomic_uint in_flight;
@@ -32,19 +32,19 @@ struct llmhttp_server {
 // Orphaned: the peer went away before the answer, while nothing was suspended; who answers then frees the exchange.
 enum answer_state { ANSWER_AWAITED, ANSWER_READY, ANSWER_AWAITED_SUSPENDED, ANSWER_ORPHANED };
 
-struct llmhttp_exchange {
-    llmhttp_server *server;
+struct chttpshim_exchange {
+    chttpshim_server *server;
     struct MHD_Connection *connection;
-    llmhttp_connection *peer;
+    chttpshim_connection *peer;
     const char *method;
     const char *path;
-    llmhttp_fault fault;
+    chttpshim_fault fault;
     bool is_handed_over;
     bool has_discarded;
     // Handed over and not settled, or not admitted yet.
     bool is_pending;
     bool awaits_admission;
-    llmhttp_fault refusal;
+    chttpshim_fault refusal;
 
     char *body;
     size_t body_length;
@@ -76,7 +76,7 @@ enum { CONNECTION_MEMORY_BYTES = 32 * 1024, FIRST_BODY_BYTES = 4096 };
 // MARK: Answers
 
 // The handler's part is done, whether or not anybody is left to read the answer.
-static void settle(llmhttp_exchange *exchange)
+static void settle(chttpshim_exchange *exchange)
 {
     if (exchange->response != NULL) MHD_destroy_response(exchange->response);
     exchange->response = NULL;
@@ -84,15 +84,15 @@ static void settle(llmhttp_exchange *exchange)
     atomic_fetch_sub(&exchange->server->pending, 1);
 }
 
-static enum MHD_Result queue_answer(llmhttp_exchange *exchange)
+static enum MHD_Result queue_answer(chttpshim_exchange *exchange)
 {
-    llmhttp_connection_answer(exchange->peer, exchange->response_length);
+    chttpshim_connection_answer(exchange->peer, exchange->response_length);
     enum MHD_Result result = MHD_queue_response(exchange->connection, exchange->status, exchange->response);
     settle(exchange);
     return result;
 }
 
-static enum MHD_Result suspend(llmhttp_exchange *exchange, _Atomic enum answer_state *awaited)
+static enum MHD_Result suspend(chttpshim_exchange *exchange, _Atomic enum answer_state *awaited)
 {
     MHD_suspend_connection(exchange->connection);
     enum answer_state before = ANSWER_AWAITED;
@@ -101,15 +101,15 @@ static enum MHD_Result suspend(llmhttp_exchange *exchange, _Atomic enum answer_s
     return MHD_YES;
 }
 
-static enum MHD_Result hand_over(llmhttp_exchange *exchange)
+static enum MHD_Result hand_over(chttpshim_exchange *exchange)
 {
-    llmhttp_server *server = exchange->server;
+    chttpshim_server *server = exchange->server;
     exchange->is_handed_over = true;
     exchange->is_pending = true;
-    llmhttp_connection_wait(exchange->peer);
+    chttpshim_connection_wait(exchange->peer);
     // Counted before the flag is read, and the flag is set before the count is read: one of the two sees the other.
     atomic_fetch_add(&server->pending, 1);
-    if (atomic_load(&server->refusing)) exchange->fault = LLMHTTP_FAULT_STOPPING;
+    if (atomic_load(&server->refusing)) exchange->fault = CHTTPSHIM_FAULT_STOPPING;
     server->options.handle(server->options.context, exchange);
     if (atomic_load(&exchange->answer) == ANSWER_READY) return queue_answer(exchange);
     // libmicrohttpd calls again in the next turn of its loop, when this thread has read what else had arrived.
@@ -117,16 +117,16 @@ static enum MHD_Result hand_over(llmhttp_exchange *exchange)
 }
 
 // A later call for a request whose answer was not there at the first.
-static enum MHD_Result await(llmhttp_exchange *exchange)
+static enum MHD_Result await(chttpshim_exchange *exchange)
 {
-    llmhttp_server *server = exchange->server;
+    chttpshim_server *server = exchange->server;
     if (server->options.flush != NULL && atomic_load(&exchange->answer) != ANSWER_READY)
         server->options.flush(server->options.context);
     if (atomic_load(&exchange->answer) == ANSWER_READY) return queue_answer(exchange);
     return suspend(exchange, &exchange->answer);
 }
 
-static void finish(llmhttp_exchange *exchange, unsigned status, struct MHD_Response *response)
+static void finish(chttpshim_exchange *exchange, unsigned status, struct MHD_Response *response)
 {
     exchange->response = response;
     exchange->status = status;
@@ -145,7 +145,7 @@ static void finish(llmhttp_exchange *exchange, unsigned status, struct MHD_Respo
 // `response` NULL: a failed allocation. libmicrohttpd then closes the connection, which tells the sender that the outcome is
 // unknown.
 static void respond(
-    llmhttp_exchange *exchange, unsigned status, const llmhttp_header *headers, size_t header_count,
+    chttpshim_exchange *exchange, unsigned status, const chttpshim_header *headers, size_t header_count,
     struct MHD_Response *response, bool closes)
 {
     if (response != NULL) {
@@ -157,8 +157,8 @@ static void respond(
     finish(exchange, status, response);
 }
 
-void llmhttp_exchange_respond(
-    llmhttp_exchange *exchange, unsigned status, const llmhttp_header *headers, size_t header_count, void *body,
+void chttpshim_exchange_respond(
+    chttpshim_exchange *exchange, unsigned status, const chttpshim_header *headers, size_t header_count, void *body,
     size_t body_length, bool closes)
 {
     struct MHD_Response *response = MHD_create_response_from_buffer(body_length, body, MHD_RESPMEM_MUST_FREE);
@@ -167,8 +167,8 @@ void llmhttp_exchange_respond(
     respond(exchange, status, headers, header_count, response, closes);
 }
 
-void llmhttp_exchange_respond_shared(
-    llmhttp_exchange *exchange, unsigned status, const llmhttp_header *headers, size_t header_count, const void *body,
+void chttpshim_exchange_respond_shared(
+    chttpshim_exchange *exchange, unsigned status, const chttpshim_header *headers, size_t header_count, const void *body,
     size_t body_length, void (*release)(void *owner), void *owner, bool closes)
 {
     // The library reads it only; its parameter lacks the const.
@@ -179,7 +179,7 @@ void llmhttp_exchange_respond_shared(
     respond(exchange, status, headers, header_count, response, closes);
 }
 
-void llmhttp_exchange_abandon(llmhttp_exchange *exchange)
+void chttpshim_exchange_abandon(chttpshim_exchange *exchange)
 {
     // Without a response libmicrohttpd closes the connection.
     finish(exchange, 0, NULL);
@@ -187,14 +187,14 @@ void llmhttp_exchange_abandon(llmhttp_exchange *exchange)
 
 // MARK: Requests
 
-static llmhttp_exchange *new_exchange(
-    llmhttp_server *server, struct MHD_Connection *connection, const char *method, const char *path)
+static chttpshim_exchange *new_exchange(
+    chttpshim_server *server, struct MHD_Connection *connection, const char *method, const char *path)
 {
-    llmhttp_exchange *exchange = calloc(1, sizeof *exchange);
+    chttpshim_exchange *exchange = calloc(1, sizeof *exchange);
     if (exchange == NULL) return NULL;
     exchange->server = server;
     exchange->connection = connection;
-    exchange->peer = llmhttp_connection_of(connection);
+    exchange->peer = chttpshim_connection_of(connection);
     exchange->method = method;
     exchange->path = path;
     atomic_init(&exchange->answer, ANSWER_AWAITED);
@@ -203,7 +203,7 @@ static llmhttp_exchange *new_exchange(
     return exchange;
 }
 
-static void drop_body(llmhttp_exchange *exchange)
+static void drop_body(chttpshim_exchange *exchange)
 {
     atomic_fetch_sub(&exchange->server->gathered_bytes, exchange->body_length);
     free(exchange->body);
@@ -211,7 +211,7 @@ static void drop_body(llmhttp_exchange *exchange)
     exchange->body_length = 0;
 }
 
-static void start_discarding(llmhttp_exchange *exchange, llmhttp_fault fault)
+static void start_discarding(chttpshim_exchange *exchange, chttpshim_fault fault)
 {
     exchange->fault = fault;
     exchange->has_discarded = true;
@@ -221,7 +221,7 @@ static void start_discarding(llmhttp_exchange *exchange, llmhttp_fault fault)
     MHD_set_connection_option(exchange->connection, MHD_CONNECTION_OPTION_TIMEOUT, (unsigned)DISCARD_SECONDS);
 }
 
-static bool may_go_on_discarding(const llmhttp_exchange *exchange)
+static bool may_go_on_discarding(const chttpshim_exchange *exchange)
 {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
@@ -233,26 +233,26 @@ static bool may_go_on_discarding(const llmhttp_exchange *exchange)
 // answer away. What is small is read, and thrown away; who sends more, or waits for permission, is told at once.
 enum { REFUSED_BYTES = 1024 * 1024 };
 
-static enum MHD_Result begin_body(llmhttp_exchange *exchange)
+static enum MHD_Result begin_body(chttpshim_exchange *exchange)
 {
-    llmhttp_connection_expect(exchange->peer);
+    chttpshim_connection_expect(exchange->peer);
     uint64_t limit = exchange->server->options.body_limit_bytes;
     const char *length = MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND, "Content-Length");
     // libmicrohttpd has refused a length that is not a number.
     exchange->declared_length = length == NULL ? 0 : strtoull(length, NULL, 10);
-    bool is_refused = exchange->refusal != LLMHTTP_FAULT_NONE;
-    if (!is_refused && exchange->fault != LLMHTTP_FAULT_NONE) return hand_over(exchange);
+    bool is_refused = exchange->refusal != CHTTPSHIM_FAULT_NONE;
+    if (!is_refused && exchange->fault != CHTTPSHIM_FAULT_NONE) return hand_over(exchange);
     // Never beside a length: that is a fault.
     bool is_chunked = exchange->declared_length == 0
         && MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND, "Transfer-Encoding") != NULL;
     // The question costs a small post more than its memory is worth.
     bool is_large = exchange->declared_length > FIRST_BODY_BYTES || is_chunked;
-    const llmhttp_options *options = &exchange->server->options;
+    const chttpshim_options *options = &exchange->server->options;
     bool is_unread = !is_refused && is_large && !options->reads_body(options->context, exchange);
     if (!is_refused && !is_unread && exchange->declared_length <= limit) return MHD_YES;
 
     const char *expect = MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND, "Expect");
-    llmhttp_fault unread = is_unread ? LLMHTTP_FAULT_UNREAD_BODY : LLMHTTP_FAULT_BODY_TOO_LARGE;
+    chttpshim_fault unread = is_unread ? CHTTPSHIM_FAULT_UNREAD_BODY : CHTTPSHIM_FAULT_BODY_TOO_LARGE;
     start_discarding(exchange, is_refused ? exchange->refusal : unread);
     bool waits_for_permission = expect != NULL && strcasecmp(expect, "100-continue") == 0;
     // Who would be cut off anyway is told at once, too.
@@ -263,7 +263,7 @@ static enum MHD_Result begin_body(llmhttp_exchange *exchange)
 }
 
 // Goes on once `admit` has decided.
-static enum MHD_Result admitted(llmhttp_exchange *exchange)
+static enum MHD_Result admitted(chttpshim_exchange *exchange)
 {
     exchange->awaits_admission = false;
     exchange->is_pending = false;
@@ -271,16 +271,16 @@ static enum MHD_Result admitted(llmhttp_exchange *exchange)
     return begin_body(exchange);
 }
 
-static enum MHD_Result ask_admission(llmhttp_exchange *exchange)
+static enum MHD_Result ask_admission(chttpshim_exchange *exchange)
 {
-    llmhttp_server *server = exchange->server;
+    chttpshim_server *server = exchange->server;
     exchange->awaits_admission = true;
     exchange->is_pending = true;
-    llmhttp_connection_wait(exchange->peer);
+    chttpshim_connection_wait(exchange->peer);
     // Counted before the flag is read, as in `hand_over`.
     atomic_fetch_add(&server->pending, 1);
     if (atomic_load(&server->refusing)) {
-        exchange->refusal = LLMHTTP_FAULT_STOPPING;
+        exchange->refusal = CHTTPSHIM_FAULT_STOPPING;
         return admitted(exchange);
     }
     server->options.admit(server->options.context, exchange);
@@ -288,7 +288,7 @@ static enum MHD_Result ask_admission(llmhttp_exchange *exchange)
     return suspend(exchange, &exchange->admission);
 }
 
-void llmhttp_exchange_admit(llmhttp_exchange *exchange, llmhttp_fault fault)
+void chttpshim_exchange_admit(chttpshim_exchange *exchange, chttpshim_fault fault)
 {
     exchange->refusal = fault;
     struct MHD_Connection *connection = exchange->connection;
@@ -296,23 +296,23 @@ void llmhttp_exchange_admit(llmhttp_exchange *exchange, llmhttp_fault fault)
     if (atomic_exchange(&exchange->admission, ANSWER_READY) == ANSWER_AWAITED_SUSPENDED) MHD_resume_connection(connection);
 }
 
-static enum MHD_Result begin_request(llmhttp_exchange *exchange, const char *version)
+static enum MHD_Result begin_request(chttpshim_exchange *exchange, const char *version)
 {
-    exchange->fault = llmhttp_framing_fault(exchange->connection, version);
-    if (exchange->fault == LLMHTTP_FAULT_NONE && atomic_load(&exchange->server->draining))
-        exchange->fault = LLMHTTP_FAULT_DRAINING;
-    if (exchange->fault == LLMHTTP_FAULT_NONE && llmhttp_connection_is_beyond_limit(exchange->peer))
-        exchange->fault = LLMHTTP_FAULT_TOO_MANY_CONNECTIONS;
-    if (exchange->server->options.tls_priorities != NULL && llmhttp_connection_is_outdated(exchange->peer))
-        exchange->fault = LLMHTTP_FAULT_OUTDATED;
+    exchange->fault = chttpshim_framing_fault(exchange->connection, version);
+    if (exchange->fault == CHTTPSHIM_FAULT_NONE && atomic_load(&exchange->server->draining))
+        exchange->fault = CHTTPSHIM_FAULT_DRAINING;
+    if (exchange->fault == CHTTPSHIM_FAULT_NONE && chttpshim_connection_is_beyond_limit(exchange->peer))
+        exchange->fault = CHTTPSHIM_FAULT_TOO_MANY_CONNECTIONS;
+    if (exchange->server->options.tls_priorities != NULL && chttpshim_connection_is_outdated(exchange->peer))
+        exchange->fault = CHTTPSHIM_FAULT_OUTDATED;
     // A last scrape while draining needs admission as well.
-    bool is_lost = exchange->fault != LLMHTTP_FAULT_NONE && exchange->fault != LLMHTTP_FAULT_DRAINING;
+    bool is_lost = exchange->fault != CHTTPSHIM_FAULT_NONE && exchange->fault != CHTTPSHIM_FAULT_DRAINING;
     if (exchange->server->options.admit != NULL && !is_lost) return ask_admission(exchange);
-    if (exchange->fault != LLMHTTP_FAULT_NONE) return hand_over(exchange);
+    if (exchange->fault != CHTTPSHIM_FAULT_NONE) return hand_over(exchange);
     return begin_body(exchange);
 }
 
-static bool grow_body(llmhttp_exchange *exchange, size_t added)
+static bool grow_body(chttpshim_exchange *exchange, size_t added)
 {
     size_t needed = exchange->body_length + added;
     if (needed <= exchange->body_capacity) return true;
@@ -329,9 +329,9 @@ static bool grow_body(llmhttp_exchange *exchange, size_t added)
 }
 
 // Takes `added` bytes of the budget and makes room for them behind the body.
-static bool reserve_body(llmhttp_exchange *exchange, size_t added)
+static bool reserve_body(chttpshim_exchange *exchange, size_t added)
 {
-    llmhttp_server *server = exchange->server;
+    chttpshim_server *server = exchange->server;
     size_t budget = server->options.body_limit_bytes * GATHERED_BODIES;
     // A small limit must not make many small posts at once look like too much.
     if (budget < GATHERED_BYTES_MIN) budget = GATHERED_BYTES_MIN;
@@ -342,25 +342,25 @@ static bool reserve_body(llmhttp_exchange *exchange, size_t added)
     return true;
 }
 
-static enum MHD_Result gather(llmhttp_exchange *exchange, const char *chunk, size_t *length)
+static enum MHD_Result gather(chttpshim_exchange *exchange, const char *chunk, size_t *length)
 {
     size_t added = *length;
     *length = 0;
     // An answer is queued already: what still comes is thrown away.
     if (exchange->is_handed_over) return MHD_YES;
     exchange->received_length += added;
-    if (exchange->fault == LLMHTTP_FAULT_NONE) {
+    if (exchange->fault == CHTTPSHIM_FAULT_NONE) {
         if (exchange->received_length > exchange->server->options.body_limit_bytes) {
-            start_discarding(exchange, LLMHTTP_FAULT_BODY_TOO_LARGE);
+            start_discarding(exchange, CHTTPSHIM_FAULT_BODY_TOO_LARGE);
         } else if (reserve_body(exchange, added)) {
-            llmhttp_connection_got(exchange->peer, added);
+            chttpshim_connection_got(exchange->peer, added);
             memcpy(exchange->body + exchange->body_length, chunk, added);
             exchange->body_length += added;
         } else {
-            start_discarding(exchange, LLMHTTP_FAULT_OUT_OF_MEMORY);
+            start_discarding(exchange, CHTTPSHIM_FAULT_OUT_OF_MEMORY);
         }
     }
-    if (exchange->fault != LLMHTTP_FAULT_NONE && !may_go_on_discarding(exchange)) return MHD_NO;
+    if (exchange->fault != CHTTPSHIM_FAULT_NONE && !may_go_on_discarding(exchange)) return MHD_NO;
     return MHD_YES;
 }
 
@@ -368,8 +368,8 @@ static enum MHD_Result access_handler(
     void *context, struct MHD_Connection *connection, const char *url, const char *method, const char *version,
     const char *upload_data, size_t *upload_data_size, void **request_context)
 {
-    llmhttp_server *server = context;
-    llmhttp_exchange *exchange = *request_context;
+    chttpshim_server *server = context;
+    chttpshim_exchange *exchange = *request_context;
     if (exchange == NULL) {
         exchange = new_exchange(server, connection, method, url);
         if (exchange == NULL) return MHD_NO;
@@ -387,12 +387,12 @@ static void request_completed(
     void *context, struct MHD_Connection *connection, void **request_context, enum MHD_RequestTerminationCode code)
 {
     (void)code;
-    llmhttp_server *server = context;
-    llmhttp_exchange *exchange = *request_context;
+    chttpshim_server *server = context;
+    chttpshim_exchange *exchange = *request_context;
     if (exchange == NULL) return;
     *request_context = NULL;
     drop_body(exchange);
-    llmhttp_connection_rest(&server->connections, exchange->peer);
+    chttpshim_connection_rest(&server->connections, exchange->peer);
     if (exchange->has_discarded)
         MHD_set_connection_option(connection, MHD_CONNECTION_OPTION_TIMEOUT, server->options.idle_timeout_seconds);
     // A peer that went away while its answer was made: libmicrohttpd does not ask for that answer any more, and whoever makes it
@@ -409,7 +409,7 @@ static void request_completed(
 
 static void log_message(void *context, const char *format, va_list arguments)
 {
-    llmhttp_server *server = context;
+    chttpshim_server *server = context;
     char message[512];
     vsnprintf(message, sizeof message, format, arguments);
     server->options.log(server->options.context, message);
@@ -428,16 +428,16 @@ static size_t unescape(void *context, struct MHD_Connection *connection, char *t
 
 // MARK: Life
 
-llmhttp_server *llmhttp_server_start(const llmhttp_options *options)
+chttpshim_server *chttpshim_server_start(const chttpshim_options *options)
 {
-    llmhttp_server *server = calloc(1, sizeof *server);
+    chttpshim_server *server = calloc(1, sizeof *server);
     if (server == NULL) return NULL;
     server->options = *options;
-    llmhttp_connections_init(&server->connections, options);
+    chttpshim_connections_init(&server->connections, options);
     unsigned per_address = options->connections_per_address;
     bool is_secure = options->tls_priorities != NULL;
     struct MHD_OptionItem secure[] = {
-        {MHD_OPTION_HTTPS_CERT_CALLBACK, 0, (void *)llmhttp_tls_select},
+        {MHD_OPTION_HTTPS_CERT_CALLBACK, 0, (void *)chttpshim_tls_select},
         {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)options->tls_priorities},
         {MHD_OPTION_END, 0, NULL},
     };
@@ -447,73 +447,73 @@ llmhttp_server *llmhttp_server_start(const llmhttp_options *options)
         MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG | (is_secure ? MHD_USE_TLS : 0), 0,
         NULL, NULL, access_handler, server, MHD_OPTION_EXTERNAL_LOGGER, log_message, server, MHD_OPTION_LISTEN_SOCKET,
         options->listen_socket, MHD_OPTION_NOTIFY_COMPLETED, request_completed, server, MHD_OPTION_NOTIFY_CONNECTION,
-        llmhttp_connections_notify, &server->connections, MHD_OPTION_CONNECTION_LIMIT, options->connection_limit,
+        chttpshim_connections_notify, &server->connections, MHD_OPTION_CONNECTION_LIMIT, options->connection_limit,
         MHD_OPTION_PER_IP_CONNECTION_LIMIT, per_address + (per_address + 3) / 4, MHD_OPTION_CONNECTION_TIMEOUT,
         options->idle_timeout_seconds, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY_BYTES,
         MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_UNESCAPE_CALLBACK, unescape, NULL, MHD_OPTION_ARRAY,
         is_secure ? secure : plain, options->threads > 1 ? MHD_OPTION_THREAD_POOL_SIZE : MHD_OPTION_END, options->threads,
         MHD_OPTION_END);
     if (server->daemon == NULL) {
-        llmhttp_connections_destroy(&server->connections);
+        chttpshim_connections_destroy(&server->connections);
         free(server);
         return NULL;
     }
     return server;
 }
 
-void llmhttp_server_drain(llmhttp_server *server)
+void chttpshim_server_drain(chttpshim_server *server)
 {
     atomic_store(&server->draining, true);
 }
 
-void llmhttp_server_end_late(llmhttp_server *server)
+void chttpshim_server_end_late(chttpshim_server *server)
 {
-    llmhttp_connections_end_late(&server->connections);
+    chttpshim_connections_end_late(&server->connections);
 }
 
-void llmhttp_server_end_slow_answers(llmhttp_server *server, unsigned seconds)
+void chttpshim_server_end_slow_answers(chttpshim_server *server, unsigned seconds)
 {
-    llmhttp_connections_end_slow_answers(&server->connections, seconds);
+    chttpshim_connections_end_slow_answers(&server->connections, seconds);
 }
 
-unsigned llmhttp_server_requests_in_flight(llmhttp_server *server)
+unsigned chttpshim_server_requests_in_flight(chttpshim_server *server)
 {
     return atomic_load(&server->in_flight);
 }
 
-void llmhttp_server_stop(llmhttp_server *server)
+void chttpshim_server_stop(chttpshim_server *server)
 {
     atomic_store(&server->refusing, true);
     struct timespec pause = {.tv_nsec = 1000 * 1000};
     while (atomic_load(&server->pending) > 0) nanosleep(&pause, NULL);
     MHD_stop_daemon(server->daemon);
-    llmhttp_connections_destroy(&server->connections);
+    chttpshim_connections_destroy(&server->connections);
     free(server);
 }
 
 // MARK: What a request says
 
-const char *llmhttp_exchange_method(const llmhttp_exchange *exchange)
+const char *chttpshim_exchange_method(const chttpshim_exchange *exchange)
 {
     return exchange->method;
 }
 
-const char *llmhttp_exchange_path(const llmhttp_exchange *exchange)
+const char *chttpshim_exchange_path(const chttpshim_exchange *exchange)
 {
     return exchange->path;
 }
 
-llmhttp_fault llmhttp_exchange_fault(const llmhttp_exchange *exchange)
+chttpshim_fault chttpshim_exchange_fault(const chttpshim_exchange *exchange)
 {
     return exchange->fault;
 }
 
-const char *llmhttp_exchange_header(llmhttp_exchange *exchange, const char *name)
+const char *chttpshim_exchange_header(chttpshim_exchange *exchange, const char *name)
 {
     return MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND, name);
 }
 
-const char *llmhttp_exchange_query(llmhttp_exchange *exchange, const char *name, size_t *length)
+const char *chttpshim_exchange_query(chttpshim_exchange *exchange, const char *name, size_t *length)
 {
     const char *value = NULL;
     if (MHD_lookup_connection_value_n(
@@ -522,12 +522,12 @@ const char *llmhttp_exchange_query(llmhttp_exchange *exchange, const char *name,
     return value;
 }
 
-unsigned llmhttp_exchange_query_count(llmhttp_exchange *exchange)
+unsigned chttpshim_exchange_query_count(chttpshim_exchange *exchange)
 {
     return (unsigned)MHD_get_connection_values(exchange->connection, MHD_GET_ARGUMENT_KIND, NULL, NULL);
 }
 
-void *llmhttp_exchange_take_body(llmhttp_exchange *exchange, size_t *length)
+void *chttpshim_exchange_take_body(chttpshim_exchange *exchange, size_t *length)
 {
     void *body = exchange->body;
     *length = exchange->body_length;
@@ -537,7 +537,7 @@ void *llmhttp_exchange_take_body(llmhttp_exchange *exchange, size_t *length)
     return body;
 }
 
-const char *llmhttp_library_version(void)
+const char *chttpshim_library_version(void)
 {
     return MHD_get_version();
 }

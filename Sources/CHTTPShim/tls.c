@@ -12,30 +12,30 @@
 
 enum { CHAIN_MAX = 16, CLIENT_CHAIN_MAX = 16, NAME_BYTES_MAX = 1024 };
 
-struct llmhttp_tls_identity {
+struct chttpshim_tls_identity {
     gnutls_pcert_st chain[CHAIN_MAX];
     unsigned chain_length;
     gnutls_privkey_t key;
     gnutls_x509_trust_list_t authorities;
-    llmhttp_client_certificate client_certificate;
+    chttpshim_client_certificate client_certificate;
     char **client_names;
     size_t client_name_count;
 };
 
 // Global, because GnuTLS gives its callbacks nothing but the session, whose pointers are libmicrohttpd's.
-static _Atomic(llmhttp_tls_identity *) identity_in_force;
+static _Atomic(chttpshim_tls_identity *) identity_in_force;
 static atomic_uint generation;
 
 // MARK: Client certificates
 
-static bool is_allowed(const llmhttp_tls_identity *identity, const char *name)
+static bool is_allowed(const chttpshim_tls_identity *identity, const char *name)
 {
     for (size_t index = 0; index < identity->client_name_count; index++)
         if (strcmp(identity->client_names[index], name) == 0) return true;
     return false;
 }
 
-static bool has_allowed_name(const llmhttp_tls_identity *identity, gnutls_x509_crt_t certificate)
+static bool has_allowed_name(const chttpshim_tls_identity *identity, gnutls_x509_crt_t certificate)
 {
     for (unsigned index = 0;; index++) {
         // One byte more for the zero that ends a text.
@@ -61,7 +61,7 @@ static bool has_allowed_name(const llmhttp_tls_identity *identity, gnutls_x509_c
     }
 }
 
-static bool is_trusted(const llmhttp_tls_identity *identity, gnutls_x509_crt_t *chain, unsigned length)
+static bool is_trusted(const chttpshim_tls_identity *identity, gnutls_x509_crt_t *chain, unsigned length)
 {
     gnutls_typed_vdata_st purpose = {
         .type = GNUTLS_DT_KEY_PURPOSE_OID, .data = (unsigned char *)GNUTLS_KP_TLS_WWW_CLIENT};
@@ -73,14 +73,14 @@ static bool is_trusted(const llmhttp_tls_identity *identity, gnutls_x509_crt_t *
 // The end of a handshake: not 0 refuses the client.
 static int verify_client(gnutls_session_t session)
 {
-    const llmhttp_tls_identity *identity = atomic_load(&identity_in_force);
-    bool verifies = identity->client_certificate == LLMHTTP_CLIENT_CERTIFICATE_VERIFIED_IF_GIVEN
-        || identity->client_certificate == LLMHTTP_CLIENT_CERTIFICATE_VERIFIED;
+    const chttpshim_tls_identity *identity = atomic_load(&identity_in_force);
+    bool verifies = identity->client_certificate == CHTTPSHIM_CLIENT_CERTIFICATE_VERIFIED_IF_GIVEN
+        || identity->client_certificate == CHTTPSHIM_CLIENT_CERTIFICATE_VERIFIED;
     unsigned length = 0;
     const gnutls_datum_t *raw = gnutls_certificate_get_peers(session, &length);
     if (raw == NULL || length == 0) {
-        bool may_do_without = identity->client_certificate != LLMHTTP_CLIENT_CERTIFICATE_REQUIRED
-            && identity->client_certificate != LLMHTTP_CLIENT_CERTIFICATE_VERIFIED;
+        bool may_do_without = identity->client_certificate != CHTTPSHIM_CLIENT_CERTIFICATE_REQUIRED
+            && identity->client_certificate != CHTTPSHIM_CLIENT_CERTIFICATE_VERIFIED;
         return may_do_without ? 0 : -1;
     }
     if (!verifies && identity->client_name_count == 0) return 0;
@@ -100,7 +100,7 @@ static int verify_client(gnutls_session_t session)
     return is_welcome ? 0 : -1;
 }
 
-int llmhttp_tls_select(
+int chttpshim_tls_select(
     gnutls_session_t session, const gnutls_datum_t *authorities, int authority_count,
     const gnutls_pk_algorithm_t *algorithms, int algorithm_count, gnutls_pcert_st **chain, unsigned *chain_length,
     gnutls_privkey_t *key)
@@ -109,20 +109,20 @@ int llmhttp_tls_select(
     (void)authority_count;
     (void)algorithms;
     (void)algorithm_count;
-    llmhttp_tls_identity *identity = atomic_load(&identity_in_force);
+    chttpshim_tls_identity *identity = atomic_load(&identity_in_force);
     if (identity == NULL) return -1;
     switch (identity->client_certificate) {
-    case LLMHTTP_CLIENT_CERTIFICATE_NONE: break;
-    case LLMHTTP_CLIENT_CERTIFICATE_REQUESTED:
-    case LLMHTTP_CLIENT_CERTIFICATE_VERIFIED_IF_GIVEN:
+    case CHTTPSHIM_CLIENT_CERTIFICATE_NONE: break;
+    case CHTTPSHIM_CLIENT_CERTIFICATE_REQUESTED:
+    case CHTTPSHIM_CLIENT_CERTIFICATE_VERIFIED_IF_GIVEN:
         gnutls_certificate_server_set_request(session, GNUTLS_CERT_REQUEST);
         break;
-    case LLMHTTP_CLIENT_CERTIFICATE_REQUIRED:
-    case LLMHTTP_CLIENT_CERTIFICATE_VERIFIED:
+    case CHTTPSHIM_CLIENT_CERTIFICATE_REQUIRED:
+    case CHTTPSHIM_CLIENT_CERTIFICATE_VERIFIED:
         gnutls_certificate_server_set_request(session, GNUTLS_CERT_REQUIRE);
         break;
     }
-    if (identity->client_certificate != LLMHTTP_CLIENT_CERTIFICATE_NONE)
+    if (identity->client_certificate != CHTTPSHIM_CLIENT_CERTIFICATE_NONE)
         gnutls_session_set_verify_function(session, verify_client);
     *chain = identity->chain;
     *chain_length = identity->chain_length;
@@ -132,21 +132,21 @@ int llmhttp_tls_select(
 
 // MARK: Identities
 
-static bool load_pair(llmhttp_tls_identity *identity, const llmhttp_tls_material *material, llmhttp_tls_fault *fault, int *code)
+static bool load_pair(chttpshim_tls_identity *identity, const chttpshim_tls_material *material, chttpshim_tls_fault *fault, int *code)
 {
     gnutls_datum_t certificate = {(unsigned char *)material->certificate, (unsigned)strlen(material->certificate)};
     gnutls_datum_t key = {(unsigned char *)material->key, (unsigned)strlen(material->key)};
     unsigned length = CHAIN_MAX;
-    *fault = LLMHTTP_TLS_FAULT_CERTIFICATE;
+    *fault = CHTTPSHIM_TLS_FAULT_CERTIFICATE;
     *code = gnutls_pcert_list_import_x509_raw(identity->chain, &length, &certificate, GNUTLS_X509_FMT_PEM, 0);
     if (*code < 0) return false;
     identity->chain_length = length;
-    *fault = LLMHTTP_TLS_FAULT_KEY;
+    *fault = CHTTPSHIM_TLS_FAULT_KEY;
     *code = gnutls_privkey_init(&identity->key);
     if (*code < 0) return false;
     *code = gnutls_privkey_import_x509_raw(identity->key, &key, GNUTLS_X509_FMT_PEM, NULL, 0);
     if (*code < 0) return false;
-    *fault = LLMHTTP_TLS_FAULT_PAIR;
+    *fault = CHTTPSHIM_TLS_FAULT_PAIR;
     gnutls_certificate_credentials_t pair;
     *code = gnutls_certificate_allocate_credentials(&pair);
     if (*code < 0) return false;
@@ -157,10 +157,10 @@ static bool load_pair(llmhttp_tls_identity *identity, const llmhttp_tls_material
 }
 
 static bool load_authorities(
-    llmhttp_tls_identity *identity, const llmhttp_tls_material *material, llmhttp_tls_fault *fault, int *code)
+    chttpshim_tls_identity *identity, const chttpshim_tls_material *material, chttpshim_tls_fault *fault, int *code)
 {
     if (material->client_authorities == NULL) return true;
-    *fault = LLMHTTP_TLS_FAULT_CLIENT_AUTHORITIES;
+    *fault = CHTTPSHIM_TLS_FAULT_CLIENT_AUTHORITIES;
     *code = gnutls_x509_trust_list_init(&identity->authorities, 0);
     if (*code < 0) return false;
     gnutls_datum_t text = {(unsigned char *)material->client_authorities, (unsigned)strlen(material->client_authorities)};
@@ -169,7 +169,7 @@ static bool load_authorities(
     return *code > 0;
 }
 
-static bool copy_names(llmhttp_tls_identity *identity, const llmhttp_tls_material *material)
+static bool copy_names(chttpshim_tls_identity *identity, const chttpshim_tls_material *material)
 {
     if (material->client_name_count == 0) return true;
     identity->client_names = calloc(material->client_name_count, sizeof(char *));
@@ -182,26 +182,26 @@ static bool copy_names(llmhttp_tls_identity *identity, const llmhttp_tls_materia
     return true;
 }
 
-llmhttp_tls_identity *llmhttp_tls_identity_create(
-    const llmhttp_tls_material *material, llmhttp_tls_fault *fault, const char **reason)
+chttpshim_tls_identity *chttpshim_tls_identity_create(
+    const chttpshim_tls_material *material, chttpshim_tls_fault *fault, const char **reason)
 {
     int code = GNUTLS_E_MEMORY_ERROR;
-    llmhttp_tls_identity *identity = calloc(1, sizeof *identity);
-    *fault = LLMHTTP_TLS_FAULT_MEMORY;
+    chttpshim_tls_identity *identity = calloc(1, sizeof *identity);
+    *fault = CHTTPSHIM_TLS_FAULT_MEMORY;
     if (identity != NULL) {
         identity->client_certificate = material->client_certificate;
         if (load_pair(identity, material, fault, &code) && load_authorities(identity, material, fault, &code)) {
-            *fault = LLMHTTP_TLS_FAULT_MEMORY;
+            *fault = CHTTPSHIM_TLS_FAULT_MEMORY;
             if (copy_names(identity, material)) return identity;
             code = GNUTLS_E_MEMORY_ERROR;
         }
-        llmhttp_tls_identity_free(identity);
+        chttpshim_tls_identity_free(identity);
     }
     *reason = gnutls_strerror(code);
     return NULL;
 }
 
-void llmhttp_tls_identity_free(llmhttp_tls_identity *identity)
+void chttpshim_tls_identity_free(chttpshim_tls_identity *identity)
 {
     for (unsigned index = 0; index < identity->chain_length; index++) gnutls_pcert_deinit(&identity->chain[index]);
     if (identity->key != NULL) gnutls_privkey_deinit(identity->key);
@@ -211,24 +211,24 @@ void llmhttp_tls_identity_free(llmhttp_tls_identity *identity)
     free(identity);
 }
 
-void llmhttp_tls_use(llmhttp_tls_identity *identity)
+void chttpshim_tls_use(chttpshim_tls_identity *identity)
 {
     atomic_store(&identity_in_force, identity);
     atomic_fetch_add(&generation, 1);
 }
 
-unsigned llmhttp_tls_generation(void)
+unsigned chttpshim_tls_generation(void)
 {
     return atomic_load(&generation);
 }
 
-bool llmhttp_tls_verifies_clients(void)
+bool chttpshim_tls_verifies_clients(void)
 {
-    llmhttp_tls_identity *identity = atomic_load(&identity_in_force);
-    return identity != NULL && identity->client_certificate >= LLMHTTP_CLIENT_CERTIFICATE_VERIFIED_IF_GIVEN;
+    chttpshim_tls_identity *identity = atomic_load(&identity_in_force);
+    return identity != NULL && identity->client_certificate >= CHTTPSHIM_CLIENT_CERTIFICATE_VERIFIED_IF_GIVEN;
 }
 
-bool llmhttp_tls_knows_priorities(const char *priorities)
+bool chttpshim_tls_knows_priorities(const char *priorities)
 {
     gnutls_priority_t cache;
     if (gnutls_priority_init(&cache, priorities, NULL) != 0) return false;

@@ -1,6 +1,6 @@
 import ArgumentParser
-import ExporterService
 import Model
+import Service
 import Store
 
 /// Reads the values of flags; each error says what was expected, with an example.

@@ -1,8 +1,7 @@
 import ArgumentParser
+import Client
 import Dispatch
 import Glibc
-import HTTPClient
-import Sending
 
 /// `llm-exporter send`: posts the records of a file.
 struct Send: ParsableCommand {

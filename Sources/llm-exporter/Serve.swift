@@ -1,9 +1,9 @@
 import ArgumentParser
 import Configuration
-import ExporterService
 import Glibc
 import Logging
 import Model
+import Service
 import Store
 import Systemd
 

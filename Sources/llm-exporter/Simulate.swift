@@ -1,8 +1,7 @@
 import ArgumentParser
-import ExporterService
-import HTTPClient
+import Client
 import Logging
-import Simulation
+import Service
 
 /// `llm-exporter simulate`: the reviewer's day, over real HTTP.
 struct Simulate: ParsableCommand {

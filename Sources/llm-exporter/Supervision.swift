@@ -1,4 +1,5 @@
-import ExporterService
+import Concurrency
+import Service
 import Systemd
 
 /// Tells the service manager how the exporter fares: ready, reloading, alive, stopping.

@@ -1,5 +1,5 @@
+import Client
 import Glibc
-import HTTPClient
 
 extension HTTPAccess {
     /// As the environment tells.

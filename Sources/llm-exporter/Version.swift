@@ -1,6 +1,6 @@
 import CBuild
-import ExporterService
-import HTTPServer
+import HTTP
+import Service
 
 /// What this program is and was built from.
 enum Version {
@@ -8,7 +8,7 @@ enum Version {
 
     static var build: BuildDescription {
         BuildDescription(
-            version: number, revision: unsafe String(cString: llmbuild_revision()), swiftVersion: swift,
+            version: number, revision: unsafe String(cString: cbuild_revision()), swiftVersion: swift,
             libmicrohttpdVersion: HTTPServer.libraryVersion)
     }
 

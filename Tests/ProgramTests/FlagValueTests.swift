@@ -1,5 +1,5 @@
-import ExporterService
 import Model
+import Service
 import Testing
 
 @testable import llm_exporter

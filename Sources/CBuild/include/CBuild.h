@@ -3,6 +3,6 @@
 #define CBUILD_H
 
 /// The commit, `-dirty` where files differed from it, or `unknown` outside a checkout; lent for ever.
-const char *llmbuild_revision(void);
+const char *cbuild_revision(void);
 
 #endif

@@ -7,34 +7,34 @@
 #include <stddef.h>
 
 typedef enum {
-    LLMCODING_OK = 0,
+    CCONTENTCODING_OK = 0,
     /// Not of the coding, or cut short, or followed by something else.
-    LLMCODING_MALFORMED,
+    CCONTENTCODING_MALFORMED,
     /// The decoded body would exceed the limit.
-    LLMCODING_TOO_LARGE,
-    LLMCODING_OUT_OF_MEMORY,
-} llmcoding_result;
+    CCONTENTCODING_TOO_LARGE,
+    CCONTENTCODING_OUT_OF_MEMORY,
+} ccontentcoding_result;
 
 typedef struct {
-    /// Whole pages from mmap, which the receiver unmaps; NULL unless the result is LLMCODING_OK.
+    /// Whole pages from mmap, which the receiver unmaps; NULL unless the result is CCONTENTCODING_OK.
     void *bytes;
     size_t length;
     size_t mapped_length;
-} llmcoding_block;
+} ccontentcoding_block;
 
 /// Decodes gzip (RFC 1952, several members too), or else deflate (RFC 9110, section 8.4.1.2: zlib's format; raw deflate,
 /// which some send by that name, is taken as well). At most `limit` bytes and `padding` readable ones behind them.
-llmcoding_result llmcoding_inflate(
-    const void *input, size_t length, bool is_gzip, size_t limit, size_t padding, llmcoding_block *output);
+ccontentcoding_result ccontentcoding_inflate(
+    const void *input, size_t length, bool is_gzip, size_t limit, size_t padding, ccontentcoding_block *output);
 
 /// Decodes zstd frames (RFC 8878).
-llmcoding_result llmcoding_unzstd(
-    const void *input, size_t length, size_t limit, size_t padding, llmcoding_block *output);
+ccontentcoding_result ccontentcoding_unzstd(
+    const void *input, size_t length, size_t limit, size_t padding, ccontentcoding_block *output);
 
 /// Encodes as one gzip member, at zlib's fastest level: a scrape is read once.
-llmcoding_result llmcoding_gzip(const void *input, size_t length, llmcoding_block *output);
+ccontentcoding_result ccontentcoding_gzip(const void *input, size_t length, ccontentcoding_block *output);
 
 /// Encodes as one zstd frame at level 1.
-llmcoding_result llmcoding_zstd(const void *input, size_t length, llmcoding_block *output);
+ccontentcoding_result ccontentcoding_zstd(const void *input, size_t length, ccontentcoding_block *output);
 
 #endif

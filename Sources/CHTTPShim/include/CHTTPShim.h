@@ -5,7 +5,7 @@
 // - An exchange is one request and its answer. It is made when the headers are in, handed to `handle` once when the body
 //   is in (or when the request is at fault), and freed by libmicrohttpd's completion callback after the answer.
 // - `handle` may answer at once or let any thread answer later: the connection is then suspended and resumed.
-// - Exactly one llmhttp_exchange_respond or llmhttp_exchange_abandon for each `handle`. After it the exchange must not be touched.
+// - Exactly one chttpshim_exchange_respond or chttpshim_exchange_abandon for each `handle`. After it the exchange must not be touched.
 #ifndef CHTTPSHIM_H
 #define CHTTPSHIM_H
 
@@ -13,41 +13,41 @@
 #include <stddef.h>
 #include <stdint.h>
 
-typedef struct llmhttp_server llmhttp_server;
-typedef struct llmhttp_exchange llmhttp_exchange;
+typedef struct chttpshim_server chttpshim_server;
+typedef struct chttpshim_exchange chttpshim_exchange;
 
 /// Why a request must be refused; its body is then empty.
 typedef enum {
-    LLMHTTP_FAULT_NONE = 0,
+    CHTTPSHIM_FAULT_NONE = 0,
     /// The body exceeds the limit.
-    LLMHTTP_FAULT_BODY_TOO_LARGE,
+    CHTTPSHIM_FAULT_BODY_TOO_LARGE,
     /// Content-Length beside Transfer-Encoding, twice, or a transfer coding other than chunked (RFC 9112, section 6.3):
     /// two readers would see two different requests (smuggling), and libmicrohttpd accepts it.
-    LLMHTTP_FAULT_CONTRADICTORY_LENGTH,
+    CHTTPSHIM_FAULT_CONTRADICTORY_LENGTH,
     /// More than one Host (RFC 9112, section 3.2). None at all is refused by libmicrohttpd in strict mode.
-    LLMHTTP_FAULT_CONTRADICTORY_HOST,
-    /// The request came after llmhttp_server_drain: what changes nothing may still be answered.
-    LLMHTTP_FAULT_DRAINING,
+    CHTTPSHIM_FAULT_CONTRADICTORY_HOST,
+    /// The request came after chttpshim_server_drain: what changes nothing may still be answered.
+    CHTTPSHIM_FAULT_DRAINING,
     /// The server stops now: the answer must come within `handle`.
-    LLMHTTP_FAULT_STOPPING,
+    CHTTPSHIM_FAULT_STOPPING,
     /// No memory for the body, or none left of what all bodies together may take.
-    LLMHTTP_FAULT_OUT_OF_MEMORY,
+    CHTTPSHIM_FAULT_OUT_OF_MEMORY,
     /// Its address had as many connections as may be when this one came.
-    LLMHTTP_FAULT_TOO_MANY_CONNECTIONS,
+    CHTTPSHIM_FAULT_TOO_MANY_CONNECTIONS,
     /// Certificates of clients changed since its handshake: it must begin anew.
-    LLMHTTP_FAULT_OUTDATED,
+    CHTTPSHIM_FAULT_OUTDATED,
     /// Its body was thrown away, because `reads_body` says that nobody reads it: it can be answered all the same.
-    LLMHTTP_FAULT_UNREAD_BODY,
+    CHTTPSHIM_FAULT_UNREAD_BODY,
     /// `admit` knows no such user, password or token.
-    LLMHTTP_FAULT_UNAUTHENTICATED,
+    CHTTPSHIM_FAULT_UNAUTHENTICATED,
     /// `admit` knows who it is, and that he may not.
-    LLMHTTP_FAULT_FORBIDDEN,
+    CHTTPSHIM_FAULT_FORBIDDEN,
     /// `admit` has too many passwords to check.
-    LLMHTTP_FAULT_TOO_MANY_ATTEMPTS,
-} llmhttp_fault;
+    CHTTPSHIM_FAULT_TOO_MANY_ATTEMPTS,
+} chttpshim_fault;
 
 typedef struct {
-    /// Bound and listening; closed by llmhttp_server_stop.
+    /// Bound and listening; closed by chttpshim_server_stop.
     int listen_socket;
     unsigned threads;
     unsigned connection_limit;
@@ -57,46 +57,46 @@ typedef struct {
     size_t body_limit_bytes;
     /// Readable bytes behind the end of every body.
     size_t body_padding_bytes;
-    /// Passed to the callbacks; the caller keeps it alive until llmhttp_server_stop has returned.
+    /// Passed to the callbacks; the caller keeps it alive until chttpshim_server_stop has returned.
     void *context;
-    /// As GnuTLS writes them, lent for the start; with them the server speaks TLS, as whoever llmhttp_tls_use said. NULL
+    /// As GnuTLS writes them, lent for the start; with them the server speaks TLS, as whoever chttpshim_tls_use said. NULL
     /// speaks plain HTTP.
     const char *tls_priorities;
     /// Connections at a time from one address (of IPv6, the first half of one); 0 for as many as there may be in all. Requests on
     /// further ones are at fault; a fourth more, and connections are closed at once.
     unsigned connections_per_address;
     /// Called on a server thread when the headers of a sound request are in, before its body is read; answers by
-    /// llmhttp_exchange_admit, at once or later. NULL admits all.
-    void (*admit)(void *context, llmhttp_exchange *exchange);
+    /// chttpshim_exchange_admit, at once or later. NULL admits all.
+    void (*admit)(void *context, chttpshim_exchange *exchange);
     /// Called on a server thread when the headers of a body are in that is not small: whether anybody reads it.
-    bool (*reads_body)(void *context, llmhttp_exchange *exchange);
-    /// Called on a server thread. `exchange` is lent until llmhttp_exchange_respond.
-    void (*handle)(void *context, llmhttp_exchange *exchange);
+    bool (*reads_body)(void *context, chttpshim_exchange *exchange);
+    /// Called on a server thread. `exchange` is lent until chttpshim_exchange_respond.
+    void (*handle)(void *context, chttpshim_exchange *exchange);
     /// Called on a server thread when it has read what had arrived, before it suspends connections that have no answer yet:
     /// `handle` may put off to it what it gathers. May be called when there is nothing to do. NULL suspends at once.
     void (*flush)(void *context);
     /// Called on a server thread with what libmicrohttpd has to say; `message` is lent for the call.
     void (*log)(void *context, const char *message);
-} llmhttp_options;
+} chttpshim_options;
 
 /// What a server asks of its clients' certificates.
 typedef enum {
-    LLMHTTP_CLIENT_CERTIFICATE_NONE = 0,
-    LLMHTTP_CLIENT_CERTIFICATE_REQUESTED,
-    LLMHTTP_CLIENT_CERTIFICATE_REQUIRED,
-    LLMHTTP_CLIENT_CERTIFICATE_VERIFIED_IF_GIVEN,
-    LLMHTTP_CLIENT_CERTIFICATE_VERIFIED,
-} llmhttp_client_certificate;
+    CHTTPSHIM_CLIENT_CERTIFICATE_NONE = 0,
+    CHTTPSHIM_CLIENT_CERTIFICATE_REQUESTED,
+    CHTTPSHIM_CLIENT_CERTIFICATE_REQUIRED,
+    CHTTPSHIM_CLIENT_CERTIFICATE_VERIFIED_IF_GIVEN,
+    CHTTPSHIM_CLIENT_CERTIFICATE_VERIFIED,
+} chttpshim_client_certificate;
 
 /// What cannot be used.
 typedef enum {
-    LLMHTTP_TLS_FAULT_MEMORY = 0,
-    LLMHTTP_TLS_FAULT_CERTIFICATE,
-    LLMHTTP_TLS_FAULT_KEY,
+    CHTTPSHIM_TLS_FAULT_MEMORY = 0,
+    CHTTPSHIM_TLS_FAULT_CERTIFICATE,
+    CHTTPSHIM_TLS_FAULT_KEY,
     /// The key is not the certificate's.
-    LLMHTTP_TLS_FAULT_PAIR,
-    LLMHTTP_TLS_FAULT_CLIENT_AUTHORITIES,
-} llmhttp_tls_fault;
+    CHTTPSHIM_TLS_FAULT_PAIR,
+    CHTTPSHIM_TLS_FAULT_CLIENT_AUTHORITIES,
+} chttpshim_tls_fault;
 
 /// All lent, texts as PEM.
 typedef struct {
@@ -104,110 +104,110 @@ typedef struct {
     const char *key;
     /// Needed where certificates are verified, else NULL.
     const char *client_authorities;
-    llmhttp_client_certificate client_certificate;
+    chttpshim_client_certificate client_certificate;
     /// The subject alternative names one of which a client's certificate must have; none for any.
     const char *const *client_names;
     size_t client_name_count;
-} llmhttp_tls_material;
+} chttpshim_tls_material;
 
-typedef struct llmhttp_tls_identity llmhttp_tls_identity;
+typedef struct chttpshim_tls_identity chttpshim_tls_identity;
 
-/// The caller's, until llmhttp_tls_use. NULL with what is at fault, and GnuTLS's reason (static).
-llmhttp_tls_identity *llmhttp_tls_identity_create(
-    const llmhttp_tls_material *material, llmhttp_tls_fault *fault, const char **reason);
-void llmhttp_tls_identity_free(llmhttp_tls_identity *identity);
+/// The caller's, until chttpshim_tls_use. NULL with what is at fault, and GnuTLS's reason (static).
+chttpshim_tls_identity *chttpshim_tls_identity_create(
+    const chttpshim_tls_material *material, chttpshim_tls_fault *fault, const char **reason);
+void chttpshim_tls_identity_free(chttpshim_tls_identity *identity);
 
 /// What all servers of the process are in handshakes that begin from now on; taken over and kept for ever, because a
 /// handshake may use it and GnuTLS does not say when it ends.
-void llmhttp_tls_use(llmhttp_tls_identity *identity);
+void chttpshim_tls_use(chttpshim_tls_identity *identity);
 
 /// Whether GnuTLS takes this text for priorities.
-bool llmhttp_tls_knows_priorities(const char *priorities);
+bool chttpshim_tls_knows_priorities(const char *priorities);
 
 /// Opens a listening socket: variadic fcntl and unions of sockaddr are awkward from Swift.
 ///
 /// `host` NULL means all addresses, IPv6 and IPv4 in one socket where the system has IPv6. Returns the socket, or -1 with
 /// a reason in `error` (lent by the C library, static) and whether it is that the address is taken.
-int llmhttp_listen(const char *host, const char *port, bool *is_in_use, const char **error);
+int chttpshim_listen(const char *host, const char *port, bool *is_in_use, const char **error);
 
 /// Writes `127.0.0.1:80` or `[::1]:80` into `buffer`; false where the socket has no such address.
-bool llmhttp_socket_address(int listen_socket, char *buffer, size_t capacity);
+bool chttpshim_socket_address(int listen_socket, char *buffer, size_t capacity);
 
 /// Takes no more connections from a socket that another process keeps open: they wait in it for a successor. The descriptor
 /// stays valid, and leads to a socket that nobody can reach. False where the system refuses; nothing has changed then.
 ///
-/// To be called before llmhttp_server_stop: MHD_stop_daemon shuts its listening socket down, for all who hold it.
-bool llmhttp_leave_socket(int listen_socket);
+/// To be called before chttpshim_server_stop: MHD_stop_daemon shuts its listening socket down, for all who hold it.
+bool chttpshim_leave_socket(int listen_socket);
 
 /// Starts serving. NULL when libmicrohttpd refuses; the socket is then still the caller's.
-llmhttp_server *llmhttp_server_start(const llmhttp_options *options);
+chttpshim_server *chttpshim_server_start(const chttpshim_options *options);
 
-/// From now on requests come as LLMHTTP_FAULT_DRAINING, and each answer closes its connection; those whose headers are in
+/// From now on requests come as CHTTPSHIM_FAULT_DRAINING, and each answer closes its connection; those whose headers are in
 /// go on.
 ///
 /// Not by MHD_quiesce_daemon: in 0.9.75 it and the workers of a pool both take the socket out of epoll, and the one that
 /// comes second ends the process.
-void llmhttp_server_drain(llmhttp_server *server);
+void chttpshim_server_drain(chttpshim_server *server);
 
 /// Ends connections that have taken too long over a request or an answer: 30 s, and a second for each 16 KiB. To be called every
 /// second or so.
-void llmhttp_server_end_late(llmhttp_server *server);
+void chttpshim_server_end_late(chttpshim_server *server);
 
 /// Ends connections that have been reading one answer for so long, to have the memory of those answers back.
-void llmhttp_server_end_slow_answers(llmhttp_server *server, unsigned seconds);
+void chttpshim_server_end_slow_answers(chttpshim_server *server, unsigned seconds);
 
 /// Requests between their headers and the end of their answer.
-unsigned llmhttp_server_requests_in_flight(llmhttp_server *server);
+unsigned chttpshim_server_requests_in_flight(chttpshim_server *server);
 
-/// Refuses new requests (LLMHTTP_FAULT_STOPPING), waits until all that was handed over is answered, closes all connections
+/// Refuses new requests (CHTTPSHIM_FAULT_STOPPING), waits until all that was handed over is answered, closes all connections
 /// and frees the server. Blocks; never call it on a server thread.
-void llmhttp_server_stop(llmhttp_server *server);
+void chttpshim_server_stop(chttpshim_server *server);
 
 /// Lent until the answer.
-const char *llmhttp_exchange_method(const llmhttp_exchange *exchange);
+const char *chttpshim_exchange_method(const chttpshim_exchange *exchange);
 /// The path, percent-decoded, without the query; lent until the answer.
-const char *llmhttp_exchange_path(const llmhttp_exchange *exchange);
-llmhttp_fault llmhttp_exchange_fault(const llmhttp_exchange *exchange);
+const char *chttpshim_exchange_path(const chttpshim_exchange *exchange);
+chttpshim_fault chttpshim_exchange_fault(const chttpshim_exchange *exchange);
 
 /// A header's value or NULL; lent until the answer. The first where there are several.
-const char *llmhttp_exchange_header(llmhttp_exchange *exchange, const char *name);
+const char *chttpshim_exchange_header(chttpshim_exchange *exchange, const char *name);
 
 /// A query argument, decoded, or NULL; lent until the answer.
-const char *llmhttp_exchange_query(llmhttp_exchange *exchange, const char *name, size_t *length);
+const char *chttpshim_exchange_query(chttpshim_exchange *exchange, const char *name, size_t *length);
 
 /// Arguments in the query, whatever their names.
-unsigned llmhttp_exchange_query_count(llmhttp_exchange *exchange);
+unsigned chttpshim_exchange_query_count(chttpshim_exchange *exchange);
 
-/// Lets the body be read (LLMHTTP_FAULT_NONE), or has the request refused with a fault, from any thread. Exactly once for
+/// Lets the body be read (CHTTPSHIM_FAULT_NONE), or has the request refused with a fault, from any thread. Exactly once for
 /// each `admit`; after it the exchange must not be touched, unless it is called within `admit`.
-void llmhttp_exchange_admit(llmhttp_exchange *exchange, llmhttp_fault fault);
+void chttpshim_exchange_admit(chttpshim_exchange *exchange, chttpshim_fault fault);
 
 /// The body, from malloc, with padding readable behind it. The caller takes it over and frees it; NULL when empty.
-void *llmhttp_exchange_take_body(llmhttp_exchange *exchange, size_t *length);
+void *chttpshim_exchange_take_body(chttpshim_exchange *exchange, size_t *length);
 
 typedef struct {
     const char *name;
     const char *value;
-} llmhttp_header;
+} chttpshim_header;
 
 /// Answers, from any thread.
 ///
 /// `headers` is read during the call. `body` comes from malloc and is taken over, also on failure. `closes` ends the
 /// connection after the answer.
-void llmhttp_exchange_respond(
-    llmhttp_exchange *exchange, unsigned status, const llmhttp_header *headers, size_t header_count, void *body,
+void chttpshim_exchange_respond(
+    chttpshim_exchange *exchange, unsigned status, const chttpshim_header *headers, size_t header_count, void *body,
     size_t body_length, bool closes);
 
 /// The same with a body that several answers share: `body` is lent until `release` is called with `owner`, once, from any
 /// thread, also on failure.
-void llmhttp_exchange_respond_shared(
-    llmhttp_exchange *exchange, unsigned status, const llmhttp_header *headers, size_t header_count, const void *body,
+void chttpshim_exchange_respond_shared(
+    chttpshim_exchange *exchange, unsigned status, const chttpshim_header *headers, size_t header_count, const void *body,
     size_t body_length, void (*release)(void *owner), void *owner, bool closes);
 
 /// Closes the connection without an answer, from any thread: the outcome is unknown, and whoever asked must ask again.
-void llmhttp_exchange_abandon(llmhttp_exchange *exchange);
+void chttpshim_exchange_abandon(chttpshim_exchange *exchange);
 
 /// The version of libmicrohttpd that runs, lent for ever.
-const char *llmhttp_library_version(void);
+const char *chttpshim_library_version(void);
 
 #endif

@@ -1,0 +1,63 @@
+private import CContentCoding
+private import Glibc
+
+/// Content codings (RFC 9110, section 8.4) over whole bodies, both ways.
+package enum ContentCoding: String, Sendable, CaseIterable {
+    case gzip
+    case deflate
+    case zstd
+
+    /// Why a body could not be decoded.
+    package enum Failure: Error, Sendable {
+        /// Not of this coding, cut short, or followed by something else.
+        case malformed
+        /// Larger than the limit once decoded.
+        case tooLarge
+        case outOfMemory
+    }
+
+    /// - Parameter token: of Content-Encoding, in any case; `x-gzip` is gzip (RFC 9110, section 8.4.1.3).
+    package init?(token: String) {
+        let token = token.lowercased()
+        self.init(rawValue: token == "x-gzip" ? "gzip" : token)
+    }
+
+    /// Decodes at most `limit` bytes; memory grows by no more than that, whatever the body claims to be.
+    package func decode(_ body: PaddedBytes, limit: Int) throws(Failure) -> PaddedBytes {
+        var block = unsafe ccontentcoding_block()
+        let result = unsafe body.withUnsafeBytes { bytes in
+            switch self {
+            case .gzip, .deflate:
+                unsafe ccontentcoding_inflate(
+                    bytes.baseAddress, bytes.count, self == .gzip, limit, PaddedBytes.padding, &block)
+            case .zstd:
+                unsafe ccontentcoding_unzstd(bytes.baseAddress, bytes.count, limit, PaddedBytes.padding, &block)
+            }
+        }
+        switch result {
+        case CCONTENTCODING_OK:
+            return unsafe PaddedBytes(adoptingMapping: block.bytes, of: block.mapped_length, count: block.length)
+        case CCONTENTCODING_TOO_LARGE: throw .tooLarge
+        case CCONTENTCODING_OUT_OF_MEMORY: throw .outOfMemory
+        default: throw .malformed
+        }
+    }
+
+    /// The codings that answers are offered in, the preferred first.
+    package static let offered: [ContentCoding] = [.zstd, .gzip]
+
+    /// Encodes for speed: an answer is read once. `nil` where memory is short or the coding is not offered.
+    package func encode(_ body: [UInt8]) -> [UInt8]? {
+        var block = unsafe ccontentcoding_block()
+        let result = unsafe body.withUnsafeBytes { bytes in
+            switch self {
+            case .gzip: unsafe ccontentcoding_gzip(bytes.baseAddress, bytes.count, &block)
+            case .zstd: unsafe ccontentcoding_zstd(bytes.baseAddress, bytes.count, &block)
+            case .deflate: CCONTENTCODING_MALFORMED
+            }
+        }
+        guard result == CCONTENTCODING_OK else { return nil }
+        defer { unsafe munmap(block.bytes, block.mapped_length) }
+        return unsafe Array(UnsafeRawBufferPointer(start: block.bytes, count: block.length))
+    }
+}

@@ -1,2 +1,0 @@
-// Debian's libsystemd-dev: what a service and its manager tell each other.
-#include <systemd/sd-daemon.h>

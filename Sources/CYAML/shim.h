@@ -1,2 +1,0 @@
-// Debian's libyaml-dev: the configuration file.
-#include <yaml.h>

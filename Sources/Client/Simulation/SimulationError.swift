@@ -1,0 +1,32 @@
+/// Why the day could not be played to its end.
+package enum SimulationError: Error, Equatable, CustomStringConvertible {
+    /// The exporter could not be asked; the line names the URL and the remedy.
+    case noAnswer(String)
+    /// The exporter answered, but not what was hoped for.
+    case refused(request: String, status: Int, detail: String)
+    /// The exporter's answer cannot be read as what the contract promises.
+    case unreadable(request: String, reason: String)
+    /// The kernel's own account of memory cannot be read.
+    case noMemoryReading(path: String, reason: String)
+
+    init(_ error: HTTPClientError) {
+        self = .noAnswer(error.description)
+    }
+
+    package var description: String {
+        switch self {
+        case .noAnswer(let line):
+            line
+        case .refused(let request, 401, let detail):
+            "\(request): 401 \(detail); give user and password as --url http://USER:PASSWORD@HOST:PORT"
+        case .refused(let request, 404, let detail):
+            "\(request): 404 \(detail); is this the exporter's address, and its telemetry path /metrics?"
+        case .refused(let request, let status, let detail):
+            "\(request): \(status) \(detail)"
+        case .unreadable(let request, let reason):
+            "\(request): \(reason); is this an llm-exporter of the same version?"
+        case .noMemoryReading(let path, let reason):
+            "\(path): \(reason); the simulation needs a mounted /proc"
+        }
+    }
+}

@@ -1,0 +1,42 @@
+package import Bodies
+internal import HTTP
+package import Model
+
+extension Outcome {
+    /// Writes the members of an acknowledgement (docs/openapi.yaml, `Acknowledgement`).
+    package func write(to json: inout JSONWriter) {
+        json.key("accepted")
+        json.number(accepted)
+        json.key("duplicates")
+        json.number(duplicates)
+        json.key("rejected")
+        json.number(rejections.count)
+        json.key("errors")
+        json.array { json in
+            for (index, rejection) in rejections.listed {
+                json.object { json in
+                    json.key("index")
+                    json.number(index)
+                    if let field = rejection.field {
+                        json.key("field")
+                        json.string(field)
+                    }
+                    json.key("code")
+                    json.string(rejection.code.rawValue)
+                    json.key("message")
+                    json.string(rejection.message)
+                }
+            }
+        }
+        guard !warnings.isEmpty else { return }
+        json.key("warnings")
+        json.array { json in for warning in warnings { json.string(warning) } }
+    }
+
+    /// The acknowledgement: 200, whatever became of the records.
+    var acknowledgement: Response {
+        var json = JSONWriter()
+        json.object { json in write(to: &json) }
+        return .json(200, json)
+    }
+}

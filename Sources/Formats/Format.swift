@@ -1,0 +1,22 @@
+package import Bodies
+package import HTTP
+package import Model
+
+/// A format in which calls arrive: how a body becomes records, and how its sender is answered.
+package protocol Format: Sendable {
+    /// Largest body in bytes that is decoded on a server thread: about half a millisecond of work.
+    var inlineLimitBytes: Int { get }
+
+    /// Whether the sender discards a body that is refused, instead of sending it again.
+    var isSentOnce: Bool { get }
+
+    /// Decodes a whole body. From any thread.
+    ///
+    /// - Parameter arrival: the time of exemplars that have no time of their own.
+    /// - Throws: if the body as a whole is not of this format. A record that breaks a rule is among the rejections
+    ///   instead, and the others are taken.
+    func decode(_ body: PaddedBytes, arrival: Instant) throws(MalformedBody) -> DecodedBatch
+
+    /// The answer to a body whose records were decided one by one.
+    func answer(to outcome: Outcome) -> Response
+}

@@ -1,0 +1,83 @@
+import Bodies
+import HTTP
+import Ledger
+import Model
+
+extension Service {
+    /// `GET /api/v1/budgets`: what was spent of each.
+    func budgets(_ reply: Reply) {
+        ledger.snapshot { snapshot in
+            var json = JSONWriter()
+            json.object { json in
+                json.key("budgets")
+                json.array { json in
+                    for account in snapshot.budgets { json.object { json in account.write(to: &json) } }
+                }
+            }
+            reply.send(.json(200, json))
+        }
+    }
+
+    /// `GET /api/v1/budgets/NAME`: 200 while money is left, 402 when it is spent, so that an agent can stop itself.
+    func budget(_ name: String, _ reply: Reply) {
+        let name = LabelValue(name)
+        ledger.snapshot { snapshot in
+            guard let account = snapshot.budgets.first(where: { $0.budget.name == name }) else {
+                reply.send(
+                    Problem(
+                        status: 404,
+                        detail:
+                            "there is no budget of this name; GET /api/v1/budgets lists them, --config.file makes them"
+                    ))
+                return
+            }
+            guard !account.isSpent else {
+                reply.send(
+                    Problem(status: 402, detail: "the budget \(name) is spent until \(account.windowEnd.rfc3339)") {
+                        json in account.write(to: &json)
+                    })
+                return
+            }
+            var json = JSONWriter()
+            json.object { json in account.write(to: &json) }
+            reply.send(.json(200, json))
+        }
+    }
+}
+
+extension BudgetAccount {
+    /// Writes the members that lists, answers and problems share.
+    func write(to json: inout JSONWriter) {
+        json.key("name")
+        json.string(budget.name.text)
+        for (key, label) in [("agent_name", budget.agentName), ("provider", budget.provider), ("model", budget.model)] {
+            guard let label else { continue }
+            json.key(key)
+            json.string(label.text)
+        }
+        json.key("period")
+        json.string(budget.period.rawValue)
+        for (key, picoUSD) in [
+            ("limit_usd", budget.limit.picoUSD), ("spent_usd", spent.picoUSD), ("remaining_usd", remainingPicoUSD),
+        ] {
+            json.key(key)
+            json.number(picoUSD, scale: Money.scale)
+        }
+        json.key("unpriced_calls")
+        json.number(unpricedCalls)
+        json.key("resets_at")
+        json.string(windowEnd.rfc3339)
+    }
+}
+
+extension Instant {
+    /// To the second, in UTC (RFC 3339, section 5.6).
+    fileprivate var rfc3339: String {
+        let seconds = unixMilliseconds / 1000
+        let date = CivilDate(daysSince1970: Int(seconds / 86_400))
+        func padded(_ number: Int) -> String { number < 10 ? "0\(number)" : "\(number)" }
+        let time = Int(seconds % 86_400)
+        return "\(date.year)-\(padded(date.month))-\(padded(date.day))"
+            + "T\(padded(time / 3600)):\(padded(time / 60 % 60)):\(padded(time % 60))Z"
+    }
+}

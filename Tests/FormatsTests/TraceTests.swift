@@ -1,0 +1,217 @@
+import Bodies
+import Formats
+import Foundation
+import HTTP
+import Model
+import Testing
+
+private let spanArrival = Instant(unixMilliseconds: 1_795_456_800_000)
+
+private func decode(_ body: [UInt8], _ encoding: OTLPEncoding) throws(MalformedBody) -> DecodedBatch {
+    try TraceDecoder(encoding, arrival: spanArrival).decode(PaddedBytes(body))
+}
+
+private func decode(json: String) throws(MalformedBody) -> DecodedBatch {
+    try decode(Array(json.utf8), .json)
+}
+
+private func fixture(_ name: String) throws -> [UInt8] {
+    let folder = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    return Array(try Data(contentsOf: folder.appending(path: "Fixtures/otlp/\(name)")))
+}
+
+/// A span that reports a chat, with `attributes` behind those that every call needs.
+private func span(
+    id: Int, parent: Int? = nil, start: Int = 1000, end: Int = 2000, _ attributes: String = "", status: String = "{}",
+    members: String = ""
+) -> String {
+    func hexadecimal(_ number: Int, digits: Int) -> String {
+        let text = String(number, radix: 16)
+        return String(repeating: "0", count: digits - text.count) + text
+    }
+    let parent = parent.map { #","parentSpanId":"\#(hexadecimal($0, digits: 16))""# } ?? ""
+    return #"""
+        {"traceId":"\#(hexadecimal(7, digits: 32))","spanId":"\#(hexadecimal(id, digits: 16))"\#(parent),
+        "startTimeUnixNano":"\#(start)000000","endTimeUnixNano":\#(end)000000,"status":\#(status)\#(members),"attributes":[
+        {"key":"gen_ai.operation.name","value":{"stringValue":"chat"}},
+        {"key":"gen_ai.system","value":{"stringValue":"openai"}},
+        {"key":"llm.model_name","value":{"stringValue":"gpt-4o-mini"}}\#(attributes.isEmpty ? "" : "," + attributes)]}
+        """#
+}
+
+private func attribute(_ key: String, _ value: String) -> String { #"{"key":"\#(key)","value":\#(value)}"# }
+
+private func request(_ scopes: [(String, [String])], resource: String = "") -> String {
+    let scopes = scopes.map { #"{"scope":{"name":"\#($0)"},"spans":[\#($1.joined(separator: ","))]}"# }
+    return
+        #"{"resourceSpans":[{"resource":{"attributes":[\#(resource)]},"scopeSpans":[\#(scopes.joined(separator: ","))]}]}"#
+}
+
+extension DecodedBatch {
+    fileprivate var records: [CallRecord] {
+        events.compactMap { if case .end(let record) = $0.event { record } else { nil } }
+    }
+}
+
+@Suite("Traces") struct TraceTests {
+    @Test("a captured export of traceloop becomes a record a call")
+    func traceloop() throws {
+        let traces = try decode(try fixture("traceloop.bin"), .protobuf)
+        let records = traces.records
+        #expect(records.count == 8)
+        #expect(traces.rejections.isEmpty)
+        #expect(records[0].labels.agentName.text == "planner-agent")
+        #expect(records[0].labels.provider.text == "openai")
+        #expect(records[0].labels.model.text == "gpt-4o-mini")
+        #expect(records[0].usage == Usage(input: 1200, output: 34, cacheRead: 1024, reasoning: 10))
+        #expect(records[0].latencyMicroseconds == 59_931)
+        #expect(records[0].trace?.id == "ad9b2046e9263ff030f6a6fe8174873f")
+        #expect(records[1].usage.isMissing && records[1].isSuccess)
+        #expect(records[3].errorType?.text == "RateLimitError")
+    }
+
+    @Test("an export in JSON tells the same as one in protobuf")
+    func json() throws {
+        let record = try #require(try decode(try fixture("traces.json"), .json).records.first)
+        #expect(record.labels.agentName.text == "planner")
+        #expect(record.usage == Usage(input: 1200, output: 34))
+        #expect(record.latencyMicroseconds == 20)
+        #expect(record.trace?.id == "6733593016d53642741205186b62c2c5")
+        #expect(record.id != nil)
+    }
+
+    @Test("of a parent and its child that both tell usage, the child is the call")
+    func parentAndChild() throws {
+        let usage = attribute("gen_ai.usage.input_tokens", #"{"intValue":"5"}"#)
+        let traces = try decode(
+            json: request([("a", [span(id: 1, usage), span(id: 2, parent: 1, usage), span(id: 3, parent: 1)])]))
+        #expect(traces.ignoredSpans.repeatedReports == 1)
+        #expect(traces.events.map(\.index) == [1, 2])
+    }
+
+    @Test("of two scopes that report one response at once, the fuller is the call")
+    func response() throws {
+        let response = attribute("gen_ai.response.id", #"{"stringValue":"r"}"#)
+        let usage = attribute("llm.token_count.prompt", #"{"intValue":5}"#)
+        let traces = try decode(
+            json: request([
+                ("a", [span(id: 1, response), span(id: 2, start: 5000, end: 6000, response)]),
+                ("b", [span(id: 3, start: 1001, end: 1999, response + "," + usage)]),
+            ]))
+        #expect(traces.events.map(\.index) == [1, 2])
+        #expect(traces.records.map(\.usage.input) == [nil, 5])
+    }
+
+    @Test("failures of two scopes are one call if they begin within 50 ms", arguments: [(1050, 1), (1051, 2)])
+    func failures(start: Int, count: Int) throws {
+        let failed = #"{"code":2}"#
+        let traces = try decode(
+            json: request([
+                ("a", [span(id: 1, status: failed)]), ("b", [span(id: 2, start: start, status: failed)]),
+            ]))
+        #expect(traces.records.count == count)
+        #expect(traces.records.allSatisfy { $0.status.text == "error" && $0.errorType?.text == "unknown" })
+    }
+
+    @Test("spans that hold calls are not calls")
+    func containers() throws {
+        let body = request([("a", [span(id: 1)])]).replacing("chat", with: "invoke_agent")
+        let traces = try decode(json: body)
+        #expect(traces.events.isEmpty && traces.rejections.isEmpty)
+        #expect(traces.ignoredSpans.otherSpans == 1)
+    }
+
+    @Test("a call whose model is not told is one of an unknown model")
+    func rejection() throws {
+        let body = request([("a", [span(id: 1), span(id: 2)])])
+        let traces = try decode(json: body.replacing("llm.model_name", with: "other", maxReplacements: 1))
+        #expect(traces.records.map(\.labels.model.text).filter { $0 == "unknown" }.count == 1)
+        #expect(traces.rejections.isEmpty)
+    }
+
+    @Test("a span in two requests, of which one tells its agent, has one id")
+    func agents() throws {
+        let agent = attribute("gen_ai.agent.name", #"{"stringValue":"A"}"#)
+        let parent = span(id: 1, agent).replacing("chat", with: "invoke_agent")
+        let known = try decode(json: request([("a", [parent, span(id: 2, parent: 1)])])).records
+        let alone = try decode(json: request([("a", [span(id: 2, parent: 1)])])).records
+        #expect(known.map(\.labels.agentName.text) == ["A"] && alone.map(\.labels.agentName.text) == ["unknown"])
+        #expect(known.first?.id != nil && known.first?.id == alone.first?.id)
+    }
+
+    @Test("a call is the innermost of those above each other, unless a tool stands between", arguments: [true, false])
+    func levels(isTool: Bool) throws {
+        let usage = attribute("gen_ai.usage.input_tokens", #"{"intValue":"5"}"#)
+        let between = span(id: 2, parent: 1).replacing(isTool ? "chat" : "gen_ai.operation.name", with: "execute_tool")
+        let traces = try decode(json: request([("a", [span(id: 1, usage), between, span(id: 3, parent: 2, usage)])]))
+        #expect(traces.events.map(\.index) == (isTool ? [0, 2] : [2]))
+    }
+
+    @Test("what is no UTF-8 in one text costs no span", arguments: [OTLPEncoding.protobuf, .json])
+    func encodings(encoding: OTLPEncoding) throws {
+        var body = try fixture(encoding == .protobuf ? "traceloop.bin" : "traces.json")
+        let count = try decode(body, encoding).records.count
+        // Within the name of the model, and so in what is read.
+        let model = try #require(body.firstRange(of: Array("gpt-4o".utf8)))
+        body[model.lowerBound] = 0xFF
+        #expect(try decode(body, encoding).records.count == count)
+    }
+
+    @Test("each byte that is missing, or another, leaves a batch or a refusal")
+    func damage() throws {
+        for (name, encoding) in [("openai-v2.bin", OTLPEncoding.protobuf), ("traces.json", .json)] {
+            let body = try fixture(name)
+            for place in body.indices {
+                for damaged in [Array(body[..<place]), body[..<place] + [0xFF] + body[(place + 1)...]] {
+                    _ = try? decode(damaged, encoding)
+                }
+            }
+        }
+    }
+
+    @Test(
+        "bodies that nest without end are refused",
+        arguments: [
+            #"{"a":"#, "[", #"{"a":["#, #"{"resourceSpans":[{"a":["#,
+            #"{"resourceSpans":[{"resource":{"attributes":[{"value":{"kvlistValue":{"values":["#,
+        ])
+    func nesting(start: String) {
+        let body = Array((start + String(repeating: #"[{"a":"#, count: 50_000)).utf8)
+        #expect(throws: MalformedBody.self) { try decode(body, .json) }
+        #expect(throws: MalformedBody.self) { try decode(Array(repeating: 0x0B, count: 100_000), .protobuf) }
+    }
+
+    @Test("the media type tells the encoding")
+    func mediaTypes() {
+        #expect(OTLPEncoding(contentType: "application/x-protobuf") == .protobuf)
+        #expect(OTLPEncoding(contentType: "application/json; charset=utf-8") == .json)
+        #expect(OTLPEncoding(contentType: "Application/JSON") == .json)
+        #expect(OTLPEncoding(contentType: "text/plain") == nil)
+        #expect(OTLPEncoding(contentType: nil) == nil)
+    }
+
+    @Test("answers are OTLP's own, in the encoding of the request")
+    func answers() {
+        #expect(OTLPAnswer.success(.protobuf).body.isEmpty)
+        #expect(OTLPAnswer.success(.json).body == Array("{}".utf8))
+        // Field 1, of field 1 the number and of field 2 the text.
+        #expect(
+            OTLPAnswer.partialSuccess(rejectedSpans: 2, message: "m", .protobuf).body
+                == [0x0A, 5, 8, 2, 0x12, 1, 0x6D])
+        #expect(
+            OTLPAnswer.partialSuccess(rejectedSpans: 2, message: "m", .json).body
+                == Array(#"{"partialSuccess":{"rejectedSpans":"2","errorMessage":"m"}}"#.utf8))
+        #expect(OTLPAnswer.error(.retryLater("m"), .protobuf).body == [8, 14, 0x12, 1, 0x6D])
+        #expect(
+            OTLPAnswer.error(Problem(status: 400, detail: "m"), .json).body
+                == Array(#"{"code":3,"message":"m"}"#.utf8))
+    }
+
+    @Test("a full disk is 503 to OTLP senders, which do not try again after 507; Retry-After stays")
+    func fullDisk() {
+        let answer = OTLPAnswer.error(.retryLater(status: 507, "full"), .json)
+        #expect(answer.status == 503)
+        #expect(answer.headers.contains { $0.name == "Retry-After" && $0.value == "1" })
+        #expect(answer.body == Array(#"{"code":14,"message":"full"}"#.utf8))
+    }
+}
