@@ -91,7 +91,12 @@ let package = Package(
         .testTarget(name: "ModelTests", dependencies: ["Model"]),
         .testTarget(name: "PricingTests", dependencies: ["Model", "Pricing"]),
         .testTarget(name: "ProgramTests", dependencies: ["Model", "Service", "Store", "llm-exporter"]),
-        .testTarget(name: "ServiceTests", dependencies: ["Bodies", "Metrics", "Model", "Service"]),
+        .testTarget(
+            name: "ServiceTests",
+            dependencies: [
+                "Access", "Bodies", "Concurrency", "Configuration", "HTTP", "Ledger", "Metrics", "Model", "Service", "Store",
+                .product(name: "Logging", package: "swift-log"),
+            ]),
         .testTarget(name: "StoreTests", dependencies: ["Model", "Store"]),
     ],
     swiftLanguageModes: [.v6],

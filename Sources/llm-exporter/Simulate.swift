@@ -50,7 +50,7 @@ struct Simulate: ParsableCommand {
     }
 
     private func withOwnExporter(_ body: (String) throws -> Void) throws {
-        var settings = ExporterSettings(build: Version.build)
+        var settings = Settings(build: Version.build)
         settings.listenAddresses = [ListenAddress(host: "127.0.0.1", port: 0)]
         let configuration = try settings.configuration.load()
         let exporter: Exporter

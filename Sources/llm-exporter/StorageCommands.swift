@@ -1,14 +1,15 @@
 import ArgumentParser
 import Model
+import Service
 import Store
 
 /// Where the database lies, for the commands that use it without serving.
 struct StorageOptions: ParsableArguments {
     @Option(
         name: .customLong("storage.path"),
-        help: ArgumentHelp("Folder of the database. (default: data)", valueName: "folder"),
+        help: ArgumentHelp("Folder of the database. (default: \(Settings.storagePath))", valueName: "folder"),
         transform: FlagValue.folder)
-    var folder = StorageFolder("data")
+    var folder = StorageFolder(Settings.storagePath)
 }
 
 /// `llm-exporter check-storage`: reads a database from end to end.

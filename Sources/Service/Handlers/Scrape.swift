@@ -3,7 +3,6 @@ import Concurrency
 import HTTP
 import Ledger
 import Metrics
-import Model
 
 /// Scrapes that wait for the rendering that is under way.
 struct WaitingScrapes: Sendable {
@@ -13,36 +12,36 @@ struct WaitingScrapes: Sendable {
         let coding: ContentCoding?
     }
 
-    var replies: [Form: [Reply]] = [:]
+    var answers: [Form: [Answer]] = [:]
     var isRendering = false
 }
 
 extension Service {
     /// `GET /metrics`: a snapshot of what is committed, rendered whole before the first byte is sent.
     ///
-    /// What comes while one is rendered shares the next: hundreds of scrapers keep nobody waiting for longer than two.
-    func telemetry(_ request: borrowing Request, _ reply: Reply) {
+    /// Scrapes that arrive during a rendering share the next one: with hundreds of scrapers, none waits for more than two.
+    func telemetry(_ exchange: borrowing Exchange, _ answer: Answer) {
         let form = WaitingScrapes.Form(
-            format: Negotiation.format(accept: request.header("Accept")),
-            coding: Negotiation.coding(acceptEncoding: request.header("Accept-Encoding")))
+            format: Negotiation.format(accept: exchange.header("Accept")),
+            coding: Negotiation.coding(acceptEncoding: exchange.header("Accept-Encoding")))
         let isFirst = waitingScrapes.withLock { waiting in
             defer { waiting.isRendering = true }
-            waiting.replies[form, default: []].append(reply)
+            waiting.answers[form, default: []].append(answer)
             return !waiting.isRendering
         }
         if isFirst { answerScrapes() }
     }
 
-    /// Bytes of scrapes for which slow readers are waited for.
+    /// Bytes of scrapes being read above which slow readers are cut off.
     private static let slowReadersLimit = 256 << 20
-    /// Bytes of scrapes that are being read at all.
+    /// Bytes of scrapes being read above which further scrapes are refused.
     private static let scrapesLimit = 1 << 30
 
     private func answerScrapes() {
-        // Taken before the snapshot: it has all that was acknowledged before any of them came.
+        // Taken before the snapshot, which therefore has all that was acknowledged before any of them came.
         let taken = waitingScrapes.withLock { waiting in
-            let taken = waiting.replies
-            waiting.replies = [:]
+            let taken = waiting.answers
+            waiting.answers = [:]
             waiting.isRendering = !taken.isEmpty
             return taken
         }
@@ -50,11 +49,9 @@ extension Service {
         ledger.snapshot { [self] snapshot in
             render { [self] in
                 if SharedBody.liveBytes > Self.slowReadersLimit { endSlowAnswers() }
-                for (form, replies) in taken {
+                for (form, answers) in taken {
                     guard SharedBody.liveBytes < Self.scrapesLimit else {
-                        let problem = Problem.retryLater(
-                            "readers of earlier scrapes are slow, and hold the memory for more")
-                        for reply in replies { reply.send(problem) }
+                        for answer in answers { answer.send(.readersAreSlow) }
                         continue
                     }
                     var response = exposition(of: snapshot, form)
@@ -62,7 +59,7 @@ extension Service {
                         response.sharedBody = body
                         response.body = []
                     }
-                    for reply in replies { reply.send(response) }
+                    for answer in answers { answer.send(response) }
                 }
                 answerScrapes()
             }
@@ -70,12 +67,11 @@ extension Service {
     }
 
     private func exposition(of snapshot: LedgerSnapshot, _ form: WaitingScrapes.Form) -> Response {
+        let moment = OwnMetrics.Moment(
+            ledger: snapshot, waitingBytes: ledger.waitingBytes, waitingBytesLimit: ledger.waitingBytesLimit,
+            priceEntries: pricer.book.count)
         let own =
-            BudgetFamilies.families(snapshot.budgets)
-            + metrics.families(
-                ledger: snapshot, waitingBytes: ledger.waitingBytes, waitingBytesLimit: ledger.waitingBytesLimit,
-                priceEntries: pricer.book.count)
-            + ProcessMetrics.families()
+            BudgetFamilies.families(snapshot.budgets) + metrics.families(moment) + ProcessMetrics.families()
         let body = Exposition.render(snapshot.totals, own: own, format: form.format)
         var response = Response(
             status: 200,
