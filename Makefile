@@ -81,14 +81,14 @@ test-address: test-packages ## Runs the unit and quick end-to-end tests under th
 crash-test: test-packages build ## Kills the exporter 200 times, and tries all cuts of power and disk faults (minutes)
 	@LLM_EXPORTER_BIN=$(CURDIR)/$(BINARY) LLM_EXPORTER_CRASHES=200 LLM_EXPORTER_CUTS=2000 LLM_EXPORTER_ALL_FAULTS=1 \
 		scripts/step crash-test .build-venv/bin/python -m pytest --color=no -q --timeout=3600 \
-		Tests/EndToEnd/test_crash.py Tests/EndToEnd/test_power_cut.py Tests/EndToEnd/test_storage_faults.py \
-		Tests/EndToEnd/test_cluster.py
+		Tests/EndToEnd/storage/test_kills.py Tests/EndToEnd/storage/test_power_failure.py \
+		Tests/EndToEnd/storage/test_failing_disk.py Tests/EndToEnd/cluster/test_cluster.py
 
 .PHONY: test-api
 test-api: test-packages build ## Posts what docs/openapi.yaml allows, and what it does not, from a random seed (minutes)
 	@scripts/python-environment openapi
 	@LLM_EXPORTER_BIN=$(CURDIR)/$(BINARY) LLM_EXPORTER_OPENAPI_EXAMPLES=1000 LLM_EXPORTER_OPENAPI_SEED=$${SEED:-$$RANDOM} \
-		scripts/step test-api .build-venv/bin/python -m pytest --color=no -q Tests/EndToEnd/test_openapi.py
+		scripts/step test-api .build-venv/bin/python -m pytest --color=no -q Tests/EndToEnd/http/test_openapi.py
 
 .PHONY: test-clients
 test-clients: test-packages build ## Runs the tests of both clients, the examples and the demo, with real packages

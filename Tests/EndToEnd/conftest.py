@@ -8,7 +8,7 @@ from typing import Callable, Iterator
 import pytest
 
 from exporter import BINARY, Exporter
-from observed import Observed
+from monitored import Monitored
 
 FIGURES = pytest.StashKey[list[str]]()
 
@@ -71,8 +71,8 @@ def figures(request: pytest.FixtureRequest) -> Callable[[str], None]:
 
 
 @pytest.fixture(scope="session")
-def observed() -> Iterator[Observed]:
+def monitored() -> Iterator[Monitored]:
     """One filled exporter under a real Prometheus and Alertmanager, for all tests that only ask."""
-    everything = Observed()
+    everything = Monitored()
     yield everything
     everything.close()
