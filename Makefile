@@ -69,6 +69,10 @@ test-end-to-end: test-packages build ## Runs the end-to-end tests, with a real P
 	@LLM_EXPORTER_BIN=$(CURDIR)/$(BINARY) scripts/step end-to-end \
 		.build-venv/bin/python -m pytest --color=no -q Tests/EndToEnd
 
+.PHONY: test-one
+test-one: test-packages build-packages ## Runs the unit and end-to-end tests that match: make test-one T=budget
+	@scripts/test-one '$(T)'
+
 .PHONY: test-thread
 test-thread: test-packages ## Runs the unit and quick end-to-end tests under the thread sanitizer
 	@scripts/sanitize thread
