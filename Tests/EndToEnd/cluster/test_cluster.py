@@ -1,5 +1,5 @@
-"""Past one machine: three exporters behind nginx, under clients that retry. One after the other is killed and started
-again, and the sum over the instances is exact, as they, Prometheus and VictoriaMetrics tell it.
+"""Three exporters behind nginx, with clients that retry. One after the other is killed and started again, and the sum
+over the instances is exact in the exporters, in Prometheus and in VictoriaMetrics.
 
 `LLM_EXPORTER_CRASHES` makes it longer (`make crash-test`: 20 kills), `LLM_EXPORTER_SEED` repeats the choices of a run.
 """

@@ -1,4 +1,4 @@
-"""A real nginx with the repository's configuration, before three exporters: who gets what, and what comes back."""
+"""A real nginx with the repository's configuration: which of three exporters gets a request, and what comes back."""
 
 import gzip
 import socket

@@ -1,4 +1,4 @@
-"""What other formats bring is on disk before it is acknowledged, and is refused when it cannot be, as records are."""
+"""Reports in other formats are on disk before the answer and refused if they cannot be stored, as plain records are."""
 
 import errno
 import json
@@ -9,6 +9,8 @@ import interposer
 import otlp_messages as otlp
 from exporter import FIXTURES, JSON, Exporter, eventually
 from interposer import FOREVER, Fault, Kind
+
+pytestmark = pytest.mark.concurrency
 
 #: Path, headers, body and its calls.
 BODIES = [

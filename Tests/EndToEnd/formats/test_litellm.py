@@ -40,6 +40,7 @@ def agents(exporter):
 
 # Captures
 
+@pytest.mark.concurrency
 def test_the_captured_success(exporter):
     assert post(exporter, capture("success.json")).outcome() == (1, 0, 0)
     labels = {"agent_name": "unknown", **LABELS}
@@ -59,6 +60,7 @@ def test_the_captured_success(exporter):
     assert told.total("llm_exporter_unknown_fields_total") == 0
 
 
+@pytest.mark.concurrency
 def test_a_repeated_batch_counts_once(exporter):
     assert post(exporter, capture("success.json")).outcome() == (1, 0, 0)
     assert post(exporter, capture("success.json")).outcome() == (0, 1, 0)
@@ -377,6 +379,7 @@ def test_no_body_is_in_the_log(start):
     assert "SECRET" not in exporter.log
 
 
+@pytest.mark.alone
 @pytest.mark.heavy
 def test_a_full_batch_with_prompts(exporter):
     """500 items of 13 KB: no more memory than a few bodies, and nothing lost."""

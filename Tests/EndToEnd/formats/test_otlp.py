@@ -50,6 +50,7 @@ def ignored(told, reason):
 
 # Captures
 
+@pytest.mark.concurrency
 def test_the_captured_export_of_openai_v2(start):
     exporter = start(shipped_prices=True)
     body = capture("openai-v2.bin")
@@ -98,6 +99,7 @@ def test_the_captured_export_in_json(exporter):
     assert told.value("llm_latency_seconds_sum", **labels) == "0.00002"
 
 
+@pytest.mark.concurrency
 @pytest.mark.parametrize("name, encoding, count", [("openai-v2.bin", "protobuf", 7), ("traceloop.bin", "protobuf", 8),
                                                    ("traces.json", "json", 1)])
 def test_a_repeated_export_counts_once(exporter, name, encoding, count):
@@ -595,6 +597,7 @@ def test_a_large_export_is_taken(exporter):
     assert exporter.calls() == 8192
 
 
+@pytest.mark.alone
 @pytest.mark.heavy
 def test_spans_that_all_might_be_one_call_take_no_longer(exporter):
     spans = {f"scope-{n}": [span(chat(gen_ai__response__id="r1"), start=n, milliseconds=1)] for n in range(5000)}

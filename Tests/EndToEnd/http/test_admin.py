@@ -7,6 +7,8 @@ import pytest
 
 from exporter import Raw, call
 
+pytestmark = pytest.mark.concurrency
+
 
 @pytest.fixture
 def admin(start):
@@ -109,7 +111,7 @@ EVERY = {("A", "p", "m1"), ("A", "p", "m2"), ("A", "q", "m1"), ("B", "p", "m1")}
     ({"agent_name": "A", "model": "m1"}, {("A", "p", "m1"), ("A", "q", "m1")}, 5, 2),
     ({"agent_name": "A", "provider": "q", "model": "m1"}, {("A", "q", "m1")}, 4, 1),
     ({"agent_name": "B"}, {("B", "p", "m1")}, 8, 1),
-], ids=repr)
+], ids=lambda value: repr(sorted(value) if isinstance(value, set) else value))
 def test_forget_removes_those_series_and_replies_with_their_totals(populated, selection, gone, calls, errors):
     reply = forget(populated, **selection)
     assert reply.status == 200

@@ -131,6 +131,7 @@ def test_a_query_does_not_change_the_route(standing):
 
 # Connections
 
+@pytest.mark.concurrency
 def test_a_connection_serves_many_requests(exporter):
     with exporter.wire() as wire:
         for _ in range(50):
@@ -157,6 +158,7 @@ def test_connection_close_is_heeded(exporter):
         assert wire.is_closed_by_peer()
 
 
+@pytest.mark.concurrency
 def test_pipelined_requests_are_answered_in_order(exporter):
     bodies = [encode(call(id=f"{n}", input_tokens=n) if n % 3 else call(latency_ms=-1)) for n in range(30)]
     requests = [post("Host: a", f"Content-Length: {len(body)}", body=body) for body in bodies]
@@ -176,6 +178,7 @@ def test_a_request_may_arrive_byte_by_byte(exporter):
         assert wire.reply().outcome() == (1, 0, 0)
 
 
+@pytest.mark.concurrency
 def test_slow_clients_do_not_block_others(exporter):
     slow = [exporter.wire().send(post("Host: a", "Content-Length: 1000", body="{"[:i % 2])) for i in range(100)]
     # These ask for much and read nothing of it.
@@ -191,6 +194,7 @@ def test_slow_clients_do_not_block_others(exporter):
         wire.socket.close()
 
 
+@pytest.mark.concurrency
 def test_many_clients_at_once_are_all_answered(exporter):
     wires = [exporter.wire() for _ in range(400)]
     for wire in wires:
@@ -201,6 +205,7 @@ def test_many_clients_at_once_are_all_answered(exporter):
     assert exporter.calls() == 400
 
 
+@pytest.mark.concurrency
 def test_scrapes_and_posts_at_once_show_no_counter_going_down(exporter):
     done, seen, failures = threading.Event(), [], []
 
@@ -226,6 +231,7 @@ def test_scrapes_and_posts_at_once_show_no_counter_going_down(exporter):
 
 # Addresses
 
+@pytest.mark.concurrency
 def test_several_addresses_are_served(start):
     exporter = start(listen=("127.0.0.1:0", "127.0.0.2:0", "127.0.0.1:0"))
     assert len(set(exporter.ports)) == 3
@@ -263,6 +269,7 @@ def test_a_taken_port_is_exit_code_1_and_one_clear_line(standing):
     assert standing.get("/-/healthy").status == 200
 
 
+@pytest.mark.concurrency
 def test_a_port_is_free_again_after_a_stop():
     first = Exporter()
     with first.wire() as wire:

@@ -1,4 +1,4 @@
-"""docs/openapi.yaml tells of each route what the program does."""
+"""docs/openapi.yaml describes what each route of the program does."""
 
 import os
 import re
@@ -14,7 +14,7 @@ OPENAPI = yaml.safe_load(DESCRIPTION.read_text())
 #: The environment that has schemathesis (scripts/python-environment openapi).
 PROGRAMS = ROOT / ".build-venv-openapi" / "bin"
 
-#: Test cases of an operation in each phase, and where they begin: the same ones in each run, unless told otherwise.
+#: Test cases of an operation in each phase, and where they begin: the same ones in each run, unless the environment says otherwise.
 EXAMPLES = os.environ.get("LLM_EXPORTER_OPENAPI_EXAMPLES", "40")
 SEED = os.environ.get("LLM_EXPORTER_OPENAPI_SEED", "10140")
 
@@ -48,7 +48,7 @@ def described(start, tmp_path):
 
 
 def run(program, *arguments, within):
-    # Where schemathesis.toml and what it names lie.
+    # In the folder of schemathesis.toml and of the hooks that it names.
     done = subprocess.run([PROGRAMS / program, *arguments], cwd=SUPPORT, capture_output=True, text=True,
                           errors="backslashreplace", timeout=within)
     assert done.returncode == 0, (done.stdout + done.stderr)[-20_000:]

@@ -1,4 +1,4 @@
-"""Clients that are slow by intent, or idle: everybody else is served as ever, and their connections end in time."""
+"""Clients that are slow on purpose, or idle: the others are served as before, and slow connections end in time."""
 
 import http.client
 import random
@@ -100,6 +100,7 @@ def held_up(exporter):
     return [*stopped, unread]
 
 
+@pytest.mark.alone
 @pytest.mark.heavy
 @pytest.mark.timeout(120)
 def test_slow_clients_harm_nobody_and_end_in_time(start, tmp_path, figures):
@@ -146,6 +147,7 @@ def test_slow_clients_harm_nobody_and_end_in_time(start, tmp_path, figures):
             f"at most {peak} MiB of memory, with scrapes of {scrape} MiB")
 
 
+@pytest.mark.alone
 @pytest.mark.heavy
 @pytest.mark.timeout(120)
 def test_five_thousand_idle_connections_are_held(start, figures):
@@ -184,6 +186,7 @@ def test_five_thousand_idle_connections_are_held(start, figures):
             f"posts meanwhile: {beside.figures()}")
 
 
+@pytest.mark.concurrency
 def test_clients_that_vanish_while_their_answer_is_made_harm_nobody():
     """In memory a connection is not suspended for its answer: one that is reset meanwhile must not take it along."""
     body = ndjson([call()] * 30)

@@ -14,6 +14,8 @@ import pytest
 from credentials import basic, bearer, digest, hashed
 from exporter import DidNotStart, Exporter, Reply, call, encode, eventually
 
+pytestmark = pytest.mark.concurrency
+
 CONFIGURATION = """
 basic_auth_users:
   alice: {alice}
@@ -90,7 +92,7 @@ def ask(exporter: Exporter, method: str, path: str, headers: dict[str, str]) -> 
                             {"Content-Type": "application/json", **headers})
 
 
-@pytest.mark.parametrize("method, path, scopes, status", ROUTES, ids=lambda value: str(value))
+@pytest.mark.parametrize("method, path, scopes, status", ROUTES, ids=[f"{method} {path}" for method, path, *_ in ROUTES])
 def test_each_scope_opens_its_routes_alone(guarded: Exporter, method: str, path: str, scopes, status: int):
     for who, (headers, held) in WHO.items():
         reply = ask(guarded, method, path, headers)
@@ -167,6 +169,7 @@ def test_no_secret_is_logged(guarded: Exporter, file: Path):
     assert not [secret for secret in secrets if secret in guarded.log]
 
 
+@pytest.mark.alone
 def test_many_clients_of_one_user_start_at_once(tmp_path: Path):
     """One check answers for all that wait for the same password, and other clients do not wait for it."""
     path = tmp_path / "web.yml"
@@ -187,6 +190,7 @@ def test_many_clients_of_one_user_start_at_once(tmp_path: Path):
         exporter.stop()
 
 
+@pytest.mark.alone
 def test_a_known_password_costs_little(file: Path):
     """In the exporter's own CPU time, which other programs on the machine do not change."""
     def cost(exporter: Exporter, headers: dict[str, str]) -> float:
@@ -230,6 +234,7 @@ def test_too_many_guesses_are_told_to_come_again(tmp_path: Path):
         exporter.stop()
 
 
+@pytest.mark.alone
 def test_time_does_not_tell_whether_a_user_exists(tmp_path: Path):
     path = tmp_path / "web.yml"
     path.write_text(f"basic_auth_users:\n  alice: {hashed('secret', 9)}\n")

@@ -1,4 +1,4 @@
-"""Budgets: spending that survives, and tells agents when to stop."""
+"""Budgets: spending survives restarts, and agents learn when to stop."""
 
 from __future__ import annotations
 
@@ -87,6 +87,7 @@ def test_budgets_are_families(start, configuration):
     assert spent(exporter)[REVIEWS] == (Decimal("0.75"), 1)
 
 
+@pytest.mark.concurrency
 def test_spending_is_exact_after_kills_and_counts_a_retry_once(start, configuration, tmp_path):
     flags = {"storage": tmp_path / "data"}
     total = Decimal(0)
@@ -109,6 +110,7 @@ def test_spending_is_exact_after_kills_and_counts_a_retry_once(start, configurat
     assert exporter.scrape().total("llm_cost_usd_total") == total
 
 
+@pytest.mark.concurrency
 def test_a_reload_keeps_what_was_spent_when_the_limit_changes_and_restarts_what_counts_otherwise(start, configuration):
     exporter = start("--config.file", str(configuration))
     exporter.post([review(Decimal("0.75")), call(cost_usd=1)])

@@ -1,4 +1,4 @@
-"""Costs of records that do not tell theirs, and where the prices come from."""
+"""Costs of records that come without one, and where the prices come from."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PRICED = {"provider": "openai", "model": "gpt-4o-mini"}
 
 @pytest.fixture
 def start(start):
-    """With the shipped prices, also under a sanitizer."""
+    """With the shipped prices."""
     return functools.partial(start, shipped_prices=True)
 
 
@@ -116,6 +116,7 @@ def test_a_reported_cost_wins_and_what_cannot_be_known_is_told(exporter):
     assert sources == {"reported": "2", "computed": "5", "unpriced": "3", "usage_missing": "1"}
 
 
+@pytest.mark.concurrency
 def test_a_retry_whose_price_has_changed_meanwhile_is_still_the_same_record(start, tmp_path):
     prices = tmp_path / "prices.json"
     prices.write_text(table(input_cost_per_token=1e-6))

@@ -186,7 +186,7 @@ class Reference(NamedTuple):
 
 @pytest.fixture
 def start(start):
-    """With the shipped prices, also under a sanitizer."""
+    """With the shipped prices."""
     return functools.partial(start, shipped_prices=True)
 
 

@@ -1,4 +1,4 @@
-"""The benchmarks run, so that they can be run when they are wanted; their figures say nothing here."""
+"""The benchmarks run to their end. Their figures are not looked at here."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
                           env={"LLM_EXPORTER_BIN": str(BINARY), "PATH": "/usr/local/bin:/usr/bin:/bin"})
 
 
+@pytest.mark.alone
 @pytest.mark.heavy
 def test_a_round_of_a_second_gives_a_table_with_every_goal_and_its_ratio(tmp_path):
     report = tmp_path / "BENCHMARKS.md"
@@ -43,6 +44,7 @@ def test_a_round_of_a_second_gives_a_table_with_every_goal_and_its_ratio(tmp_pat
     assert all(float(row[1].replace(",", "")) > 0 for row in servers), told
 
 
+@pytest.mark.alone
 @pytest.mark.heavy
 def test_a_server_that_does_not_start_is_told_and_leaves_nothing(tmp_path):
     program = tmp_path / "llm-exporter"

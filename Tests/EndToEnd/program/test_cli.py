@@ -91,6 +91,7 @@ def test_serve_is_the_default_command(start):
     assert exporter.post(call()).outcome() == (1, 0, 0)
 
 
+@pytest.mark.concurrency
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda n: n.name)
 def test_a_signal_ends_it_cleanly_with_exit_code_0(start, number):
     exporter = start()
@@ -105,6 +106,7 @@ def test_a_signal_ends_it_cleanly_with_exit_code_0(start, number):
         exporter.wire()
 
 
+@pytest.mark.concurrency
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda n: n.name)
 def test_a_request_in_flight_is_answered_before_the_end(start, number):
     exporter = start()
@@ -118,6 +120,7 @@ def test_a_request_in_flight_is_answered_before_the_end(start, number):
     assert exporter.wait() == 0
 
 
+@pytest.mark.concurrency
 def test_while_it_stops_nothing_more_is_taken_and_a_last_scrape_is_answered(start):
     exporter = start()
     with exporter.wire() as wire:
@@ -136,6 +139,7 @@ def test_while_it_stops_nothing_more_is_taken_and_a_last_scrape_is_answered(star
     assert exporter.wait() == 0
 
 
+@pytest.mark.concurrency
 def test_it_stops_cleanly_however_often(start):
     # The server's threads are busy with connections while it is told to stop: a race between them once ended the program.
     for _ in range(40):
@@ -149,6 +153,7 @@ def test_it_stops_cleanly_however_often(start):
             wire.socket.close()
 
 
+@pytest.mark.concurrency
 def test_a_request_that_never_ends_does_not_hold_up_the_end_for_ever(start):
     exporter = start()
     with exporter.wire() as wire:
@@ -158,6 +163,7 @@ def test_a_request_that_never_ends_does_not_hold_up_the_end_for_ever(start):
         assert exporter.wait(4 * END_WITHIN) == 0
 
 
+@pytest.mark.concurrency
 def test_no_answer_is_cut_short_by_the_end(start):
     exporter = start()
     answers, strange = [], []
@@ -190,6 +196,7 @@ def test_no_answer_is_cut_short_by_the_end(start):
     assert set(answers) == {(1, 0, 0)}
 
 
+@pytest.mark.concurrency
 def test_sighup_keeps_it_running_with_all_it_has(exporter):
     exporter.post(call()).outcome()
     before = len(exporter.log_lines)

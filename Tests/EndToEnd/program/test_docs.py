@@ -1,4 +1,4 @@
-"""What the documents say is so: their links lead somewhere, their commands answer as they tell, their lists are whole."""
+"""The documents are right: links lead to files, commands answer as printed, and lists are complete."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""What the exporter and systemd tell each other, by the real protocols; the units, by systemd's own judgement."""
+"""Messages between the exporter and systemd in the real protocols, and the units as systemd itself checks them."""
 
 import errno
 import http.client
@@ -35,6 +35,7 @@ def is_ping(message):
 
 # MARK: Readiness
 
+@pytest.mark.concurrency
 @pytest.mark.parametrize("abstract", [False, True], ids=["path", "abstract"])
 def test_ready_is_said_when_it_can_take_records(start, tmp_path, abstract):
     with NotifySocket(f"@llm-exporter-{os.getpid()}" if abstract else str(tmp_path / "notify")) as manager:
@@ -83,6 +84,7 @@ def test_it_is_not_ready_while_the_disk_is_full(start, tmp_path, manager):
     assert exporter.get("/-/ready").status == 200
 
 
+@pytest.mark.concurrency
 def test_a_reload_is_told_from_its_beginning_to_its_end(start, tmp_path, manager):
     configuration = tmp_path / "config.yaml"
     configuration.write_text("budgets: []\n")
@@ -102,6 +104,7 @@ def test_a_reload_is_told_from_its_beginning_to_its_end(start, tmp_path, manager
     assert ready["STATUS"].startswith("Reload failed") and "config.yaml" in ready["STATUS"]
 
 
+@pytest.mark.concurrency
 def test_stopping_is_told_before_the_end(start, manager):
     exporter = start(environment=manager.environment())
     manager.until_ready()
@@ -119,6 +122,8 @@ def stalling(file):
     return {"LD_PRELOAD": str(interposer.compiled(STALL)), "STALL_FILE": str(file)}
 
 
+@pytest.mark.alone
+@pytest.mark.concurrency
 def test_pings_come_within_half_of_the_interval_also_under_load(start, tmp_path, manager):
     exporter = start(environment=manager.environment(WATCHDOG), storage=tmp_path / "storage")
     manager.until_ready()
@@ -150,6 +155,7 @@ def test_no_pings_without_a_watchdog_or_for_another_process(start, manager):
         assert not [message for message in manager.during(WATCHDOG) if is_ping(message)]
 
 
+@pytest.mark.concurrency
 def test_a_stopped_process_sends_none(start, manager):
     exporter = start(environment=manager.environment(WATCHDOG))
     manager.until(is_ping)
@@ -184,6 +190,7 @@ def test_a_slow_disk_is_waited_for_and_one_that_hangs_is_not(start, tmp_path, ma
 
 # MARK: Sockets
 
+@pytest.mark.concurrency
 def test_who_came_before_the_start_is_answered():
     with listening() as four, listening("::1") as six:
         early = [Wire(one.getsockname()[:2]) for one in (four, six)]
@@ -219,6 +226,7 @@ def test_systemd_s_own_tool_starts_it_with_the_first_connection(tmp_path):
         log.close()
 
 
+@pytest.mark.concurrency
 def test_restarts_on_the_same_socket_lose_no_connection(tmp_path):
     with listening() as shared:
         address, stop = shared.getsockname(), threading.Event()
@@ -295,6 +303,7 @@ def test_without_sockets_it_is_exit_code_2_and_the_remedy(listen_pid):
     assert "--web.systemd-socket" in line and "llm-exporter.socket" in line
 
 
+@pytest.mark.concurrency
 def test_the_sockets_stand_in_place_of_addresses():
     with listening() as one, listening() as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"

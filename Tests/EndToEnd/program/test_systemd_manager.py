@@ -1,4 +1,4 @@
-"""The units under a real systemd: a user's manager in namespaces of its own, so that no machine has to be booted with it.
+"""The units under a real systemd: a user's manager in namespaces of its own, so that no machine has to be booted.
 
 The sandbox of the service needs the system's manager and is left out; test_systemd.py has systemd judge it.
 """

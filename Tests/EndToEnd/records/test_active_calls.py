@@ -97,6 +97,7 @@ def test_an_idempotency_key_joins_start_and_end(exporter):
     assert active(exporter) == "0"
 
 
+@pytest.mark.concurrency
 def test_an_expired_lease_lowers_the_gauge_and_is_counted(start):
     exporter = start("--active-calls.lease", "2s")
     exporter.post([begin("call-1"), begin("call-2")]).outcome()
@@ -128,6 +129,7 @@ def test_an_agent_known_by_starts_only_has_no_other_series(exporter):
     assert "TestAgent" not in exporter.summary()["agents"] or exporter.summary()["agents"]["TestAgent"]["calls"] == 0
 
 
+@pytest.mark.concurrency
 def test_starts_and_ends_from_many_threads_balance(exporter):
     def working(agent):
         for n in range(40):

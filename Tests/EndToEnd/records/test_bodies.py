@@ -1,4 +1,4 @@
-"""Bodies as clients send them: shapes, types, encodings, lengths, and the ends of their patience."""
+"""Bodies as clients send them: shapes, types, encodings, lengths, and clients that leave before the answer."""
 
 import gzip
 import socket
@@ -183,6 +183,7 @@ def test_a_batch_of_many_records_is_taken_whole(exporter):
     assert exporter.scrape().total("llm_tokens_total") == 2 * sum(range(20_000))
 
 
+@pytest.mark.alone
 @pytest.mark.heavy
 @pytest.mark.parametrize("path", ["/record", "/litellm"])
 def test_millions_of_faults_hold_up_nobody_for_long(exporter, path):
@@ -221,6 +222,7 @@ def test_other_content_types_are_415_and_say_what_curl_lacks(standing, content_t
 
 # Encodings
 
+@pytest.mark.concurrency
 @pytest.mark.parametrize("name, pack", [
     ("gzip", gzip.compress), ("GZIP", gzip.compress), ("x-gzip", gzip.compress), ("deflate", zlib.compress),
     ("zstd", zstd), ("zstd", zstd_stream), ("identity", bytes),
@@ -302,6 +304,7 @@ def test_a_declared_length_past_four_times_the_limit_is_413_at_once_and_closes(s
         assert wire.is_closed_by_peer()
 
 
+@pytest.mark.concurrency
 def test_a_chunked_body_past_four_times_the_limit_is_cut_off(small):
     with small.wire() as wire:
         started = time.monotonic()
@@ -316,6 +319,7 @@ def test_a_chunked_body_past_four_times_the_limit_is_cut_off(small):
     assert small.calls() == 0
 
 
+@pytest.mark.concurrency
 def test_past_four_times_the_limit_the_connection_closes(small):
     with small.wire() as wire:
         started = time.monotonic()
@@ -433,6 +437,7 @@ def assert_no_trace_of_them(exporter):
     assert shown.value("llm_exporter_records_accepted_total") == "0"
 
 
+@pytest.mark.concurrency
 @pytest.mark.parametrize("part", PARTS)
 @pytest.mark.parametrize("leaving", ["close", "reset", "half_close"])
 def test_a_client_that_disconnects_halfway_leaves_nothing_behind(exporter, part, leaving):
@@ -510,6 +515,7 @@ def test_clients_that_disconnect_as_they_send_leave_nothing_behind_past_the_idle
     assert_no_trace_of_them(exporter)
 
 
+@pytest.mark.concurrency
 @pytest.mark.parametrize("leaving", ["close", "reset"])
 def test_a_client_that_does_not_wait_for_its_answer_leaves_no_connection_behind(exporter, leaving):
     exporter.get("/-/healthy")
@@ -547,6 +553,7 @@ def test_nothing_that_clients_send_is_in_the_log(exporter):
     assert mark.lower() not in exporter.log.lower()
 
 
+@pytest.mark.concurrency
 @pytest.mark.parametrize("noise", [b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(range(256)),
                                    b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"\0" * 10_000, b"\r\n" * 1000,
                                    b"GET / HTTP/1.1\r\n" + b"X: " + b"y" * 200_000,

@@ -194,6 +194,7 @@ def test_a_window_shortened_by_the_most_ids_is_shown_and_logged_once(start):
 
 # Many at once
 
+@pytest.mark.concurrency
 def test_threads_that_retry_the_same_ids_count_once(exporter):
     threads, ids, outcomes = 16, 200, []
 
@@ -269,6 +270,7 @@ def test_an_idempotency_key_that_is_no_utf_8_is_400(exporter):
     assert exporter.calls() == 0
 
 
+@pytest.mark.concurrency
 def test_expired_ids_do_not_pile_up(start):
     exporter = start("--dedup.window", "1s")
     for round in range(3):

@@ -1,4 +1,4 @@
-"""Limits on series: what is too much is folded into `_other`, and totals are conserved."""
+"""Limits on series: further ones are folded into `_other`, and totals are conserved."""
 
 import random
 from decimal import Decimal

@@ -374,6 +374,7 @@ def test_the_golden_exposition(exporter):
 
 # The exporter's own
 
+@pytest.mark.concurrency
 def test_the_exporters_own_metrics(exporter):
     exporter.post([call(id="1"), call(id="1"), call(latency_ms=-1), call(a=1, b=2)]).outcome()
     exporter.scrape()
@@ -423,6 +424,7 @@ def test_series_are_counted(exporter):
     assert exporter.scrape().value("llm_exporter_series") == "5"
 
 
+@pytest.mark.concurrency
 def test_scrapes_at_once_see_what_was_acknowledged_before_each_in_its_own_form(exporter):
     """Those that come while one is rendered share the next."""
     forms = [{}, {"Accept": OPENMETRICS}, {"Accept-Encoding": "gzip"}, {"Accept-Encoding": "zstd"}]

@@ -1,4 +1,4 @@
-"""A real Prometheus scrapes the program with the repository's prometheus.yml and answers the five queries to begin with."""
+"""A real Prometheus scrapes with the repository's prometheus.yml and answers the README's five queries."""
 
 import math
 import re

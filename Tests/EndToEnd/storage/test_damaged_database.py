@@ -1,7 +1,7 @@
-"""A database that was damaged is refused by name and left as it is, or it is exactly what it was: never silently else.
+"""A damaged database is refused by name and left as it is, or the damage changes nothing: no wrong total is shown.
 
 `LLM_EXPORTER_DAMAGES` says how many random flips of a bit, `LLM_EXPORTER_SEED` repeats their choices, and
-`LLM_EXPORTER_DAMAGE` tries one, in the words in which a failure names it.
+`LLM_EXPORTER_DAMAGE` tries one, written as a failure prints it.
 """
 
 import os

@@ -2,7 +2,7 @@
 
 Faults come from interposer.py; then real ones: a full disk, a folder that cannot be written, a database that vanishes.
 By default every n is tried with one of the ways to fail, in turn; `LLM_EXPORTER_ALL_FAULTS=1` tries every n with all.
-`LLM_EXPORTER_FAULT` tries one, in the words in which a failure names it.
+`LLM_EXPORTER_FAULT` tries one, written as a failure prints it.
 """
 
 import errno
@@ -260,6 +260,7 @@ def refusal_of(storage):
     return refusal.value
 
 
+@pytest.mark.concurrency
 @pytest.mark.parametrize("spare_pages", [0, 1, 2, 3, 5, 8, 13, 21])
 def test_a_full_disk_is_507_and_records_are_taken_again_once_there_is_room(small_disk, start, spare_pages):
     workload, account, dice = Workload(SEED), Account(), random.Random(SEED)
@@ -335,6 +336,7 @@ def test_a_missing_folder_is_made_with_its_parents(tmp_path, start):
     assert (storage / DATABASE).is_file()
 
 
+@pytest.mark.concurrency
 def test_nothing_is_acknowledged_once_the_database_is_gone(prepared, tmp_path):
     workload, dice = prepared.workload, random.Random(SEED)
     storage = tmp_path / "storage"
@@ -350,6 +352,7 @@ def test_nothing_is_acknowledged_once_the_database_is_gone(prepared, tmp_path):
         assert exporter.get("/-/ready").status == 503
 
 
+@pytest.mark.concurrency
 @pytest.mark.parametrize("is_older", [False, True], ids=["a copy", "an older copy"])
 def test_nothing_is_acknowledged_while_the_database_is_another_and_all_goes_on_when_it_is_back(prepared, tmp_path, is_older):
     workload, dice = prepared.workload, random.Random(SEED)

@@ -18,6 +18,8 @@ from exporter import PATIENCE, Exporter
 from workload import Account, Workload, Shown
 from workload_sender import Outcome, WorkloadSender
 
+pytestmark = pytest.mark.concurrency
+
 CRASHES = int(os.environ.get("LLM_EXPORTER_CRASHES") or 30)
 WRITERS = 4
 #: More would only make scrapes longer; writers that have used them up send duplicates.

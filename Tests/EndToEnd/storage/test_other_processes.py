@@ -1,9 +1,10 @@
-"""What others do to the folder of a running exporter: readers, backups, other exporters, clocks and hasty hands."""
+"""Other processes at the folder of a running exporter: readers, backups, other exporters, and removed files."""
 
 from __future__ import annotations
 
 import errno
 import http.client
+import itertools
 import os
 import shutil
 import signal
@@ -41,6 +42,7 @@ def calls_after_restart(storage):
         return exporter.calls()
 
 
+@pytest.mark.concurrency
 @pytest.mark.parametrize("kind, error, status", [(Kind.SYNC, errno.EIO, 503), (Kind.WRITE, errno.ENOSPC, 507)])
 def test_a_reader_beside_it_does_not_make_a_passing_fault_last(tmp_path, start, kind, error, status):
     storage, control = tmp_path / "data", tmp_path / "fault"
@@ -64,6 +66,7 @@ def test_a_reader_beside_it_does_not_make_a_passing_fault_last(tmp_path, start, 
     assert calls_after_restart(storage) == 2
 
 
+@pytest.mark.concurrency
 def test_another_writer_costs_refusals_for_as_long_as_it_writes(tmp_path, start):
     storage = tmp_path / "data"
     exporter = start(storage=storage)
@@ -116,6 +119,7 @@ def test_a_disk_that_somebody_else_fills_is_507_as_long_as_it_is_full(small_disk
     assert calls_after_restart(storage) == expected + 1
 
 
+@pytest.mark.concurrency
 def test_an_exporter_whose_folder_was_moved_leaves_the_next_ones_alone(tmp_path, start):
     storage = tmp_path / "data"
     old = start(storage=storage)
@@ -138,6 +142,7 @@ def test_an_exporter_whose_folder_was_moved_leaves_the_next_ones_alone(tmp_path,
     assert calls_after_restart(tmp_path / "moved") == 1
 
 
+@pytest.mark.concurrency
 def test_a_folder_that_comes_back_is_used_again(tmp_path, start):
     storage = tmp_path / "data"
     exporter = start(storage=storage)
@@ -151,6 +156,7 @@ def test_a_folder_that_comes_back_is_used_again(tmp_path, start):
     assert calls_after_restart(storage) == 2
 
 
+@pytest.mark.concurrency
 @pytest.mark.parametrize("name", ["llm-exporter.db-wal", "llm-exporter.db-shm", "lock"])
 def test_a_file_that_was_taken_for_rubbish_costs_nothing(tmp_path, start, name):
     storage = tmp_path / "data"
@@ -167,6 +173,8 @@ def test_a_file_that_was_taken_for_rubbish_costs_nothing(tmp_path, start, name):
     assert calls_after_restart(storage) == 40
 
 
+@pytest.mark.alone
+@pytest.mark.concurrency
 def test_a_start_waits_for_a_backup_and_not_for_an_exporter(tmp_path):
     storage = tmp_path / "data"
     with Exporter(storage=storage) as exporter:
@@ -188,6 +196,7 @@ def test_a_start_waits_for_a_backup_and_not_for_an_exporter(tmp_path):
         backup.wait()
 
 
+@pytest.mark.concurrency
 def test_a_database_that_cannot_be_read_is_not_called_damaged(tmp_path):
     storage = tmp_path / "data"
     with Exporter(storage=storage) as exporter:
@@ -255,6 +264,7 @@ def test_who_may_only_read_checks_and_copies_what_a_crash_left(how):
         assert calls_after_restart(storage) == 3
 
 
+@pytest.mark.concurrency
 @pytest.mark.parametrize("stays", [False, True], ids=["the reader goes", "the reader stays"])
 def test_a_commit_whose_sync_failed_and_that_a_reader_hides_is_counted_once_when_retried(tmp_path, start, stays):
     storage, control = tmp_path / "data", tmp_path / "fault"
@@ -276,6 +286,7 @@ def test_a_commit_whose_sync_failed_and_that_a_reader_hides_is_counted_once_when
     assert calls_after_restart(storage) == 2
 
 
+@pytest.mark.concurrency
 def test_a_log_that_was_put_back_over_another_takes_no_acknowledged_record_with_it(tmp_path, start):
     storage = tmp_path / "data"
     exporter = start(storage=storage)
@@ -300,6 +311,7 @@ def test_a_log_that_was_put_back_over_another_takes_no_acknowledged_record_with_
     assert exporter.post([numbered(0), numbered(1)]).outcome() == (0, 2, 0)
 
 
+@pytest.mark.concurrency
 def test_a_stop_that_cannot_settle_is_exit_code_1(tmp_path, start):
     storage, control = tmp_path / "data", tmp_path / "fault"
     exporter = start(storage=storage, environment=interposer.environment(storage, fault=control))
@@ -313,6 +325,7 @@ def test_a_stop_that_cannot_settle_is_exit_code_1(tmp_path, start):
     assert calls_after_restart(storage) in (1, 2)
 
 
+@pytest.mark.concurrency
 def test_a_clock_that_was_behind_forgets_no_id_and_ends_no_call(tmp_path, start):
     storage, clock = tmp_path / "data", TimeOfDay(tmp_path / "clock")
     clock.set_ahead(-2 * 86_400)
@@ -329,6 +342,7 @@ def test_a_clock_that_was_behind_forgets_no_id_and_ends_no_call(tmp_path, start)
     assert shown.value("llm_active_calls_expired_total", agent_name="TestAgent") == "0"
 
 
+@pytest.mark.concurrency
 @pytest.mark.parametrize("ahead", [-2 * 86_400, 2 * 86_400])
 def test_a_clock_that_is_set_while_it_runs_changes_nothing(tmp_path, start, ahead):
     clock = TimeOfDay(tmp_path / "clock")
@@ -349,11 +363,14 @@ def test_a_reader_that_keeps_the_log_from_being_written_back_is_told_of(tmp_path
     reader = sqlite3.connect(f"file:{storage / DATABASE}?mode=ro", uri=True, isolation_level=None)
     reader.execute("BEGIN")
     reader.execute("SELECT count(*) FROM call_series").fetchall()
-    count = 0
-    while os.path.getsize(storage / f"{DATABASE}-wal") < 70 << 20:
-        records = [call(agent_name=f"agent-{count % 7}-{n}", id=f"{count}-{n}") for n in range(2000)]
-        assert exporter.post_lines(records).outcome() == (2000, 0, 0)
-        count += 1
+    # Of many series each post changes a few in every page, so that few posts fill the log.
+    agents = [f"agent-{number}" for number in range(14_000)]
+    assert exporter.post_lines([call(agent_name=agent) for agent in agents]).outcome() == (14_000, 0, 0)
+    for number in itertools.count():
+        if os.path.getsize(storage / f"{DATABASE}-wal") > 70 << 20:
+            break
+        records = [call(agent_name=agent, id=f"{number}-{agent}") for agent in agents[number % 30::30]]
+        assert exporter.post_lines(records).outcome() == (len(records), 0, 0)
     assert int(exporter.scrape().value("llm_exporter_checkpoint_failures_total")) >= 1
     assert sum("end its transaction" in line for line in exporter.log_lines) == 1, exporter.log
     reader.close()

@@ -2,8 +2,8 @@
 
 An exporter runs over a recording of its file operations (interposer.py) while a client notes when each answer came.
 Then, for many moments, the folder is made as a disk may hold it that keeps only what was synced, and any part of the
-rest (simulated_disk.py). On each an exporter must start, count all that had been acknowledged and nothing that had not been
-sent, and take everything sent again to the exact totals.
+rest (simulated_disk.py). On each an exporter must start, count all that had been acknowledged and nothing that had not
+been sent, and take everything sent again to the exact totals.
 
 `LLM_EXPORTER_CUTS` says how many cuts, `LLM_EXPORTER_SEED` repeats their choices. A failure names the recording, which
 `LLM_EXPORTER_RECORDING` and `LLM_EXPORTER_CUT` cut again at the same moment, in the same way.

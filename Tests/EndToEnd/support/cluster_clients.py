@@ -30,14 +30,14 @@ class Request(NamedTuple):
 
 
 class ClusterClients:
-    """The clients, who outlive the exporters that they reach, and what they have seen."""
+    """The clients, which outlive the exporters that they reach, and what they have seen."""
 
     def __init__(self, url: str, folder: Path, seed: int):
         self.url, self.folder, self.seed = url, folder, seed
         self.workload = Workload(seed)
         #: Events that are or will be acknowledged.
         self.events: list[Event] = []
-        #: What the clients met on the way, and how often.
+        #: What happened to the clients, and how often.
         self.seen: Counter[str] = Counter()
         self.failures: list[BaseException] = []
         self.finishing = False

@@ -1,4 +1,4 @@
-"""What a web configuration is made of, made by the tools that its guide names: openssl, htpasswd, sha256sum."""
+"""Passwords, tokens and certificates for a web configuration, made by the tools that its guide names."""
 
 from __future__ import annotations
 

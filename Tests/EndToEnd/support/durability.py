@@ -1,4 +1,4 @@
-"""What the durability tests share: seeds, many cases side by side, and an exporter's folder held to its account."""
+"""What the durability tests share: a seed, many cases side by side, and checks of an exporter's folder."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def check_sound(folder: Path) -> None:
 
 def post_until_acknowledged(exporter: Exporter, workload: Workload, account: Account, events: Collection[Event],
                             dice: random.Random, batch: int = 200) -> int:
-    """Posts events, again and again where they are refused, and returns how many were duplicates."""
+    """Posts events, again and again if they are refused, and returns how many were duplicates."""
     remaining = sorted(events)
     dice.shuffle(remaining)
     with WorkloadSender(exporter.address, workload, account) as sender:
@@ -86,7 +86,7 @@ def post_until_acknowledged(exporter: Exporter, workload: Workload, account: Acc
 
 def check_after_restart(folder: Path, workload: Workload, account: Account, dice: random.Random,
                        events: Collection[Event] | None = None) -> None:
-    """Starts on a folder that some process left, and holds it to its account: as found, and when all is posted again.
+    """Starts on a folder that a process left, and checks it against the account: as found, and after posting all again.
 
     `events` are those to be posted: by default what was ever sent.
     """

@@ -1,4 +1,4 @@
-"""The built program as its users meet it: a process with flags, a log and sockets on loopback."""
+"""The built program as users see it: a process with flags, a log and sockets on loopback."""
 
 from __future__ import annotations
 
@@ -40,8 +40,14 @@ class Raw(str):
     """JSON text that goes out as it stands: `1e-12`, `5.0`, `NaN`, a key spelt twice."""
 
 
-#: Takes a field out of a record that has it by default.
-ABSENT = object()
+class Absent:
+    """Takes a field out of a record that has it by default."""
+
+    def __repr__(self) -> str:
+        return "ABSENT"
+
+
+ABSENT = Absent()
 
 
 def encode(value: Any) -> str:
@@ -189,11 +195,11 @@ class Exporter:
 
     def __init__(self, *flags: str, listen: tuple[str, ...] = ("127.0.0.1:0",), command: tuple[str, ...] = (),
                  storage: Path | None = None, environment: dict[str, str] | None = None, awaited: bool = True,
-                 shipped_prices: bool = not SANITIZER, launcher: tuple[str, ...] = (), inherits: tuple[int, ...] = ()):
+                 shipped_prices: bool = False, launcher: tuple[str, ...] = (), inherits: tuple[int, ...] = ()):
         """Starts it, with `environment` beside that of the tests; `awaited` also waits until it listens.
 
         `launcher` begins the command line, and the process keeps the descriptors `inherits`, each a socket to listen on.
-        Without `shipped_prices` unless it asks for them: under a sanitizer reading them takes longer than most tests.
+        Without `shipped_prices` unless a test asks for them: reading them takes longer than most tests.
         """
         self.log_file = tempfile.NamedTemporaryFile(prefix="llm-exporter-", suffix=".log")
         self.listeners = len(listen) + len(inherits)
@@ -254,7 +260,7 @@ class Exporter:
         return self.process.wait(within)
 
     def stop(self) -> None:
-        """Ends it as an operator does, and holds it to a clean and quick end."""
+        """Ends it as an operator does, and checks that the end is clean and quick."""
         assert self.process.poll() is None, f"it ended by itself with {self.process.returncode}:\n{self.log}"
         self.signal(signal.SIGTERM)
         try:

@@ -1,4 +1,4 @@
-"""An exporter that has seen a bit of everything, and the real Prometheus and Alertmanager that watch it."""
+"""An exporter with samples in every family, and the real Prometheus and Alertmanager that watch it."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What a disk may hold after the power fails: replays recorded operations as a file system that promises only fsync.
+"""A disk that keeps what was synced and any part of the rest after a power failure; it replays recorded operations.
 
-Sure is what was synced before the cut. Of everything else any part may be there: each 512-byte sector may hold what
+What was synced before the cut is there. Any part of everything else may be there: each 512-byte sector may hold what
 it held at the last sync of its file, or at any moment since; a file may have any length it had since then, with zeros
 where nothing arrived; a name may lead where it led at the last sync of the folder, or anywhere it led since. As ext4
 and XFS do, syncing a new file makes its name last too; renaming and removing last only when the folder is synced. After

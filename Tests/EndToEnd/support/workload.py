@@ -1,4 +1,4 @@
-"""A workload whose totals tell which of its records they consist of.
+"""A workload of calls whose totals say which of them were counted.
 
 `PER_SET` calls share a set of labels, and call k of a set adds 2^k to one total of that set (units of 1e-12 USD, or
 tokens where the calls are unpriced). Read in binary, that total names the calls that were counted; every other total

@@ -1,4 +1,4 @@
-"""Posts events of a workload over one keep-alive connection, and keeps the account of what was answered."""
+"""Posts events of a workload over one keep-alive connection, and keeps an account of the answers."""
 
 from __future__ import annotations
 
