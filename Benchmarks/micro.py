@@ -78,7 +78,7 @@ def main() -> None:
         BASELINE.write_text(json.dumps(seen, indent=2) + "\n")
         return
     if better:
-        print(f"more than {TOLERANCE:.0%} below the baseline, which --write would make the new one: {', '.join(better)}")
+        print(f"more than {TOLERANCE:.0%} below the baseline (--write makes a new one): {', '.join(better)}")
     if worse:
         raise SystemExit(f"more than {TOLERANCE:.0%} above the baseline: {', '.join(worse)}")
 

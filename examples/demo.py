@@ -55,7 +55,7 @@ class Program(contextlib.AbstractContextManager):
     def __init__(self, name, command, folder, **environment):
         self.name = name
         self.log = folder / f"{name}.log"
-        with open(self.log, "a") as log:
+        with self.log.open("a") as log:
             # In a session of its own: Ctrl-C in the terminal reaches the demo alone, which ends the others in order.
             self.process = subprocess.Popen(
                 [str(word) for word in command],

@@ -133,6 +133,7 @@ class ModelServer:
 
 class Server(http.server.ThreadingHTTPServer):
     daemon_threads = True
+    models: "ModelServer"
 
     def handle_error(self, *_):
         pass  # a caller that left
@@ -140,6 +141,7 @@ class Server(http.server.ThreadingHTTPServer):
 
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    server: Server
 
     def do_POST(self):
         asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -206,7 +208,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             for event in events:
                 if isinstance(event, str):  # OpenAI's last word
                     self.note(asked, answer, outcome)
-                    outcome = None
+                    outcome = ""  # noted
                 lines = f"event: {event['type']}\n" if isinstance(event, dict) and "type" in event else ""
                 text = event if isinstance(event, str) else json.dumps(event)
                 if not self.waited(answer.pause):

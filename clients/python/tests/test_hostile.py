@@ -20,11 +20,11 @@ from typing import Any
 from unittest.mock import MagicMock
 
 import pytest
+
+from llm_exporter import LLMCallMetrics, LLMMonitor, spool
 from peers import ScriptedServer, answering
 from test_call import ANSWER, Recorded
 from test_spool import URL, Reports, batch, drained
-
-from llm_exporter import LLMCallMetrics, LLMMonitor, spool
 
 
 class Evil:
@@ -326,13 +326,13 @@ def test_a_call_that_is_forgotten_is_cancelled(recorded: Recorded) -> None:
     async def ask() -> Any:
         return ANSWER
 
-    recorded.call(lambda: ask())().close()  # its coroutine never ran
+    recorded.call(lambda: ask())().close()  # its coroutine never ran  # noqa: PLW0108  a plain function gives it
     assert recorded.end.status == "cancelled"
 
 
 def test_answers_that_fail_when_looked_at_are_given_on(recorded: Recorded) -> None:
     class EvilClass:
-        @property
+        @property  # type: ignore[misc]  # read-only, unlike object's
         def __class__(self) -> Any:
             raise RuntimeError("evil")
 

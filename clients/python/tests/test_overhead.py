@@ -7,9 +7,9 @@ import time
 from typing import Any, Callable
 
 import pytest
-from peers import ScriptedServer
 
 from llm_exporter import LLMCallMetrics
+from peers import ScriptedServer
 
 prometheus_client = pytest.importorskip("prometheus_client")
 pytestmark = pytest.mark.benchmark

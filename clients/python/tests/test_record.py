@@ -9,10 +9,10 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from peers import Exporter
 
 from llm_exporter import LLMCallMetrics
 from llm_exporter.record import START_PREFIX, Ids, encode, snapshot, weight
+from peers import Exporter
 
 
 def encoded(**fields: Any) -> tuple[dict[str, Any], tuple[str, ...]]:

@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from peers import ScriptedServer, accept, eventually
 
 from llm_exporter import LLMCallMetrics, Statistics
 from llm_exporter.backlog import Batch
 from llm_exporter.spool import Spool
+from peers import ScriptedServer, accept, eventually
 
 URL = "http://exporter"
 
 
-class Reports(list):  # type: ignore[type-arg]
+class Reports(list[str]):
     def __call__(self, kind: str, *_: Any, **__: Any) -> None:
         self.append(kind)
 
@@ -164,7 +164,7 @@ def test_halves_keep_everything(new_spool: Any) -> None:
 
 
 def test_a_record_is_on_disk_before_it_is_sent(server: ScriptedServer, new_monitor: Any, tmp_path: Path) -> None:
-    seen = []
+    seen: list[bool] = []
 
     def look(request: Any) -> Any:
         seen.extend(file.read_bytes().endswith(request.body) for file in files(tmp_path))

@@ -168,7 +168,8 @@ class LLMCall:
     def _phase(self, number: int, message: str, *arguments: Any) -> None:
         if _logger.isEnabledFor(logging.DEBUG):
             try:
-                _logger.debug(f"call %s, %d/8 {message}", self.metrics.id or "new", number, *arguments)
+                message = f"call %s, %d/8 {message}"
+                _logger.debug(message, self.metrics.id or "new", number, *arguments)
             except Exception as error:  # a filter of the agent's
                 self._monitor._defect(error)
 

@@ -282,13 +282,13 @@ class _StandIn:
             raise
         return self._self_entered(entered, began)
 
-    def __exit__(self, *error: Any) -> Any:
+    def __exit__(self, *error: object) -> Any:
         try:
             return type(self._self_stream).__exit__(self._self_stream, *error)
         finally:
             self._self_left(error)
 
-    async def __aexit__(self, *error: Any) -> Any:
+    async def __aexit__(self, *error: object) -> Any:
         try:
             return await type(self._self_stream).__aexit__(self._self_stream, *error)
         finally:

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from typing import Any, Callable
 
 import pytest
-from model_server import ModelServer
 
 from llm_exporter import LLMMonitor
+from model_server import ModelServer
 
 
 @pytest.fixture
