@@ -11,6 +11,7 @@ IMPORT_CHECK := --explicit-target-dependency-import-check error
 RELEASE := -c release $(IMPORT_CHECK)
 BINARY := .build/release/llm-exporter
 ADDRESS := 127.0.0.1:10140
+SWIFT_SOURCES := Sources Tests Benchmarks Package.swift clients/swift/Sources clients/swift/Tests clients/swift/Package.swift
 CLIENT_VENVS := .build-venv-client/bin/python clients/python/tests/client_venvs.py
 
 .PHONY: help
@@ -53,10 +54,19 @@ test: test-packages lint build ## Runs all checks and tests but those of the pac
 	@echo 'All checks and tests passed.'
 
 .PHONY: lint
-lint: test-packages ## Checks formatting and the direction of imports
-	@scripts/step format swift format lint --strict --parallel --recursive \
-		Sources Tests Benchmarks Package.swift clients/swift/Sources clients/swift/Tests clients/swift/Package.swift
+lint: lint-packages ## Checks Swift, C, shell and Python: layout, imports, types, widths
+	@scripts/step format swift format lint --strict --parallel --recursive $(SWIFT_SOURCES)
 	@scripts/step imports scripts/check-imports
+	@scripts/step c scripts/lint c
+	@scripts/step shell scripts/lint shell
+	@scripts/step python scripts/lint python
+	@scripts/step width scripts/check-width shell
+
+.PHONY: format
+format: lint-packages ## Lays out Swift and C as make lint wants it, and sorts the imports of Python
+	@swift format --in-place --parallel --recursive $(SWIFT_SOURCES)
+	@scripts/source-files c | xargs clang-format-19 -i
+	@.build-venv-lint/bin/ruff check --quiet --select I --fix .
 
 .PHONY: test-unit
 test-unit: build-packages ## Builds for debugging and runs the unit tests
@@ -125,8 +135,7 @@ bench-micro: build ## Counts the instructions of decoding, folding, committing a
 
 .PHONY: clean
 clean: ## Removes what was built (never the records in data)
-	@rm -rf .build .build-venv .build-venv-litellm .build-venv-openapi .build-venv-bench .build-venv-client .build-venv-demo clients/python/.venvs \
-		clients/swift/.build .build-bench .build-deb .build-logs .build-thread .build-address
+	@rm -rf .build .build-* clients/python/.venvs clients/swift/.build
 
 # `make test` runs the tests in two halves: those of the release and of the sanitizer side by side, then those that measure
 # time or memory, one by one. Its unit tests are those under the thread sanitizer: the same build for debugging, with more
@@ -153,6 +162,11 @@ packaged: build
 .PHONY: build-packages
 build-packages:
 	@scripts/install-packages build
+
+.PHONY: lint-packages
+lint-packages:
+	@scripts/install-packages lint
+	@scripts/python-environment lint
 
 .PHONY: test-packages
 test-packages:
