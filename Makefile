@@ -45,7 +45,7 @@ demo: build ## Runs it with five agents and a fake model, offline, until Ctrl-C 
 
 .PHONY: build
 build: build-packages ## Builds the release, .build/release/llm-exporter
-	@scripts/step release-build swift build $(RELEASE)
+	@scripts/build release-build $(RELEASE) --product llm-exporter
 
 .PHONY: test
 test: test-packages lint build ## Runs all checks and tests but those of the package and the clients
@@ -66,11 +66,11 @@ lint: lint-packages ## Checks Swift, C, shell and Python: layout, imports, types
 format: lint-packages ## Lays out Swift and C as make lint wants it, and sorts the imports of Python
 	@swift format --in-place --parallel --recursive $(SWIFT_SOURCES)
 	@scripts/source-files c | xargs clang-format-19 -i
-	@.build-venv-lint/bin/ruff check --quiet --select I --fix .
+	@scripts/source-files python | xargs .build-venv-lint/bin/ruff check --quiet --select I --fix
 
 .PHONY: test-unit
 test-unit: build-packages ## Builds for debugging and runs the unit tests
-	@scripts/step build swift build --build-tests $(IMPORT_CHECK)
+	@scripts/build build --build-tests $(IMPORT_CHECK)
 	@scripts/step unit swift test --skip-build $(IMPORT_CHECK)
 
 .PHONY: test-end-to-end
@@ -129,8 +129,9 @@ bench: build ## Measures the exporter beside libmicrohttpd and its peers, into B
 		$(if $(QUICK),--quick --output .build-logs/BENCHMARKS.md,--output BENCHMARKS.md)
 
 .PHONY: bench-micro
-bench-micro: build ## Counts the instructions of decoding, folding, committing and rendering, against a baseline
+bench-micro: build-packages ## Counts the instructions of decoding, folding, committing and rendering, against a baseline
 	@scripts/install-packages bench
+	@scripts/build micro-build $(RELEASE) --product micro-bench
 	@Benchmarks/micro.py
 
 .PHONY: clean
@@ -153,11 +154,11 @@ thread-beside: test-packages
 thread-alone: test-packages
 	@scripts/sanitize thread alone
 
-# What the package is made of.
+# The parts of the package.
 .PHONY: packaged
 packaged: build
 	@scripts/install-packages package
-	@scripts/step manual-build swift build $(RELEASE) --product generate-manual
+	@scripts/build manual-build $(RELEASE) --product generate-manual
 
 .PHONY: build-packages
 build-packages:

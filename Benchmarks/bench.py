@@ -3,9 +3,9 @@
 
     Benchmarks/bench.py [--quick] [--seconds S] [--rounds N] [--only SECTION,...] [--without-peers] [--output FILE]
 
-Loads of a section are interleaved: each round runs all of them, one after the other, so that what drifts meets all.
-Figures are medians over the rounds, with their spread, and ratios are taken within a round. All load stays on loopback;
-what the servers write lies under .build-bench, on the disk of the checkout, and is gone afterwards.
+Loads of a section are interleaved: each round runs all of them, one after the other, so that drift affects all alike.
+Figures are medians over the rounds, with their spread, and ratios are taken within a round. All load stays on loopback.
+The servers write below .build-bench, on the disk of the checkout; that folder is removed at the end.
 """
 
 from __future__ import annotations
@@ -226,7 +226,7 @@ def limit_program() -> Path:
 
 @dataclass
 class Load:
-    """What wrk saw, and the processor time that the server and wrk took for it."""
+    """The figures of wrk, and the processor time of the server and of wrk."""
 
     requests_per_second: float
     p50_ms: float
@@ -538,7 +538,7 @@ def resources(report: Report) -> None:
             with serving(DURABLE, *flags, folder=folder / "empty") as server:
                 at_start.append(server.memory_bytes)
         say(f"  {spread([one / 1e6 for one in at_start], 1)} MB at start")
-        # What the first records take once, such as the server threads' buffers, is no part of a set or of an id.
+        # The first records take memory once, such as the server threads' buffers: it belongs to no set and no id.
         with serving(DURABLE, *flags, folder=folder / "data") as server:
             server.fill_sets(0, 1000)
             before = server.memory_bytes
@@ -572,7 +572,7 @@ def resources(report: Report) -> None:
 
 
 def growth(report: Report) -> None:
-    """What a post costs, as sets and ids grow."""
+    """The cost of a post as sets and ids grow."""
     sets = [10, 1000, *([] if report.quick else [10_000, 100_000])]
     ids = [1000, 100_000, *([] if report.quick else [1_000_000, 5_000_000])]
 
@@ -652,7 +652,7 @@ def memory() -> str:
 
 
 def file_system() -> str:
-    """Of the folder that the servers write to, and what one sync of 4 KiB appended costs there."""
+    """The file system that the servers write to, and the time of a sync of 4 KiB there."""
     mounts = [line.split()[1:3] for line in Path("/proc/self/mounts").read_text().splitlines()]
     kind = max((mount for mount in mounts if SCRATCH.is_relative_to(mount[0])), key=lambda mount: len(mount[0]))[1]
     times = []

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Counts the instructions of each stretch of a record's road, and compares them with micro-baseline.json.
+"""Counts the instructions of each stage of a record, and compares them with micro-baseline.json.
 
     Benchmarks/micro.py [--write]      --write makes the present counts the baseline
 
-Instructions (valgrind's callgrind) are the same on a busy machine and on a quiet one; nanoseconds are beside them for
-the feel of it. A count that is 5 percent above the baseline ends with exit code 1.
+Instructions, counted by valgrind's callgrind, are the same on a busy and on an idle machine; nanoseconds are printed
+beside them as an orientation. If a count is more than 5 percent above the baseline, the exit code is 1.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ WORKS = [
     ("render-sample", 100_000, 200_000, 2_000_000, "a sample of an exposition"),
 ]
 TOLERANCE = 0.05
-#: Swift seeds its hashes anew in each process: a look-up in a Dictionary would differ by a quarter from run to run.
+#: Swift seeds its hashes in each process: otherwise look-ups in a Dictionary differ by a quarter between runs.
 ENVIRONMENT = os.environ | {"SWIFT_DETERMINISTIC_HASHING": "1"}
 
 

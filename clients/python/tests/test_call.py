@@ -1,4 +1,4 @@
-"""What is measured of a call, in each form of Python code that may hold one."""
+"""The measurements of a call, in each form of Python code that may make one."""
 
 from __future__ import annotations
 

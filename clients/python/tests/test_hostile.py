@@ -1,4 +1,4 @@
-"""What an agent, a disk or a server may do wrong, and what must not come of it: raising, hanging, losing, leaking."""
+"""An agent, a disk or a server may do anything wrong; the client must not raise, hang, lose or leak."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from test_spool import URL, Reports, batch, drained
 
 
 class Evil:
-    """Fails whatever is asked of it."""
+    """Fails on every operation."""
 
     def _fail(self, *_: Any) -> Any:
         raise RuntimeError("evil")

@@ -1,4 +1,4 @@
-"""What a call becomes on the wire: every value within the exporter's bounds, whatever the agent says."""
+"""The record of a call as it is sent: every value is within the exporter's bounds, even if the agent's is not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What happens between the agent and a server that misbehaves."""
+"""The sender, between an agent and a server that misbehaves."""
 
 from __future__ import annotations
 

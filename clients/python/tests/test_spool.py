@@ -1,4 +1,4 @@
-"""What is kept on disk: by whom, for how long, and what a crash does to it."""
+"""The files of the spool: which process keeps them, for how long, and what a crash leaves."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def drained(spool: Spool) -> list[bytes]:
 
 
 def die(spool: Spool) -> None:
-    """What the death of its process does to a spool: the locks go, the files stay."""
+    """Leaves a spool as the death of its process does: without locks, with its files."""
     for segment in spool._segments:
         os.close(segment.descriptor)
     spool._segments.clear()

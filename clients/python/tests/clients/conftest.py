@@ -25,7 +25,7 @@ def monitor(exporter: Any, new_monitor: Any) -> LLMMonitor:
 
 @pytest.fixture
 def counted(exporter: Any, monitor: LLMMonitor) -> Callable[..., dict[str, float]]:
-    """What the exporter counted of agent A, whose calls are all over."""
+    """The exporter's counts of agent A, once all its calls have ended."""
 
     def read() -> dict[str, float]:
         assert monitor.flush()

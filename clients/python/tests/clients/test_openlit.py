@@ -32,7 +32,7 @@ ONE = {
     "token_usage_total cache_read": 1024,
     "token_usage_total output": 34,
 }
-# Of chat completions it does not tell the reasoning.
+# openlit does not report the reasoning of chat completions.
 RESPONSE = {**ONE, "token_usage_total output": 24, "token_usage_total reasoning": 10}
 
 

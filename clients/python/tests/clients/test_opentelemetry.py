@@ -21,7 +21,7 @@ from opentelemetry.sdk.trace import TracerProvider
 
 from spans import Redirected
 
-# Of the streams of chat completions it does not tell the reasoning: that stays in the output.
+# The instrumentation does not report the reasoning of streamed chat completions: it stays in the output.
 STREAMED = {**ONE, "token_usage_total output": 34}
 del STREAMED["token_usage_total reasoning"]
 
