@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import signal
-from typing import Any, Callable, Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -55,7 +56,7 @@ def start() -> Iterator[Callable[..., Exporter]]:
     """Starts exporters with flags of the test's own. At its end those that still run must stop cleanly."""
     started: list[Exporter] = []
 
-    def starting(*flags: str, **options: object) -> Exporter:
+    def starting(*flags: str, **options: Any) -> Exporter:
         started.append(Exporter(*flags, **options))
         return started[-1]
 

@@ -13,6 +13,7 @@ import subprocess
 import time
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -86,10 +87,10 @@ class Cluster:
 
 def stored(source):
     """The counters of a PromQL server, summed over instances, in the units of `Shown.units`."""
-    sums = Counter()
-    for family, (type, _) in OF_CALLS.items():
-        names = [family] if type == "counter" else [f"{family}_{part}" for part in ("bucket", "sum", "count")]
-        for name in names if type in ("counter", "histogram") else []:
+    sums: Counter[Any] = Counter()
+    for family, (kind, _) in OF_CALLS.items():
+        names = [family] if kind == "counter" else [f"{family}_{part}" for part in ("bucket", "sum", "count")]
+        for name in names if kind in ("counter", "histogram") else []:
             for series in source.query(name):
                 labels = frozenset((k, v) for k, v in series["metric"].items() if k not in OF_THE_SCRAPE)
                 key = Key(name, labels)

@@ -115,7 +115,7 @@ def test_a_machine_that_is_silent_leaves_the_outcome_unknown():
             filler = callers.enter_context(socket.socket())
             filler.setblocking(False)
             filler.connect_ex(("127.0.0.1", port))
-        nginx = Nginx([SimpleNamespace(port=port)] * len(EXAMPLES))
+        nginx = Nginx([SimpleNamespace(port=port)] * len(EXAMPLES))  # type: ignore[list-item]  # only its port is read
         try:
             reply = nginx.post(call())
         finally:

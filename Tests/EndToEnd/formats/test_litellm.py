@@ -8,6 +8,7 @@ import gzip
 import json
 import time
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -148,7 +149,7 @@ METADATA = {"requester_metadata": {"agent_name": "A"}, "spend_logs_metadata": {"
 ])
 @pytest.mark.parametrize("how", ["gone", "null", "blank"])
 def test_the_agent_is_the_first_that_is_named(exporter, absent, expected, how):
-    metadata = {**METADATA}
+    metadata: dict[str, Any] = {**METADATA}
     for name in absent:
         if name in metadata:
             metadata[name] = None if how == "null" else " " if name == "user_api_key_alias" else {"agent_name": ""}
@@ -283,7 +284,8 @@ def test_a_clock_that_was_set_back_costs_the_latency_alone(exporter):
 BAD = [
     (item(model="a\nb"), "control_character"), (item(model="_x"), "reserved"), (item(model="x" * 257), "too_long"),
     (item(model=5), "wrong_type"), (item(prompt_tokens="5"), "wrong_type"), (item(prompt_tokens=-1), "out_of_range"),
-    (item(prompt_tokens=1.5), "not_integer"), (item(status="On Fire"), "invalid_format"), (5, "not_an_object"), ([item()], "not_an_object"),
+    (item(prompt_tokens=1.5), "not_integer"), (item(status="On Fire"), "invalid_format"), (5, "not_an_object"),
+    ([item()], "not_an_object"),
     ("text", "not_an_object"), (Raw("Infinity"), "not_an_object"),
     (Raw('{"model":"m","model":"n","custom_llm_provider":"p"}'), "duplicate_key"),
 ]
@@ -310,7 +312,8 @@ def test_a_line_that_is_no_json_is_one_rejected_item(exporter):
     ("garbage\n" + encode(item()), (1, 0, 1)), ("\ufeff" + encode([item()]), (1, 0, 0)),
     ("\ufeff" + encode(item()) + "\n" + encode(item(litellm_call_id="2")), (2, 0, 0)),
     (encode([item(), None]) + "\n" + encode([item(litellm_call_id="2"), 5]), (2, 0, 1)),
-    (encode(item()) + "\n" + encode([item(litellm_call_id="2")]) + "\n[" + encode(item(litellm_call_id="3")), (2, 0, 1)),
+    (encode(item()) + "\n" + encode([item(litellm_call_id="2")]) + "\n[" + encode(item(litellm_call_id="3")),
+     (2, 0, 1)),
 ], ids=["garbage", "mark", "mark and lines", "arrays", "cut off"])
 def test_sound_lines_count_whatever_lies_beside_them(exporter, body, outcome):
     assert post(exporter, body).outcome() == outcome

@@ -6,6 +6,7 @@ Tests/Fixtures/otlp says what was captured.
 import gzip
 import json
 from decimal import Decimal
+from typing import Any
 
 import pytest
 import zstandard
@@ -275,7 +276,8 @@ def test_a_response_id_alone_says_nothing(export, why, first, second, resources)
     def one(scope, start, instance):
         return request(span(chat(gen_ai__response__id="r1"), start=start, milliseconds=1000), scope=scope,
                        resource={"service.name": "svc", "service.instance.id": instance})["resourceSpans"]
-    told = export({"resourceSpans": one(*first, "1") + one(*second, str(resources))})
+    (scope, start), (other, later) = first, second
+    told = export({"resourceSpans": one(scope, start, "1") + one(other, later, str(resources))})
     assert told.total("llm_calls_total") == 2
     assert ignored(told, "reported_twice") == "0"
 
@@ -384,7 +386,8 @@ def test_a_span_at_fault_is_told_and_the_others_are_taken(exporter, attributes, 
     *[({"gen_ai.usage.cost": cost}, "cost_usd") for cost in (-0.1, 1e300, float("nan"), float("inf"), "free")],
     ({"gen_ai.usage.cache_read.input_tokens": 11}, "cache_read_tokens"),
     ({"gen_ai.usage.cache_read.input_tokens": 6, "gen_ai.usage.cache_write.input_tokens": 6}, "cache_write_tokens"),
-    ({"gen_ai.usage.reasoning_tokens": 6}, "reasoning_tokens"), ({"gen_ai.usage.reasoning_tokens": -1}, "reasoning_tokens"),
+    ({"gen_ai.usage.reasoning_tokens": 6}, "reasoning_tokens"),
+    ({"gen_ai.usage.reasoning_tokens": -1}, "reasoning_tokens"),
 ], ids=repr)
 def test_a_call_counts_without_the_detail_that_cannot_be(exporter, details, field):
     rejected, message = partial_success(send(exporter, request(span({**chat(), **details}))))
@@ -415,7 +418,8 @@ def test_a_prompt_that_is_no_utf_8_costs_nothing(exporter, prompt):
 
 @pytest.mark.parametrize("value", [
     '{"stringValue":"\\ud83d"}', '{"stringValue":"\\x"}', '{"doubleValue":NaN}', "nonsense", "[NaN]",
-    '{"arrayValue":{"values":[' * 50 + "]}}" * 50, '{"kvlistValue":' * 300 + "1" + "}" * 300], ids=lambda value: value[:24])
+    '{"arrayValue":{"values":[' * 50 + "]}}" * 50, '{"kvlistValue":' * 300 + "1" + "}" * 300],
+    ids=lambda value: value[:24])
 def test_what_nobody_reads_costs_nothing(exporter, value):
     body = json.dumps(request(span(chat(prompt="MARK")), span(chat()))).replace('{"stringValue": "MARK"}', value)
     assert value in body
@@ -447,7 +451,7 @@ def test_a_span_is_one_call_with_and_without_its_parent(exporter):
 def test_a_call_told_at_two_levels_counts_once_whatever_lies_between(export, between, count):
     spans = [span(of, trace=1, id=n + 1, parent=n) for n, of in enumerate([chat(), *between, chat()])]
     told = export(request(*spans))
-    assert told.total("llm_calls_total") == count and told.total("llm_calls_usage_missing_total") == 0 or count == 2
+    assert (told.total("llm_calls_total") == count and told.total("llm_calls_usage_missing_total") == 0) or count == 2
 
 
 def test_calls_in_a_circle_all_count(export):
@@ -556,7 +560,8 @@ def test_a_body_that_is_no_protobuf_is_400(standing, body):
 
 @pytest.mark.parametrize("body", [
     b"", b"[]", b"5", b"{", b'{"resourceSpans":5}', b'{} {}',
-    b'{"resourceSpans":[{"scopeSpans":[{"spans":[{"attributes":[{"key":"k"}}]}]}]}', b'{"a":' + b"[" * 100_000, b'{"a":' + b'[{"a":' * 100_000,
+    b'{"resourceSpans":[{"scopeSpans":[{"spans":[{"attributes":[{"key":"k"}}]}]}]}', b'{"a":' + b"[" * 100_000,
+    b'{"a":' + b'[{"a":' * 100_000,
     b'{"resourceSpans":[{"resource":{"attributes":[{"key":"k","value":{"kvlistValue":' + b'{"a":' * 200_000,
 ], ids=lambda body: repr(body[:24]))
 def test_a_body_that_is_no_json_of_otlp_is_400(standing, body):
@@ -600,7 +605,8 @@ def test_a_large_export_is_taken(exporter):
 @pytest.mark.alone
 @pytest.mark.heavy
 def test_spans_that_all_might_be_one_call_take_no_longer(exporter):
-    spans = {f"scope-{n}": [span(chat(gen_ai__response__id="r1"), start=n, milliseconds=1)] for n in range(5000)}
+    spans: dict[str, Any] = {f"scope-{n}": [span(chat(gen_ai__response__id="r1"), start=n, milliseconds=1)]
+                             for n in range(5000)}
     assert partial_success(send(exporter, request(**spans))) == OK
     assert exporter.calls() == 5000
     one = request(span(chat()), *(span(chat(gen_ai__response__id="r2"), milliseconds=1) for _ in range(20_000)))

@@ -235,7 +235,8 @@ def test_the_telemetry_path_is_a_flag(start):
 
 
 @pytest.mark.parametrize("query", [
-    "agent_name=A&provider=%FF", "agent_name=A&provider=acme&model", "agent_name=A&modle=M", "agent_name=A&agent_name=B",
+    "agent_name=A&provider=%FF", "agent_name=A&provider=acme&model", "agent_name=A&modle=M",
+    "agent_name=A&agent_name=B",
     "agent_name=A&provider=acme&provider=x", "agent_name=A%00", "provider=acme", ""])
 def test_forgetting_what_was_not_understood_is_400_and_forgets_nothing(admin, query):
     admin.post([call(agent_name="A"), call(agent_name="A", model="other")]).outcome()

@@ -235,7 +235,7 @@ def test_scrapes_and_posts_at_once_show_no_counter_going_down(exporter):
 def test_several_addresses_are_served(start):
     exporter = start(listen=("127.0.0.1:0", "127.0.0.2:0", "127.0.0.1:0"))
     assert len(set(exporter.ports)) == 3
-    for host, port in zip(("127.0.0.1", "127.0.0.2", "127.0.0.1"), exporter.ports):
+    for host, port in zip(("127.0.0.1", "127.0.0.2", "127.0.0.1"), exporter.ports, strict=True):
         with Wire((host, port)) as wire:
             wire.send(post("Host: a", f"Content-Length: {len(BODY)}"))
             assert wire.reply().outcome() == (1, 0, 0)

@@ -14,7 +14,7 @@ OPENAPI = yaml.safe_load(DESCRIPTION.read_text())
 #: The environment that has schemathesis (scripts/python-environment openapi).
 PROGRAMS = ROOT / ".build-venv-openapi" / "bin"
 
-#: Test cases of an operation in each phase, and where they begin: the same ones in each run, unless the environment says otherwise.
+#: Test cases of an operation in each phase, and their seed: the same in each run, unless the environment sets others.
 EXAMPLES = os.environ.get("LLM_EXPORTER_OPENAPI_EXAMPLES", "40")
 SEED = os.environ.get("LLM_EXPORTER_OPENAPI_SEED", "10140")
 
@@ -63,7 +63,8 @@ def test_the_description_is_openapi_3_1():
 
 def test_the_description_has_the_version_of_the_program():
     version = subprocess.run([BINARY, "--version"], capture_output=True, text=True, check=True).stdout
-    assert OPENAPI["info"]["version"] == re.search(r"version (\S+) ", version)[1]
+    found = re.search(r"version (\S+) ", version)
+    assert found and OPENAPI["info"]["version"] == found[1]
 
 
 def test_the_description_has_each_route_of_the_program_and_no_other(described):

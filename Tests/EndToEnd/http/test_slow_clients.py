@@ -48,7 +48,8 @@ class Traffic:
         self.thread = threading.Thread(target=self.run)
 
     def run(self):
-        connection = http.client.HTTPConnection(*self.exporter.address, timeout=PATIENCE)
+        host, port = self.exporter.address
+        connection = http.client.HTTPConnection(host, port, timeout=PATIENCE)
         body = encode(call(latency_ms=1))
         try:
             while not self.ends.wait(0.005):
@@ -88,10 +89,10 @@ class Traffic:
 
 def held_up(exporter):
     """Connections that stop in each place where one can: they are the exporter's to end."""
-    stopped = []
-    for said in (b"", b"GET / HT", b"GET / HTTP/1.1\r\nHost: a\r\nX-Slow", b"POST /record HTTP/1.1\r\nHost: a\r\n"
-                 b"Content-Type: application/json\r\nContent-Length: 500\r\n\r\n{\"agent_name\":"):
-        stopped.append(exporter.wire().send(said).socket)
+    body = (b"POST /record HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 500\r\n\r\n"
+            b"{\"agent_name\":")
+    stopped = [exporter.wire().send(sent).socket
+               for sent in (b"", b"GET / HT", b"GET / HTTP/1.1\r\nHost: a\r\nX-Slow", body)]
     # One that never reads an answer which is larger than all buffers between.
     unread = socket.socket()
     unread.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -128,6 +129,7 @@ def test_slow_clients_harm_nobody_and_end_in_time(start, tmp_path, figures):
                 attack.kill()
                 attack.wait()
         for name, attack in attacks.items():
+            assert attack.stdout
             told = attack.stdout.read().decode(errors="replace")
             assert attack.returncode == 0 and "service available:   NO" not in told, (name, told[-2000:])
         eventually(lambda: exporter.open_files() <= idle + 1, "the connections of slow clients have ended",

@@ -169,7 +169,7 @@ def test_windows_turn_at_the_end_of_a_leap_day_without_a_post(start, configurati
     assert spent(exporter) == {"everything": (Decimal("0.75"), 0), REVIEWS: (Decimal("0.75"), 0),
                                "hour": (Decimal("0.75"), 0)}
     assert exporter.get(REVIEWS_PATH).problem(402)["resets_at"] == "2028-03-01T00:00:00Z"
-    eventually(lambda: spent(exporter) == {name: (0, 0) for name in ("everything", REVIEWS, "hour")},
+    eventually(lambda: spent(exporter) == dict.fromkeys(("everything", REVIEWS, "hour"), (0, 0)),
                "all windows have turned")
     assert exporter.get(REVIEWS_PATH).json["resets_at"] == "2028-03-02T00:00:00Z"
     exporter.post(review(Decimal("0.25")))

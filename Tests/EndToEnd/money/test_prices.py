@@ -58,7 +58,7 @@ def test_ten_million_calls_of_a_tenth_of_a_millionth_cost_one_dollar(start, tmp_
     failures = []
 
     def sending(body):
-        connection = http.client.HTTPConnection(*exporter.address, timeout=120)
+        connection = http.client.HTTPConnection(exporter.address[0], exporter.address[1], timeout=120)
         for _ in range(50):
             connection.request("POST", "/record", body, {**NDJSON, "Content-Encoding": "gzip"})
             answer = connection.getresponse()
@@ -131,7 +131,8 @@ def test_a_retry_whose_price_has_changed_meanwhile_is_still_the_same_record(star
 
 
 def test_token_kinds_sum_to_the_bill(exporter):
-    exporter.post({"agent_name": "A", **PRICED, "input_tokens": 1000, "cache_read_tokens": 600, "cache_write_tokens": 50,
+    exporter.post({"agent_name": "A", **PRICED, "input_tokens": 1000, "cache_read_tokens": 600,
+                   "cache_write_tokens": 50,
                    "output_tokens": 300, "reasoning_tokens": 100})
     shown = exporter.scrape()
     kinds = {kind: int(shown.value("llm_token_usage_total", agent_name="A", **PRICED, token_type=kind))
@@ -193,7 +194,8 @@ def test_a_reload_changes_prices_and_a_bad_file_changes_nothing(start, tmp_path,
                 assert words in reply.problem(500)["detail"]
         else:
             exporter.signal(signal.SIGHUP)
-        eventually(lambda: int(exporter.scrape().value("llm_exporter_config_reloads_total", result=result)) == before + 1,
+        eventually(lambda: int(exporter.scrape().value("llm_exporter_config_reloads_total",
+                                                       result=result)) == before + 1,
                    f"a reload counts as {result}")
         shown = exporter.scrape()
         assert shown.value("llm_exporter_config_last_reload_successful") == str(int(succeeds))
@@ -234,7 +236,8 @@ def test_a_reload_changes_prices_and_a_bad_file_changes_nothing(start, tmp_path,
     ("--config.file", "budget: []\n", ":1: budget is not known here; the keys are prices, aliases, budgets"),
     ("--config.file", "a: [\n", ": not YAML"),
     ("--prices.file", '{"a": 1,\n"b": 2,\n"c"}', ": not JSON: look at line 2"),
-    ("--prices.file", table(input_cost_per_token=-1), ': line 1: "acme/parrot-1": input_cost_per_token must be 0, or a number'),
+    ("--prices.file", table(input_cost_per_token=-1),
+     ': line 1: "acme/parrot-1": input_cost_per_token must be 0, or a number'),
     ("--prices.file", "[]", "must be a JSON object"),
 ])
 def test_a_file_that_is_wrong_ends_the_start_with_2_and_one_line_that_names_it(tmp_path, flag, content, words):

@@ -13,9 +13,10 @@ import re
 import subprocess
 import tempfile
 from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Callable, Iterable, NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -86,7 +87,7 @@ def usages(entry: Entry) -> dict[str, Usage]:
 
 
 def has_token_price(entry: Entry) -> bool:
-    return any(entry.get(name) is not None for name in RATES + ("tiered_pricing",))
+    return any(entry.get(name) is not None for name in (*RATES, "tiered_pricing"))
 
 
 def rates_of(entry: Entry, usage: Usage) -> dict[str, Decimal]:
@@ -103,7 +104,7 @@ def rates_of(entry: Entry, usage: Usage) -> dict[str, Decimal]:
 
 
 def has_each_rate(entry: Entry, usage: Usage) -> bool:
-    """Whether a call uses no kind of tokens that its model has no rate for: litellm gives those away, ours is unpriced."""
+    """Whether the model has a rate for each kind of tokens: without one litellm charges 0, and ours is unpriced."""
     if not has_token_price(entry):
         return False
     rates = rates_of(entry, usage)
@@ -210,10 +211,11 @@ def reference() -> Reference:
     told, *answers = (json.loads(line, parse_float=Decimal) for line in done.stdout.splitlines())
     assert Path(told["table"]).samefile(table)
     assert len(answers) == len(calls)
-    refused = [(call, answer) for call, answer in zip(calls, answers) if "error" in answer]
+    refused = [(call, answer) for call, answer in zip(calls, answers, strict=True) if "error" in answer]
     assert not refused, refused[:10]
     return Reference(told["version"], table, entries, calls,
-                     {(model, name): Decimal(answer["cost"]) for (model, name, _), answer in zip(calls, answers)})
+                     {(model, name): Decimal(answer["cost"])
+                      for (model, name, _), answer in zip(calls, answers, strict=True)})
 
 
 class Charged(NamedTuple):
@@ -259,7 +261,9 @@ def compare(reference: Reference, charged: Charged, models: set[str], reasons: l
 
     Where it does, the cost must be what the contract makes of litellm's table.
     """
-    compared, exempt, wrong, without_rate = 0, defaultdict(Counter), [], Counter()
+    compared, wrong = 0, []
+    exempt: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    without_rate: Counter[str] = Counter()
     for model, name, usage in reference.calls:
         if model not in models:
             continue
@@ -280,13 +284,13 @@ def compare(reference: Reference, charged: Charged, models: set[str], reasons: l
     assert not wrong, f"{len(wrong)} of {compared} calls differ:\n" + "\n".join(wrong[:40])
     idle = [reason.sentence for reason in reasons if reason.sentence not in exempt]
     assert not idle, f"reasons that nothing needs any more: {idle}"
-    told = [f"{len(models)} models, {compared} calls compared, {compared - sum(map(Counter.total, exempt.values()))} "
-            f"equal within {RELATIVE} or {ABSOLUTE} USD"]
-    for sentence, which in exempt.items():
-        told.append(f"exempt: {which.total()} calls of {len(which)} models: {sentence}")
-    told.append(f"unpriced: {without_rate.total()} calls of {len(without_rate)} models, for kinds of tokens of which the "
-                "table gives no rate; litellm gives them away")
-    return told
+    equal = compared - sum(models.total() for models in exempt.values())
+    return [
+        f"{len(models)} models, {compared} calls compared, {equal} equal within {RELATIVE} or {ABSOLUTE} USD",
+        *(f"exempt: {which.total()} calls of {len(which)} models: {sentence}" for sentence, which in exempt.items()),
+        (f"unpriced: {without_rate.total()} calls of {len(without_rate)} models, for kinds of tokens for which the "
+         "table has no rate; litellm charges 0 for them"),
+    ]
 
 
 @pytest.fixture(scope="module")

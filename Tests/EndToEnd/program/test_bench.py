@@ -12,7 +12,8 @@ from exporter import BINARY, ROOT
 
 
 def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, ROOT / "Benchmarks" / "bench.py", *arguments], capture_output=True, text=True,
+    return subprocess.run([sys.executable, ROOT / "Benchmarks" / "bench.py", *arguments], capture_output=True,
+                          text=True,
                           env={"LLM_EXPORTER_BIN": str(BINARY), "PATH": "/usr/local/bin:/usr/bin:/bin"})
 
 
@@ -25,7 +26,7 @@ def test_a_round_of_a_second_gives_a_table_with_every_goal_and_its_ratio(tmp_pat
     told = report.read_text()
     assert done.stdout.strip() == told.strip()
     tables = [[row.strip("|").split("|") for row in table.strip().splitlines()]
-              for table in re.findall(r"(?:^\|.*\n)+", told, re.M)]
+              for table in re.findall(r"(?:^\|.*\n)+", told, re.MULTILINE)]
     assert len(tables) == 2, told
     for head, _, *rows in tables:
         assert rows and all(len(row) == len(head) for row in rows), told
@@ -51,7 +52,8 @@ def test_a_server_that_does_not_start_is_told_and_leaves_nothing(tmp_path):
     program.write_text("#!/bin/sh\necho no storage today >&2\nexit 1\n")
     program.chmod(0o755)
     before = set((ROOT / ".build-bench").glob("run-*"))
-    done = subprocess.run([sys.executable, ROOT / "Benchmarks" / "bench.py", "--only", "resources"], capture_output=True,
+    done = subprocess.run([sys.executable, ROOT / "Benchmarks" / "bench.py", "--only", "resources"],
+                          capture_output=True,
                           text=True, env={"LLM_EXPORTER_BIN": str(program), "PATH": "/usr/bin:/bin"})
     assert done.returncode == 1 and "no storage today" in done.stderr and "Traceback" not in done.stderr
     assert set((ROOT / ".build-bench").glob("run-*")) <= before

@@ -23,9 +23,9 @@ def test_version_names_what_it_is_made_of():
     assert done.returncode == 0
     assert "llm-exporter" in done.stdout
     assert re.search(r"\b\d+\.\d+\.\d+", done.stdout)
-    assert re.search(r"revision\W+\w+", done.stdout, re.I)
-    assert re.search(r"swift\W+6\.\d", done.stdout, re.I)
-    assert re.search(r"libmicrohttpd\W+\d+\.\d+\.\d+", done.stdout, re.I)
+    assert re.search(r"revision\W+\w+", done.stdout, re.IGNORECASE)
+    assert re.search(r"swift\W+6\.\d", done.stdout, re.IGNORECASE)
+    assert re.search(r"libmicrohttpd\W+\d+\.\d+\.\d+", done.stdout, re.IGNORECASE)
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["serve", "--help"], ["simulate", "--help"]], ids=" ".join)
@@ -141,7 +141,7 @@ def test_while_it_stops_nothing_more_is_taken_and_a_last_scrape_is_answered(star
 
 @pytest.mark.concurrency
 def test_it_stops_cleanly_however_often(start):
-    # The server's threads are busy with connections while it is told to stop: a race between them once ended the program.
+    # The server's threads are busy with connections while it stops: a race between them once crashed the program.
     for _ in range(40):
         exporter = start()
         wires = [exporter.wire() for _ in range(8)]
@@ -220,6 +220,7 @@ def test_the_log_can_be_json():
     process = subprocess.Popen(
         [BINARY, "--web.listen-address", "127.0.0.1:0", "--storage.memory", "--log.format", "json"],
         stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    assert process.stderr
     try:
         for line in process.stderr:
             entry = json.loads(line)

@@ -45,26 +45,27 @@ def test_the_flags_are_those_of_the_program():
     reference = (DOCS / "flags.md").read_text()
     documented = set(re.findall(r"`(--[a-z.-]+)`", reference[reference.index("## serve"):]))
     said = subprocess.run([BINARY, "serve", "--help"], capture_output=True, text=True, check=True).stdout
-    options = re.findall(r"^  (?:-\w, )?(--[a-z.-]+)", said, re.M)
+    options = re.findall(r"^  (?:-\w, )?(--[a-z.-]+)", said, re.MULTILINE)
     assert documented == set(options)
 
 
 def test_the_commands_are_those_of_the_program():
     reference = (DOCS / "flags.md").read_text()
-    documented = set(re.findall(r"^\| `llm-exporter \[?([a-z-]+)", reference, re.M))
+    documented = set(re.findall(r"^\| `llm-exporter \[?([a-z-]+)", reference, re.MULTILINE))
     said = subprocess.run([BINARY, "--help"], capture_output=True, text=True, check=True).stdout
-    assert documented == set(re.findall(r"^  ([a-z-]+) ", said[said.index("SUBCOMMANDS:"):], re.M))
+    assert documented == set(re.findall(r"^  ([a-z-]+) ", said[said.index("SUBCOMMANDS:"):], re.MULTILINE))
 
 
 def test_each_alert_has_a_word_for_the_night():
     groups = yaml.safe_load((ROOT / "prometheus" / "rules.yml").read_text())["groups"]
     alerts = [rule["alert"] for group in groups for rule in group["rules"] if "alert" in rule]
-    assert sorted(re.findall(r"^### (LLM\w+)$", (DOCS / "operations.md").read_text(), re.M)) == sorted(alerts)
+    assert sorted(re.findall(r"^### (LLM\w+)$", (DOCS / "operations.md").read_text(), re.MULTILINE)) == sorted(alerts)
 
 
 def test_the_architecture_names_targets_that_are_there():
     table = (DOCS / "architecture.md").read_text().partition("## Where things stand")[2]
-    named = {name for row in re.findall(r"^\| (`.*?) \|", table, re.M) for name in re.findall(r"`([\w-]+)`", row)}
+    named = {name for row in re.findall(r"^\| (`.*?) \|", table, re.MULTILINE) for name in re.findall(r"`([\w-]+)`",
+                                                                                                      row)}
     assert named <= {path.name for path in (ROOT / "Sources").iterdir()}
 
 

@@ -82,7 +82,8 @@ def test_a_file_that_was_rotated_goes_on_under_its_new_name(exporter, calls):
     with rotated.open("ab") as file:
         file.write(ndjson(records(3)))
     done = send(exporter, rotated)
-    assert "3 accepted, 0 duplicates" in done.stdout and f"1500 lines were sent before ({rotated}.sent)" in done.stdout, done
+    assert "3 accepted, 0 duplicates" in done.stdout, done
+    assert f"1500 lines were sent before ({rotated}.sent)" in done.stdout, done
     assert "20 accepted, 0 duplicates" in send(exporter, new).stdout
     # A new file that was given the inode of one that is gone is new.
     mark = new.with_name("gone.ndjson.sent")
@@ -247,7 +248,8 @@ def test_what_cannot_be_sent_ends_with_1_and_one_line(exporter, calls, tmp_path)
     sent.write_text("{}")
     spoilt = send(exporter, path)
     for ended, words in [(unreachable, "is the exporter running?"), (elsewhere, "answers 404"),
-                         (nobody, "does not answer as an exporter does"), (missing, "No such file or directory"), (folder, "Is a directory"), (spoilt, f"{sent}: ")]:
+                         (nobody, "does not answer as an exporter does"), (missing, "No such file or directory"),
+                         (folder, "Is a directory"), (spoilt, f"{sent}: ")]:
         assert ended.returncode == 1, ended
         assert len(ended.stderr.splitlines()) == 1 and words in ended.stderr, ended
     assert exporter.calls() == 10
@@ -286,6 +288,7 @@ def test_it_waits_while_the_exporter_is_away_and_says_so_on_a_terminal(tmp_path,
     reader.join()
     os.close(terminal)
     # What was under way at the kill may have been counted.
+    assert sender.stdout
     assert re.search(rb": (200000 accepted, 0|199900 accepted, 100) duplicates, 0 rejected", sender.stdout.read())
     assert b"[" in shown and b"%" in shown
 
@@ -299,7 +302,7 @@ def test_off_a_terminal_it_says_that_it_waits_and_that_it_goes_on(tmp_path, call
                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         eventually(lambda: exporter.calls() > 0, "records arrive")
         exporter.kill()
-    assert sender.stderr.readline().startswith(f"{path}: waiting: ")
+    assert sender.stderr and sender.stderr.readline().startswith(f"{path}: waiting: ")
     with Exporter("--web.listen-address", f"127.0.0.1:{port}", storage=storage) as exporter:
         told = sender.communicate(timeout=60)[1]
         # It may be through within the second until it would say so.

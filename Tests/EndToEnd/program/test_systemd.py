@@ -33,7 +33,7 @@ def is_ping(message):
     return message.get("WATCHDOG") == "1"
 
 
-# MARK: Readiness
+# Readiness
 
 @pytest.mark.concurrency
 @pytest.mark.parametrize("abstract", [False, True], ids=["path", "abstract"])
@@ -52,7 +52,8 @@ def test_ready_is_said_when_it_can_take_records(start, tmp_path, abstract):
 def test_a_start_asks_for_more_time_while_the_disk_is_slow(start, tmp_path, manager):
     stall = tmp_path / "stall"
     stall.touch()
-    exporter = start(environment={**manager.environment(), **stalling(stall)}, storage=tmp_path / "storage", awaited=False)
+    exporter = start(environment={**manager.environment(), **stalling(stall)}, storage=tmp_path / "storage",
+                     awaited=False)
     messages = manager.until(lambda message: "EXTEND_TIMEOUT_USEC" in message)
     assert int(messages[-1]["EXTEND_TIMEOUT_USEC"]) >= 10_000_000
     assert not [message for message in messages if "READY" in message]
@@ -112,7 +113,7 @@ def test_stopping_is_told_before_the_end(start, manager):
     assert [message["STOPPING"] for message in manager.during(0.1) if "STOPPING" in message] == ["1"]
 
 
-# MARK: Watchdog
+# Watchdog
 
 #: Twice what three pings take, so that a slow machine is not taken for a hang.
 WATCHDOG = 3 if SANITIZER else 0.6
@@ -188,7 +189,7 @@ def test_a_slow_disk_is_waited_for_and_one_that_hangs_is_not(start, tmp_path, ma
     assert exporter.calls() == 1
 
 
-# MARK: Sockets
+# Sockets
 
 @pytest.mark.concurrency
 def test_who_came_before_the_start_is_answered():
@@ -211,7 +212,8 @@ def test_systemd_s_own_tool_starts_it_with_the_first_connection(tmp_path):
         address = probe.getsockname()
     log = (tmp_path / "log").open("w+")
     process = subprocess.Popen(
-        ["systemd-socket-activate", f"--listen=127.0.0.1:{address[1]}", BINARY, "--web.systemd-socket", "--storage.memory"],
+        ["systemd-socket-activate", f"--listen=127.0.0.1:{address[1]}", BINARY, "--web.systemd-socket",
+         "--storage.memory"],
         stdin=subprocess.DEVNULL, stdout=log, stderr=log)
     try:
         eventually(lambda: "Listening on" in Path(log.name).read_text(), "systemd-socket-activate listens")
@@ -230,12 +232,13 @@ def test_systemd_s_own_tool_starts_it_with_the_first_connection(tmp_path):
 def test_restarts_on_the_same_socket_lose_no_connection(tmp_path):
     with listening() as shared:
         address, stop = shared.getsockname(), threading.Event()
-        told, lost = [], []
+        told: list[int] = []
+        lost: list[str] = []
 
         def ask(number):
             while not stop.is_set():
                 try:
-                    client = http.client.HTTPConnection(*address, timeout=PATIENCE)
+                    client = http.client.HTTPConnection(address[0], address[1], timeout=PATIENCE)
                     body = encode(call(id=f"{number}-{len(told)}"))
                     client.request("POST", "/record", body, {"Content-Type": "application/json", "Connection": "close"})
                     told.append(client.getresponse().status)
@@ -313,7 +316,7 @@ def test_the_sockets_stand_in_place_of_addresses():
             exporter.stop()
 
 
-# MARK: Log
+# Log
 
 @pytest.mark.parametrize("log_format", ["logfmt", "json"])
 def test_the_journal_is_told_priorities_and_no_time(tmp_path, log_format):
@@ -331,7 +334,9 @@ def test_the_journal_is_told_priorities_and_no_time(tmp_path, log_format):
             assert process.wait(PATIENCE) == 0
     levels = set()
     for line in lines:
-        priority, text = re.fullmatch(r"<(\d)>(.*)", line).groups()
+        found = re.fullmatch(r"<(\d)>(.*)", line)
+        assert found, line
+        priority, text = found.groups()
         if log_format == "json":
             entry = json.loads(text)
             assert "ts" not in entry
@@ -356,7 +361,7 @@ def test_what_is_not_the_journal_gets_the_time(start):
     assert all(line.startswith("ts=") for line in exporter.log_lines)
 
 
-# MARK: Units
+# Units
 
 def test_systemd_finds_no_fault_in_the_units(tmp_path):
     for unit in UNITS:

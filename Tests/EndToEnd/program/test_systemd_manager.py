@@ -18,7 +18,8 @@ from exporter import BINARY, PATIENCE, ROOT, call, encode, eventually
 pytestmark = pytest.mark.heavy
 
 #: What remains of the service: how it is started, watched and ended.
-KEPT = re.compile(r"\[.*\]|Description=|Type=|WatchdogSec=|EnvironmentFile=|Exec|Restart|TimeoutStopSec=|StateDirectory=")
+KEPT = re.compile(
+    r"\[.*\]|Description=|Type=|WatchdogSec=|EnvironmentFile=|Exec|Restart|TimeoutStopSec=|StateDirectory=")
 
 #: Instead of 30 s.
 WATCHDOG = "1s"
@@ -29,7 +30,8 @@ class UserManager:
 
     def __init__(self, folder: Path):
         self.folder = folder
-        self.environment = {**os.environ, "XDG_RUNTIME_DIR": str(folder / "run"), "XDG_CONFIG_HOME": str(folder / "config")}
+        self.environment = {**os.environ, "XDG_RUNTIME_DIR": str(folder / "run"),
+                            "XDG_CONFIG_HOME": str(folder / "config")}
         (folder / "run").mkdir(mode=0o700)
         self.units = folder / "config" / "systemd" / "user"
         self.units.mkdir(parents=True)
@@ -42,8 +44,8 @@ class UserManager:
 
     def __enter__(self):
         try:
-            eventually(lambda: (self.folder / "run" / "systemd" / "private").exists() or self.process.poll() is not None,
-                       "systemd answers")
+            answers = self.folder / "run" / "systemd" / "private"
+            eventually(lambda: answers.exists() or self.process.poll() is not None, "systemd answers")
             if self.process.returncode is not None:
                 pytest.skip("no systemd can be run here: " + (self.folder / "manager.log").read_text().strip()[-200:])
         except BaseException:
@@ -129,7 +131,12 @@ def test_the_socket_works_as_soon_as_it_is_enabled(manager, port):
     assert manager.shown("ActiveState")["ActiveState"] == "active"
 
     stop, told = threading.Event(), []
-    thread = threading.Thread(target=lambda: [told.append(ask(port)[0]) for _ in iter(stop.is_set, True)])
+
+    def asking():
+        while not stop.is_set():
+            told.append(ask(port)[0])
+
+    thread = threading.Thread(target=asking)
     thread.start()
     try:
         manager.control("restart", "llm-exporter.service")

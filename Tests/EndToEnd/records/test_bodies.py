@@ -4,6 +4,7 @@ import gzip
 import socket
 import time
 import zlib
+from typing import Any
 
 import pytest
 import zstandard
@@ -391,9 +392,9 @@ def test_a_chunked_body_over_the_limit_is_413(small):
 def test_a_bomb_is_413_without_the_memory_growing_by_more_than_the_limit(start, name):
     limit_mib, bomb_mib = 8, 256
     exporter = start("--web.max-body-size", f"{limit_mib}MiB")
-    packer = {"gzip": lambda: zlib.compressobj(9, wbits=31), "deflate": lambda: zlib.compressobj(9),
-              "zstd": lambda: zstandard.ZstdCompressor().compressobj(size=bomb_mib << 20),
-              "zstd_stream": lambda: zstandard.ZstdCompressor().compressobj()}[name]()
+    packer: Any = {"gzip": lambda: zlib.compressobj(9, wbits=31), "deflate": lambda: zlib.compressobj(9),
+                   "zstd": lambda: zstandard.ZstdCompressor().compressobj(size=bomb_mib << 20),
+                   "zstd_stream": lambda: zstandard.ZstdCompressor().compressobj()}[name]()
     spaces = b" " * (1 << 20)
     bomb = b"".join(packer.compress(spaces) for _ in range(bomb_mib)) + packer.flush()
     assert len(bomb) < 1 << 20
@@ -488,7 +489,8 @@ def test_a_body_of_nothing_but_bad_records_is_counted_in_bounded_memory(
     exporter.forget_memory_peak()
     before = exporter.memory_kib("VmRSS")
     count = (limit_mib << 20) // 3 - 1
-    told = exporter.post(opening + separator.join([b"{}"] * count) + closing, {"Content-Type": content_type}).problem(422)
+    told = exporter.post(opening + separator.join([b"{}"] * count) + closing,
+                         {"Content-Type": content_type}).problem(422)
     assert told["rejected"] == count and len(told["errors"]) == 100
     # An array is indexed before it is read, at six bytes a byte; messages of millions of records would be gigabytes.
     assert exporter.memory_kib("VmHWM") - before <= limit_mib * 10 * 1024

@@ -196,13 +196,13 @@ def test_a_window_shortened_by_the_most_ids_is_shown_and_logged_once(start):
 
 @pytest.mark.concurrency
 def test_threads_that_retry_the_same_ids_count_once(exporter):
-    threads, ids, outcomes = 16, 200, []
+    threads, ids = 16, 200
+    outcomes: list[tuple[int, int, int]] = []
 
     def posting(seed):
         order = list(range(ids))
         random.Random(seed).shuffle(order)
-        for n in order:
-            outcomes.append(exporter.post(call(id=f"{n}", input_tokens=n, cost_usd=Decimal(n))).outcome())
+        outcomes.extend(exporter.post(call(id=f"{n}", input_tokens=n, cost_usd=Decimal(n))).outcome() for n in order)
 
     workers = [threading.Thread(target=posting, args=(seed,)) for seed in range(threads)]
     for worker in workers:
@@ -273,7 +273,7 @@ def test_an_idempotency_key_that_is_no_utf_8_is_400(exporter):
 @pytest.mark.concurrency
 def test_expired_ids_do_not_pile_up(start):
     exporter = start("--dedup.window", "1s")
-    for round in range(3):
-        exporter.post_lines([call(id=f"{round}/{n}") for n in range(5000)]).outcome()
+    for turn in range(3):
+        exporter.post_lines([call(id=f"{turn}/{n}") for n in range(5000)]).outcome()
         time.sleep(1.2)
     assert int(exporter.scrape().value("llm_exporter_remembered_ids")) <= 5_100

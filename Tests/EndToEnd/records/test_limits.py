@@ -25,8 +25,8 @@ def test_a_known_agent_keeps_its_name_and_a_new_one_becomes_other(start):
     assert sets(shown) == {k: str(10 * n) for k, n in expected.items()}
     for family in ("llm_cost_usd_total", "llm_latency_seconds_count"):
         assert sets(shown, family) == {k: str(n) for k, n in expected.items()}
-    success = {k: v for k, v in ((tuple(s.labels[n] for n in ("agent_name", "provider", "model")), s.value)
-                                 for s in shown.find("llm_calls_total", status="success"))}
+    success = {tuple(s.labels[n] for n in ("agent_name", "provider", "model")): s.value
+               for s in shown.find("llm_calls_total", status="success")}
     assert success == {k: str(n) for k, n in expected.items()}
     # Families with fewer labels use the same folded values.
     assert {(s.labels["agent_name"], s.labels["provider"]): s.value
@@ -114,7 +114,7 @@ def test_at_most_16_statuses_of_a_set_and_five_have_their_place(exporter):
     exporter.post([call(status=s) for s in custom] + [call(status=s) for s in RESERVED] * 2
                   + [call(status=custom[0]), call(status=custom[19])]).outcome()
     found = {s.labels["status"]: s.value for s in exporter.scrape().find("llm_calls_total")}
-    assert found == {**{s: "1" for s in custom[1:11]}, custom[0]: "2", **{s: "2" for s in RESERVED}, "_other": "10"}
+    assert found == {**dict.fromkeys(custom[1:11], "1"), custom[0]: "2", **dict.fromkeys(RESERVED, "2"), "_other": "10"}
     # The limit is each set's own.
     exporter.post(call(model="m2", status="custom_19")).outcome()
     assert exporter.scrape().total("llm_calls_total", model="m2", status="custom_19") == 1

@@ -97,7 +97,7 @@ def test_check_7_totals_of_two_agents_add_up(exporter):
 
 def assert_eight_phases_a_call(output):
     for phase in PHASES:
-        assert len(re.findall(re.escape(phase), output, re.I)) >= 4, f"phase {phase!r} in:\n{output}"
+        assert len(re.findall(re.escape(phase), output, re.IGNORECASE)) >= 4, f"phase {phase!r} in:\n{output}"
 
 
 def test_simulation_against_a_running_exporter(exporter):

@@ -22,8 +22,9 @@ CHOSEN = [name for name, variable in VARIABLES.items() if variable["type"] == "q
 
 ALL = {name: VARIABLES[name]["allValue"] for name in CHOSEN}
 #: Grafana joins what is chosen like this (docs: Prometheus template variables).
-SOME = {"agent": "(ReviewerGPT|CodesmithAgent)", "provider": "(openai|anthropic)", "model": "(gpt-4o-mini|claude-sonnet-4)"}
-NOTHING = {name: "nothing" for name in CHOSEN}
+SOME = {"agent": "(ReviewerGPT|CodesmithAgent)", "provider": "(openai|anthropic)",
+        "model": "(gpt-4o-mini|claude-sonnet-4)"}
+NOTHING = dict.fromkeys(CHOSEN, "nothing")
 
 
 def substituted(promql, chosen):
@@ -55,7 +56,7 @@ def test_rows_and_variables_are_those_promised():
 def test_no_two_panels_share_a_place_or_a_number():
     numbers = [panel["id"] for panel in DASHBOARD["panels"]]
     assert len(set(numbers)) == len(numbers)
-    taken = set()
+    taken: set[tuple[int, int]] = set()
     for place in (panel["gridPos"] for panel in DASHBOARD["panels"]):
         cells = {(x, y) for x in range(place["x"], place["x"] + place["w"])
                  for y in range(place["y"], place["y"] + place["h"])}

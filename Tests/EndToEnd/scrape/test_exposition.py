@@ -6,6 +6,7 @@ import subprocess
 import threading
 import time
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 import zstandard
@@ -48,7 +49,7 @@ def states():
         "errors": [full(status="error"), full(status="timeout", error_type="a:b.c-d")],
         "starts": [{"event": "start", "agent_name": "S", "id": "1"}],
         "hostile_labels": [full(agent_name=a, provider=b, model=c) for a, b, c in
-                           zip(HOSTILE, HOSTILE[1:] + HOSTILE[:1], HOSTILE[2:] + HOSTILE[:2])],
+                           zip(HOSTILE, HOSTILE[1:] + HOSTILE[:1], HOSTILE[2:] + HOSTILE[:2], strict=True)],
         "large_numbers": 100 * [
             call(input_tokens=Raw("1e12"), output_tokens=Raw("1e12"), cost_usd=Raw("1e6"), latency_ms=Raw("864e5"),
                  memory_rss_mb=Raw("1e9"), memory_available_mb=Raw("999999999.9"))],
@@ -410,7 +411,7 @@ def test_process_metrics_tell_the_truth(exporter):
     assert abs(number("process_resident_memory_bytes") / 1024 - exporter.memory_kib("VmRSS")) < 20 * 1024
     assert abs(number("process_virtual_memory_bytes") / 1024 - exporter.memory_kib("VmSize")) < 300 * 1024
     assert abs(number("process_open_fds") - exporter.open_files()) <= 3
-    limits = open(f"/proc/{exporter.pid}/limits").read()
+    limits = Path(f"/proc/{exporter.pid}/limits").read_text()
     soft = next(line for line in limits.splitlines() if line.startswith("Max open files")).split()[3]
     assert number("process_max_fds") == float(soft)
     assert time.time() - 60 < number("process_start_time_seconds") <= time.time() + 1
@@ -435,8 +436,9 @@ def test_scrapes_at_once_see_what_was_acknowledged_before_each_in_its_own_form(e
         for posted in range(1, 21):
             assert exporter.post(call(agent_name=f"Agent{number}")).outcome() == (1, 0, 0)
             reply = exporter.request("GET", "/metrics", headers=form)
-            body = {"gzip": gzip.decompress, "zstd": lambda body: zstandard.ZstdDecompressor().decompressobj().decompress(
-                body)}.get(reply.headers["Content-Encoding"], bytes)(reply.body)
+            decoders = {"gzip": gzip.decompress,
+                        "zstd": lambda body: zstandard.ZstdDecompressor().decompressobj().decompress(body)}
+            body = decoders.get(reply.headers["Content-Encoding"], bytes)(reply.body)
             seen = Exposition(body).total("llm_calls_total", agent_name=f"Agent{number}")
             is_openmetrics = reply.media_type == "application/openmetrics-text"
             if seen != posted or is_openmetrics != ("Accept" in form) or (

@@ -6,6 +6,7 @@ import subprocess
 import time
 from collections import defaultdict
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ from prometheus import CONFIGURATION, Prometheus
 
 COOKBOOK = (ROOT / "docs" / "promql.md").read_text()
 FIVE = COOKBOOK[COOKBOOK.index("## Five to begin with"):COOKBOOK.index("## Cost")]
-QUERIES = re.findall(r"^```promql\n(.*?)^```", FIVE, re.M | re.S)
+QUERIES = re.findall(r"^```promql\n(.*?)^```", FIVE, re.MULTILINE | re.DOTALL)
 
 BASE = [call(agent_name="ReviewerGPT", provider="openai", model="gpt-4o-mini", input_tokens=1, cost_usd=Raw("0.001"),
              latency_ms=90),
@@ -79,7 +80,7 @@ def extrapolated_rate(samples, start, end):
 
 def rates(prometheus, selector, window, moment, by):
     """`sum by (by) (rate(selector[window]))`, from the raw samples."""
-    sums = defaultdict(float)
+    sums: defaultdict[Any, float] = defaultdict(float)
     for series in prometheus.query(f"{selector}[{window}]", moment):
         samples = [(round(t * 1000), float(v)) for t, v in series["values"]]
         if len(samples) > 1:
@@ -119,7 +120,7 @@ def test_the_configuration_is_valid():
 
 
 def test_everything_posted_arrives(day):
-    exporter, prometheus, moment = day
+    _, prometheus, moment = day
     sent = BASE + DAY
     for agent in ("ReviewerGPT", "CodesmithAgent"):
         mine = [r for r in sent if r["agent_name"] == agent]

@@ -19,7 +19,7 @@ RECORDED = {rule["record"]: rule["expr"] for group in GROUPS for rule in group["
 ALERTS = {rule["alert"]: rule for group in GROUPS for rule in group["rules"] if "alert" in rule}
 CASES = [(case, group) for group in yaml.safe_load(UNIT_TESTS.read_text())["tests"]
          for case in group["alert_rule_test"]]
-COOKBOOK = re.findall(r"^```promql\n(.*?)^```", (ROOT / "docs" / "promql.md").read_text(), re.M | re.S)
+COOKBOOK = re.findall(r"^```promql\n(.*?)^```", (ROOT / "docs" / "promql.md").read_text(), re.MULTILINE | re.DOTALL)
 INHIBITIONS = yaml.safe_load(ALERTMANAGER.read_text())["inhibit_rules"]
 
 
@@ -31,7 +31,8 @@ def output_of(*command):
 
 def read_by(promql):
     """The exporter's families behind a query, those behind recorded series included."""
-    return {family for name in metric_names(promql) for family in (read_by(RECORDED[name]) if name in RECORDED else {name})}
+    return {family for name in metric_names(promql)
+            for family in (read_by(RECORDED[name]) if name in RECORDED else {name})}
 
 
 def test_the_names_that_a_query_reads_are_found():

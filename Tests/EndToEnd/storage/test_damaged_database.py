@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from durability import SEED, check_storage, check_one_clear_line, post_until_acknowledged, shown, side_by_side
+from durability import SEED, check_one_clear_line, check_storage, post_until_acknowledged, shown, side_by_side
 from exporter import DidNotStart, Exporter
-from workload import Account, Workload, Shown
+from workload import Account, Shown, Workload
 
 FLIPS = int(os.environ.get("LLM_EXPORTER_DAMAGES") or 500)
 
@@ -45,7 +45,7 @@ def originals(base):
     for name in ("killed", "stopped"):
         workload, account, dice = Workload(SEED), Account(), random.Random(SEED)
         folder, older = base / name / "storage", base / name / "older"
-        for numbers in (range(0, 70), range(70, 100), range(100, 140)):
+        for numbers in (range(70), range(70, 100), range(100, 140)):
             events = [event for number in numbers for event in workload.events(number)]
             with Exporter(storage=folder) as exporter:
                 post_until_acknowledged(exporter, workload, account, events, dice, batch=4)
@@ -158,7 +158,8 @@ def attempt(damage, original, folder):
     except DidNotStart as refusal:
         check_one_clear_line(refusal, folder)
         check_unchanged(folder, before, "a start that refuses")
-        assert code == 1, f"a start refuses, check-storage does not: {refusal}\n{said}"
+        refused = f"a start refuses, check-storage does not: {refusal}\n{said}"
+        assert code == 1, refused
         outcome = "refused"
     else:
         outcome = "harmless" if code == 0 else "harmless, though check-storage finds fault"
@@ -196,7 +197,8 @@ def difference(was, now):
 @pytest.mark.heavy
 @pytest.mark.timeout(120 + FLIPS)
 def test_damage_is_refused_or_harmless(tmp_path, figures):
-    made, outcomes, lock, began = dict(originals(tmp_path)), Counter(), threading.Lock(), time.monotonic()
+    made, lock, began = dict(originals(tmp_path)), threading.Lock(), time.monotonic()
+    outcomes: Counter[str] = Counter()
     one = os.environ.get("LLM_EXPORTER_DAMAGE")
     dice = random.Random(f"{SEED}/damages")
     names = [one] if one else [f"{name} {damage}" for name, original in made.items()

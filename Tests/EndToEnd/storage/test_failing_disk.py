@@ -22,8 +22,15 @@ from pathlib import Path
 import pytest
 
 import interposer
-from durability import (SEED, check_after_restart, check_one_clear_line, fill, post_until_acknowledged, shown,
-                        side_by_side)
+from durability import (
+    SEED,
+    check_after_restart,
+    check_one_clear_line,
+    fill,
+    post_until_acknowledged,
+    shown,
+    side_by_side,
+)
 from exporter import DidNotStart, Exporter, eventually
 from interposer import FOREVER, Fault, Kind
 from workload import Account, Workload
@@ -95,7 +102,7 @@ SERIES = [range(1000, 1001), range(1001, 1004), range(1004, 1005), range(1005, 1
 def prepared(tmp_path_factory):
     folder = tmp_path_factory.mktemp("prepared") / "storage"
     workload, account, dice = Workload(SEED), Account(), random.Random(SEED)
-    for numbers in (range(0, 40), range(40, 60)):
+    for numbers in (range(40), range(40, 60)):
         with Exporter(storage=folder) as exporter:
             post_until_acknowledged(exporter, workload, account, events_of(numbers), dice, batch=4)
             if numbers.start == 0:
@@ -106,7 +113,8 @@ def prepared(tmp_path_factory):
 @pytest.fixture(scope="module")
 def tally(figures):
     """Counts of all cases together."""
-    counts, began = Counter(), time.monotonic()
+    counts: Counter[str] = Counter()
+    began = time.monotonic()
     yield counts
     figures(f"storage faults: seed {SEED}, {counts['operations']} operations by stage and kind, "
             f"{counts['cases']} cases, {counts['met']} faults met, {time.monotonic() - began:.0f} s")
@@ -276,7 +284,7 @@ def test_a_full_disk_is_507_and_records_are_taken_again_once_there_is_room(small
             if outcome is Outcome.REFUSED:
                 break
     assert outcome is Outcome.REFUSED, "the disk is full"
-    assert sender.reply.status == 507, sender.reply
+    assert sender.reply and sender.reply.status == 507, sender.reply
 
     filler.unlink()
     events = events_of(range(400))
@@ -354,7 +362,8 @@ def test_nothing_is_acknowledged_once_the_database_is_gone(prepared, tmp_path):
 
 @pytest.mark.concurrency
 @pytest.mark.parametrize("is_older", [False, True], ids=["a copy", "an older copy"])
-def test_nothing_is_acknowledged_while_the_database_is_another_and_all_goes_on_when_it_is_back(prepared, tmp_path, is_older):
+def test_nothing_is_acknowledged_while_the_database_is_another_and_all_goes_on_when_it_is_back(
+        prepared, tmp_path, is_older):
     workload, dice = prepared.workload, random.Random(SEED)
     storage, copy = tmp_path / "storage", tmp_path / "copy"
     account = prepared.copy(storage)
@@ -367,7 +376,7 @@ def test_nothing_is_acknowledged_while_the_database_is_another_and_all_goes_on_w
         post_until_acknowledged(exporter, workload, account, events_of(range(60, 70)), dice, batch=3)
         kept = storage / "kept"
         os.link(storage / DATABASE, kept)
-        os.replace(copy, storage / DATABASE)
+        copy.replace(storage / DATABASE)
         for number in range(70, 75):
             with WorkloadSender(exporter.address, workload, account) as sender:
                 outcome = sender.post(events_of([number]), dice)
@@ -375,7 +384,7 @@ def test_nothing_is_acknowledged_while_the_database_is_another_and_all_goes_on_w
             workload.check_exactly(shown(exporter), account.acknowledged)
         assert exporter.get("/-/ready").status == 503
         # The one that it has open comes back.
-        os.replace(kept, storage / DATABASE)
+        kept.replace(storage / DATABASE)
         post_until_acknowledged(exporter, workload, account, events_of(range(70, 80)), dice)
         assert exporter.get("/-/ready").status == 200
     check_after_restart(storage, workload, account, dice)

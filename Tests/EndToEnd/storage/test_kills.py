@@ -10,12 +10,13 @@ import random
 import threading
 import time
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
 from durability import SEED, check_sound, post_until_acknowledged, shown
 from exporter import PATIENCE, Exporter
-from workload import Account, Workload, Shown
+from workload import Account, Event, Shown, Workload
 from workload_sender import Outcome, WorkloadSender
 
 pytestmark = pytest.mark.concurrency
@@ -85,7 +86,8 @@ class Swarm:
 
     def _write(self, writer):
         dice = random.Random(f"{SEED}/writer/{writer}")
-        backlog, acknowledged = [], []
+        backlog: list[Event] = []
+        acknowledged: list[Event] = []
         sender = address = None
         posts = retried = duplicates = 0
         while not self.failures:
@@ -120,11 +122,12 @@ class Swarm:
             self.duplicates += duplicates + (sender.duplicates if sender else 0)
 
     def _scrape(self):
-        last, connection, address = {}, None, None
+        last: dict[Any, Any] = {}
+        connection = address = None
         while self._scraping and not self.failures:
             if self.address != address:
                 address = self.address
-                connection = address and http.client.HTTPConnection(*address, timeout=PATIENCE)
+                connection = address and http.client.HTTPConnection(address[0], address[1], timeout=PATIENCE)
             if not connection:
                 time.sleep(0.002)
                 continue

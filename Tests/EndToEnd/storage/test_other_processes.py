@@ -94,7 +94,7 @@ def test_a_disk_that_somebody_else_fills_is_507_as_long_as_it_is_full(small_disk
         place = 0
         while not stop.is_set():
             try:
-                with open(small_disk / f"filler{place}", "wb", buffering=0) as file:
+                with (small_disk / f"filler{place}").open("wb", buffering=0) as file:
                     while file.write(bytes(512)):
                         pass
             except OSError:
@@ -210,10 +210,11 @@ def test_a_database_that_cannot_be_read_is_not_called_damaged(tmp_path):
         try:
             with Exporter(storage=storage, environment=environment):
                 break
-        except DidNotStart as refusal:
-            met += 1
-            assert refusal.code == 1 and "damaged" not in refusal.log, refusal
-            assert "Permission denied" in refusal.log or "must be able to write" in refusal.log, refusal
+        except DidNotStart as raised:
+            refusal = raised
+        met += 1
+        assert refusal.code == 1 and "damaged" not in refusal.log, refusal
+        assert "Permission denied" in refusal.log or "must be able to write" in refusal.log, refusal
     assert met >= 3
     assert calls_after_restart(storage) == 1
 
@@ -233,8 +234,8 @@ def test_who_may_only_read_checks_and_copies_what_a_crash_left(how):
     if os.getuid() != 0 or not shutil.which("setpriv"):
         pytest.skip("becoming another user and mounting need root, and setpriv")
     # Not in pytest's own folder, which other users may not enter.
-    with tempfile.TemporaryDirectory() as folder:
-        folder = Path(folder)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
         storage, copies = folder / "data", folder / "copies"
         left_by_a_crash(storage)
         shutil.copy(BINARY, folder)
@@ -244,7 +245,7 @@ def test_who_may_only_read_checks_and_copies_what_a_crash_left(how):
         copies.chmod(0o777)
         for path in storage.iterdir():
             path.chmod(0o644)
-        names = sorted(os.listdir(storage))
+        names = sorted(storage.iterdir())
         user = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] if how == "another user" else []
         if not user:
             subprocess.run(["mount", "--bind", storage, storage], check=True)
@@ -258,7 +259,7 @@ def test_who_may_only_read_checks_and_copies_what_a_crash_left(how):
         finally:
             if not user:
                 subprocess.run(["umount", storage], check=True)
-        assert sorted(os.listdir(storage)) == names
+        assert sorted(storage.iterdir()) == names
         (copies / DATABASE).chmod(0o600)
         assert calls_after_restart(copies) == 3
         assert calls_after_restart(storage) == 3
@@ -333,7 +334,8 @@ def test_a_clock_that_was_behind_forgets_no_id_and_ends_no_call(tmp_path, start)
     assert exporter.post(numbered(0)).outcome() == (1, 0, 0)
     # Set right while it runs, as NTP does it some time after a boot.
     clock.set_ahead(0)
-    assert exporter.post([numbered(1), {"agent_name": "TestAgent", "id": "open", "event": "start"}]).outcome() == (2, 0, 0)
+    assert exporter.post([numbered(1), {"agent_name": "TestAgent", "id": "open", "event": "start"}]).outcome() == (2, 0,
+                                                                                                                   0)
     exporter.kill()
     exporter = start(storage=storage, environment=clock.environment)
     assert exporter.post(numbered(1)).outcome() == (0, 1, 0)
@@ -347,7 +349,8 @@ def test_a_clock_that_was_behind_forgets_no_id_and_ends_no_call(tmp_path, start)
 def test_a_clock_that_is_set_while_it_runs_changes_nothing(tmp_path, start, ahead):
     clock = TimeOfDay(tmp_path / "clock")
     exporter = start(storage=tmp_path / "data", environment=clock.environment)
-    assert exporter.post([numbered(0), {"agent_name": "TestAgent", "id": "open", "event": "start"}]).outcome() == (2, 0, 0)
+    assert exporter.post([numbered(0), {"agent_name": "TestAgent", "id": "open", "event": "start"}]).outcome() == (2, 0,
+                                                                                                                   0)
     clock.set_ahead(ahead)
     assert exporter.post(numbered(0)).outcome() == (0, 1, 0)
     assert exporter.scrape().value("llm_active_calls", agent_name="TestAgent") == "1"
@@ -367,7 +370,7 @@ def test_a_reader_that_keeps_the_log_from_being_written_back_is_told_of(tmp_path
     agents = [f"agent-{number}" for number in range(14_000)]
     assert exporter.post_lines([call(agent_name=agent) for agent in agents]).outcome() == (14_000, 0, 0)
     for number in itertools.count():
-        if os.path.getsize(storage / f"{DATABASE}-wal") > 70 << 20:
+        if (storage / f"{DATABASE}-wal").stat().st_size > 70 << 20:
             break
         records = [call(agent_name=agent, id=f"{number}-{agent}") for agent in agents[number % 30::30]]
         assert exporter.post_lines(records).outcome() == (len(records), 0, 0)

@@ -18,6 +18,7 @@ import signal
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -64,7 +65,8 @@ class Recording:
 
     def bounds(self, cut):
         """The account of the client at a cut, and the events whose ids cannot have been forgotten by then."""
-        account, first_sent = Account(), {}
+        account = Account()
+        first_sent: dict[Event, int] = {}
         for post in self.posts:
             if post.began > cut.not_after:
                 continue
@@ -100,7 +102,8 @@ class Recorder:
         self.base, self.folder, self.fault = base, base / "storage", base / "fault"
         self.dice, self.workload, self.account = random.Random(seed), Workload(seed), Account()
         self.logs, self.posts, self.next_number = [], [], 0
-        self.exporter, self.fault_kills = None, False
+        self.exporter: Any = None
+        self.fault_kills = False
 
     def start(self):
         self.fault_kills = False

@@ -1,8 +1,9 @@
 """The calls of the Azure LLM inference trace 2023, as records, and what they add up to."""
 
 import csv
+from collections.abc import Iterator
 from decimal import Decimal
-from typing import Any, Iterator
+from typing import Any
 
 from exporter import FIXTURES
 
@@ -15,7 +16,7 @@ INPUT_RATE, OUTPUT_RATE = Decimal("0.00000015"), Decimal("0.0000006")
 
 
 def trace() -> Iterator[dict[str, Any]]:
-    with open(FIXTURES / "azure-llm-2023" / "code.csv", newline="") as rows:
+    with (FIXTURES / "azure-llm-2023" / "code.csv").open(newline="") as rows:
         for place, row in enumerate(csv.DictReader(rows)):
             given, generated = int(row["ContextTokens"]), int(row["GeneratedTokens"])
             yield {**OF_SET, "id": f"azure-{place}", "timestamp": row["TIMESTAMP"].replace(" ", "T") + "Z",

@@ -8,14 +8,15 @@ import sys
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Callable, NamedTuple, Sequence
+from typing import Any, NamedTuple
 
 from exporter import JSON, NDJSON, ROOT, Reply, encode, ndjson
 from workload import PER_SET, Event, Workload
 
 sys.path.insert(0, str(ROOT / "clients" / "python" / "src"))
-from llm_exporter import LLMCallMetrics, LLMMonitor  # noqa: E402
+from llm_exporter import LLMCallMetrics, LLMMonitor
 
 #: Seconds that a client waits for an answer, so that an exporter that hangs costs answers.
 TIMEOUT = 1.0
@@ -229,9 +230,11 @@ class PythonClient(Client):
         return LLMMonitor(self.group.url, spool_dir=str(self.group.folder / spool), timeout=TIMEOUT, linger=0.02)
 
     def record(self, monitor: LLMMonitor, event: Event) -> None:
-        fields = self.group.workload.record(event)
-        amounts = {name: float(fields[name]) for name in ("cost_usd", "latency_ms", "api_latency_ms") if name in fields}
-        monitor.record_metric(LLMCallMetrics(**{**fields, **amounts}))
+        fields: dict[str, Any] = {**self.group.workload.record(event)}
+        for name in ("cost_usd", "latency_ms", "api_latency_ms"):
+            if name in fields:
+                fields[name] = float(fields[name])
+        monitor.record_metric(LLMCallMetrics(**fields))
 
     def run(self) -> None:
         monitor = self.monitor(f"spool-{self.number}")

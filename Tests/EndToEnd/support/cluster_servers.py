@@ -48,7 +48,7 @@ def program(name: str) -> str:
 
 def guide(language: str) -> list[str]:
     """The blocks of one language in docs/scaling.md."""
-    return re.findall(rf"^```{language}\n(.*?)^```", GUIDE.read_text(), re.M | re.S)
+    return re.findall(rf"^```{language}\n(.*?)^```", GUIDE.read_text(), re.MULTILINE | re.DOTALL)
 
 
 def with_addresses(text: str, exporters: list[Exporter]) -> str:
@@ -89,10 +89,11 @@ class Nginx(Server):
     def answers(self) -> bool:
         return self.request("GET", "/").status == 404
 
-    def request(self, method: str, path: str, body: bytes | None = None, headers: dict[str, str] = {}) -> Reply:
+    def request(self, method: str, path: str, body: bytes | None = None,
+                headers: dict[str, str] | None = None) -> Reply:
         connection = http.client.HTTPConnection(self.address, timeout=3 * PATIENCE)
         try:
-            connection.request(method, path, body, headers)
+            connection.request(method, path, body, headers or {})
             answer = connection.getresponse()
             return Reply(answer.status, answer.headers, answer.read())
         finally:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Iterator, NamedTuple
+from typing import NamedTuple
 
 from exporter import BINARY, ROOT
 
-DOCUMENTS = sorted(path for path in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *ROOT.glob("clients/*/README.md"),
+DOCUMENTS = sorted(path for path in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"),
+                                     *ROOT.glob("clients/*/README.md"),
                                      ROOT / "examples" / "README.md"])
-BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.M | re.S)
+BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 class Example(NamedTuple):
@@ -25,7 +27,9 @@ def examples(path: Path, heading: str | None = None) -> Iterator[Example]:
     """The `sh` blocks of a document, or of one of its sections; an answer is the `json` or `text` block behind one."""
     text = path.read_text()
     if heading is not None:
-        text = re.search(rf"^#+ {re.escape(heading)}$(.*?)(?=^## |\Z)", text, re.M | re.S)[1]
+        section = re.search(rf"^#+ {re.escape(heading)}$(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
+        assert section, f"{path}: no section {heading}"
+        text = section[1]
     blocks = BLOCK.findall(text)
     for place, (language, content) in enumerate(blocks):
         if language == "sh":
@@ -44,11 +48,11 @@ def run(example: Example, addresses: dict[str, str], folder: Path) -> str:
     if example.answer is not None:
         # An ellipsis stands for what differs from run to run.
         pattern = ".*?".join(map(re.escape, example.answer.strip().split("…")))
-        assert re.fullmatch(pattern, done.stdout.strip(), re.S), (command, done.stdout, example.answer)
+        assert re.fullmatch(pattern, done.stdout.strip(), re.DOTALL), (command, done.stdout, example.answer)
     return done.stdout
 
 
 def anchors(path: Path) -> set[str]:
     """Of its headings, as GitHub makes them."""
-    headings = re.findall(r"^#+ (.+)$", BLOCK.sub("", path.read_text()), re.M)
+    headings = re.findall(r"^#+ (.+)$", BLOCK.sub("", path.read_text()), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.replace("`", "")).strip().lower().replace(" ", "-") for heading in headings}

@@ -6,12 +6,13 @@ import errno
 import os
 import random
 import threading
+from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Callable, Collection, Iterable
+from typing import Any
 
 from exporter import DidNotStart, Exporter, eventually, run
-from workload import Account, Event, Workload, Shown
+from workload import Account, Event, Shown, Workload
 from workload_sender import Outcome, WorkloadSender
 
 #: Every choice that these tests make follows from it; only the moments of processes do not.
@@ -112,6 +113,7 @@ def fill(folder: Path, spare_bytes: int = 0) -> Path:
             while file.write(bytes(4096)) == 4096:
                 pass
         except OSError as error:
-            assert error.errno == errno.ENOSPC, error
+            if error.errno != errno.ENOSPC:
+                raise
         file.truncate(max(0, file.tell() - spare_bytes))
     return filler

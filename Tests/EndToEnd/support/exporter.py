@@ -11,9 +11,10 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any
 
 from exposition import Exposition
 
@@ -198,17 +199,19 @@ class Exporter:
                  shipped_prices: bool = False, launcher: tuple[str, ...] = (), inherits: tuple[int, ...] = ()):
         """Starts it, with `environment` beside that of the tests; `awaited` also waits until it listens.
 
-        `launcher` begins the command line, and the process keeps the descriptors `inherits`, each a socket to listen on.
+        `launcher` begins the command line, and the process keeps the descriptors `inherits`, each a listening socket.
         Without `shipped_prices` unless a test asks for them: reading them takes longer than most tests.
         """
-        self.log_file = tempfile.NamedTemporaryFile(prefix="llm-exporter-", suffix=".log")
+        # Open as long as the process.
+        self.log_file = tempfile.NamedTemporaryFile(prefix="llm-exporter-", suffix=".log")  # noqa: SIM115
         self.listeners = len(listen) + len(inherits)
         addresses = [part for address in listen for part in ("--web.listen-address", address)]
         state = ["--storage.memory"] if storage is None else ["--storage.path", str(storage)]
         prices = [] if shipped_prices or "--prices.no-builtin" in flags else ["--prices.no-builtin"]
         self.spawned_at = time.monotonic()
         self.process = subprocess.Popen(
-            [*launcher, BINARY, *command, *addresses, *state, *prices, *flags], env={**os.environ, **(environment or {})},
+            [*launcher, BINARY, *command, *addresses, *state, *prices, *flags],
+            env={**os.environ, **(environment or {})},
             stdin=subprocess.DEVNULL, stdout=self.log_file, stderr=self.log_file, pass_fds=inherits)
         if awaited:
             self.await_listening()
@@ -275,11 +278,13 @@ class Exporter:
             self.process.wait()
 
     def open_files(self) -> int:
-        return len(os.listdir(f"/proc/{self.pid}/fd"))
+        return len(list(Path(f"/proc/{self.pid}/fd").iterdir()))
 
     def memory_kib(self, field: str) -> int:
         status = Path(f"/proc/{self.pid}/status").read_text()
-        return int(re.search(rf"^{field}:\s+(\d+) kB", status, re.M)[1])
+        found = re.search(rf"^{field}:\s+(\d+) kB", status, re.MULTILINE)
+        assert found, status
+        return int(found[1])
 
     def forget_memory_peak(self) -> None:
         """Sets VmHWM back to the present size (proc(5), clear_refs)."""

@@ -59,7 +59,7 @@ class Exposition:
             if line == "# EOF":
                 self.ended = True
             elif line.startswith("# "):
-                keyword, name, rest = (line[2:].split(" ", 2) + [""])[:3]
+                keyword, name, rest = [*line[2:].split(" ", 2), ""][:3]
                 if keyword not in ("HELP", "TYPE", "UNIT"):
                     raise MalformedExposition(line)
                 if current is None or current.name != name:

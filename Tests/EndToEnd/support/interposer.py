@@ -9,10 +9,10 @@ import shutil
 import struct
 import subprocess
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntFlag
 from pathlib import Path
-from typing import Iterator
 
 import pytest
 
@@ -72,6 +72,7 @@ class Fault:
     kills: bool = False
 
     def __str__(self) -> str:
+        assert self.kind.name is not None, "a fault is of one kind"
         parts = [self.kind.name.lower(), str(self.nth), errno.errorcode.get(self.errno, "none"), f"x{self.lasts}"]
         return "-".join([*parts, *(name for name in ("short", "kills") if getattr(self, name))])
 
@@ -80,13 +81,13 @@ class Fault:
         """The fault that says so of itself."""
         kind, nth, error, lasts, *marks = name.split("-")
         return cls(Kind[kind.upper()], int(nth), getattr(errno, error, 0), lasts=int(lasts[1:]),
-                   **{mark: True for mark in marks})
+                   **dict.fromkeys(marks, True))
 
     def arm(self, file: Path) -> None:
         """Counts from now on; at once, also when a fault stands there already."""
         new = file.with_suffix(".new")
         new.write_text(f"{self.kind:d} {self.nth} {self.errno} {self.short:d} {self.lasts} {self.kills:d}\n")
-        os.replace(new, file)
+        new.replace(file)
 
 
 def hits(file: Path) -> list[str]:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import itertools
 import json
 import struct
-from typing import Any, Iterator
+from collections.abc import Iterator
+from typing import Any
 
 PROTOBUF = {"Content-Type": "application/x-protobuf"}
 JSON = {"Content-Type": "application/json"}
@@ -86,12 +87,18 @@ def _chunks(field: int, parts: list[Any], encode) -> bytes:
 def _value(of: dict[str, Any]) -> bytes:
     (kind, content), = of.items()
     match kind:
-        case "stringValue": return chunk(1, content.encode())
-        case "boolValue": return varint(2 << 3) + varint(content)
-        case "intValue": return varint(3 << 3) + varint(int(content))
-        case "doubleValue": return varint(4 << 3 | 1) + struct.pack("<d", content)
-        case "arrayValue": return chunk(5, _chunks(1, content["values"], _value))
-        case "kvlistValue": return chunk(6, _chunks(1, content["values"], _attribute))
+        case "stringValue":
+            return chunk(1, content.encode())
+        case "boolValue":
+            return varint(2 << 3) + varint(content)
+        case "intValue":
+            return varint(3 << 3) + varint(int(content))
+        case "doubleValue":
+            return varint(4 << 3 | 1) + struct.pack("<d", content)
+        case "arrayValue":
+            return chunk(5, _chunks(1, content["values"], _value))
+        case "kvlistValue":
+            return chunk(6, _chunks(1, content["values"], _attribute))
     raise ValueError(kind)
 
 
@@ -145,12 +152,13 @@ def fields(message: bytes) -> Iterator[tuple[int, Any]]:
     at = 0
     while at < len(message):
         tag, at = number(at)
-        content, at = number(at)
+        value, at = number(at)
         if tag & 7 == 2:
-            content, at = message[at:at + content], at + content
+            yield tag >> 3, message[at:at + value]
+            at += value
         else:
             assert tag & 7 == 0, message
-        yield tag >> 3, content
+            yield tag >> 3, value
 
 
 def partial_success(reply) -> tuple[int, str]:

@@ -33,7 +33,8 @@ class Server:
 
     def __init__(self, name: str):
         self.folder = tempfile.TemporaryDirectory(prefix=f"llm-exporter-{name}-")
-        self.log_file = open(Path(self.folder.name, "log"), "w")
+        # Open as long as the process.
+        self.log_file = Path(self.folder.name, "log").open("w")  # noqa: SIM115
         self.url = f"http://127.0.0.1:{free_port()}"
 
     @property
@@ -105,7 +106,8 @@ class Queried(Server):
         return self.get("/api/v1/query", query=promql, **at)["result"]
 
     def query_range(self, promql: str, start: float, end: float, step: float) -> list[dict[str, Any]]:
-        return self.get("/api/v1/query_range", query=promql, start=f"{start:.3f}", end=f"{end:.3f}", step=step)["result"]
+        return self.get("/api/v1/query_range", query=promql, start=f"{start:.3f}", end=f"{end:.3f}",
+                        step=step)["result"]
 
     def by_agent(self, promql: str, time: float | None = None) -> dict[str, str]:
         return {s["metric"]["agent_name"]: s["value"][1] for s in self.query(promql, time)}
@@ -123,14 +125,15 @@ class Prometheus(Queried):
         if alertmanager:
             # As its comment tells the operator to.
             text, blocks = re.subn(r"^# (alerting:)\n((?:#  .*\n)+)",
-                                   lambda m: f"{m[1]}\n" + re.sub("^# ", "", m[2], flags=re.M), text, flags=re.M)
+                                   lambda m: f"{m[1]}\n" + re.sub("^# ", "", m[2], flags=re.MULTILINE), text,
+                                   flags=re.MULTILINE)
             text, targets = re.subn(r"127\.0\.0\.1:9093", alertmanager.address, text)
             assert blocks == targets == 1, "prometheus.yml has a block for Alertmanager to uncomment"
         configuration = Path(self.folder.name, "prometheus.yml")
         configuration.write_text(text)
         rules = Path(self.folder.name, RULES.relative_to(ROOT))
         rules.parent.mkdir()
-        rules.write_text(re.sub(r"^( +interval): *\S+", r"\1: 250ms", RULES.read_text(), flags=re.M))
+        rules.write_text(re.sub(r"^( +interval): *\S+", r"\1: 250ms", RULES.read_text(), flags=re.MULTILINE))
         self.spawn("prometheus", f"--config.file={configuration}", f"--storage.tsdb.path={self.folder.name}/data",
                    f"--web.listen-address={self.address}", "--enable-feature=exemplar-storage")
 

@@ -3,6 +3,7 @@
 import gzip
 import json
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import schemathesis
@@ -11,7 +12,8 @@ from hypothesis import strategies as st
 
 FIXTURES = Path(__file__).resolve().parents[2] / "Fixtures" / "otlp"
 EXPORTS = [(FIXTURES / name).read_bytes() for name in ("openai-v2.bin", "traceloop.bin")]
-CODINGS = {"gzip": gzip.compress, "deflate": zlib.compress, "zstd": zstandard.compress}
+CODINGS: dict[str, Callable[[bytes], bytes]] = {
+    "gzip": gzip.compress, "deflate": zlib.compress, "zstd": zstandard.compress}
 
 names = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), min_size=1, max_size=60)
 records = st.builds(

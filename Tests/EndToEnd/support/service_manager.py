@@ -6,8 +6,8 @@ import fcntl
 import os
 import socket
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Callable
 
 from exporter import PATIENCE, Exporter
 
@@ -72,8 +72,10 @@ class NotifySocket:
 
 
 def handing_over(*sockets: socket.socket, listen_pid: str = "$$", names: str = "") -> list[str]:
-    """The beginning of a command line whose rest is run with these sockets from descriptor 3 on. They must be inheritable,
-    and above the descriptors that they become."""
+    """The beginning of a command line whose rest is run with these sockets from descriptor 3 on.
+
+    They must be inheritable, and have numbers above those that they get.
+    """
     moves = " ".join(f"{3 + place}<&{one.fileno()} {one.fileno()}<&-" for place, one in enumerate(sockets))
     names = f" LISTEN_FDNAMES={names}" if names else ""
     script = f'exec {moves}; LISTEN_PID={listen_pid} LISTEN_FDS={len(sockets)}{names} exec "$0" "$@"'

@@ -10,9 +10,10 @@ a sync that failed the kernel holds the pages clean: a later sync does not write
 from __future__ import annotations
 
 import random
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Iterable, NamedTuple
+from typing import NamedTuple
 
 from interposer import Kind, Operation
 
@@ -141,8 +142,10 @@ class Disk:
             case Kind.UNLINK:
                 self._lead({self._name(operation.path): None})
             case Kind.WRITE:
+                assert file is not None, operation
                 file.write(operation.offset, operation.content)
             case Kind.RESIZE:
+                assert file is not None, operation
                 file.resize(operation.offset)
             case Kind.SYNC if operation.error:
                 if file:

@@ -10,8 +10,9 @@ from __future__ import annotations
 import random
 import threading
 from collections import Counter
+from collections.abc import Collection, Iterable
 from decimal import Decimal
-from typing import Any, Collection, Iterable, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 from exposition import parse_sample
 
@@ -45,7 +46,7 @@ class Shown:
     Quicker than `Exposition`, for thousands of series many times: the labels of a series are parsed once.
     """
 
-    _keys: dict[str, Key] = {}
+    _keys: ClassVar[dict[str, Key]] = {}
 
     def __init__(self, body: bytes):
         #: Samples of counters and histograms, as text.
@@ -194,7 +195,7 @@ class Workload:
     def active(self, events: Iterable[Event], ended: Collection[int]) -> Counter[str]:
         """Calls in flight by agent when these events and the calls `ended` are in."""
         return Counter(self.agent(event.number) for event in events
-                       if event.kind == "open" or event.kind == "start" and event.number not in ended)
+                       if event.kind == "open" or (event.kind == "start" and event.number not in ended))
 
     def check(self, shown: Shown, at_least: Collection[Event], at_most: Collection[Event]) -> set[int]:
         """Holds a scrape to a legal state: all of `at_least` is in, nothing beyond `at_most`, each event at most once.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import http.client
 import random
+from collections.abc import Sequence
 from enum import Enum
-from typing import Sequence
 
 from exporter import JSON, NDJSON, PATIENCE, Reply, encode, ndjson
 from workload import Account, Event, Workload
