@@ -79,18 +79,32 @@ REAL(int, fallocate64, int, int, off64_t, off64_t);
 REAL(int, renameat2, int, const char *, int, const char *, unsigned);
 REAL(int, unlinkat, int, const char *, int);
 
-static void find_real(void) {
+static void find_real(void)
+{
 #define FIND(name) real_##name = (__typeof__(real_##name))dlsym(RTLD_NEXT, #name)
-    FIND(open64); FIND(openat64); FIND(close); FIND(write); FIND(writev); FIND(pwrite64); FIND(fsync);
-    FIND(fdatasync); FIND(ftruncate64); FIND(truncate64); FIND(fallocate64); FIND(renameat2); FIND(unlinkat);
+    FIND(open64);
+    FIND(openat64);
+    FIND(close);
+    FIND(write);
+    FIND(writev);
+    FIND(pwrite64);
+    FIND(fsync);
+    FIND(fdatasync);
+    FIND(ftruncate64);
+    FIND(truncate64);
+    FIND(fallocate64);
+    FIND(renameat2);
+    FIND(unlinkat);
 }
 
-static void die(const char *what) {
+static void die(const char *what)
+{
     fprintf(stderr, "interposer: %s: %s\n", what, strerror(errno));
     _exit(97);
 }
 
-__attribute__((constructor)) static void begin(void) {
+__attribute__((constructor)) static void begin(void)
+{
     if (!real_open64) find_real();
     const char *log = getenv("INTERPOSER_LOG");
     if (log) {
@@ -102,12 +116,16 @@ __attribute__((constructor)) static void begin(void) {
 }
 
 // Constructors of other libraries may open files before ours has run.
-#define READY() do { if (!real_open64) find_real(); } while (0)
+#define READY()                        \
+    do {                               \
+        if (!real_open64) find_real(); \
+    } while (0)
 
 // MARK: Paths
 
 // The absolute path without links, of a file that need not exist; false when it is not in the folder.
-static bool in_folder(int at, const char *path, char *absolute) {
+static bool in_folder(int at, const char *path, char *absolute)
+{
     if (!folder) return false;
     char joined[2 * PATH_MAX], base[PATH_MAX] = "";
     if (path[0] != '/') {
@@ -132,28 +150,35 @@ static bool in_folder(int at, const char *path, char *absolute) {
 }
 
 // The entry of a descriptor, or NULL when it is none of ours.
-static struct handle *ours(int descriptor) {
+static struct handle *ours(int descriptor)
+{
     if (descriptor < 0 || descriptor >= MAX_DESCRIPTORS || !handles[descriptor].number) return NULL;
     return &handles[descriptor];
 }
 
 // MARK: Faults
 
-static void read_fault(const struct stat *now) {
+static void read_fault(const struct stat *now)
+{
     char text[256] = "";
     int descriptor = real_open64(fault_file, O_RDONLY | O_CLOEXEC);
     if (descriptor < 0) return;  // removed just now
     ssize_t length = read(descriptor, text, sizeof text - 1);
     real_close(descriptor);
     memset(&fault, 0, sizeof fault);
-    if (length < 0 || sscanf(text, "%u %ld %d %d %ld %d", &fault.kinds, &fault.nth, &fault.error, &fault.is_short,
-                             &fault.lasts, &fault.kills) != 6) die(fault_file);
+    if (length < 0
+        || sscanf(
+               text, "%u %ld %d %d %ld %d", &fault.kinds, &fault.nth, &fault.error, &fault.is_short, &fault.lasts,
+               &fault.kills)
+            != 6)
+        die(fault_file);
     fault.armed = true;
     fault.inode = now->st_ino;
     fault.changed = now->st_mtim;
 }
 
-static void report_hit(enum kind kind, const char *path) {
+static void report_hit(enum kind kind, const char *path)
+{
     char name[PATH_MAX], line[PATH_MAX + 64];
     snprintf(name, sizeof name, "%s.hits", fault_file);
     int descriptor = real_open64(name, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
@@ -165,7 +190,8 @@ static void report_hit(enum kind kind, const char *path) {
 enum verdict { PASS, FAIL, HALF };
 
 // Whether this operation is one that fails; counts it.
-static enum verdict judge(enum kind kind, const char *path, size_t length) {
+static enum verdict judge(enum kind kind, const char *path, size_t length)
+{
     struct stat now;
     if (!fault_file || stat(fault_file, &now)) {
         fault.armed = false;
@@ -177,20 +203,20 @@ static enum verdict judge(enum kind kind, const char *path, size_t length) {
     fault.count++;
     long since = fault.count - fault.nth;
     enum verdict verdict = PASS;
-    if (fault.is_short && !since && kind == WRITE && length > 1)
-        verdict = HALF;
-    else if (fault.error && since >= 0 && since < fault.lasts + fault.is_short)
-        verdict = FAIL;
+    if (fault.is_short && !since && kind == WRITE && length > 1) verdict = HALF;
+    else if (fault.error && since >= 0 && since < fault.lasts + fault.is_short) verdict = FAIL;
     if (!since || verdict != PASS) report_hit(kind, path);
     if (!since && fault.kills && !fault.error) kill(getpid(), SIGKILL);
     return verdict;
 }
 
-static void kill_if_wanted(enum verdict verdict) {
+static void kill_if_wanted(enum verdict verdict)
+{
     if (verdict != PASS && fault.kills) kill(getpid(), SIGKILL);
 }
 
-static int failing(void) {
+static int failing(void)
+{
     kill_if_wanted(FAIL);
     errno = fault.error;
     return -1;
@@ -198,20 +224,25 @@ static int failing(void) {
 
 // MARK: Log
 
-static uint64_t now(void) {
+static uint64_t now(void)
+{
     struct timespec time;
     clock_gettime(CLOCK_MONOTONIC, &time);
     return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
 }
 
-static void log_entry(struct entry entry, const char *path, const char *to, const void *bytes) {
+static void log_entry(struct entry entry, const char *path, const char *to, const void *bytes)
+{
     if (log_descriptor < 0) return;
     int error = errno;
     entry.ended = now();
     entry.path_length = path ? (uint32_t)strlen(path) : 0;
     entry.to_length = to ? (uint32_t)strlen(to) : 0;
-    struct iovec parts[] = {{&entry, sizeof entry}, {(char *)path, entry.path_length}, {(char *)to, entry.to_length},
-                            {(void *)bytes, entry.bytes_length}};
+    struct iovec parts[] = {
+        {&entry, sizeof entry},
+        {(char *)path, entry.path_length},
+        {(char *)to, entry.to_length},
+        {(void *)bytes, entry.bytes_length}};
     ssize_t whole = (ssize_t)(sizeof entry + entry.path_length + entry.to_length + entry.bytes_length);
     if (real_writev(log_descriptor, parts, 4) != whole) die("log");
     errno = error;
@@ -219,7 +250,8 @@ static void log_entry(struct entry entry, const char *path, const char *to, cons
 
 // MARK: Operations
 
-static int opened(int at, const char *path, int flags, mode_t mode) {
+static int opened(int at, const char *path, int flags, mode_t mode)
+{
     READY();
     char absolute[PATH_MAX];
     if ((flags & O_PATH) || !in_folder(at, path, absolute)) return real_openat64(at, path, flags, mode);
@@ -242,25 +274,28 @@ static int opened(int at, const char *path, int flags, mode_t mode) {
     return result;
 }
 
-static mode_t mode_of(int flags, va_list arguments) {
+static mode_t mode_of(int flags, va_list arguments)
+{
     return (flags & O_CREAT) || (flags & O_TMPFILE) == O_TMPFILE ? va_arg(arguments, mode_t) : 0;
 }
 
-#define OPEN_FUNCTION(name)                                 \
-    int name(const char *path, int flags, ...) {            \
-        va_list arguments;                                  \
-        va_start(arguments, flags);                         \
-        mode_t mode = mode_of(flags, arguments);            \
-        va_end(arguments);                                  \
-        return opened(AT_FDCWD, path, flags, mode);         \
+#define OPEN_FUNCTION(name)                         \
+    int name(const char *path, int flags, ...)      \
+    {                                               \
+        va_list arguments;                          \
+        va_start(arguments, flags);                 \
+        mode_t mode = mode_of(flags, arguments);    \
+        va_end(arguments);                          \
+        return opened(AT_FDCWD, path, flags, mode); \
     }
-#define OPENAT_FUNCTION(name)                               \
-    int name(int at, const char *path, int flags, ...) {    \
-        va_list arguments;                                  \
-        va_start(arguments, flags);                         \
-        mode_t mode = mode_of(flags, arguments);            \
-        va_end(arguments);                                  \
-        return opened(at, path, flags, mode);               \
+#define OPENAT_FUNCTION(name)                          \
+    int name(int at, const char *path, int flags, ...) \
+    {                                                  \
+        va_list arguments;                             \
+        va_start(arguments, flags);                    \
+        mode_t mode = mode_of(flags, arguments);       \
+        va_end(arguments);                             \
+        return opened(at, path, flags, mode);          \
     }
 OPEN_FUNCTION(open)
 OPEN_FUNCTION(open64)
@@ -276,7 +311,8 @@ int __openat64_2(int at, const char *path, int flags) { return opened(at, path, 
 int creat(const char *path, mode_t mode) { return opened(AT_FDCWD, path, O_CREAT | O_WRONLY | O_TRUNC, mode); }
 int creat64(const char *path, mode_t mode) { return creat(path, mode); }
 
-int close(int descriptor) {
+int close(int descriptor)
+{
     READY();
     struct handle *handle = ours(descriptor);
     if (handle) handle->number = 0;
@@ -285,7 +321,8 @@ int close(int descriptor) {
 
 enum { AT_POSITION = -1 };
 
-static ssize_t written(int descriptor, const void *bytes, size_t length, off64_t offset) {
+static ssize_t written(int descriptor, const void *bytes, size_t length, off64_t offset)
+{
     READY();
     // Sockets and pipes, which may block, pass without the lock.
     if (!ours(descriptor))
@@ -311,7 +348,8 @@ static ssize_t written(int descriptor, const void *bytes, size_t length, off64_t
     return result;
 }
 
-static ssize_t written_parts(int descriptor, const struct iovec *parts, int count, off64_t offset) {
+static ssize_t written_parts(int descriptor, const struct iovec *parts, int count, off64_t offset)
+{
     size_t length = 0;
     for (int i = 0; i < count; i++) length += parts[i].iov_len;
     char *joined = malloc(length + 1), *end = joined;
@@ -328,14 +366,17 @@ ssize_t write(int fd, const void *bytes, size_t length) { return written(fd, byt
 ssize_t pwrite(int fd, const void *bytes, size_t length, off_t at) { return written(fd, bytes, length, at); }
 ssize_t pwrite64(int fd, const void *bytes, size_t length, off64_t at) { return written(fd, bytes, length, at); }
 ssize_t writev(int fd, const struct iovec *parts, int count) { return written_parts(fd, parts, count, AT_POSITION); }
-ssize_t pwritev(int fd, const struct iovec *parts, int count, off_t offset) {
+ssize_t pwritev(int fd, const struct iovec *parts, int count, off_t offset)
+{
     return written_parts(fd, parts, count, offset);
 }
-ssize_t pwritev64(int fd, const struct iovec *parts, int count, off64_t offset) {
+ssize_t pwritev64(int fd, const struct iovec *parts, int count, off64_t offset)
+{
     return written_parts(fd, parts, count, offset);
 }
 
-static int synced(int descriptor, int (*real)(int)) {
+static int synced(int descriptor, int (*real)(int))
+{
     struct handle *handle = ours(descriptor);
     if (!handle) return real(descriptor);
     pthread_mutex_lock(&lock);
@@ -351,11 +392,20 @@ static int synced(int descriptor, int (*real)(int)) {
     return result;
 }
 
-int fsync(int descriptor) { READY(); return synced(descriptor, real_fsync); }
-int fdatasync(int descriptor) { READY(); return synced(descriptor, real_fdatasync); }
+int fsync(int descriptor)
+{
+    READY();
+    return synced(descriptor, real_fsync);
+}
+int fdatasync(int descriptor)
+{
+    READY();
+    return synced(descriptor, real_fdatasync);
+}
 
 // A change of size: by ftruncate (`mode` < 0) or by fallocate.
-static int resized(int descriptor, int mode, off64_t offset, off64_t length) {
+static int resized(int descriptor, int mode, off64_t offset, off64_t length)
+{
     READY();
     struct handle *handle = ours(descriptor);
     if (!handle)
@@ -363,7 +413,8 @@ static int resized(int descriptor, int mode, off64_t offset, off64_t length) {
     pthread_mutex_lock(&lock);
     struct entry entry = {.kind = RESIZE, .began = now(), .handle = handle->number};
     int result = judge(RESIZE, handle->path, 0) == FAIL ? failing()
-        : mode < 0 ? real_ftruncate64(descriptor, length) : real_fallocate64(descriptor, mode, offset, length);
+        : mode < 0                                      ? real_ftruncate64(descriptor, length)
+                                                        : real_fallocate64(descriptor, mode, offset, length);
     if (!result) {
         struct stat status;
         if (fstat(descriptor, &status)) die(handle->path);
@@ -382,7 +433,8 @@ int fallocate64(int fd, int mode, off64_t offset, off64_t length) { return resiz
 int posix_fallocate(int fd, off_t offset, off_t length) { return resized(fd, 0, offset, length) ? errno : 0; }
 int posix_fallocate64(int fd, off64_t offset, off64_t length) { return resized(fd, 0, offset, length) ? errno : 0; }
 
-int truncate64(const char *path, off64_t length) {
+int truncate64(const char *path, off64_t length)
+{
     READY();
     char absolute[PATH_MAX];
     if (!in_folder(AT_FDCWD, path, absolute)) return real_truncate64(path, length);
@@ -395,7 +447,8 @@ int truncate64(const char *path, off64_t length) {
 }
 int truncate(const char *path, off_t length) { return truncate64(path, length); }
 
-int renameat2(int from_at, const char *from, int to_at, const char *to, unsigned flags) {
+int renameat2(int from_at, const char *from, int to_at, const char *to, unsigned flags)
+{
     READY();
     char absolute_from[PATH_MAX], absolute_to[PATH_MAX];
     bool is_from = in_folder(from_at, from, absolute_from), is_to = in_folder(to_at, to, absolute_to);
@@ -408,11 +461,13 @@ int renameat2(int from_at, const char *from, int to_at, const char *to, unsigned
     return result;
 }
 int rename(const char *from, const char *to) { return renameat2(AT_FDCWD, from, AT_FDCWD, to, 0); }
-int renameat(int from_at, const char *from, int to_at, const char *to) {
+int renameat(int from_at, const char *from, int to_at, const char *to)
+{
     return renameat2(from_at, from, to_at, to, 0);
 }
 
-int unlinkat(int at, const char *path, int flags) {
+int unlinkat(int at, const char *path, int flags)
+{
     READY();
     char absolute[PATH_MAX];
     if (!in_folder(at, path, absolute)) return real_unlinkat(at, path, flags);

@@ -5,16 +5,18 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-static void wait_while_stalled(void) {
+static void wait_while_stalled(void)
+{
     const char *file = getenv("STALL_FILE");
     while (file && access(file, F_OK) == 0) usleep(5000);
 }
 
-#define STALLING(name)                                                    \
-    int name(int descriptor) {                                            \
-        int (*real)(int) = (int (*)(int))dlsym(RTLD_NEXT, #name);         \
-        wait_while_stalled();                                             \
-        return real(descriptor);                                          \
+#define STALLING(name)                                            \
+    int name(int descriptor)                                      \
+    {                                                             \
+        int (*real)(int) = (int (*)(int))dlsym(RTLD_NEXT, #name); \
+        wait_while_stalled();                                     \
+        return real(descriptor);                                  \
     }
 STALLING(fsync)
 STALLING(fdatasync)
