@@ -3,6 +3,7 @@
 
 #include <gnutls/abstract.h>
 #include <gnutls/gnutls.h>
+#include <stdbool.h>
 
 /// Gives a handshake the identity in force and the demands on the client's certificate. libmicrohttpd calls it after the
 /// client's hello.
