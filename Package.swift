@@ -86,6 +86,7 @@ let package = Package(
             dependencies: ["Client", "LoopbackServer", .product(name: "Logging", package: "swift-log")]),
         .testTarget(name: "ConfigurationTests", dependencies: ["Access", "Configuration", "Model"]),
         .testTarget(name: "FormatsTests", dependencies: ["Bodies", "Formats", "HTTP", "Model"]),
+        .testTarget(name: "HTTPTests", dependencies: ["Bodies", "Concurrency", "HTTP"]),
         .testTarget(name: "LedgerTests", dependencies: ["Concurrency", "Ledger", "Model", "Store"]),
         .testTarget(name: "MetricsTests", dependencies: ["Metrics", "Model"]),
         .testTarget(name: "ModelTests", dependencies: ["Model"]),

@@ -60,14 +60,15 @@ enum MHD_Result chttpshim_body_begin(chttpshim_exchange *exchange)
         && MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND, "Transfer-Encoding") != NULL;
     uint64_t limit = exchange->server->options.body_limit_bytes;
     bool is_unread = exchange->is_refused || exchange->opening == CHTTPSHIM_DISCARD_BODY;
+    bool is_too_large = exchange->declared_length > limit && !exchange->is_refused;
     bool has_body = exchange->declared_length > 0 || is_chunked;
-    if (!has_body || (!is_unread && exchange->declared_length <= limit)) return MHD_YES;
+    if (!has_body || (!is_unread && !is_too_large)) return MHD_YES;
 
-    start_discarding(exchange, is_unread ? CHTTPSHIM_FAULT_NONE : CHTTPSHIM_FAULT_BODY_TOO_LARGE);
+    start_discarding(exchange, is_too_large ? CHTTPSHIM_FAULT_BODY_TOO_LARGE : CHTTPSHIM_FAULT_NONE);
     const char *expect = MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND, "Expect");
     bool waits_for_permission = expect != NULL && strcasecmp(expect, "100-continue") == 0;
     // A sender that would be cut off anyway is answered at once, too.
-    uint64_t discarded = is_unread ? REFUSED_BYTES : limit * DISCARD_FACTOR;
+    uint64_t discarded = is_too_large ? limit * DISCARD_FACTOR : REFUSED_BYTES;
     if (waits_for_permission || exchange->declared_length > discarded || (exchange->is_refused && is_chunked))
         return chttpshim_exchange_hand_over(exchange);
     return MHD_YES;
@@ -109,10 +110,12 @@ enum MHD_Result chttpshim_body_gather(chttpshim_exchange *exchange, const char *
     // If an answer is queued already, what still arrives is discarded.
     if (exchange->is_handed_over) return MHD_YES;
     exchange->received_length += added;
-    if (!exchange->is_discarding) {
-        if (exchange->received_length > exchange->server->options.body_limit_bytes) {
-            start_discarding(exchange, CHTTPSHIM_FAULT_BODY_TOO_LARGE);
-        } else if (reserve_body(exchange, added)) {
+    bool is_too_large = exchange->received_length > exchange->server->options.body_limit_bytes;
+    if (is_too_large && !exchange->is_refused) {
+        if (exchange->is_discarding) exchange->fault = CHTTPSHIM_FAULT_BODY_TOO_LARGE;
+        else start_discarding(exchange, CHTTPSHIM_FAULT_BODY_TOO_LARGE);
+    } else if (!exchange->is_discarding) {
+        if (reserve_body(exchange, added)) {
             chttpshim_connection_got(exchange->peer, added);
             memcpy(exchange->body + exchange->body_length, chunk, added);
             exchange->body_length += added;
