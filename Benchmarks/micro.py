@@ -25,6 +25,7 @@ BASELINE = Path(__file__).with_name("micro-baseline.json")
 WORKS = [
     ("decode", 2000, 4000, 200_000, "a post of one record"),
     ("decode-line", 2000, 4000, 200_000, "a line of NDJSON"),
+    ("decode-span", 2000, 4000, 200_000, "a span of an export in protobuf"),
     ("price", 2000, 4000, 200_000, "looking up a price, and the cost"),
     ("fold-alone", 2000, 4000, 100_000, "a batch of one record, merged"),
     ("fold", 4000, 8000, 200_000, "a record in a batch of 1,000, merged"),

@@ -1,16 +1,16 @@
 internal import Model
 
-/// The time of a call as its sender tells it: a date of RFC 3339, section 5.6, or seconds since 1970.
+/// The time of a call as its sender reports it: a date of RFC 3339, section 5.6, or seconds since 1970.
 enum Timestamp {
-    /// - Returns: `nil` for a number below 0. One past all dates is the last instant there is.
-    static func instant(unixSeconds token: JSONText) -> Instant? {
+    /// - Returns: `nil` for a number below 0. A number past all dates gives the last instant there is.
+    static func instant(unixSeconds token: BorrowedBytes) -> Instant? {
         guard let number = DecimalNumber(token), !number.isNegative else { return nil }
         let milliseconds = number.magnitude(scale: 3) ?? Int128.max
         return Instant(unixMilliseconds: Int64(clamping: milliseconds))
     }
 
     /// - Returns: `nil` for anything but the grammar and for days and hours that no calendar or clock has.
-    static func instant(rfc3339 text: JSONText) -> Instant? {
+    static func instant(rfc3339 text: BorrowedBytes) -> Instant? {
         var rest = text[...]
         guard let year = digits(4, from: &rest), take("-", from: &rest), let month = digits(2, from: &rest),
             take("-", from: &rest), let day = digits(2, from: &rest), take("T", or: "t", from: &rest),
@@ -22,14 +22,14 @@ enum Timestamp {
         let minutes = date.daysSince1970 * 1440 + hour * 60 + minute - offset
         var milliseconds = Int64(minutes) * 60_000 + Int64(second) * 1000 + Int64(fraction)
         if second == 60 {
-            // Leap seconds end a day of UTC; Unix time has no place for them but the end of the second before.
+            // Leap seconds end a day of UTC; Unix time has no number for them, so the second before ends with them.
             guard minutes % 1440 == 1439 || minutes % 1440 == -1 else { return nil }
             milliseconds = Int64(minutes) * 60_000 + 59_999
         }
         return Instant(unixMilliseconds: milliseconds)
     }
 
-    private typealias Rest = Slice<JSONText>
+    private typealias Rest = Slice<BorrowedBytes>
 
     private static func take(_ first: Unicode.Scalar, or second: Unicode.Scalar? = nil, from rest: inout Rest) -> Bool {
         guard let byte = rest.first, byte == UInt8(ascii: first) || second.map({ byte == UInt8(ascii: $0) }) == true
@@ -53,7 +53,7 @@ enum Timestamp {
         return value
     }
 
-    /// Whole milliseconds of a fraction of any length; 0 where there is none, `nil` for a point without digits.
+    /// Whole milliseconds of a fraction of any length; 0 if there is none, `nil` for a point without digits.
     private static func fraction(from rest: inout Rest) -> Int? {
         guard take(".", from: &rest) else { return 0 }
         guard let first = digit(from: &rest) else { return nil }

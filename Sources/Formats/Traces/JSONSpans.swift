@@ -1,12 +1,13 @@
 internal import Bodies
 internal import Model
 
-/// Reads the spans of an `ExportTraceServiceRequest` in JSON: protobuf's mapping with the exceptions of OTLP (specification
-/// of OTLP, "JSON Protobuf Encoding"): names are lowerCamelCase, ids hexadecimal, 64-bit integers numbers or text.
+/// Reads the spans of an `ExportTraceServiceRequest` in JSON: protobuf's mapping with the exceptions of OTLP
+/// (specification of OTLP, "JSON Protobuf Encoding"): names are lowerCamelCase, ids hexadecimal, 64-bit integers
+/// numbers or text.
 ///
-/// Of what is not read no more is checked than brackets, quotes and UTF-8; what is read, and is not of its type, is absent.
-struct JSONRequest: ~Copyable {
-    // One reader a level: each goes on behind what is read within.
+/// Unread values are checked for brackets, quotes and UTF-8 only. A value of the wrong type counts as absent.
+struct JSONSpans: ~Copyable {
+    // One reader for each level: each continues after what is read within.
     private var groups = JSONReader(skippingAllBut: "resource.attributes\nscopeSpans\n")
     private var scopes = JSONReader(skippingAllBut: "scope.name\nspans\n")
     private var spans = JSONReader(
@@ -15,40 +16,44 @@ struct JSONRequest: ~Copyable {
     private var events = JSONReader(skippingAllBut: "name\nattributes\n")
     private var attributes = JSONReader(
         skippingAllBut: "key\nvalue.stringValue\nvalue.boolValue\nvalue.intValue\nvalue.doubleValue\n")
+    /// One for all spans, to keep its memory.
+    private var span = Span()
 
     static func read(_ body: PaddedBytes, into spans: inout RequestSpans) throws(MalformedBody) {
         // Safe: no text leaves the closure, only values made of it.
         try unsafe body.repairedUTF8.withUnsafeBytes { (bytes) throws(MalformedBody) in
-            let text = unsafe JSONText(bytes.assumingMemoryBound(to: UInt8.self))
+            let text = unsafe BorrowedBytes(bytes.assumingMemoryBound(to: UInt8.self))
             var isRequest = false
             do throws(JSONFault) {
                 isRequest = try read(text, into: &spans)
             } catch {
-                // What is wrong with it may quote the body.
+                // The fault may quote the body, so the answer does not show it.
             }
             if !isRequest { throw .unreadable(.json) }
         }
     }
 
-    /// - Returns: `false` where the text is no request.
-    private static func read(_ text: JSONText, into spans: inout RequestSpans) throws(JSONFault) -> Bool {
+    /// - Returns: `false` if the text is JSON of another form.
+    private static func read(_ text: BorrowedBytes, into spans: inout RequestSpans) throws(JSONFault) -> Bool {
         var whole = JSONReader(skippingAllBut: "resourceSpans\n")
         guard try whole.open(text) == .object else { return false }
         switch try whole.readObject()[place: 0] {
         case .absent, .null: return true
         case .array(let groups):
-            var request = JSONRequest()
+            var request = JSONSpans()
             try request.readGroups(groups, into: &spans)
             return true
         default: return false
         }
     }
 
-    private mutating func readGroups(_ text: JSONText, into spans: inout RequestSpans) throws(JSONFault) {
+    private mutating func readGroups(_ text: BorrowedBytes, into spans: inout RequestSpans) throws(JSONFault) {
         _ = try groups.open(text)
         while let group = try groups.nextElement() {
             guard case .object(let group) = group else { continue }
-            spans.begin(resource: try read(attributes: group[place: 0], names: nil))
+            var resource = Resource()
+            try forEachAttribute(of: group[place: 0]) { name, value in resource.add(name, value) }
+            spans.begin(resource)
             guard case .array(let text) = group[place: 1] else { continue }
             _ = try scopes.open(text)
             while let scope = try scopes.nextElement() {
@@ -59,70 +64,70 @@ struct JSONRequest: ~Copyable {
         }
     }
 
-    private mutating func readSpans(_ text: JSONText, into read: inout RequestSpans) throws(JSONFault) {
+    private mutating func readSpans(_ text: BorrowedBytes, into read: inout RequestSpans) throws(JSONFault) {
         _ = try spans.open(text)
-        while let span = try spans.nextElement() {
-            if case .object(let span) = span { read.add(try self.span(span)) }
+        while let element = try spans.nextElement() {
+            guard case .object(let object) = element else { continue }
+            try readSpan(object)
+            read.add(span)
         }
     }
 
-    private mutating func span(_ object: JSONObject) throws(JSONFault) -> Span {
-        var span = Span()
-        let trace = object[place: 0].text.flatMap { UInt128(idDigits: $0) }
-        span.id = SpanID(trace: trace, span: object[place: 1].text.flatMap { UInt64(idDigits: $0) })
-        span.parent = SpanID(trace: trace, span: object[place: 2].text.flatMap { UInt64(idDigits: $0) })
+    private mutating func readSpan(_ object: JSONObject) throws(JSONFault) {
+        span.removeAll()
+        if let id = object[place: 0].text { span.trace = UInt128(idDigits: id) }
+        if let id = object[place: 1].text { span.number = UInt64(idDigits: id) }
+        if let id = object[place: 2].text { span.parentNumber = UInt64(idDigits: id) }
         span.start = object[place: 3].unsigned ?? 0
         span.end = object[place: 4].unsigned ?? 0
         span.isFailed = object[place: 5].isErrorCode
-        span.attributes = try read(attributes: object[place: 6], names: AttributeNames.ofSpans)
-        if span.isFailed { span.exceptionType = try exceptionType(events: object[place: 7]) }
-        return span
+        var attributes = span.attributes
+        span.attributes = SpanAttributes()
+        try forEachAttribute(of: object[place: 6]) { name, value in attributes.add(name, value) }
+        span.attributes = attributes
+        if span.isFailed { try readEvents(object[place: 7]) }
     }
 
-    private mutating func exceptionType(events value: JSONValue) throws(JSONFault) -> String? {
-        guard case .array(let text) = value else { return nil }
+    private mutating func readEvents(_ value: JSONValue) throws(JSONFault) {
+        guard case .array(let text) = value else { return }
         _ = try events.open(text)
-        while let event = try events.nextElement() {
-            guard case .object(let event) = event, event[place: 0].string == AttributeNames.exceptionEvent else {
-                continue
-            }
-            let attributes = try read(attributes: event[place: 1], names: [AttributeNames.exceptionType])
-            if let type = attributes[AttributeNames.exceptionType]?.text { return type }
+        while let element = try events.nextElement() {
+            guard case .object(let object) = element, let name = object[place: 0].text else { continue }
+            var event = SpanEvent()
+            event.set(name: name)
+            try forEachAttribute(of: object[place: 1]) { name, value in event.add(name, value) }
+            span.add(event)
         }
-        return nil
     }
 
-    /// - Parameter names: those that are read; `nil` is all.
-    private mutating func read(
-        attributes value: JSONValue, names: Set<String>?
-    ) throws(JSONFault) -> [String: AttributeValue] {
-        var read: [String: AttributeValue] = [:]
-        guard case .array(let text) = value else { return read }
+    private mutating func forEachAttribute(
+        of value: JSONValue, _ body: (BorrowedBytes, BorrowedValue) -> Void
+    ) throws(JSONFault) {
+        guard case .array(let text) = value else { return }
         _ = try attributes.open(text)
-        while let attribute = try attributes.nextElement() {
-            guard case .object(let attribute) = attribute, let name = attribute[place: 0].string,
-                names?.contains(name) != false
+        while let element = try attributes.nextElement() {
+            guard case .object(let attribute) = element, let name = attribute[place: 0].text,
+                let value = BorrowedValue(attribute)
             else { continue }
-            read.add(name, AttributeValue(attribute))
+            body(name, value)
         }
-        return read
     }
 }
 
-extension AttributeValue {
-    /// - Parameter attribute: its members as `JSONRequest` names them.
+extension BorrowedValue {
+    /// - Parameter attribute: its members as `JSONSpans` names them.
     fileprivate init?(_ attribute: JSONObject) {
-        if let text = attribute[place: 1].string {
-            self.init(text: text)
+        if let text = attribute[place: 1].text {
+            self = .text(text)
         } else if case .boolean(let token) = attribute[place: 2] {
             self = .boolean(token.elementsEqual("true".utf8))
         } else if let token = attribute[place: 3].digits {
             self = Int64(token.string).map { .integer($0) } ?? .double(token.double)
         } else if let token = attribute[place: 4].digits {
             self = .double(token.double)
-        } else if let text = attribute[place: 4].string {
+        } else if let text = attribute[place: 4].text {
             // `NaN` and infinities are text in protobuf's JSON.
-            guard let number = Double(text), !number.isFinite else { return nil }
+            guard let number = Double(text.string), !number.isFinite else { return nil }
             self = .double(number)
         } else {
             return nil
@@ -131,14 +136,14 @@ extension AttributeValue {
 }
 
 extension JSONValue {
-    fileprivate var text: JSONText? {
+    fileprivate var text: BorrowedBytes? {
         if case .string(let text) = self { text } else { nil }
     }
 
     fileprivate var string: String? { text?.string }
 
     /// A number, or a text that is one.
-    fileprivate var digits: JSONText? {
+    fileprivate var digits: BorrowedBytes? {
         switch self {
         case .number(let token): token
         case .string(let text): DecimalNumber(text) == nil ? nil : text

@@ -1,4 +1,4 @@
-/// What the header `Idempotency-Key` gives the records of a body that have no id: `K/0`, `K/1` and so on.
+/// The header `Idempotency-Key`, from which the records of a body without an id get one: `K/0`, `K/1` and so on.
 package struct IdempotencyKey: Sendable {
     let text: String
 
@@ -7,7 +7,7 @@ package struct IdempotencyKey: Sendable {
     /// - Parameter header: the value, with or without the quotes of a structured field (RFC 8941, section 3.3.3).
     /// - Returns: `nil` unless 1 to 200 bytes of UTF-8 are left without them; the request is then answered with 400.
     package init?(header: String) {
-        // What was not UTF-8 arrives as U+FFFD: two keys that differ only there would be taken for one.
+        // Bytes that are not UTF-8 arrive as U+FFFD: two keys that differ only there would look the same.
         guard !header.unicodeScalars.contains("\u{FFFD}") else { return nil }
         let bytes = header.utf8
         let quote = UInt8(ascii: "\"")

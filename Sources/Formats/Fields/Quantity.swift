@@ -20,8 +20,16 @@ struct Quantity {
         case notInteger, outOfRange
     }
 
+    @inline(never)
+    func fault(_ fault: Fault, _ field: Field, _ token: BorrowedBytes) -> RecordFault {
+        switch fault {
+        case .notInteger: .notInteger(field, Excerpt(token), bound: bound)
+        case .outOfRange: .outOfRange(field, Excerpt(token), bound: bound)
+        }
+    }
+
     /// The number in units of 10^-scale, rounded half to even.
-    func units(_ token: JSONText) throws(Fault) -> Int64 {
+    func units(_ token: BorrowedBytes) throws(Fault) -> Int64 {
         if let units = plainUnits(token) {
             guard units <= limit else { throw .outOfRange }
             return units
@@ -32,9 +40,9 @@ struct Quantity {
     }
 
     /// The number as the nearest `Double`.
-    func double(_ token: JSONText) throws(Fault) -> Double {
+    func double(_ token: BorrowedBytes) throws(Fault) -> Double {
         let value = token.double
-        // Rounding never crosses the bound: strictly within it nothing more is to be asked.
+        // Rounding never crosses the bound: a value strictly within it needs no exact check.
         if value > 0, value < Double(bound) { return value }
         _ = try checked(token)
         // Minus zero becomes 0.
@@ -43,8 +51,8 @@ struct Quantity {
 
     private var limit: Int64 { bound * Self.power(scale) }
 
-    /// Exact for digits with at most one point that fit into 64 bits, as nearly all are; `nil` asks for the long way.
-    private func plainUnits(_ token: JSONText) -> Int64? {
+    /// Exact for digits with at most one point that fit into 64 bits, as nearly all do; `nil` for all others.
+    private func plainUnits(_ token: BorrowedBytes) -> Int64? {
         // 18 digits fit, and a point.
         guard token.count <= 19 else { return nil }
         var significand: Int64 = 0
@@ -67,7 +75,7 @@ struct Quantity {
         return overflow ? nil : units
     }
 
-    private func checked(_ token: JSONText) throws(Fault) -> DecimalNumber {
+    private func checked(_ token: BorrowedBytes) throws(Fault) -> DecimalNumber {
         // The reader has checked the grammar.
         guard let number = DecimalNumber(token) else { throw .outOfRange }
         if isInteger, !number.isWhole { throw .notInteger }
@@ -77,7 +85,7 @@ struct Quantity {
         return number
     }
 
-    /// Compared at 20 places: the largest bound, 1e12, still fits into 128 bits, and nobody writes more.
+    /// Compared at 20 decimal places, the most that 128 bits hold for the largest bound.
     private static let comparisonScale = 20
     private static let comparisonUnit: Int128 = 100_000_000_000_000_000_000
 

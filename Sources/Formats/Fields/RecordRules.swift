@@ -1,15 +1,9 @@
 internal import Model
 
-/// The fields of one record, wherever they come from.
-protocol RecordFields {
-    /// `absent` where the record lacks the field.
-    subscript(field: Field) -> JSONValue { get }
-}
-
-/// Makes events of records, one after the other, by the rules of docs/openapi.yaml.
+/// The rules of docs/openapi.yaml: checks the fields of records, one record after the other, and makes events of them.
 ///
-/// Remembers the last value of each name: records of one body mostly repeat them, and then share one string.
-struct RecordReader {
+/// It remembers the last value of each name: the records of a body mostly repeat them, and then share one string.
+struct RecordRules {
     private var idempotencyKey: IdempotencyKey?
     private var idOwner: LabelValue?
     private var arrival = Instant(unixMilliseconds: 0)
@@ -23,16 +17,15 @@ struct RecordReader {
 
     static let nameBytes = 256
     static let idBytes = 256
-    private static let traceIDBytes = 64
-    private static let statusBytes = 32
-    /// How old a timestamp may be to stand at an exemplar.
+    /// How old a timestamp may be to become the time of an exemplar.
     private static let exemplarAge = Duration.seconds(600)
     private static let unknownError = LabelValue("unknown")
 
-    /// Begins with another body.
+    /// Begins another body.
     ///
-    /// - Parameter idOwner: who all ids belong to, where they say by themselves which call is meant; else each belongs to
-    ///   its agent.
+    /// - Parameters:
+    ///   - arrival: the time of exemplars that have none of their own.
+    ///   - idOwner: the owner of all ids, if an id alone identifies a call; else each belongs to its agent.
     mutating func begin(idempotencyKey: IdempotencyKey?, arrival: Instant, idOwner: LabelValue? = nil) {
         self.idempotencyKey = idempotencyKey
         self.idOwner = idOwner
@@ -41,10 +34,11 @@ struct RecordReader {
 
     /// - Parameter index: the record's place in the body.
     /// - Throws: the first error in the order of the contract's table.
-    mutating func read(
-        _ object: some RecordFields, index: Int, warnings: inout BodyWarnings
+    mutating func event(
+        of object: some RecordFields, index: Int, warnings: inout BodyWarnings
     ) throws(RecordFault) -> Event {
-        // Looked at before its turn: it decides what is required, and a misspelt one must not be told of a missing model.
+        // Checked first: it decides which fields are required, and a misspelt event must not be reported as a missing
+        // model.
         try checkEvent(object)
         let isStart = if case .string(let event) = object[.event] { event.elementsEqual("start".utf8) } else { false }
 
@@ -70,7 +64,7 @@ struct RecordReader {
 
         let call = callDigest(agentName: agentName, id: id, index: index)
         guard !isStart, let provider, let model else {
-            // Starts are told apart by their id alone; `isStart` has made sure of one.
+            // The id alone distinguishes starts; `isStart` has made sure of one.
             guard let call else { throw .missing(.id, in: object, isStart: isStart) }
             return .start(CallStart(agentName: agentName, id: RecordID(call: call, content: 0)))
         }
@@ -96,20 +90,19 @@ struct RecordReader {
         guard let sent = try string(object, field) else { return nil }
         let name = sent.trimmingSpaces()
         if let known = memory.value(ifEqualTo: name) { return known }
-        guard !name.isEmpty else { throw .empty(field, bytes: Self.nameBytes) }
-        guard name.count <= Self.nameBytes else { throw .tooLong(field, name, bytes: Self.nameBytes) }
-        if name.containsControlCharacter { throw .controlCharacter(field, name) }
-        if name.first == UInt8(ascii: "_") { throw .reserved(field, name) }
+        guard !name.isEmpty else { throw .empty(field, limitBytes: Self.nameBytes) }
+        guard name.count <= Self.nameBytes else {
+            throw .tooLong(field, Excerpt(name), bytes: name.count, limitBytes: Self.nameBytes)
+        }
+        if name.containsControlCharacter { throw .controlCharacter(field, Excerpt(name)) }
+        if name.first == UInt8(ascii: "_") { throw .reserved(field, Excerpt(name)) }
         return memory.remember(name)
     }
 
     private mutating func status(_ object: some RecordFields) throws(RecordFault) -> LabelValue {
         guard let name = try string(object, .status) else { return CallRecord.success }
         if let known = status.value(ifEqualTo: name) { return known }
-        let isFormed =
-            (1...Self.statusBytes).contains(name.count) && name[0].isLowercaseLetter
-            && name.allSatisfy { $0.isLowercaseLetter || $0.isDigit || $0 == UInt8(ascii: "_") }
-        guard isFormed else {
+        guard name.isStatus else {
             throw .invalidFormat(
                 .status, name, expected: "1 to 32 of a-z, 0-9 and _, the first a letter, as in success or timeout")
         }
@@ -157,7 +150,7 @@ struct RecordReader {
     ) throws(RecordFault) -> Int64? {
         guard let part = try units(object, field, .tokens) else { return nil }
         if part > 0, part > (whole ?? 0) - taken {
-            throw .inconsistent(field, part, of: wholeField, whole, beside: taken)
+            throw .inconsistent(field, part, of: wholeField, whole, taken: taken)
         }
         return part
     }
@@ -169,7 +162,7 @@ struct RecordReader {
         do {
             return try quantity.units(token)
         } catch {
-            throw .quantity(field, token, quantity, error)
+            throw quantity.fault(error, field, token)
         }
     }
 
@@ -178,16 +171,18 @@ struct RecordReader {
         do {
             return try Quantity.megabytes.double(token)
         } catch {
-            throw .quantity(field, token, .megabytes, error)
+            throw Quantity.megabytes.fault(error, field, token)
         }
     }
 
     // MARK: The rest
 
-    private func id(_ object: some RecordFields) throws(RecordFault) -> JSONText? {
+    private func id(_ object: some RecordFields) throws(RecordFault) -> BorrowedBytes? {
         guard let id = try string(object, .id) else { return nil }
-        guard !id.isEmpty else { throw .empty(.id, bytes: Self.idBytes) }
-        guard id.count <= Self.idBytes else { throw .tooLong(.id, id, bytes: Self.idBytes) }
+        guard !id.isEmpty else { throw .empty(.id, limitBytes: Self.idBytes) }
+        guard id.count <= Self.idBytes else {
+            throw .tooLong(.id, Excerpt(id), bytes: id.count, limitBytes: Self.idBytes)
+        }
         return id
     }
 
@@ -204,9 +199,7 @@ struct RecordReader {
         case .repeated: throw .duplicateKey(.timestamp)
         case .number(let token):
             guard let instant = Timestamp.instant(unixSeconds: token) else {
-                throw RecordFault(
-                    field: .timestamp, code: .outOfRange,
-                    message: "timestamp is \(Excerpt(token)); seconds since 1970 begin at 0")
+                throw .timeBelowZero(Excerpt(token))
             }
             return instant
         case .string(let text):
@@ -222,7 +215,7 @@ struct RecordReader {
 
     private func traceID(_ object: some RecordFields) throws(RecordFault) -> String? {
         guard let id = try string(object, .traceID) else { return nil }
-        guard (1...Self.traceIDBytes).contains(id.count), id.allSatisfy(\.isHexadecimalDigit) else {
+        guard id.isTraceID else {
             throw .invalidFormat(.traceID, id, expected: "1 to 64 hexadecimal digits")
         }
         return id.string
@@ -233,17 +226,17 @@ struct RecordReader {
         return timestamp
     }
 
-    private func string(_ object: some RecordFields, _ field: Field) throws(RecordFault) -> JSONText? {
+    private func string(_ object: some RecordFields, _ field: Field) throws(RecordFault) -> BorrowedBytes? {
         try object[field].string(field)
     }
 
-    private func number(_ object: some RecordFields, _ field: Field) throws(RecordFault) -> JSONText? {
+    private func number(_ object: some RecordFields, _ field: Field) throws(RecordFault) -> BorrowedBytes? {
         try object[field].number(field)
     }
 
     // MARK: Digests
 
-    private mutating func callDigest(agentName: LabelValue, id: JSONText?, index: Int) -> Digest? {
+    private mutating func callDigest(agentName: LabelValue, id: BorrowedBytes?, index: Int) -> Digest? {
         guard id != nil || idempotencyKey != nil else { return nil }
         digestInput.removeAll()
         digestInput.append(.agentName, idOwner ?? agentName)
@@ -256,7 +249,7 @@ struct RecordReader {
         return Digest(bits: digestInput.digest128)
     }
 
-    /// Of what was understood, not of what was written: 5 and 5.0 are one content, and so are absent and null.
+    /// A digest of the values, not of how they were written: 5 and 5.0 are one content, and so are absent and null.
     private mutating func contentDigest(_ record: CallRecord, cost: Int64?) -> UInt64 {
         digestInput.removeAll()
         digestInput.append(.agentName, idOwner ?? record.labels.agentName)
@@ -284,94 +277,15 @@ private struct RepeatedName {
     private var last: LabelValue?
     private var bytes: [UInt8] = []
 
-    func value(ifEqualTo text: JSONText) -> LabelValue? {
+    func value(ifEqualTo text: BorrowedBytes) -> LabelValue? {
         guard let last, text.equals(bytes) else { return nil }
         return last
     }
 
-    mutating func remember(_ text: JSONText) -> LabelValue {
+    mutating func remember(_ text: BorrowedBytes) -> LabelValue {
         let value = LabelValue(text.string)
         last = value
         bytes = Array(text)
         return value
-    }
-}
-
-extension JSONValue {
-    /// The text of a field that is a string; `nil` where it is absent or null.
-    func string(_ field: Field) throws(RecordFault) -> JSONText? {
-        switch self {
-        case .string(let text): return text
-        case .absent, .null: return nil
-        case .repeated: throw .duplicateKey(field)
-        case let other: throw .wrongType(field, other, expected: "a string")
-        }
-    }
-
-    /// The token of a field that is a number; `nil` where it is absent or null.
-    func number(_ field: Field) throws(RecordFault) -> JSONText? {
-        switch self {
-        case .number(let token): return token
-        case .absent, .null: return nil
-        case .repeated: throw .duplicateKey(field)
-        case let other: throw .wrongType(field, other, expected: "a number")
-        }
-    }
-}
-
-extension Collection<UInt8> {
-    /// Whether the text is of the form of an `error_type`.
-    var isErrorType: Bool {
-        guard let first, count <= 64 else { return false }
-        return (first.isLetter || first.isDigit || first == UInt8(ascii: "_"))
-            && allSatisfy { $0.isLetter || $0.isDigit || "_.:-".utf8.contains($0) }
-    }
-}
-
-extension String {
-    /// Whether a record may have the text as its `agent_name`, `provider` or `model`.
-    package var isName: Bool { utf8.isName }
-}
-
-extension BidirectionalCollection<UInt8> {
-    /// Whether a record may have the text as its `agent_name`, `provider` or `model`.
-    var isName: Bool {
-        let space = UInt8(ascii: " ")
-        guard let start = firstIndex(where: { $0 != space }), let end = lastIndex(where: { $0 != space }) else {
-            return false
-        }
-        let name = self[start...end]
-        return name.count <= RecordReader.nameBytes && name.first != UInt8(ascii: "_")
-            && !name.containsControlCharacter
-    }
-
-    /// Unicode category Cc: U+0000 to U+001F, U+007F to U+009F.
-    fileprivate var containsControlCharacter: Bool {
-        var previous: UInt8 = 0
-        for byte in self {
-            if byte < 0x20 || byte == 0x7F || (previous == 0xC2 && byte < 0xA0) { return true }
-            previous = byte
-        }
-        return false
-    }
-}
-
-extension JSONText {
-    /// U+0020 alone (docs/decisions.md, "Trimming").
-    func trimmingSpaces() -> JSONText {
-        let space = UInt8(ascii: " ")
-        guard first == space || last == space else { return self }
-        let prefix = prefix { $0 == space }.count
-        let suffix = prefix == count ? 0 : reversed().prefix { $0 == space }.count
-        return trimmed(prefix: prefix, suffix: suffix)
-    }
-}
-
-extension UInt8 {
-    fileprivate var isLowercaseLetter: Bool { (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(self) }
-    fileprivate var isLetter: Bool { (self | 0x20).isLowercaseLetter }
-    fileprivate var isDigit: Bool { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(self) }
-    fileprivate var isHexadecimalDigit: Bool {
-        isDigit || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains(self | 0x20)
     }
 }

@@ -1,19 +1,19 @@
-/// How the records of a body are laid out, as its Content-Type says.
+/// The layout of the records in a body, as its Content-Type gives it.
 package enum BodyFormat: Sendable {
     /// One object or an array of them. Newline-delimited JSON under this name is recognised.
     case json
     /// One object a line.
     case ndjson
 
-    /// - Parameter contentType: the header's value; without one, or empty, a body is taken for JSON.
+    /// - Parameter contentType: the header's value; if there is none, or it is empty, the body counts as JSON.
     /// - Returns: `nil` for a media type that is neither; the request is then answered with 415.
     package init?(contentType: String?) {
-        // As nearly all say it.
+        // The form that nearly all senders use.
         if contentType == "application/json" {
             self = .json
             return
         }
-        // Parameters say nothing that JSON leaves open: its encoding is UTF-8 (RFC 8259, section 8.1).
+        // Parameters are ignored: JSON is always UTF-8 (RFC 8259, section 8.1).
         let mediaType = (contentType ?? "").prefix { $0 != ";" }
             .drop { $0 == " " || $0 == "\t" }
             .lowercased()

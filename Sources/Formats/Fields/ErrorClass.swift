@@ -1,11 +1,11 @@
-/// The class of an error, as an `error_type`, out of what programs write for it.
-package enum ErrorClass {
-    /// The class without its module: `RateLimitError`, of `openai.RateLimitError` and of `<class 'openai.RateLimitError'>`,
-    /// which is how Python prints it.
+/// The class of an error, as an `error_type`, from what programs write for it.
+enum ErrorClass {
+    /// The class without its module: `RateLimitError` from `openai.RateLimitError` and from
+    /// `<class 'openai.RateLimitError'>`, which is how Python prints it.
     ///
-    /// - Returns: `nil` where the text is neither a class, with or without its module, nor an `error_type` (contract
-    ///   section 3): of a sentence, what stands behind a point is no class.
-    package static func name(in text: String) -> String? {
+    /// - Returns: `nil` if the text is neither a class, with or without its module, nor an `error_type` as
+    ///   docs/openapi.yaml allows it: what follows a point in a sentence is no class.
+    static func name(in text: String) -> String? {
         name(in: text.utf8).map { String(decoding: $0, as: UTF8.self) }
     }
 
