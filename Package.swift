@@ -59,7 +59,7 @@ let package = Package(
             dependencies: ["CCurlShim", "CXXHash", "Model", .product(name: "Logging", package: "swift-log")]),
         .target(name: "CBuild", cSettings: [.define("LLM_EXPORTER_REVISION", to: "\"\(revision)\"")]),
         .target(name: "CSystemd", linkerSettings: libraries("systemd")),
-        .target(name: "Systemd", dependencies: ["CSystemd"]),
+        .target(name: "Systemd", dependencies: ["CSystemd", "Model"]),
         .executableTarget(
             name: "llm-exporter",
             dependencies: [
@@ -98,6 +98,7 @@ let package = Package(
             ]),
         .testTarget(name: "ServiceTests", dependencies: ["Bodies", "Metrics", "Model", "Service"]),
         .testTarget(name: "StoreTests", dependencies: ["Model", "Store"]),
+        .testTarget(name: "SystemdTests", dependencies: ["Systemd"]),
     ],
     swiftLanguageModes: [.v6],
     cLanguageStandard: .gnu17,
