@@ -50,15 +50,15 @@ let package = Package(
         .target(name: "CCurlShim", linkerSettings: libraries("curl")),
         .target(
             name: "Client",
-            dependencies: ["CCurlShim", "CXXHash", .product(name: "Logging", package: "swift-log")]),
+            dependencies: ["CCurlShim", "CXXHash", "Model", .product(name: "Logging", package: "swift-log")]),
         .target(name: "CBuild", cSettings: [.define("LLM_EXPORTER_REVISION", to: "\"\(revision)\"")]),
         .target(name: "CSystemd", linkerSettings: libraries("systemd")),
-        .target(name: "Systemd", dependencies: ["CSystemd"]),
+        .target(name: "Systemd", dependencies: ["CSystemd", "Model"]),
         .executableTarget(
             name: "llm-exporter",
             dependencies: [
-                "CBuild", "Client", "Concurrency", "Configuration", "HTTP", "Model", "Pricing", "Service", "Store",
-                "Systemd",
+                "Bodies", "CBuild", "Client", "Concurrency", "Configuration", "HTTP", "Model", "Pricing", "Service",
+                "Store", "Systemd",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -90,7 +90,12 @@ let package = Package(
         .testTarget(name: "MetricsTests", dependencies: ["Metrics", "Model"]),
         .testTarget(name: "ModelTests", dependencies: ["Model"]),
         .testTarget(name: "PricingTests", dependencies: ["Model", "Pricing"]),
-        .testTarget(name: "ProgramTests", dependencies: ["Model", "Service", "Store", "llm-exporter"]),
+        .testTarget(
+            name: "ProgramTests",
+            dependencies: [
+                "Model", "Service", "Store", "llm-exporter",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ]),
         .testTarget(
             name: "ServiceTests",
             dependencies: [
@@ -98,6 +103,7 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
             ]),
         .testTarget(name: "StoreTests", dependencies: ["Model", "Store"]),
+        .testTarget(name: "SystemdTests", dependencies: ["Systemd"]),
     ],
     swiftLanguageModes: [.v6],
     cLanguageStandard: .gnu17,

@@ -78,7 +78,7 @@ def test_a_file_that_was_rotated_goes_on_under_its_new_name(exporter, calls):
     rotated = path.rename(path.with_name("calls.ndjson.1"))
     new = calls(20)
     early = send(exporter, new)
-    assert early.returncode == 1 and "was it renamed, send it by its new name first" in early.stderr, early
+    assert early.returncode == 1 and "if it was renamed, send it by its new name first" in early.stderr, early
     with rotated.open("ab") as file:
         file.write(ndjson(records(3)))
     done = send(exporter, rotated)
