@@ -33,7 +33,7 @@ class UserManager:
         (folder / "run").mkdir(mode=0o700)
         self.units = folder / "config" / "systemd" / "user"
         self.units.mkdir(parents=True)
-        # systemd refuses to run where it thinks that the system was booted without it.
+        # systemd refuses to run if it finds that the system was booted without it.
         script = "mount -t tmpfs tmpfs /run && mkdir -p /run/systemd/system && { /lib/systemd/systemd --user & wait; }"
         self.log = (folder / "manager.log").open("w")
         self.process = subprocess.Popen(
@@ -42,8 +42,10 @@ class UserManager:
 
     def __enter__(self):
         try:
-            eventually(lambda: (self.folder / "run" / "systemd" / "private").exists() or self.process.poll() is not None,
-                       "systemd answers")
+            # Its socket is there a moment before it listens.
+            private = self.folder / "run" / "systemd" / "private"
+            eventually(lambda: self.process.poll() is not None or (
+                private.exists() and self.systemctl("show", "--property=Version").returncode == 0), "systemd answers")
             if self.process.returncode is not None:
                 pytest.skip("no systemd can be run here: " + (self.folder / "manager.log").read_text().strip()[-200:])
         except BaseException:
