@@ -18,8 +18,7 @@ from exporter import BINARY, PATIENCE, ROOT, call, encode, eventually
 pytestmark = pytest.mark.heavy
 
 #: What remains of the service: how it is started, watched and ended.
-KEPT = re.compile(
-    r"\[.*\]|Description=|Type=|WatchdogSec=|EnvironmentFile=|Exec|Restart|TimeoutStopSec=|StateDirectory=")
+KEPT = re.compile(r"\[.*\]|Description=|Type=|WatchdogSec=|EnvironmentFile=|Exec|Restart|TimeoutStopSec=|StateDirectory=")
 
 #: Instead of 30 s.
 WATCHDOG = "1s"
@@ -30,12 +29,11 @@ class UserManager:
 
     def __init__(self, folder: Path):
         self.folder = folder
-        self.environment = {**os.environ, "XDG_RUNTIME_DIR": str(folder / "run"),
-                            "XDG_CONFIG_HOME": str(folder / "config")}
+        self.environment = {**os.environ, "XDG_RUNTIME_DIR": str(folder / "run"), "XDG_CONFIG_HOME": str(folder / "config")}
         (folder / "run").mkdir(mode=0o700)
         self.units = folder / "config" / "systemd" / "user"
         self.units.mkdir(parents=True)
-        # systemd refuses to run where it thinks that the system was booted without it.
+        # systemd refuses to run if it finds that the system was booted without it.
         script = "mount -t tmpfs tmpfs /run && mkdir -p /run/systemd/system && { /lib/systemd/systemd --user & wait; }"
         self.log = (folder / "manager.log").open("w")
         self.process = subprocess.Popen(
@@ -44,8 +42,10 @@ class UserManager:
 
     def __enter__(self):
         try:
-            answers = self.folder / "run" / "systemd" / "private"
-            eventually(lambda: answers.exists() or self.process.poll() is not None, "systemd answers")
+            # Its socket is there a moment before it listens.
+            private = self.folder / "run" / "systemd" / "private"
+            eventually(lambda: self.process.poll() is not None or (
+                private.exists() and self.systemctl("show", "--property=Version").returncode == 0), "systemd answers")
             if self.process.returncode is not None:
                 pytest.skip("no systemd can be run here: " + (self.folder / "manager.log").read_text().strip()[-200:])
         except BaseException:
@@ -131,12 +131,7 @@ def test_the_socket_works_as_soon_as_it_is_enabled(manager, port):
     assert manager.shown("ActiveState")["ActiveState"] == "active"
 
     stop, told = threading.Event(), []
-
-    def asking():
-        while not stop.is_set():
-            told.append(ask(port)[0])
-
-    thread = threading.Thread(target=asking)
+    thread = threading.Thread(target=lambda: [told.append(ask(port)[0]) for _ in iter(stop.is_set, True)])
     thread.start()
     try:
         manager.control("restart", "llm-exporter.service")
