@@ -11,6 +11,7 @@ IMPORT_CHECK := --explicit-target-dependency-import-check error
 RELEASE := -c release $(IMPORT_CHECK)
 BINARY := .build/release/llm-exporter
 ADDRESS := 127.0.0.1:10140
+SWIFT_SOURCES := Sources Tests Benchmarks Package.swift clients/swift/Sources clients/swift/Tests clients/swift/Package.swift
 CLIENT_VENVS := .build-venv-client/bin/python clients/python/tests/client_venvs.py
 
 .PHONY: help
@@ -44,51 +45,61 @@ demo: build ## Runs it with five agents and a fake model, offline, until Ctrl-C 
 
 .PHONY: build
 build: build-packages ## Builds the release, .build/release/llm-exporter
-	@scripts/step release-build swift build $(RELEASE)
+	@scripts/build release-build $(RELEASE) --product llm-exporter
 
 .PHONY: test
-test: test-packages lint test-unit test-end-to-end test-thread ## Runs all checks and tests but those of the package and the clients
+test: test-packages lint build ## Runs all checks and tests but those of the package and the clients
+	@scripts/side-by-side end-to-end-beside thread-beside
+	@$(MAKE) end-to-end-alone thread-alone
 	@echo 'All checks and tests passed.'
 
 .PHONY: lint
-lint: test-packages ## Checks formatting and the direction of imports
-	@scripts/step format swift format lint --strict --parallel --recursive \
-		Sources Tests Benchmarks Package.swift clients/swift/Sources clients/swift/Tests clients/swift/Package.swift
+lint: lint-packages ## Checks Swift, C, shell and Python: layout, imports, types, widths
+	@scripts/step format swift format lint --strict --parallel --recursive $(SWIFT_SOURCES)
 	@scripts/step imports scripts/check-imports
+	@scripts/step c scripts/lint c
+	@scripts/step shell scripts/lint shell
+	@scripts/step python scripts/lint python
+	@scripts/step width scripts/check-width shell
+
+.PHONY: format
+format: lint-packages ## Lays out Swift and C as make lint wants it, and sorts the imports of Python
+	@swift format --in-place --parallel --recursive $(SWIFT_SOURCES)
+	@scripts/source-files c | xargs clang-format-19 -i
+	@scripts/source-files python | xargs .build-venv-lint/bin/ruff check --quiet --select I --fix
 
 .PHONY: test-unit
 test-unit: build-packages ## Builds for debugging and runs the unit tests
-	@scripts/step build swift build --build-tests $(IMPORT_CHECK)
+	@scripts/build build --build-tests $(IMPORT_CHECK)
 	@scripts/step unit swift test --skip-build $(IMPORT_CHECK)
 
 .PHONY: test-end-to-end
-test-end-to-end: test-packages build ## Runs the end-to-end tests, with a real Prometheus, on the release
-	@scripts/python-environment litellm
-	@scripts/python-environment openapi
-	@scripts/step prometheus-config promtool check config prometheus.yml
-	@LLM_EXPORTER_BIN=$(CURDIR)/$(BINARY) scripts/step end-to-end \
-		.build-venv/bin/python -m pytest --color=no -q Tests/EndToEnd
+test-end-to-end: end-to-end-beside end-to-end-alone ## Runs the end-to-end tests, with a real Prometheus, on the release
+
+.PHONY: test-one
+test-one: test-packages build-packages ## Runs the unit and end-to-end tests that match: make test-one T=budget
+	@scripts/test-one '$(T)'
 
 .PHONY: test-thread
-test-thread: test-packages ## Runs the unit and quick end-to-end tests under the thread sanitizer
-	@scripts/sanitize thread
+test-thread: thread-beside thread-alone ## Runs the unit tests and those of concurrency under the thread sanitizer
 
 .PHONY: test-address
 test-address: test-packages ## Runs the unit and quick end-to-end tests under the address sanitizer
-	@scripts/sanitize address
+	@scripts/sanitize address beside
+	@scripts/sanitize address alone
 
 .PHONY: crash-test
-crash-test: test-packages build ## Kills the exporter 200 times, and tries all cuts of power and disk faults (minutes)
+crash-test: test-packages build ## Kills the exporter 200 times, and tries many power failures and all disk faults (minutes)
 	@LLM_EXPORTER_BIN=$(CURDIR)/$(BINARY) LLM_EXPORTER_CRASHES=200 LLM_EXPORTER_CUTS=2000 LLM_EXPORTER_ALL_FAULTS=1 \
 		scripts/step crash-test .build-venv/bin/python -m pytest --color=no -q --timeout=3600 \
-		Tests/EndToEnd/test_crash.py Tests/EndToEnd/test_power_cut.py Tests/EndToEnd/test_storage_faults.py \
-		Tests/EndToEnd/test_cluster.py
+		Tests/EndToEnd/storage/test_kills.py Tests/EndToEnd/storage/test_power_failure.py \
+		Tests/EndToEnd/storage/test_failing_disk.py Tests/EndToEnd/cluster/test_cluster.py
 
 .PHONY: test-api
 test-api: test-packages build ## Posts what docs/openapi.yaml allows, and what it does not, from a random seed (minutes)
 	@scripts/python-environment openapi
 	@LLM_EXPORTER_BIN=$(CURDIR)/$(BINARY) LLM_EXPORTER_OPENAPI_EXAMPLES=1000 LLM_EXPORTER_OPENAPI_SEED=$${SEED:-$$RANDOM} \
-		scripts/step test-api .build-venv/bin/python -m pytest --color=no -q Tests/EndToEnd/test_openapi.py
+		scripts/step test-api .build-venv/bin/python -m pytest --color=no -q Tests/EndToEnd/http/test_openapi.py
 
 .PHONY: test-clients
 test-clients: test-packages build ## Runs the tests of both clients, the examples and the demo, with real packages
@@ -118,24 +129,45 @@ bench: build ## Measures the exporter beside libmicrohttpd and its peers, into B
 		$(if $(QUICK),--quick --output .build-logs/BENCHMARKS.md,--output BENCHMARKS.md)
 
 .PHONY: bench-micro
-bench-micro: build ## Counts the instructions of decoding, folding, committing and rendering, against a baseline
+bench-micro: build-packages ## Counts the instructions of decoding, folding, committing and rendering, against a baseline
 	@scripts/install-packages bench
+	@scripts/build micro-build $(RELEASE) --product micro-bench
 	@Benchmarks/micro.py
 
 .PHONY: clean
 clean: ## Removes what was built (never the records in data)
-	@rm -rf .build .build-venv .build-venv-litellm .build-venv-openapi .build-venv-bench .build-venv-client .build-venv-demo clients/python/.venvs \
-		clients/swift/.build .build-bench .build-deb .build-logs .build-thread .build-address
+	@rm -rf .build .build-* clients/python/.venvs clients/swift/.build
 
-# What the package is made of.
+# `make test` runs the tests in two halves: those of the release and of the sanitizer side by side, then those that measure
+# time or memory, one by one. Its unit tests are those under the thread sanitizer: the same build for debugging, with more
+# checks.
+.PHONY: end-to-end-beside end-to-end-alone thread-beside thread-alone
+end-to-end-beside: test-packages build
+	@scripts/python-environment litellm
+	@scripts/python-environment openapi
+	@scripts/step prometheus-config promtool check config prometheus.yml
+	@LLM_EXPORTER_BIN=$(CURDIR)/$(BINARY) scripts/step end-to-end scripts/end-to-end beside ''
+end-to-end-alone: test-packages build
+	@LLM_EXPORTER_BIN=$(CURDIR)/$(BINARY) scripts/step end-to-end-alone scripts/end-to-end alone ''
+thread-beside: test-packages
+	@scripts/sanitize thread beside
+thread-alone: test-packages
+	@scripts/sanitize thread alone
+
+# The parts of the package.
 .PHONY: packaged
 packaged: build
 	@scripts/install-packages package
-	@scripts/step manual-build swift build $(RELEASE) --product generate-manual
+	@scripts/build manual-build $(RELEASE) --product generate-manual
 
 .PHONY: build-packages
 build-packages:
 	@scripts/install-packages build
+
+.PHONY: lint-packages
+lint-packages:
+	@scripts/install-packages lint
+	@scripts/python-environment lint
 
 .PHONY: test-packages
 test-packages:

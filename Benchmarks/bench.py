@@ -3,9 +3,9 @@
 
     Benchmarks/bench.py [--quick] [--seconds S] [--rounds N] [--only SECTION,...] [--without-peers] [--output FILE]
 
-Loads of a section are interleaved: each round runs all of them, one after the other, so that what drifts meets all.
-Figures are medians over the rounds, with their spread, and ratios are taken within a round. All load stays on loopback;
-what the servers write lies under .build-bench, on the disk of the checkout, and is gone afterwards.
+Loads of a section are interleaved: each round runs all of them, one after the other, so that drift affects all alike.
+Figures are medians over the rounds, with their spread, and ratios are taken within a round. All load stays on loopback.
+The servers write below .build-bench, on the disk of the checkout; that folder is removed at the end.
 """
 
 from __future__ import annotations
@@ -26,10 +26,11 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Callable, Iterator
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 LOADS = Path(__file__).parent / "loads"
@@ -49,6 +50,14 @@ PUSHGATEWAY, LIBRARY, VICTORIA = "Pushgateway", "FastAPI + prometheus_client", "
 
 def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
+
+
+def first(pattern: str, text: str) -> str:
+    """The first group of the first match, which there must be; `^` and `$` match at lines."""
+    found = re.search(pattern, text, re.MULTILINE)
+    if found is None:
+        raise SystemExit(f"no {pattern} in: {text[-2000:]}")
+    return found[1]
 
 
 # Servers
@@ -109,7 +118,7 @@ class Server:
 
     @property
     def memory_bytes(self) -> int:
-        return int(re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{self.process.pid}/status").read_text())[1]) * 1024
+        return int(first(r"VmRSS:\s+(\d+)", Path(f"/proc/{self.process.pid}/status").read_text())) * 1024
 
     def connection(self) -> http.client.HTTPConnection:
         return http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
@@ -217,7 +226,7 @@ def limit_program() -> Path:
 
 @dataclass
 class Load:
-    """What wrk saw, and the processor time that the server and wrk took for it."""
+    """The figures of wrk, and the processor time of the server and of wrk."""
 
     requests_per_second: float
     p50_ms: float
@@ -227,8 +236,8 @@ class Load:
 
 
 def milliseconds(text: str) -> float:
-    number, unit = re.fullmatch(r"([\d.]+)(us|ms|s|m)", text).groups()
-    return float(number) * {"us": 0.001, "ms": 1, "s": 1000, "m": 60_000}[unit]
+    unit = first(r"^[\d.]+(us|ms|s|m)$", text)
+    return float(text.removesuffix(unit)) * {"us": 0.001, "ms": 1, "s": 1000, "m": 60_000}[unit]
 
 
 RUNS = iter(range(1_000_000))
@@ -252,17 +261,21 @@ def load(server: Server, script: str, seconds: float, *arguments: str, path: str
     except FileNotFoundError:
         raise SystemExit("wrk is not there: `make bench` installs what is missing") from None
     client_after, after = os.times(), server.cpu_seconds
-    told = done.stdout
-    if done.returncode != 0 or "Non-2xx" in told or "Socket errors" in told:
-        raise SystemExit(f"{server.name}: {told}{done.stderr}\n{(server.folder / 'log').read_text()[-2000:]}")
-    total = int(re.search(r"(\d+) requests in", told)[1])
-    p50, p99 = (milliseconds(re.search(rf"^ +{percent}% +(\S+)$", told, re.M)[1]) for percent in (50, 99))
+    output = done.stdout
+    if done.returncode != 0 or "Non-2xx" in output or "Socket errors" in output:
+        raise SystemExit(f"{server.name}: {output}{done.stderr}\n{(server.folder / 'log').read_text()[-2000:]}")
+    total = int(first(r"(\d+) requests in", output))
+    p50, p99 = (milliseconds(first(rf"^ +{percent}% +(\S+)$", output)) for percent in (50, 99))
     client = sum(client_after[2:4]) - sum(client_before[2:4])
-    return Load(float(re.search(r"Requests/sec:\s+([\d.]+)", told)[1]), p50, p99, (after - before) / total * 1e6,
+    return Load(float(first(r"Requests/sec:\s+([\d.]+)", output)), p50, p99, (after - before) / total * 1e6,
                 client / total * 1e6)
 
 
-def download(server: Server, buffer: bytearray = bytearray(1 << 20)) -> tuple[float, int]:
+#: Kept from one download to the next, so that none measures its allocation.
+BUFFER = bytearray(1 << 20)
+
+
+def download(server: Server, buffer: bytearray = BUFFER) -> tuple[float, int]:
     """Seconds from the request of /metrics to its last byte, and bytes: HTTP/1.0, so that none is spent on chunks."""
     with socket.create_connection(("127.0.0.1", server.port), timeout=120) as connection:
         began, size = time.monotonic(), 0
@@ -320,11 +333,11 @@ def spread(values: list[float], digits: int = 0) -> str:
 
 
 def ratio(values: list[float], others: list[float]) -> float:
-    return statistics.median(value / other for value, other in zip(values, others))
+    return statistics.median(value / other for value, other in zip(values, others, strict=True))
 
 
 def ratios(values: list[float], others: list[float], digits: int = 2) -> str:
-    return spread([value / other for value, other in zip(values, others)], digits)
+    return spread([value / other for value, other in zip(values, others, strict=True)], digits)
 
 
 def rates(loads: list[Load]) -> list[float]:
@@ -472,10 +485,10 @@ def scrapes(report: Report) -> None:
                  "median of three scrapes, each after a change.")
     if report.has_peers:
         for peer, wanted in ((PUSHGATEWAY, 10), (LIBRARY, 30)):
-            seen = ratio(times[peer], times[DURABLE])
+            faster = ratio(times[peer], times[DURABLE])
             report.goal(f"scrape of {samples[DURABLE]:,} samples, against {peer}", f"{wanted} times faster",
                         f"{spread(times[DURABLE], 1)} ms; {spread(times[peer], 1)} ms",
-                        ratios(times[peer], times[DURABLE], 1), seen >= wanted)
+                        ratios(times[peer], times[DURABLE], 1), faster >= wanted)
 
 
 def posts_beside(report: Report) -> None:
@@ -525,7 +538,7 @@ def resources(report: Report) -> None:
             with serving(DURABLE, *flags, folder=folder / "empty") as server:
                 at_start.append(server.memory_bytes)
         say(f"  {spread([one / 1e6 for one in at_start], 1)} MB at start")
-        # What the first records take once, such as the server threads' buffers, is no part of a set or of an id.
+        # The first records take memory once, such as the server threads' buffers: it belongs to no set and no id.
         with serving(DURABLE, *flags, folder=folder / "data") as server:
             server.fill_sets(0, 1000)
             before = server.memory_bytes
@@ -559,7 +572,7 @@ def resources(report: Report) -> None:
 
 
 def growth(report: Report) -> None:
-    """What a post costs, as sets and ids grow."""
+    """The cost of a post as sets and ids grow."""
     sets = [10, 1000, *([] if report.quick else [10_000, 100_000])]
     ids = [1000, 100_000, *([] if report.quick else [1_000_000, 5_000_000])]
 
@@ -575,7 +588,8 @@ def growth(report: Report) -> None:
             worst = max(labels[1:], key=lambda label: ratio(costs[label], costs[labels[0]]))
             seen = ratio(costs[worst], costs[labels[0]])
             report.goal(f"{kind} of a durable post {what}", "within a factor of 1.5",
-                        f"{spread(costs[labels[0]], 1)} µs; with {worst.split(', posts')[0]} {spread(costs[worst], 1)} µs",
+                        f"{spread(costs[labels[0]], 1)} µs; with {worst.split(', posts')[0]} "
+                        f"{spread(costs[worst], 1)} µs",
                         ratios(costs[worst], costs[labels[0]]), seen <= 1.5)
 
     rows = []
@@ -634,11 +648,11 @@ def processor() -> str:
 
 
 def memory() -> str:
-    return f"{int(re.search(r'MemTotal: +([0-9]+)', Path('/proc/meminfo').read_text())[1]) / 1e6:.0f} GB of memory"
+    return f"{int(first(r'MemTotal: +([0-9]+)', Path('/proc/meminfo').read_text())) / 1e6:.0f} GB of memory"
 
 
 def file_system() -> str:
-    """Of the folder that the servers write to, and what one sync of 4 KiB appended costs there."""
+    """The file system that the servers write to, and the time of a sync of 4 KiB there."""
     mounts = [line.split()[1:3] for line in Path("/proc/self/mounts").read_text().splitlines()]
     kind = max((mount for mount in mounts if SCRATCH.is_relative_to(mount[0])), key=lambda mount: len(mount[0]))[1]
     times = []
@@ -648,8 +662,8 @@ def file_system() -> str:
             began = time.monotonic()
             os.fdatasync(file.fileno())
             times.append((time.monotonic() - began) * 1e6)
-    return f"{kind}; fdatasync of 4 KiB appended: median {statistics.median(times):,.0f} µs, " \
-           f"p99 {sorted(times)[-2]:,.0f} µs"
+    return (f"{kind}; fdatasync of 4 KiB appended: median {statistics.median(times):,.0f} µs, "
+            f"p99 {sorted(times)[-2]:,.0f} µs")
 
 
 def written(report: Report, command: str) -> str:
@@ -657,15 +671,17 @@ def written(report: Report, command: str) -> str:
     goals += [f"| {what} | {goal} | {figure} | {ratio} | {'met' if is_met else '**missed**'} |"
               for what, goal, figure, ratio, is_met in report.goals]
     python = version(
-        str(PYTHON), "-c", "import platform, importlib.metadata as m; print(platform.python_version() + ': ' + ', '.join("
+        str(PYTHON), "-c",
+        "import platform, importlib.metadata as m; print(platform.python_version() + ': ' + ', '.join("
         "f'{n} {m.version(n)}' for n in ('fastapi', 'uvicorn', 'uvloop', 'httptools', 'prometheus-client')))")
     packages = ("libmicrohttpd12", "libsqlite3-0", "wrk", "prometheus-pushgateway", "victoria-metrics")
+    today = datetime.datetime.now(datetime.UTC).date()
     return "\n".join([
         "# Benchmarks", "",
-        f"Written by `{command}` on {datetime.date.today()}: {report.rounds} interleaved round(s), {report.seconds:g} s "
-        "a load, 64 keep-alive connections. Medians, with the least and the most; ratios are medians of the rounds' "
-        "own. The load generator runs on the same processors. Ratios within one run count; absolute figures drift "
-        "from machine to machine and from day to day.", "",
+        (f"Written by `{command}` on {today}: {report.rounds} interleaved round(s), {report.seconds:g} s a load, "
+         "64 keep-alive connections. Medians, with the least and the most; ratios are medians of the rounds' own. "
+         "The load generator runs on the same processors. Ratios within one run count; absolute figures drift "
+         "from machine to machine and from day to day."), "",
         "## Goals", "", *goals, "",
         "## Machine and versions", "",
         f"- {os.cpu_count()} processors, {processor()}; {memory()}; Linux {platform.release()}",
@@ -673,12 +689,12 @@ def written(report: Report, command: str) -> str:
         f"- {version(str(EXPORTER), '--version')}",
         f"- {', '.join(map(package, packages))}",
         f"- Python {python}; one process",
-        f"- `{BARE}` reads the same POST and answers without looking; `+ fdatasync` appends 64 bytes a post and shares "
-        "one sync among all who wait (Benchmarks/servers/limit.c)", "",
+        (f"- `{BARE}` reads the same POST and answers without looking at it; `+ fdatasync` appends 64 bytes a post, "
+         "and all posts that wait share one sync (Benchmarks/servers/limit.c)"), "",
         "## Commands", "",
-        *(f"- {name}: `{told}`" for name, told in COMMANDS.items()),
-        f"- load: `{' '.join(wrk(report.seconds, 'Benchmarks/loads/LOAD.lua', 'PORT/PATH', 'ARGUMENTS'))}`; each file "
-        "in Benchmarks/loads tells its arguments", "",
+        *(f"- {name}: `{command}`" for name, command in COMMANDS.items()),
+        (f"- load: `{' '.join(wrk(report.seconds, 'Benchmarks/loads/LOAD.lua', 'PORT/PATH', 'ARGUMENTS'))}`; each file "
+         "in Benchmarks/loads lists its arguments"), "",
         "## Tables", "", "\n\n".join(report.tables), ""])
 
 

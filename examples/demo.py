@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""The whole on one machine, offline: an exporter, a model server, five agents, and Prometheus where it is installed.
+"""Everything on one machine, offline: an exporter, a model server, five agents, and Prometheus if it is installed.
 
     make demo                      until Ctrl-C
     make demo DEMO_SECONDS=60      for a minute
 
-Each agent is a program that makes a few calls and ends, and is then started anew: nothing of it could be scraped. All
-files are in one temporary folder, which goes at the end; --folder names one that stays, with the logs, the records and
-the model server's own account of what was asked.
+Each agent is a program that makes a few calls and ends, and is then started again: Prometheus could not scrape it. All
+files are in one temporary folder, which is removed at the end; --folder names one that is kept, with the logs, the
+records and the model server's own account of the calls.
 """
 
 import argparse
@@ -29,7 +29,7 @@ ROOT = EXAMPLES.parent
 AGENTS = ["reviewer_gpt", "codesmith", "architect", "research", "responder"]
 #: Between two runs of an agent; its next run begins sooner than Prometheus forgets it.
 PAUSE_SECONDS = 2.0
-#: What the agents get to end by themselves. A run takes less, unless the machine is overloaded.
+#: The time for the agents to end by themselves. A run takes less, unless the machine is overloaded.
 FINISH_SECONDS = 20.0
 
 
@@ -55,7 +55,7 @@ class Program(contextlib.AbstractContextManager):
     def __init__(self, name, command, folder, **environment):
         self.name = name
         self.log = folder / f"{name}.log"
-        with open(self.log, "a") as log:
+        with self.log.open("a") as log:
             # In a session of its own: Ctrl-C in the terminal reaches the demo alone, which ends the others in order.
             self.process = subprocess.Popen(
                 [str(word) for word in command],
@@ -108,12 +108,12 @@ class Agent:
         return self._program is not None and self._program.runs
 
     def stop(self):
-        """Interrupts its present run, which still counts what it was in the midst of, as cancelled."""
+        """Interrupts its present run; calls in flight are still recorded, as cancelled."""
         if self._program is not None:
             self._program.stop(signal.SIGINT, 5.0)
 
 
-#: All of it is on this machine, whatever proxy is set for others.
+#: Everything is on this machine, so no proxy is used.
 DIRECTLY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 

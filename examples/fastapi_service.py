@@ -26,7 +26,7 @@ class Change(BaseModel):
 @app.post("/review", response_model=None)
 @monitor.monitor_llm_call("ReviewService", "openai", "gpt-4o-mini")
 async def review(change: Change):
-    # What is returned carries the usage, which the decorator reads; what is raised is a call that failed.
+    # The decorator reads the usage from the result; an exception is recorded as a failed call.
     return await client.chat.completions.create(
         model="gpt-4o-mini", messages=[{"role": "user", "content": f"Review this change:\n{change.diff}"}]
     )

@@ -3,10 +3,10 @@
 
     python examples/model_server.py [--port 10141] [--steady] [--log FILE]
 
-Whole answers and streams, with token usage that follows from the prompt: cached where its beginning was seen before,
-reasoning where the model reasons. Of twenty calls to a model the second is refused by a rate limit, the fourth fails,
-and the sixth takes too long; with --steady all succeed. The same calls in the same order get the same answers. --log
-writes a line of JSON for each call: what a bill would be made of.
+It sends whole answers and streams, with token usage that follows from the prompt: cached if its beginning was seen
+before, with reasoning if the model reasons. In each twenty calls to a model the second is refused by a rate limit, the
+fourth fails, and the sixth takes too long; with --steady all succeed. The same calls in the same order get the same
+answers. --log writes a line of JSON for each call, as a provider's bill would list it.
 """
 
 import argparse
@@ -29,10 +29,10 @@ SLOW_SECONDS = 20.0
 
 @dataclasses.dataclass
 class Answer:
-    """What one call gets. Tokens as the exporter means them: input includes cached ones, output includes reasoning."""
+    """The answer to one call. Tokens as the exporter counts them: input includes cached ones, output reasoning."""
 
     pieces: list
-    """Of the text: a stream sends them one by one."""
+    """The parts of the text: a stream sends them one by one."""
     input_tokens: int = 0
     cache_read_tokens: int = 0
     cache_write_tokens: int = 0
@@ -57,7 +57,7 @@ class ModelServer:
     def __init__(self, port=0, steady=False, log=None):
         self.steady = steady
         self.calls = []
-        """What was asked and answered, in the order of the ends; see `Handler.note`."""
+        """The calls and their answers, in the order in which they ended; see `Handler.note`."""
         self._log = log
         self._lock = threading.Lock()
         self._counts = {}
@@ -133,6 +133,7 @@ class ModelServer:
 
 class Server(http.server.ThreadingHTTPServer):
     daemon_threads = True
+    models: "ModelServer"
 
     def handle_error(self, *_):
         pass  # a caller that left
@@ -140,6 +141,7 @@ class Server(http.server.ThreadingHTTPServer):
 
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    server: Server
 
     def do_POST(self):
         asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -152,7 +154,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if not self.waited(answer.delay):
             self.note(asked, answer, "abandoned")
         elif answer.status != 200:
-            # Noted before it is sent, here and below: who has the answer finds it in the log.
+            # Noted before it is sent, here and below: a caller that has the answer finds it in the log.
             self.note(asked, answer, "failed")
             self.send(answer.status, error(answer.status))
         elif asked.get("stream"):
@@ -162,7 +164,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send(200, whole(asked, answer))
 
     def waited(self, seconds):
-        """Waits, and tells whether the caller did: one that gave up has closed its connection."""
+        """Waits, and returns whether the caller did: one that gave up has closed its connection."""
         readable, _, _ = select.select([self.connection], [], [], seconds)
         try:
             left = bool(readable) and not self.connection.recv(1, socket.MSG_PEEK)
@@ -206,7 +208,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             for event in events:
                 if isinstance(event, str):  # OpenAI's last word
                     self.note(asked, answer, outcome)
-                    outcome = None
+                    outcome = ""  # noted
                 lines = f"event: {event['type']}\n" if isinstance(event, dict) and "type" in event else ""
                 text = event if isinstance(event, str) else json.dumps(event)
                 if not self.waited(answer.pause):

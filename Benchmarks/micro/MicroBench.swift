@@ -32,8 +32,8 @@ enum MicroBench {
 
     /// Prepares, and returns what is measured.
     private static let works: [String: @Sendable () -> (Int) -> Void] = [
-        "decode": decode, "decode-line": decodeLines, "price": price, "fold": fold, "fold-alone": foldAlone,
-        "commit": commit, "render-sample": render,
+        "decode": decode, "decode-line": decodeLines, "decode-span": decodeSpans, "price": price, "fold": fold,
+        "fold-alone": foldAlone, "commit": commit, "render-sample": render,
     ]
 
     /// Ends the program unless that many were done: work that is refused takes few instructions, and would look fast.
@@ -75,6 +75,33 @@ enum MicroBench {
             }
             check(done, of: max(1, count / 1000) * 1000, "lines decoded")
         }
+    }
+
+    /// A span of an export in protobuf that an instrumentation sent (Tests/Fixtures/otlp).
+    private static func decodeSpans() -> (Int) -> Void {
+        guard let body = fixture("otlp/traceloop.bin") else { return { check(0, of: $0, "fixtures read") } }
+        let format = TracesFormat(.protobuf)
+        func spans() -> Int {
+            guard let batch = try? format.decode(body, arrival: now) else { return 0 }
+            return batch.events.count + batch.ignoredSpans.otherSpans + batch.ignoredSpans.repeatedReports
+        }
+        let size = spans()
+        return { count in
+            var done = 0
+            for _ in 0..<max(1, count / max(1, size)) { done += spans() }
+            check(done, of: max(1, count / max(1, size)) * max(1, size), "spans decoded")
+        }
+    }
+
+    /// A file of Tests/Fixtures.
+    private static func fixture(_ name: String) -> PaddedBytes? {
+        guard let root = #filePath.firstRange(of: "Benchmarks/micro/") else { return nil }
+        let file = unsafe open(#filePath[..<root.lowerBound] + "Tests/Fixtures/\(name)", O_RDONLY)
+        guard file >= 0 else { return nil }
+        defer { close(file) }
+        var bytes = [UInt8](repeating: 0, count: 1 << 20)
+        let count = unsafe read(file, &bytes, bytes.count)
+        return count > 0 ? PaddedBytes(bytes[..<count]) : nil
     }
 
     /// A look-up in the shipped table, and the cost of a call.

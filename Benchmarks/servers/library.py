@@ -1,11 +1,11 @@
-"""What the exporter replaces: a FastAPI service that counts calls with prometheus_client, the ten families of each."""
+"""A FastAPI service that counts calls with prometheus_client, ten families of each: what the exporter replaces."""
 
 from fastapi import FastAPI, Request, Response
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 from pydantic import BaseModel
 
-# Else a scrape has a sample more for each counter and histogram, which the exporter's text format does not have.
+# Otherwise each counter and histogram has one more sample, which the exporter's text format does not have.
 disable_created_metrics()
 registry = CollectorRegistry()
 SET = ["agent_name", "provider", "model"]

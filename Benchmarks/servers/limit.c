@@ -1,8 +1,9 @@
-// What libmicrohttpd allows: reads a POST and answers 200 without looking, the answer as long as the exporter's.
+// The limit that libmicrohttpd sets: reads a POST and answers 200 without parsing it; the answer is as long as the
+// exporter's.
 //
 //   limit PORT               answers at once
-//   limit PORT --sync FILE   answers when a record of 64 bytes a post has been appended to FILE and synced: connections
-//                            wait suspended, and all that wait share one write and one fdatasync
+//   limit PORT --sync FILE   answers once 64 bytes for each post are appended to FILE and synced: connections wait
+//                            suspended, and all that wait share one write and one fdatasync
 //   limit PORT --get FILE    answers a GET with FILE, held in memory
 //
 // The same settings as the exporter's: epoll, a thread for each processor.

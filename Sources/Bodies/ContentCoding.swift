@@ -1,5 +1,4 @@
 private import CContentCoding
-private import Glibc
 
 /// Content codings (RFC 9110, section 8.4) over whole bodies, both ways.
 package enum ContentCoding: String, Sendable, CaseIterable {
@@ -46,8 +45,14 @@ package enum ContentCoding: String, Sendable, CaseIterable {
     /// The codings that answers are offered in, the preferred first.
     package static let offered: [ContentCoding] = [.zstd, .gzip]
 
-    /// Encodes for speed: an answer is read once. `nil` where memory is short or the coding is not offered.
+    /// Encodes for speed: an answer is read once. `nil` if memory is short or the coding is not offered.
     package func encode(_ body: [UInt8]) -> [UInt8]? {
+        // Safe: the bytes are copied while the closure runs.
+        encodedInPlace(body).map { encoded in unsafe encoded.withUnsafeBytes { unsafe Array($0) } }
+    }
+
+    /// The same without a copy: the result has no padding.
+    package func encodedInPlace(_ body: [UInt8]) -> PaddedBytes? {
         var block = unsafe ccontentcoding_block()
         let result = unsafe body.withUnsafeBytes { bytes in
             switch self {
@@ -57,7 +62,6 @@ package enum ContentCoding: String, Sendable, CaseIterable {
             }
         }
         guard result == CCONTENTCODING_OK else { return nil }
-        defer { unsafe munmap(block.bytes, block.mapped_length) }
-        return unsafe Array(UnsafeRawBufferPointer(start: block.bytes, count: block.length))
+        return unsafe PaddedBytes(adoptingMapping: block.bytes, of: block.mapped_length, count: block.length)
     }
 }

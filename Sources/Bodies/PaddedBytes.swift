@@ -1,12 +1,12 @@
 private import Glibc
 
-/// Bytes on the heap with readable padding behind them, owned by this value's last holder.
+/// Bytes on the heap with readable padding after them, freed with the last reference.
 ///
 /// simdjson reads beyond the end of its input: a body that arrives in such a block is parsed where it lies.
 @safe package final class PaddedBytes: @unchecked Sendable {
     // Unchecked: the bytes never change after `init`.
 
-    /// Readable bytes behind the end; at least simdjson's `SIMDJSON_PADDING`, which `CSimdjson` asserts.
+    /// Readable bytes after the end; at least simdjson's `SIMDJSON_PADDING`, which `CSimdjson` asserts.
     package static let padding = 64
 
     private let start: UnsafeMutableRawPointer?

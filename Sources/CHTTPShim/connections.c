@@ -9,8 +9,8 @@
 #include <sys/socket.h>
 #include <time.h>
 
-// For the headers of a request, for its body and for its answer each: libmicrohttpd ends connections that are silent, but not
-// those that send or read a byte from time to time. Bodies and answers have a second more for each 16 KiB.
+// The time for the headers of a request, for its body and for its answer each. libmicrohttpd ends connections that are
+// silent, but not those that send or read a byte from time to time. Bodies and answers get a second more for each 16 KiB.
 enum { REQUEST_MILLISECONDS = 30 * 1000, LEAST_BYTES_PER_MILLISECOND = 16 };
 
 struct address_count {
@@ -24,7 +24,7 @@ struct chttpshim_connection {
     int descriptor;
     // In milliseconds of the monotonic clock; 0 is none.
     _Atomic int64_t deadline;
-    // Since when it reads an answer; 0 where it does not.
+    // Since when it has been reading an answer; 0 if it does not.
     _Atomic int64_t answered_since;
     struct address_count *count;
     bool is_beyond_limit;
@@ -45,7 +45,7 @@ static int compare(const void *left, const void *right)
     return memcmp(left, right, sizeof((struct address_count *)0)->address);
 }
 
-// The first half of an IPv6 address is one host's, or one household's: it can take any of those addresses.
+// The first half of an IPv6 address belongs to one host or household, which can use any address of that half.
 static void key_of(const struct sockaddr *address, unsigned char key[16])
 {
     memset(key, 0, 16);
@@ -59,7 +59,7 @@ static void key_of(const struct sockaddr *address, unsigned char key[16])
     }
 }
 
-// NULL where there is no memory: the connection is then not counted.
+// NULL if there is no memory: the connection is then not counted.
 static struct address_count *count_address(chttpshim_connections *connections, const struct sockaddr *address)
 {
     struct address_count *count = calloc(1, sizeof *count);
@@ -175,7 +175,7 @@ void chttpshim_connection_answer(chttpshim_connection *connection, uint64_t byte
 void chttpshim_connection_got(chttpshim_connection *connection, uint64_t bytes)
 {
     if (connection == NULL) return;
-    // Only the connection's own thread sets it, and whoever ends late ones to 0.
+    // Only the connection's own thread sets the deadline; the thread that ends late connections sets it to 0.
     atomic_fetch_add_explicit(
         &connection->deadline, (int64_t)(bytes / LEAST_BYTES_PER_MILLISECOND), memory_order_relaxed);
 }
@@ -199,7 +199,8 @@ void chttpshim_connections_end_late(chttpshim_connections *connections)
     for (chttpshim_connection *connection = connections->first; connection != NULL; connection = connection->next) {
         int64_t deadline = atomic_load_explicit(&connection->deadline, memory_order_relaxed);
         if (deadline == 0 || now < deadline) continue;
-        // Its thread finds the end of the peer and cleans up. It cannot have closed the descriptor: it takes the lock first.
+        // The connection's thread finds the end of the peer and cleans up. It cannot have closed the descriptor, because it
+        // takes the lock first.
         shutdown(connection->descriptor, SHUT_RDWR);
         set_deadline(connection, 0);
     }

@@ -1,4 +1,4 @@
-// The open connections of a server: how many from one address, and until when each must have got on.
+// The open connections of a server: how many from one address, and each one's deadline.
 #ifndef CHTTPSHIM_CONNECTIONS_H
 #define CHTTPSHIM_CONNECTIONS_H
 
@@ -20,7 +20,7 @@ typedef struct chttpshim_connections {
 typedef struct chttpshim_connection chttpshim_connection;
 
 void chttpshim_connections_init(chttpshim_connections *connections, const chttpshim_options *options);
-/// Once no connection is left.
+/// Must be called when no connection is left.
 void chttpshim_connections_destroy(chttpshim_connections *connections);
 
 /// For MHD_OPTION_NOTIFY_CONNECTION.
@@ -28,29 +28,29 @@ void chttpshim_connections_notify(
     void *context, struct MHD_Connection *connection, void **socket_context,
     enum MHD_ConnectionNotificationCode code);
 
-/// What is known of a connection; NULL where there was no memory.
+/// The shim's own record of a connection; NULL if there was no memory for it.
 chttpshim_connection *chttpshim_connection_of(struct MHD_Connection *connection);
 
-/// Whether its address had as many connections as may be when it came.
+/// Whether the client's address was already at its connection limit when the connection came.
 bool chttpshim_connection_is_beyond_limit(const chttpshim_connection *connection);
 
-/// Whether its client was let in by certificates that are not those in force any more.
+/// Whether the client was admitted under an identity that is no longer in force.
 bool chttpshim_connection_is_outdated(const chttpshim_connection *connection);
 
-/// A body begins, whose length shows as it comes.
+/// A body begins; its length is not known yet.
 void chttpshim_connection_expect(chttpshim_connection *connection);
-/// An answer of so many bytes begins.
+/// An answer of `bytes` bytes begins.
 void chttpshim_connection_answer(chttpshim_connection *connection, uint64_t bytes);
-/// So many bytes came: each gives a little more time.
+/// Bytes of the body came: each gives a little more time.
 void chttpshim_connection_got(chttpshim_connection *connection, uint64_t bytes);
-/// The exporter is at it: the peer has all the time of the world.
+/// No deadline while the exporter prepares the answer.
 void chttpshim_connection_wait(chttpshim_connection *connection);
-/// The request is over: the next may take its time to begin, as long as idle connections are kept.
+/// The request is over: the next one may begin as late as idle connections are kept.
 void chttpshim_connection_rest(chttpshim_connections *connections, chttpshim_connection *connection);
 
 /// Ends the connections that are late.
 void chttpshim_connections_end_late(chttpshim_connections *connections);
-/// Ends those that have been reading one answer for so long.
+/// Ends the connections that have been reading one answer for `seconds`.
 void chttpshim_connections_end_slow_answers(chttpshim_connections *connections, unsigned seconds);
 
 #endif

@@ -1,4 +1,4 @@
-// How long a request is, and for whom: told once, or not at all.
+// Content-Length, Transfer-Encoding and Host: at most one of each.
 
 #include "framing.h"
 
@@ -14,9 +14,9 @@ typedef struct {
     bool is_malformed;
 } framing;
 
-// Whether `name` is a field name that says one thing to all readers. libmicrohttpd takes `Content-Length : 5` for a header
-// named `Content-Length `, and a folded line for part of the name before it: neither would count as the length it is to
-// others (RFC 9112, sections 5.1 and 5.2).
+// Whether all readers understand a field name alike. libmicrohttpd takes `Content-Length : 5` for a header named
+// `Content-Length `, and a folded line for part of the name before it; to other readers both are a length (RFC 9112,
+// sections 5.1 and 5.2).
 static bool is_sound_name(const char *name)
 {
     static const char *const lengths[] = {"content-length", "transfer-encoding"};

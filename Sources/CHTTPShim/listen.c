@@ -54,8 +54,8 @@ int chttpshim_listen(const char *host, const char *port, bool *is_in_use, const 
 
 bool chttpshim_leave_socket(int listen_socket)
 {
-    // Epoll goes on telling of the socket that is left, whose description another process holds; accept4 then finds nobody.
-    // Bound to a name that nobody knows, as the kernel chooses it.
+    // epoll keeps reporting the old socket while another process holds it; accept4 then finds no connection. The new one is
+    // bound to a name that the kernel chooses.
     struct sockaddr_un nowhere = {.sun_family = AF_UNIX};
     int deaf = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (deaf < 0) return false;

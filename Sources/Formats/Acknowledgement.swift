@@ -33,7 +33,7 @@ extension Outcome {
         json.array { json in for warning in warnings { json.string(warning) } }
     }
 
-    /// The acknowledgement: 200, whatever became of the records.
+    /// The acknowledgement: always 200, even if records were rejected.
     var acknowledgement: Response {
         var json = JSONWriter()
         json.object { json in write(to: &json) }

@@ -1,4 +1,4 @@
-/// What the sender of a body should know although its records were taken: each thing once, few of them.
+/// Warnings for the sender of a body whose records were taken: each thing once, and few of them.
 struct BodyWarnings {
     /// Occurrences of unknown fields.
     private(set) var unknownFields = 0
@@ -9,9 +9,9 @@ struct BodyWarnings {
     /// By field, the first record that is counted without it.
     private var omitted: [Field: Int] = [:]
 
-    /// Names told; occurrences of further ones are only counted, so that a hostile body costs no memory.
+    /// Most names in warnings; further ones are only counted, so that a hostile body costs no memory.
     private static let nameLimit = 20
-    /// Bytes of a name that are looked at. Longer than what is shown.
+    /// Bytes of a name that are compared. Longer than what is shown.
     private static let prefixBytes = 48
 
     mutating func noteUnknownFields(of object: JSONObject, index: Int) {
@@ -29,7 +29,7 @@ struct BodyWarnings {
         if omitted[field] == nil { omitted[field] = index }
     }
 
-    private mutating func note(_ name: JSONText, index: Int) {
+    private mutating func note(_ name: BorrowedBytes, index: Int) {
         let isClipped = name.count > Self.prefixBytes
         let prefix = isClipped ? name.trimmed(prefix: 0, suffix: name.count - Self.prefixBytes) : name
         if names.contains(where: { $0.isClipped == isClipped && prefix.elementsEqual($0.prefix) }) { return }
@@ -45,14 +45,14 @@ struct BodyWarnings {
         var messages: [String] = []
         if let ignoredErrorType {
             messages.append(
-                "error_type ignored where status is success (first in record \(ignoredErrorType)); "
+                "error_type ignored because status is success (first in record \(ignoredErrorType)); "
                     + "send a status other than success with it")
         }
         for field in Field.allCases {
             guard let index = omitted[field] else { continue }
             messages.append("\(field.name) breaks a rule and was left out (first in record \(index)); the call counts")
         }
-        // Names that differ behind what is shown look alike.
+        // Two names that differ only after what is shown give one warning.
         for name in names where !messages.contains(name.text) { messages.append(name.text) }
         if otherOccurrences > 0 { messages.append("and \(otherOccurrences) more fields that are unknown") }
         return messages

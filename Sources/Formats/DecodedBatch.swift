@@ -1,6 +1,6 @@
 package import Model
 
-/// What one body holds: the events to count and the records that break a rule.
+/// The content of one body: the events to count, and the records that break a rule.
 package struct DecodedBatch: Sendable {
     /// In the order of the body.
     package var events: [(index: Int, event: Event)]
@@ -9,7 +9,18 @@ package struct DecodedBatch: Sendable {
     package let warnings: [String]
     /// Occurrences of fields that records do not have.
     package let unknownFields: Int
-    package var ignoredSpans = IgnoredSpans()
+    package let ignoredSpans: IgnoredSpans
+
+    init(
+        events: [(index: Int, event: Event)], rejections: RejectedRecords, warnings: BodyWarnings,
+        ignoredSpans: IgnoredSpans = IgnoredSpans()
+    ) {
+        self.events = events
+        self.rejections = rejections
+        self.warnings = warnings.messages
+        unknownFields = warnings.unknownFields
+        self.ignoredSpans = ignoredSpans
+    }
 }
 
 /// Spans that were not counted, and need not be.
@@ -20,14 +31,4 @@ package struct IgnoredSpans: Sendable, Equatable {
     package var repeatedReports = 0
 
     package init() {}
-}
-
-/// Why a body was refused as a whole. Nothing of it is applied.
-package struct MalformedBody: Error, Sendable {
-    /// What is wrong, where, and the remedy.
-    package let detail: String
-
-    package init(detail: String) {
-        self.detail = detail
-    }
 }

@@ -1,22 +1,34 @@
-/// What a sender wrote, fit to be shown in a message: at most 40 bytes, control characters escaped.
-struct Excerpt: CustomStringConvertible {
-    let description: String
+/// The beginning of what a sender wrote, copied, so that a message can show it after the body is gone.
+///
+/// Its message text has at most 40 bytes; control characters are escaped.
+struct Excerpt: CustomStringConvertible, Sendable {
+    private var bytes = InlineArray<44, UInt8>(repeating: 0)
+    private let copied: Int
+    private let isClipped: Bool
 
     private static let limitBytes = 40
 
-    init(_ text: some Collection<UInt8>) {
+    // Not inlined: faults are rare, and this code would slow down the reading of each field.
+    @inline(never)
+    init(_ text: BorrowedBytes) {
+        // A few bytes more than are shown keep the last character whole.
+        copied = Swift.min(text.count, bytes.count)
+        isClipped = text.count > Self.limitBytes
+        for place in 0..<copied { bytes[place] = text[place] }
+    }
+
+    var description: String {
         var output = ""
-        var bytes = 0
-        // Decoding a few bytes more than are shown keeps the last character whole.
-        for scalar in String(decoding: text.prefix(Self.limitBytes + 4), as: UTF8.self).unicodeScalars {
-            bytes += UTF8.width(scalar)
-            if bytes > Self.limitBytes { break }
+        var shown = 0
+        for scalar in String(decoding: (0..<copied).map { bytes[$0] }, as: UTF8.self).unicodeScalars {
+            shown += UTF8.width(scalar)
+            if shown > Self.limitBytes { break }
             switch scalar.properties.generalCategory {
             case .control, .format, .lineSeparator, .paragraphSeparator: output += Self.escaped(scalar)
             default: output.unicodeScalars.append(scalar)
             }
         }
-        description = text.count > Self.limitBytes ? output + "…" : output
+        return isClipped ? output + "…" : output
     }
 
     /// As JSON escapes it, so that the sender can find it.

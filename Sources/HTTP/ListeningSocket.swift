@@ -15,7 +15,7 @@ package struct ListeningSocket: Sendable {
     package init(host: String?, port: UInt16) throws(HTTPServerError) {
         var isInUse = false
         var reason: UnsafePointer<CChar>?
-        let descriptor = unsafe Self.withOptionalCString(host) { host in
+        let descriptor = unsafe withOptionalCString(host) { host in
             unsafe chttpshim_listen(host, String(port), &isInUse, &reason)
         }
         guard descriptor >= 0 else {
@@ -27,14 +27,14 @@ package struct ListeningSocket: Sendable {
         address = Self.address(of: descriptor)
     }
 
-    /// One that listens already, as a service manager hands it over. Who opened it keeps it open: what nobody accepts any more
-    /// waits for the next program.
+    /// A socket that listens already, as a service manager hands it over. The manager keeps it open: connections that are not
+    /// accepted wait for the next program.
     ///
     /// - Parameter descriptor: taken over.
     package init(inherited descriptor: Int32) {
         self.descriptor = descriptor
         isShared = true
-        // As a server thread must not wait for a connection that another has taken.
+        // A server thread must not wait for a connection that another thread has taken.
         _ = fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) | O_NONBLOCK)
         address = Self.address(of: descriptor)
     }
@@ -46,21 +46,4 @@ package struct ListeningSocket: Sendable {
         let bytes = text.prefix { $0 != 0 }.map(UInt8.init(bitPattern:))
         return isKnown ? String(decoding: bytes, as: UTF8.self) : "an unknown address"
     }
-
-    private static func withOptionalCString<Result>(
-        _ text: String?, _ body: (UnsafePointer<CChar>?) -> Result
-    ) -> Result {
-        guard let text else { return body(nil) }
-        return unsafe text.withCString(body)
-    }
-}
-
-/// Why the server cannot run.
-package enum HTTPServerError: Error, Sendable {
-    /// Another socket listens there.
-    case addressInUse
-    /// The reason is the system's, such as "Cannot assign requested address".
-    case cannotListen(reason: String)
-    /// libmicrohttpd refused to start.
-    case cannotStart
 }

@@ -1,12 +1,13 @@
 private import Glibc
 private import Synchronization
 
-/// Bytes that several answers send, without a copy for each: a large body lies in memory once, however many read it slowly.
+/// Bytes that several answers send without a copy for each: a large body is in memory once, however many clients read it
+/// slowly.
 @safe package final class SharedBody: @unchecked Sendable {
-    // Unchecked: the bytes are written before anybody else has the object, and read from then on.
+    // Unchecked: the bytes are written before another thread has the object, and only read from then on.
     private let bytes: UnsafeMutableRawBufferPointer
 
-    /// - Returns: `nil` where there is no memory for them.
+    /// - Returns: `nil` if there is no memory for them.
     package init?(_ body: [UInt8]) {
         guard let start = unsafe malloc(max(1, body.count)) else { return nil }
         unsafe bytes = UnsafeMutableRawBufferPointer(start: start, count: body.count)
@@ -14,7 +15,7 @@ private import Synchronization
         Self.count.add(body.count, ordering: .relaxed)
     }
 
-    /// Bytes of all that are there, most of them for connections that read slowly.
+    /// Bytes of all bodies that exist, most of them for connections that read slowly.
     package static var liveBytes: Int { count.load(ordering: .relaxed) }
 
     private static let count = Atomic(0)
@@ -24,6 +25,6 @@ private import Synchronization
         unsafe free(bytes.baseAddress)
     }
 
-    /// Lent for as long as the object is there.
+    /// Lent for as long as the object lives.
     var lent: UnsafeRawBufferPointer { unsafe UnsafeRawBufferPointer(bytes) }
 }

@@ -12,7 +12,10 @@ package struct Exposition {
     /// The families of docs/metrics.md in its order, then `own` in the order given.
     package static func render(_ snapshot: Snapshot, own: [MetricFamily], format: ExpositionFormat) -> [UInt8] {
         var exposition = Exposition(of: snapshot, format: format)
-        exposition.append(snapshot)
+        for family in CallFamilies.all {
+            exposition.append(family.head)
+            family.write(&exposition, snapshot)
+        }
         for family in own { exposition.append(family) }
         if format == .openMetrics { exposition.text.append("# EOF\n") }
         return exposition.text.bytes
@@ -45,58 +48,62 @@ package struct Exposition {
     }
 }
 
-// MARK: - Families of the registry
+// MARK: - Series of the registry
 
 extension Exposition {
-    private mutating func append(_ snapshot: Snapshot) {
-        append(CallFamilies.calls)
-        appendCalls(snapshot.calls)
-        append(CallFamilies.tokens)
-        appendSeries(snapshot.calls, of: CallFamilies.tokens) { ($0[$1].block, $0[$1].totals.tokens) }
-        append(CallFamilies.cost)
-        appendCosts(snapshot.calls)
-        append(CallFamilies.memoryRSS)
-        for agent in snapshot.agents {
-            guard let megabytes = agent.memoryRSSMegabytes else { continue }
-            append(MetricFamily.Sample(labels: agent.block, value: .double(megabytes)), of: CallFamilies.memoryRSS.name)
-        }
-        append(CallFamilies.memoryAvailable)
-        if let megabytes = snapshot.memoryAvailableMegabytes {
-            append(MetricFamily.Sample(value: .double(megabytes)), of: CallFamilies.memoryAvailable.name)
-        }
-        append(CallFamilies.activeCalls)
-        appendSeries(snapshot.agents, of: CallFamilies.activeCalls) {
-            ($0[$1].block, $0[$1].reportsActiveCalls ? $0[$1].activeCalls : nil)
-        }
-        append(CallFamilies.latency)
-        appendLatencies(snapshot.calls)
-        append(CallFamilies.apiLatency)
-        appendLatencies(snapshot.endpoints)
-        append(CallFamilies.lastInputTokens)
-        appendSeries(snapshot.calls, of: CallFamilies.lastInputTokens) { ($0[$1].block, $0[$1].totals.lastInputTokens) }
-        append(CallFamilies.lastOutputTokens)
-        appendSeries(snapshot.calls, of: CallFamilies.lastOutputTokens) {
-            ($0[$1].block, $0[$1].totals.lastOutputTokens)
-        }
-
-        append(CallFamilies.tokenUsage)
-        appendKinds(snapshot.calls)
-        append(CallFamilies.unpriced)
-        appendSeries(snapshot.offerings, of: CallFamilies.unpriced) { ($0[$1].block, $0[$1].unpricedCalls) }
-        append(CallFamilies.usageMissing)
-        appendSeries(snapshot.calls, of: CallFamilies.usageMissing) { ($0[$1].block, $0[$1].totals.usageMissing) }
-        append(CallFamilies.errors)
-        appendErrors(snapshot.calls)
-        append(CallFamilies.expired)
-        appendSeries(snapshot.agents, of: CallFamilies.expired) {
-            ($0[$1].block, $0[$1].reportsActiveCalls ? $0[$1].expiredCalls : nil)
+    /// One line a series, if it has a value.
+    ///
+    /// - Parameter read: reads one element of a chunk in place; handed over as a value, it would be copied whole.
+    @inline(__always)
+    mutating func append<Series>(
+        _ all: ChunkedArray<Series>, of family: MetricFamily.Head,
+        read: (_ chunk: [Series], _ index: Int) -> (LabelBlock, Int64?)
+    ) {
+        let start = Self.start(of: family.name)
+        for chunk in all.chunks {
+            for index in chunk.indices {
+                let (block, value) = read(chunk, index)
+                if let value { text.appendLine(start, block.bytes, Self.blockEnd, value) }
+            }
         }
     }
-}
 
-extension Exposition {
-    private mutating func appendCalls(_ all: ChunkedArray<CallSeries>) {
-        let start = start(of: CallFamilies.calls.name)
+    /// One line a series, if it has an amount of money.
+    @inline(__always)
+    mutating func append<Series>(
+        _ all: ChunkedArray<Series>, of family: MetricFamily.Head,
+        read: (_ chunk: [Series], _ index: Int) -> (LabelBlock, Money?)
+    ) {
+        let start = Self.start(of: family.name)
+        for chunk in all.chunks {
+            for index in chunk.indices {
+                let (block, amount) = read(chunk, index)
+                guard let amount else { continue }
+                text.append(start, block.bytes, Self.blockEnd)
+                text.append(amount.picoUSD, scale: Money.scale)
+                text.endLine()
+            }
+        }
+    }
+
+    /// One histogram a series, if it has one.
+    @inline(__always)
+    mutating func append<Series>(
+        _ all: ChunkedArray<Series>, of family: MetricFamily.Head,
+        read: (_ chunk: [Series], _ index: Int) -> (LabelBlock, Histogram?)
+    ) {
+        let names = HistogramNames(family.name)
+        for chunk in all.chunks {
+            for index in chunk.indices {
+                let (block, histogram) = read(chunk, index)
+                if let histogram { append(histogram, of: names, block.bytes) }
+            }
+        }
+    }
+
+    /// The calls of each set by status: `success` and `error` always, other statuses if there are any.
+    mutating func appendCalls(_ all: ChunkedArray<CallSeries>, of family: MetricFamily.Head) {
+        let start = Self.start(of: family.name)
         let success = Self.end(of: "status", CallRecord.success)
         let errorName = LabelValue("error")
         let error = Self.end(of: "status", errorName)
@@ -127,20 +134,9 @@ extension Exposition {
         }
     }
 
-    private mutating func appendCosts(_ all: ChunkedArray<CallSeries>) {
-        let start = start(of: CallFamilies.cost.name)
-        for chunk in all.chunks {
-            for index in chunk.indices {
-                guard let cost = chunk[index].totals.cost else { continue }
-                text.append(start, chunk[index].block.bytes, Self.blockEnd)
-                text.append(cost.picoUSD, scale: Money.scale)
-                text.endLine()
-            }
-        }
-    }
-
-    private mutating func appendKinds(_ all: ChunkedArray<CallSeries>) {
-        let start = start(of: CallFamilies.tokenUsage.name)
+    /// The tokens of each set by kind, if any record reported input or output.
+    mutating func appendKinds(_ all: ChunkedArray<CallSeries>, of family: MetricFamily.Head) {
+        let start = Self.start(of: family.name)
         func end(_ kind: String) -> [UInt8] { Self.end(of: "token_type", LabelValue(kind)) }
         let input = end("input")
         let cacheRead = end("cache_read")
@@ -160,8 +156,9 @@ extension Exposition {
         }
     }
 
-    private mutating func appendErrors(_ all: ChunkedArray<CallSeries>) {
-        let start = start(of: CallFamilies.errors.name)
+    /// The failed calls of each set by type of error.
+    mutating func appendErrors(_ all: ChunkedArray<CallSeries>, of family: MetricFamily.Head) {
+        let start = Self.start(of: family.name)
         var ends = LineEnds(of: "error_type")
         for chunk in all.chunks {
             for index in chunk.indices {
@@ -169,40 +166,6 @@ extension Exposition {
                     text.appendLine(start, chunk[index].block.bytes, ends[entry.name], entry.count)
                 }
             }
-        }
-    }
-
-    /// One line a series, where it has a value.
-    ///
-    /// - Parameter read: reads one element of a chunk in place; handed over as a value, it would be copied whole.
-    @inline(__always)
-    private mutating func appendSeries<Series>(
-        _ all: ChunkedArray<Series>, of family: MetricFamily.Head,
-        read: (_ chunk: [Series], _ index: Int) -> (LabelBlock, Int64?)
-    ) {
-        let start = start(of: family.name)
-        for chunk in all.chunks {
-            for index in chunk.indices {
-                let (block, value) = read(chunk, index)
-                if let value { text.appendLine(start, block.bytes, Self.blockEnd, value) }
-            }
-        }
-    }
-
-    private mutating func appendLatencies(_ all: ChunkedArray<CallSeries>) {
-        let names = HistogramNames(CallFamilies.latency.name)
-        for chunk in all.chunks {
-            for index in chunk.indices {
-                guard let latency = chunk[index].totals.latency else { continue }
-                append(latency, of: names, chunk[index].block.bytes)
-            }
-        }
-    }
-
-    private mutating func appendLatencies(_ all: ChunkedArray<EndpointSeries>) {
-        let names = HistogramNames(CallFamilies.apiLatency.name)
-        for chunk in all.chunks {
-            for index in chunk.indices { append(chunk[index].latency, of: names, chunk[index].block.bytes) }
         }
     }
 
@@ -234,9 +197,9 @@ extension Exposition {
     private static let blockEnd = Array("} ".utf8)
 
     /// A line up to its label block.
-    private func start(of name: String) -> [UInt8] { Array((name + "{").utf8) }
+    private static func start(of name: String) -> [UInt8] { Array((name + "{").utf8) }
 
-    /// What follows the label block where the family has one label more.
+    /// What follows the label block if the family has one label more.
     private static func end(of label: String, _ value: LabelValue) -> [UInt8] {
         [UInt8(ascii: ",")] + LabelBlock([(label, value)]).bytes + blockEnd
     }
@@ -293,7 +256,7 @@ extension Exposition {
         for sample in family.samples { append(sample, of: family.head.name) }
     }
 
-    private mutating func append(_ sample: MetricFamily.Sample, of name: String) {
+    mutating func append(_ sample: MetricFamily.Sample, of name: String) {
         switch sample.value {
         case .integer(let value):
             appendStart(name, sample.labels)

@@ -5,13 +5,13 @@ private import Glibc
 private import HTTP
 private import Ledger
 package import Logging
-package import Model
+private import Model
 private import Store
 private import Synchronization
 
 /// The exporter as a whole: listens, counts, is scraped, and stops without losing what it took.
 package final class Exporter: Sendable {
-    private let settings: ExporterSettings
+    private let settings: Settings
     private let log: Logger
     private let service: Service
     private let servers: Locked<[HTTPServer]>
@@ -26,10 +26,10 @@ package final class Exporter: Sendable {
     ///
     /// - Parameters:
     ///   - configuration: as read from `settings.configuration`.
-    ///   - web: `nil` lets everybody in, by plain HTTP.
-    /// - Throws: where it cannot be opened, or is damaged.
+    ///   - web: `nil` lets everyone in, by plain HTTP.
+    /// - Throws: if it cannot be opened, or is damaged.
     package init(
-        settings: ExporterSettings, configuration: Configuration, web: WebAccess? = nil, log: Logger
+        settings: Settings, configuration: Configuration, web: WebAccess? = nil, log: Logger
     ) throws(StartError) {
         self.settings = settings
         self.log = log
@@ -91,9 +91,9 @@ package final class Exporter: Sendable {
                 throw StartError(address: "\(address)", cause: error)
             }
         }
-        // So that it is known at once, and not with the first post, where the disk takes nothing.
+        // A disk that takes nothing is found now, not by the first post.
         service.ledger.probe()
-        // Before the first is served: in a socket that was handed over someone may wait already.
+        // Before the first socket is served: in one that was handed over, connections may wait already.
         service.isReady.store(true, ordering: .relaxed)
         for socket in sockets {
             do throws(HTTPServerError) {
@@ -103,7 +103,7 @@ package final class Exporter: Sendable {
                 throw StartError(address: socket.address, cause: error)
             }
             let isLoopback = ListenAddress(socket.address)?.isLoopback == true
-            if !isLoopback, service.web?.keepsStrangersOut == true {
+            if !isLoopback, service.web?.authenticates == true {
                 if service.web?.tlsPriorities == nil {
                     log.warning(
                         "Passwords and tokens cross the network in the clear; add tls_server_config to --web.config.file, or listen on loopback behind a proxy that speaks TLS",
@@ -125,39 +125,24 @@ package final class Exporter: Sendable {
     }
 
     private func serve(_ socket: ListeningSocket, amongst count: Int) throws(HTTPServerError) {
-        var limits = HTTPServer.Limits()
-        limits.bodyLimitBytes = settings.bodyLimitBytes
-        limits.threads = max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
-        let connections = min(settings.connections ?? .max, Self.connectionLimit())
-        limits.connections = max(16, connections / count)
-        // One address must not take them all.
-        limits.connectionsPerAddress = settings.connectionsPerAddress ?? limits.connections / 2
-        let log = log
-        let service = service
-        let flush: (@Sendable () -> Void)? = if service.ledger.isDurable { nil } else { { service.ledger.flush() } }
-        var gate: HTTPServer.Gate?
-        if let web = service.web {
-            gate = { request, admission in service.admit(request, admission, by: web) }
-        }
-        let server = try HTTPServer(
-            socket: socket, limits: limits, tlsPriorities: service.web?.tlsPriorities,
-            log: { message in
-                log.debug("libmicrohttpd", metadata: ["message": "\(message)"])
-            },
-            flush: flush,
-            admit: gate, readsBody: { request in service.readsBody(of: request) },
-            handler: { request, responder in service.handle(request, responder) })
+        let connections = max(16, min(settings.connections ?? .max, Self.connectionLimit()) / count)
+        let limits = HTTPServer.Limits(
+            bodyBytes: settings.bodyLimitBytes, connections: connections,
+            // One address must not take them all.
+            connectionsPerAddress: settings.connectionsPerAddress ?? connections / 2,
+            threads: max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))))
+        let server = try HTTPServer(service, on: socket, limits: limits, tlsPriorities: service.web?.tlsPriorities)
         servers.withLock { $0.append(server) }
     }
 
-    /// As many connections as descriptors allow, less those that the program needs itself.
+    /// As many connections as descriptors allow, less those that the program itself needs.
     private static func connectionLimit() -> Int {
         var limits = rlimit()
         guard unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limits) == 0 else { return 900 }
         return max(16, min(Int(clamping: limits.rlim_cur), 65_536) - 64)
     }
 
-    /// Reads prices, budgets and the web configuration anew. What is wrong with them is logged and counted.
+    /// Reloads prices, budgets and the web configuration. What is wrong with them is logged and counted.
     ///
     /// - Parameter reply: called once, with what is wrong; `nil` when all is in force.
     package func reload(_ reply: @escaping @Sendable (_ failure: String?) -> Void) {
@@ -167,16 +152,16 @@ package final class Exporter: Sendable {
     /// What keeps it from taking records, as `/-/ready` says; `nil` when nothing does.
     package var obstacle: String? { service.obstacle }
 
-    /// Calls `alive` as soon as the ledger gets to it, or now while the disk works on what it was given less than `diskLimit`
-    /// ago. Never, where the ledger hangs.
+    /// Calls `alive` from the ledger's queue; at once if a disk operation has run for less than `diskLimit`. If the queue
+    /// hangs, never.
     package func whenAlive(diskLimit: Duration, _ alive: @escaping @Sendable () -> Void) {
         service.ledger.whenAlive(diskLimit: diskLimit, alive)
     }
 
     /// Takes no more records, answers what was taken, closes. Within 5 s; blocks.
     ///
-    /// - Returns: whether that is done. Where a disk does not answer it is not: the process can only end, and whoever waits
-    ///   for an answer sees his connection close. Nor is it where a commit is undecided, or the files are not in their place.
+    /// - Returns: false if the disk hangs (exit the process; open connections close), a commit is undecided, or the files
+    ///   were moved.
     @discardableResult
     package func stop() -> Bool {
         let deadline = ContinuousClock.now + Self.stopLimit
@@ -218,7 +203,7 @@ package final class Exporter: Sendable {
 /// Why the exporter could not start.
 package struct StartError: Error, Sendable, CustomStringConvertible {
     package let description: String
-    /// Whether another flag, and not another try, is the remedy.
+    /// Whether the remedy is another flag, not another try.
     package let isUsage: Bool
 
     fileprivate init(_ error: StoreError) {
@@ -239,30 +224,5 @@ package struct StartError: Error, Sendable, CustomStringConvertible {
         case .cannotStart:
             description = "cannot serve \(address): libmicrohttpd refused to start; see the log at --log.level=debug"
         }
-    }
-}
-
-/// The time of day at its making, and from then on what has passed since, whatever becomes of the system's clock.
-///
-/// A clock that is set must neither end leases and ids before their time nor keep them for ever. Time during which the host
-/// sleeps counts (CLOCK_BOOTTIME).
-struct SteadyClock: Sendable {
-    private let offset = Instant.wallClock.unixMilliseconds - Self.sinceBoot
-
-    var now: Instant { Instant(unixMilliseconds: offset + Self.sinceBoot) }
-
-    private static var sinceBoot: Int64 {
-        var now = timespec()
-        unsafe clock_gettime(CLOCK_BOOTTIME, &now)
-        return Int64(now.tv_sec) * 1000 + Int64(now.tv_nsec) / 1_000_000
-    }
-}
-
-extension Instant {
-    /// Now, by the system's clock.
-    package static var wallClock: Instant {
-        var now = timespec()
-        unsafe clock_gettime(CLOCK_REALTIME, &now)
-        return Instant(unixMilliseconds: Int64(now.tv_sec) * 1000 + Int64(now.tv_nsec) / 1_000_000)
     }
 }

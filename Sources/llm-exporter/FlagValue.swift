@@ -14,7 +14,7 @@ enum FlagValue {
     }
 
     static func telemetryPath(_ text: String) throws -> String {
-        guard ExporterSettings.isFreePath(text) else {
+        guard Settings.canBeTelemetryPath(text) else {
             throw ValidationError("expected a path that begins with / and is not another route, such as /metrics")
         }
         return text
@@ -66,21 +66,23 @@ enum FlagValue {
 /// A duration as Prometheus writes it: `24h`, `1d12h`, `90s`, `500ms`.
 struct TimeSpan: CustomStringConvertible {
     let duration: Duration
-    let description: String
-
-    static let day = TimeSpan(duration: .seconds(24 * 60 * 60), description: "24h")
-    static let tenMinutes = TimeSpan(duration: .seconds(10 * 60), description: "10m")
 
     private static let units: [(name: String, milliseconds: Int64)] = [
         ("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000), ("w", 604_800_000),
     ]
 
-    /// Longest that is taken: ten years.
+    /// The longest: ten years.
     private static let limitMilliseconds: Int64 = 3650 * 86_400_000
 
-    private init(duration: Duration, description: String) {
+    init(_ duration: Duration) {
         self.duration = duration
-        self.description = description
+    }
+
+    /// In the largest unit up to hours that divides it: `24h`.
+    var description: String {
+        let milliseconds = duration.wholeMilliseconds
+        let unit = Self.units.last { $0.milliseconds <= 3_600_000 && milliseconds % $0.milliseconds == 0 }
+        return unit.map { "\(milliseconds / $0.milliseconds)\($0.name)" } ?? "\(milliseconds)ms"
     }
 
     init?(_ text: String) {
@@ -99,28 +101,30 @@ struct TimeSpan: CustomStringConvertible {
             milliseconds += part
         } while !rest.isEmpty
         guard milliseconds > 0 else { return nil }
-        self.init(duration: .milliseconds(milliseconds), description: text)
+        self.init(.milliseconds(milliseconds))
     }
 }
 
 /// A size in bytes: `32MiB`, `500KB`, `1048576`.
 struct ByteSize: CustomStringConvertible {
     let bytes: Int
-    let description: String
-
-    static let standard = ByteSize(bytes: 32 << 20, description: "32MiB")
 
     private static let units: [(name: String, bytes: Int)] = [
         ("", 1), ("b", 1), ("kb", 1000), ("kib", 1 << 10), ("mb", 1_000_000), ("mib", 1 << 20), ("gb", 1_000_000_000),
         ("gib", 1 << 30),
     ]
 
-    /// Largest that is taken: simdjson reads at most 4 GiB.
+    /// The largest: simdjson reads at most 4 GiB.
     private static let limit = 2 << 30
 
-    private init(bytes: Int, description: String) {
+    init(bytes: Int) {
         self.bytes = bytes
-        self.description = description
+    }
+
+    /// In the largest unit of 1024 that divides it: `32MiB`.
+    var description: String {
+        let unit = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")].first { bytes % $0.0 == 0 }
+        return unit.map { "\(bytes / $0.0)\($0.1)" } ?? "\(bytes)"
     }
 
     init?(_ text: String) {
@@ -129,7 +133,7 @@ struct ByteSize: CustomStringConvertible {
         guard let number = Int(digits), let unit = Self.units.first(where: { $0.name == name }) else { return nil }
         let (bytes, overflow) = number.multipliedReportingOverflow(by: unit.bytes)
         guard !overflow, bytes > 0, bytes <= Self.limit else { return nil }
-        self.init(bytes: bytes, description: text)
+        self.init(bytes: bytes)
     }
 }
 
@@ -137,9 +141,7 @@ struct ByteSize: CustomStringConvertible {
 struct Buckets: CustomStringConvertible {
     let bounds: HistogramBounds
 
-    static let standard = Buckets(bounds: .standard)
-
-    private init(bounds: HistogramBounds) {
+    init(bounds: HistogramBounds) {
         self.bounds = bounds
     }
 

@@ -1,11 +1,11 @@
 import ArgumentParser
 import Glibc
 
-/// The program's beginning: reads the command line, runs the command, and turns each failure into one clear line.
+/// The entry point: reads the command line, runs the command, and reports a failure in one line.
 @main
 enum Program {
     static func main() {
-        // A peer that went away must be an error of one write, not the end of the program.
+        // A write to a closed connection must fail with an error instead of ending the program.
         signal(SIGPIPE, SIG_IGN)
         let first = CommandLine.arguments.dropFirst().first ?? ""
         do {
@@ -33,37 +33,5 @@ enum Program {
     private static func fail(_ line: String, code: Int32) -> Never {
         StandardError.write("llm-exporter: " + line + "\n", priority: LogLevel.error.priority)
         exit(code)
-    }
-}
-
-/// The commands. `serve` is the one meant where none is named.
-struct Root: ParsableCommand {
-    static let configuration = CommandConfiguration(
-        commandName: "llm-exporter",
-        abstract: "Counts the calls, tokens, cost, latency and errors of LLM agents for Prometheus.",
-        discussion: "Without a command it runs the exporter; llm-exporter help serve lists the flags.",
-        version: Version.text,
-        subcommands: [
-            Serve.self, Send.self, Simulate.self, Prices.self, CheckStorage.self, Backup.self, Reset.self, Forget.self,
-        ],
-        defaultSubcommand: Serve.self)
-}
-
-/// A failure that ends the program, as one line.
-struct Failure: Error, CustomStringConvertible {
-    /// Names what failed, where, and the remedy.
-    let description: String
-    let exitCode: Int32
-    /// Whether the log has said it already.
-    var isLogged = false
-
-    /// A failure at run time (docs/flags.md).
-    static let runtime: Int32 = 1
-    /// Bad flags or configuration (docs/flags.md).
-    static let usage: Int32 = 2
-
-    init(_ description: String, exitCode: Int32 = Failure.runtime) {
-        self.description = description
-        self.exitCode = exitCode
     }
 }

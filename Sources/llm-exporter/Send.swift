@@ -2,16 +2,18 @@ import ArgumentParser
 import Client
 import Dispatch
 import Glibc
+import Model
 
 /// `llm-exporter send`: posts the records of a file.
 struct Send: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "send", abstract: "Posts the records of an NDJSON file of any size to an exporter.",
         discussion: """
-            Each record counts once: those without an id get one, which FILE.sent remembers with how far FILE was sent, for as \
-            long as the exporter remembers ids (--dedup.window). Interrupted, or when FILE has grown, the same command \
-            goes on there, under a new name too where FILE was rotated. Put corrected lines into a file of their own; remove FILE.sent to send all of FILE as new. \
-            Exit code 1 when records were rejected or could not be sent.
+            Each record counts once, as long as the exporter remembers ids (--dedup.window): records without an \
+            id get one. FILE.sent keeps these ids and how much of FILE was sent. After an interruption, or when \
+            FILE has grown, the same command continues from there; after FILE was rotated, under its new name. \
+            Put corrected lines into a file of their own; to send all of FILE as new, remove FILE.sent. Exit \
+            code 1 when records were rejected or could not be sent.
             """)
 
     @Argument(help: "The file, or - for standard input, which is sent by one run.")
@@ -19,7 +21,10 @@ struct Send: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "The exporter to post to. Who asks is told by LLM_EXPORTER_USERNAME and LLM_EXPORTER_PASSWORD, or LLM_EXPORTER_TOKEN; LLM_EXPORTER_CA_FILE names the authorities that are believed.",
+            """
+            The exporter to post to. LLM_EXPORTER_USERNAME and LLM_EXPORTER_PASSWORD, or LLM_EXPORTER_TOKEN, hold the \
+            credentials; LLM_EXPORTER_CA_FILE names the certificates of the authorities to trust.
+            """,
             valueName: "url"))
     var url = "http://127.0.0.1:10140"
 
@@ -33,11 +38,7 @@ struct Send: ParsableCommand {
     var batch = 1000
 
     func validate() throws {
-        guard url.hasPrefix("http://") || url.hasPrefix("https://") else {
-            throw ValidationError(
-                "--url \(url): expected an address that begins with http:// or https://, such as http://127.0.0.1:10140"
-            )
-        }
+        try ExporterURL.check(url)
         guard (1...64).contains(connections) else {
             throw ValidationError("--connections \(connections): expected a number from 1 to 64")
         }
@@ -47,15 +48,10 @@ struct Send: ParsableCommand {
     }
 
     func run() throws {
-        var settings = Sending.Settings(path: file, url: url)
-        settings.access = .ofTheUser
-        settings.connections = connections
-        settings.linesPerRequest = batch
         let began = ContinuousClock.now
-        // Before any thread is made, as each inherits what is blocked.
+        // Before any thread starts: each inherits the blocked signals.
         let signals = Signals(SIGTERM, SIGINT)
         let sending: Sending
-        let outcome: Result<Sending.Progress, SendingError>
         do throws(SendingError) {
             sending = try Sending(settings)
         } catch {
@@ -64,18 +60,22 @@ struct Send: ParsableCommand {
         DispatchQueue.global().async { [sending] in
             _ = signals.next()
             sending.stop()
-            // Whoever asks twice does not want to wait.
+            // A second signal ends it without waiting for the requests in flight.
             _ = signals.next()
             _exit(Failure.runtime)
         }
-        let teller = Teller(of: sending, name: file, began: began)
-        do throws(SendingError) {
-            outcome = .success(try sending.run())
-        } catch {
-            outcome = .failure(error)
-        }
-        teller.end()
+        let display = ProgressDisplay(of: sending, name: file, began: began)
+        let outcome = Result { () throws(SendingError) in try sending.run() }
+        display.end()
         try report(sending.progress, outcome, in: .now - began)
+    }
+
+    private var settings: Sending.Settings {
+        var settings = Sending.Settings(path: file, url: url)
+        settings.access = .ofTheUser
+        settings.connections = connections
+        settings.linesPerRequest = batch
+        return settings
     }
 
     private func report(
@@ -86,76 +86,25 @@ struct Send: ParsableCommand {
         }
         for warning in progress.warnings { StandardError.write("\(file): warning: \(warning)\n") }
         if progress.leavesUnfinishedLine {
-            StandardError.write("\(file): the last line is not whole, and was left; send it again when it is\n")
+            StandardError.write("\(file): the last line is not whole and was not sent; send it again when it is\n")
         }
-        let seconds = max(0.001, Double(duration.components.seconds) + Double(duration.components.attoseconds) / 1e18)
-        let rate = Int(Double(progress.records) / seconds)
-        print(
-            "\(file): \(progress.accepted) accepted, \(progress.duplicates) duplicates, \(progress.rejected) rejected, in "
-                + "\((seconds * 10).rounded() / 10) s (\(rate) records a second)"
-                + (progress.skippedLines > 0 ? "; \(progress.skippedLines) lines were sent before (\(file).sent)" : ""))
+        print(summary(of: progress, in: duration))
         if case .failure(let error) = outcome { throw Failure(error.description) }
         guard progress.rejected == 0 else {
             throw Failure(
-                "\(progress.rejected) records were rejected and not counted; correct them, and send them in a file of their own"
-            )
+                "\(progress.rejected) records were rejected and not counted; "
+                    + "correct them, and send them in a file of their own")
         }
         guard (try? outcome.get().isComplete) == true else {
-            throw Failure("interrupted; the same command goes on there")
-        }
-    }
-}
-
-/// Tells on standard error how far it is: on a terminal by a line that changes, else by lines for a log, that it waits, and
-/// that it goes on.
-private final class Teller: @unchecked Sendable {
-    // Unchecked: `isWaiting` is used on the timer's queue alone.
-    private let timer = DispatchSource.makeTimerSource(queue: DispatchQueue(label: "llm-exporter.progress"))
-    private let isTerminal = isatty(STDERR_FILENO) == 1
-    private var isWaiting = false
-
-    init(of sending: Sending, name: String, began: ContinuousClock.Instant) {
-        // What is over within a second is not worth a line of a log.
-        timer.schedule(
-            deadline: isTerminal ? .now() : .now() + 1, repeating: isTerminal ? .milliseconds(100) : .seconds(1))
-        timer.setEventHandler { [self] in
-            if isTerminal {
-                StandardError.write("\r\u{1B}[K" + Self.line(sending.progress, name, .now - began))
-            } else {
-                tell(sending.progress.obstacle, name)
-            }
-        }
-        timer.activate()
-    }
-
-    func end() {
-        timer.cancel()
-        // Clears the line.
-        if isTerminal { StandardError.write("\r\u{1B}[K") }
-    }
-
-    private func tell(_ obstacle: String?, _ name: String) {
-        defer { isWaiting = obstacle != nil }
-        if let obstacle {
-            if !isWaiting { StandardError.write("\(name): waiting: \(obstacle)\n") }
-        } else if isWaiting {
-            StandardError.write("\(name): goes on\n")
+            throw Failure("interrupted; the same command continues from there")
         }
     }
 
-    private static func line(_ progress: Sending.Progress, _ name: String, _ duration: Duration) -> String {
-        var line = name
-        if let total = progress.totalBytes, total > 0 {
-            let part = min(1, Double(progress.bytes) / Double(total))
-            let width = 30
-            let done = Int(part * Double(width))
-            line +=
-                " [" + String(repeating: "#", count: done) + String(repeating: ".", count: width - done) + "]"
-                + " \(Int(part * 100))%"
-        }
-        line += "  \(progress.records) records in \(duration.components.seconds) s"
-        if progress.rejected > 0 { line += ", \(progress.rejected) rejected" }
-        if let obstacle = progress.obstacle { line += "; waiting: \(obstacle)" }
-        return line
+    private func summary(of progress: Sending.Progress, in duration: Duration) -> String {
+        let seconds = max(0.001, Double(duration.wholeMicroseconds) / 1_000_000)
+        let rate = Int(Double(progress.records) / seconds)
+        return "\(file): \(progress.accepted) accepted, \(progress.duplicates) duplicates, "
+            + "\(progress.rejected) rejected, in \((seconds * 10).rounded() / 10) s (\(rate) records a second)"
+            + (progress.skippedLines > 0 ? "; \(progress.skippedLines) lines were sent before (\(file).sent)" : "")
     }
 }

@@ -11,10 +11,12 @@ import Systemd
 struct Serve: ParsableCommand {
     static let configuration = CommandConfiguration(commandName: "serve", abstract: "Runs the exporter.")
 
+    private static let defaults = Settings(build: Version.build)
+
     @Option(
         name: .customLong("web.listen-address"),
         help: ArgumentHelp(
-            "Where to listen: host:port, :port for all addresses, or [::1]:port; port 0 picks a free one. Repeatable. (default: 127.0.0.1:10140)",
+            "Where to listen: host:port, :port for all addresses, or [::1]:port; port 0 picks a free one. Repeatable. (default: \(defaults.listenAddresses[0]))",
             valueName: "address"),
         transform: FlagValue.listenAddress)
     var listenAddresses: [ListenAddress] = []
@@ -26,9 +28,9 @@ struct Serve: ParsableCommand {
 
     @Option(
         name: .customLong("web.telemetry-path"),
-        help: ArgumentHelp("Where Prometheus scrapes. (default: /metrics)", valueName: "path"),
+        help: ArgumentHelp("Where Prometheus scrapes. (default: \(defaults.telemetryPath))", valueName: "path"),
         transform: FlagValue.telemetryPath)
-    var telemetryPath = "/metrics"
+    var telemetryPath = defaults.telemetryPath
 
     @Option(
         name: .customLong("web.config.file"),
@@ -54,19 +56,20 @@ struct Serve: ParsableCommand {
     @Option(
         name: .customLong("web.max-body-size"),
         help: ArgumentHelp(
-            "Largest request body, after decompression, such as 500KB or 32MiB. (default: \(ByteSize.standard))",
+            "Largest request body, after decompression, such as 500KB or 32MiB. (default: \(ByteSize(bytes: defaults.bodyLimitBytes)))",
             valueName: "size"),
         transform: FlagValue.byteSize)
-    var bodyLimit = ByteSize.standard
+    var bodyLimit = ByteSize(bytes: defaults.bodyLimitBytes)
 
     @Flag(name: .customLong("web.enable-admin-api"), help: "Allow POST /api/v1/admin/reset and /forget.")
     var enableAdminAPI = false
 
     @Option(
         name: .customLong("storage.path"),
-        help: ArgumentHelp("Folder of the database, created if missing. (default: data)", valueName: "folder"),
+        help: ArgumentHelp(
+            "Folder of the database, created if missing. (default: \(Settings.storagePath))", valueName: "folder"),
         transform: FlagValue.folder)
-    var storagePath = StorageFolder("data")
+    var storagePath = StorageFolder(Settings.storagePath)
 
     @Flag(name: .customLong("storage.memory"), help: "Keep nothing on disk: totals begin at 0 with each start.")
     var storageMemory = false
@@ -74,39 +77,41 @@ struct Serve: ParsableCommand {
     @Option(
         name: .customLong("dedup.window"),
         help: ArgumentHelp(
-            "How long an id is remembered, such as 90s, 10m or 1d12h. (default: \(TimeSpan.day))", valueName: "duration"
+            "How long an id is remembered, such as 90s, 10m or 1d12h. (default: \(TimeSpan(defaults.idWindow)))",
+            valueName: "duration"
         ),
         transform: FlagValue.timeSpan)
-    var idWindow = TimeSpan.day
+    var idWindow = TimeSpan(defaults.idWindow)
 
     @Option(
         name: .customLong("dedup.max-ids"),
-        help: ArgumentHelp("Most ids remembered. (default: 5000000)", valueName: "count"),
+        help: ArgumentHelp("Most ids remembered. (default: \(defaults.maxIDs))", valueName: "count"),
         transform: FlagValue.count(1...1_000_000_000))
-    var maxIDs = 5_000_000
+    var maxIDs = defaults.maxIDs
 
     @Option(
         name: .customLong("limits.max-series"),
         help: ArgumentHelp(
-            "Most sets of agent_name, provider and model; further ones count as _other. (default: 10000)",
+            "Most sets of agent_name, provider and model; further ones count as _other. (default: \(defaults.maxSeries))",
             valueName: "count"),
         transform: FlagValue.count(1...10_000_000))
-    var maxSeries = 10_000
+    var maxSeries = defaults.maxSeries
 
     @Option(
         name: .customLong("active-calls.lease"),
         help: ArgumentHelp(
-            "After this a started call that never ended no longer counts as active. (default: \(TimeSpan.tenMinutes))",
+            "After this a started call that never ended no longer counts as active. (default: \(TimeSpan(defaults.activeCallLease)))",
             valueName: "duration"),
         transform: FlagValue.timeSpan)
-    var activeCallLease = TimeSpan.tenMinutes
+    var activeCallLease = TimeSpan(defaults.activeCallLease)
 
     @Option(
         name: .customLong("histogram.buckets"),
         help: ArgumentHelp(
-            "Upper bounds in seconds, increasing; +Inf is implied. (default: \(Buckets.standard))", valueName: "bounds"),
+            "Upper bounds in seconds, increasing; +Inf is implied. (default: \(Buckets(bounds: defaults.bounds)))",
+            valueName: "bounds"),
         transform: FlagValue.buckets)
-    var buckets = Buckets.standard
+    var buckets = Buckets(bounds: defaults.bounds)
 
     @Flag(
         name: .customLong("histogram.reset-on-change"),
@@ -137,7 +142,7 @@ struct Serve: ParsableCommand {
             if webConfigFile == nil || !configuration.sources.files.isEmpty { try configuration.check() }
             return
         }
-        // Before anything is begun: what is wrong with it is told as bad flags are.
+        // Before anything begins: a bad configuration is reported as bad flags are.
         let configuration = try configuration.load()
         let web = try webConfigFile.map { path throws(Failure) in try WebAccess.reading(path) }
         let log = Logger(label: "llm-exporter") { _ in
@@ -177,7 +182,7 @@ struct Serve: ParsableCommand {
             log.info("Stopping", metadata: ["signal": number == SIGTERM ? "SIGTERM" : "SIGINT"])
             supervision.stopping()
             guard exporter.stop() else {
-                // Threads that wait for the disk would hold up an orderly end.
+                // Threads that wait for the disk would hold up an orderly exit.
                 _exit(Failure.runtime)
             }
             log.info("Stopped")
@@ -193,8 +198,8 @@ struct Serve: ParsableCommand {
         }
     }
 
-    private func settings(_ inheritedSockets: [Int32]) -> ExporterSettings {
-        var settings = ExporterSettings(build: Version.build)
+    private func settings(_ inheritedSockets: [Int32]) -> Settings {
+        var settings = Self.defaults
         settings.inheritedSockets = inheritedSockets
         if !listenAddresses.isEmpty { settings.listenAddresses = listenAddresses }
         settings.telemetryPath = telemetryPath
@@ -221,16 +226,5 @@ extension WebAccess {
         } catch {
             throw Failure(error.description, exitCode: Failure.usage)
         }
-    }
-}
-
-/// The process's limit of open files, one of which each connection takes.
-enum FileDescriptors {
-    /// Raises the soft limit to the hard one, as far as is of use; a failure leaves the limit as it was.
-    static func raiseLimit() {
-        var limits = rlimit()
-        guard unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limits) == 0 else { return }
-        limits.rlim_cur = min(limits.rlim_max, max(limits.rlim_cur, 65_536))
-        unsafe setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limits)
     }
 }

@@ -9,8 +9,8 @@ struct Simulate: ParsableCommand {
         commandName: "simulate",
         abstract: "Plays the day of a code-reviewing agent against an exporter, and checks that it was counted.",
         discussion: """
-            Exit code 1 when what the exporter shows differs from what was sent. Its agent is ReviewerGPT: another of that \
-            name, reporting meanwhile, would show as a difference.
+            Exit code 1 when what the exporter shows differs from what was sent. Its agent is ReviewerGPT: another \
+            agent of that name that sends records meanwhile shows as a difference.
             """)
 
     @Option(
@@ -20,11 +20,7 @@ struct Simulate: ParsableCommand {
     var url: String?
 
     func validate() throws {
-        if let url, !url.hasPrefix("http://"), !url.hasPrefix("https://") {
-            throw ValidationError(
-                "--url \(url): expected an address that begins with http:// or https://, such as http://127.0.0.1:10140"
-            )
-        }
+        if let url { try ExporterURL.check(url) }
     }
 
     func run() throws {
@@ -50,7 +46,7 @@ struct Simulate: ParsableCommand {
     }
 
     private func withOwnExporter(_ body: (String) throws -> Void) throws {
-        var settings = ExporterSettings(build: Version.build)
+        var settings = Settings(build: Version.build)
         settings.listenAddresses = [ListenAddress(host: "127.0.0.1", port: 0)]
         let configuration = try settings.configuration.load()
         let exporter: Exporter

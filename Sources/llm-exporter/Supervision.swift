@@ -2,11 +2,10 @@ import Concurrency
 import Service
 import Systemd
 
-/// Tells the service manager how the exporter fares: ready, reloading, alive, stopping.
+/// Reports the exporter's state to the service manager: ready, reloading, alive, stopping.
 ///
-/// Alive is an exporter whose ledger does its work, not a process with a timer: the ledger itself sends the sign of life. A disk
-/// that does not answer is no reason to be killed at once, as the next process would meet the same disk; one that holds an
-/// operation for four times the watchdog's interval is.
+/// The ledger's queue sends the keep-alive message, so an exporter whose ledger hangs is killed. If the disk hangs,
+/// keep-alive messages go on for four times the watchdog's interval: the next process would meet the same disk.
 final class Supervision: Sendable {
     private let manager = ServiceManager()
     private let state = Locked(State())
@@ -14,27 +13,27 @@ final class Supervision: Sendable {
     private struct State {
         var ticker: Ticker?
         var isReady = false
-        /// What people were last told of it.
+        /// The obstacle in the last status that was sent.
         var obstacle: String?
         var summary = ""
     }
 
-    /// How often to look, unless the watchdog wants to hear more often.
+    /// How often the exporter is checked, unless the watchdog's interval asks for more.
     private static let interval: Duration = .seconds(1)
-    /// Asked for again and again while the start goes on.
+    /// The extension that is asked for each second while the exporter starts.
     private static let moreTime: Duration = .seconds(30)
-    /// A start that takes longer than this hangs.
+    /// After this a start counts as hanging, and no more time is asked for.
     private static let startLimit: Duration = .seconds(30 * 60)
-    /// Times the watchdog's interval that the disk may take for one operation.
+    /// The longest disk operation that counts as alive, in intervals of the watchdog.
     private static let diskPatience = 4
 
-    /// The storage is being read, which takes as long as it takes.
+    /// The storage is being read. Asks for more time until that is done.
     func opening() {
         guard manager.isListening else { return }
-        manager.tell(.status("Reading the storage"))
+        manager.notify(.status("Reading the storage"))
         let end = ContinuousClock.now + Self.startLimit
         let ticker = Ticker(every: Self.interval) { [manager] in
-            if .now < end { manager.tell(.moreTime(Self.moreTime)) }
+            if .now < end { manager.notify(.moreTime(Self.moreTime)) }
         }
         state.withLock { $0.ticker = ticker }
     }
@@ -56,34 +55,34 @@ final class Supervision: Sendable {
         let obstacle = exporter.obstacle
         state.withLock { state in
             if let obstacle {
-                if !state.isReady { manager.tell(.moreTime(Self.moreTime)) }
-                if obstacle != state.obstacle { manager.tell(.status("Not ready: \(obstacle)")) }
+                if !state.isReady { manager.notify(.moreTime(Self.moreTime)) }
+                if obstacle != state.obstacle { manager.notify(.status("Not ready: \(obstacle)")) }
             } else if !state.isReady {
                 state.isReady = true
-                manager.tell(.ready, .status(state.summary))
+                manager.notify(.ready, .status(state.summary))
             } else if state.obstacle != nil {
-                manager.tell(.status(state.summary))
+                manager.notify(.status(state.summary))
             }
             state.obstacle = obstacle
         }
         guard let watchdogInterval = manager.watchdogInterval else { return }
-        exporter.whenAlive(diskLimit: watchdogInterval * Self.diskPatience) { [manager] in manager.tell(.alive) }
+        exporter.whenAlive(diskLimit: watchdogInterval * Self.diskPatience) { [manager] in manager.notify(.alive) }
     }
 
-    /// Reads prices and budgets anew.
+    /// Reads prices and budgets again.
     func reload(_ exporter: Exporter) {
         let isReady = state.withLock { $0.isReady }
-        // To a manager that waits for the start a reload would be its end.
-        if isReady { manager.tell(.reloading, .status("Reloading")) }
+        // A manager that waits for READY=1 would take a RELOADING=1 for the end of the start.
+        if isReady { manager.notify(.reloading, .status("Reloading")) }
         exporter.reload { [self] failure in
             guard isReady else { return }
             let summary = state.withLock { $0.summary }
-            manager.tell(.ready, .status(failure.map { "Reload failed: \($0)" } ?? summary))
+            manager.notify(.ready, .status(failure.map { "Reload failed: \($0)" } ?? summary))
         }
     }
 
     func stopping() {
         state.withLock { $0.ticker = nil }
-        manager.tell(.stopping, .status("Answering the requests in flight"))
+        manager.notify(.stopping, .status("Answering the requests in flight"))
     }
 }

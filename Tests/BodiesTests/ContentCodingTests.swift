@@ -13,6 +13,8 @@ import Testing
         let encoded = try #require(coding.encode(body))
         let decoded = try coding.decode(PaddedBytes(encoded), limit: body.count)
         #expect(unsafe decoded.withUnsafeBytes { unsafe Array($0) } == body)
+        let inPlace = try #require(coding.encodedInPlace(body))
+        #expect(unsafe inPlace.withUnsafeBytes { unsafe Array($0) } == encoded)
     }
 
     @Test("a body of exactly the limit passes, one byte more does not", arguments: ContentCoding.offered)
@@ -32,7 +34,7 @@ import Testing
         }
     }
 
-    @Test("bytes behind the end are malformed, a second gzip member or zstd frame is not")
+    @Test("bytes after the end are malformed, a second gzip member or zstd frame is not")
     func concatenated() throws {
         for coding in ContentCoding.offered {
             let encoded = try #require(coding.encode(Array("one".utf8)))

@@ -156,6 +156,27 @@ import Testing
         #expect(try #require(Self.failure(of: closed)).description.contains("secret") == false)
     }
 
+    @Test(
+        "the variables of the environment are credentials; a user in the URL and a user before a token take precedence",
+        arguments: [
+            (["USERNAME": "ada", "PASSWORD": "secret"], "", "Basic YWRhOnNlY3JldA=="),
+            (["USERNAME": "ada"], "", "Basic YWRhOg=="), (["TOKEN": "t0ken"], "", "Bearer t0ken"),
+            (["USERNAME": "ada", "PASSWORD": "secret", "TOKEN": "t0ken"], "", "Basic YWRhOnNlY3JldA=="),
+            (["USERNAME": "eve", "PASSWORD": "x"], "ada:secret@", "Basic YWRhOnNlY3JldA=="),
+            (["USERNAME": "", "TOKEN": ""], "", nil), ([:], "", nil),
+        ] as [([String: String], String, String?)])
+    func environment(variables: [String: String], user: String, authorization: String?) throws {
+        let server = try Self.echo()
+        let named = variables.map { ("LLM_EXPORTER_" + $0.key, $0.value) }
+        let access = HTTPAccess(environment: Dictionary(uniqueKeysWithValues: named))
+        var client = try HTTPClient(baseURL: "http://\(user)127.0.0.1:\(server.port)", access: access)
+        _ = try client.send("GET", "/")
+        let request = try #require(server.requests.first)
+        #expect(
+            request.headers.filter { $0.hasPrefix("Authorization") }
+                == (authorization.map { ["Authorization: \($0)"] } ?? []))
+    }
+
     @Test("a line break in a header or path is refused: it would begin another line", arguments: ["\r\n", "\n", "\0"])
     func injection(lineBreak: String) throws {
         let server = try Self.echo()

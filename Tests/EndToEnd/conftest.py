@@ -1,20 +1,40 @@
-"""Fixtures: fresh exporters, so that every total is exact, and each ends as it should; figures to report."""
+"""Fixtures: fresh exporters, so that every total is exact, each of which must stop cleanly; figures to report."""
 
 from __future__ import annotations
 
 import signal
-from typing import Callable, Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
 from exporter import BINARY, Exporter
-from observed import Observed
+from monitored import Monitored
 
 FIGURES = pytest.StashKey[list[str]]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[FIGURES] = []
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begins with the files that take longest, so that no process is left with one of them when the others are done.
+
+    scripts/end-to-end gives whole files to processes, in the order of their first tests.
+    """
+    items.sort(key=lambda item: (item.path.parent.name != "storage", not item.get_closest_marker("heavy")))
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    # One of several processes hands its figures to the one that reports.
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["figures"] = session.config.stash[FIGURES]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    node.config.stash[FIGURES] += getattr(node, "workeroutput", {}).get("figures", [])
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
@@ -36,7 +56,7 @@ def start() -> Iterator[Callable[..., Exporter]]:
     """Starts exporters with flags of the test's own. At its end those that still run must stop cleanly."""
     started: list[Exporter] = []
 
-    def starting(*flags: str, **options: object) -> Exporter:
+    def starting(*flags: str, **options: Any) -> Exporter:
         started.append(Exporter(*flags, **options))
         return started[-1]
 
@@ -58,7 +78,7 @@ def exporter(start: Callable[..., Exporter]) -> Exporter:
 
 @pytest.fixture(scope="module")
 def standing() -> Iterator[Exporter]:
-    """One exporter for all tests of a file, for those that name their own agents or change nothing."""
+    """One exporter for all tests of a file that name their own agents or change nothing."""
     exporter = Exporter()
     yield exporter
     exporter.stop()
@@ -66,13 +86,13 @@ def standing() -> Iterator[Exporter]:
 
 @pytest.fixture(scope="session")
 def figures(request: pytest.FixtureRequest) -> Callable[[str], None]:
-    """Takes a line of what a test has measured, to be shown at the end of the run."""
+    """Takes a line that a test has measured, to be shown at the end of the run."""
     return request.config.stash[FIGURES].append
 
 
 @pytest.fixture(scope="session")
-def observed() -> Iterator[Observed]:
-    """One filled exporter under a real Prometheus and Alertmanager, for all tests that only ask."""
-    everything = Observed()
+def monitored() -> Iterator[Monitored]:
+    """One filled exporter under a real Prometheus and Alertmanager, for all tests that only query them."""
+    everything = Monitored()
     yield everything
     everything.close()

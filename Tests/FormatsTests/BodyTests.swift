@@ -4,7 +4,7 @@ import Testing
 
 @Suite("Forms of a body") struct BodyTests {
     @Test(
-        "the media type tells the form",
+        "the media type decides the form",
         arguments: [
             (nil, BodyFormat.json), ("", .json), ("application/json", .json), ("APPLICATION/Json", .json),
             ("application/json; charset=utf-8", .json), ("application/json;charset=latin1;x=y", .json),
@@ -126,7 +126,7 @@ import Testing
                 == [.notAnObject, .notAnObject, .notAnObject, .notAnObject, .outOfRange, .missing])
     }
 
-    @Test("a broken line costs that line alone, even with an unclosed quote, and its number is told")
+    @Test("a broken line costs that line alone, even with an unclosed quote, and its number is reported")
     func brokenLines() throws {
         let good = record()
         let batch = try decode(

@@ -18,7 +18,7 @@ func decode(
         PaddedBytes(body), format: format, idempotencyKey: key.flatMap(IdempotencyKey.init(header:)), arrival: arrival)
 }
 
-/// A record that obeys every rule, with `members` behind the required fields.
+/// A record that obeys every rule, with `members` after the required fields.
 func record(_ members: String = "") -> String {
     #"{"agent_name":"ReviewerGPT","provider":"openai","model":"gpt-4o-mini""#
         + (members.isEmpty ? "" : "," + members) + "}"
@@ -41,7 +41,7 @@ func decodeArriving(_ body: String, at arrival: Instant) throws(MalformedBody) -
     try RecordDecoder().decode(PaddedBytes(Array(body.utf8)), format: .json, idempotencyKey: nil, arrival: arrival)
 }
 
-/// Decodes a body behind which, in its padding, stands `tail` again and again.
+/// Decodes a body whose padding repeats `tail`.
 func decodeBeforeTail(_ body: String, tail: String) throws(MalformedBody) -> DecodedBatch {
     let bytes = Array(body.utf8)
     let block = unsafe UnsafeMutableRawBufferPointer(

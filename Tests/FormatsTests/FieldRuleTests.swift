@@ -1,8 +1,9 @@
-import Formats
 import Model
 import Testing
 
-/// One broken rule: the members added to a good record, the field and code told.
+@testable import Formats
+
+/// One broken rule: the members added to a good record, and the field and code of the rejection.
 struct Broken: Sendable, CustomTestStringConvertible {
     let members: String
     let field: String
@@ -34,6 +35,16 @@ private let nameFields = ["agent_name", "provider", "model"]
             return value.map { "\"\(name)\":\($0)" }
         }
         return "{\(members.joined(separator: ","))}"
+    }
+
+    @Test("the number of a field is its place in the key table, and its name stands there")
+    func places() {
+        let names = Field.keyTable.split(separator: "\n")
+        #expect(names.count == Field.allCases.count)
+        for (place, field) in Field.allCases.enumerated() {
+            #expect(field.place == place)
+            #expect(names[place] == field.name)
+        }
     }
 
     @Test("a name obeys its rules", arguments: nameFields)
@@ -178,7 +189,7 @@ private let nameFields = ["agent_name", "provider", "model"]
         #expect(try decode(record(members)).onlyRecord != nil)
     }
 
-    @Test("of several errors the first in the order of the contract's table is told, but event comes before all")
+    @Test("of several errors the first in the order of the contract's table is reported, but event comes first")
     func order() throws {
         var members = [
             (#""trace_id":"x""#, "trace_id"), (#""timestamp":"x""#, "timestamp"),

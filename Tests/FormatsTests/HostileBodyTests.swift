@@ -2,18 +2,6 @@ import Formats
 import Model
 import Testing
 
-/// Numbers that look random and are the same on each run (Marsaglia, xorshift64*).
-private struct SeededNumbers: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state ^= state >> 12
-        state ^= state << 25
-        state ^= state >> 27
-        return state &* 2_685_821_657_736_338_717
-    }
-}
-
 @Suite("Hostile bodies") struct HostileBodyTests {
     private static let seeds = [
         "[" + record(#""id":"a","latency_ms":12.5,"cost_usd":0.00027,"foo":[1,{"b":"\u00e9\\\""},null,true]"#) + ","
@@ -30,7 +18,7 @@ private struct SeededNumbers: RandomNumberGenerator {
 
     @Test("no mutation of a body crashes the decoder or changes what the next one gives", arguments: 0..<8)
     func mutations(seed: Int) throws {
-        var numbers = SeededNumbers(state: UInt64(seed) &* 0x9E37_79B9_7F4A_7C15 | 1)
+        var numbers = SeededNumbers(seed: seed)
         var taken = 0
         var refused = 0
         for round in 0..<2_000 {
@@ -85,7 +73,7 @@ private struct SeededNumbers: RandomNumberGenerator {
         }
     }
 
-    @Test("what lies behind a body does not complete it", arguments: ["}", "]", "}}", "]}", "\"}", "1}", ",", " "])
+    @Test("bytes after a body do not complete it", arguments: ["}", "]", "}}", "]}", "\"}", "1}", ",", " "])
     func bytesBehind(tail: String) {
         for body in [
             #"{"a":{"b":1}"#, #"[{"a":1}"#, #"[{"a":[1]"#, #"{"a":[[1]]"#, #"{"a":"b"#, #"[[{}]"#, "{\"a\":1", "[1",
@@ -95,12 +83,21 @@ private struct SeededNumbers: RandomNumberGenerator {
         }
     }
 
-    @Test("a number and a literal end where their body does")
+    @Test("a number and a literal end with their body")
     func scalarsAtTheEnd() throws {
         for body in ["1", "true", "\"a\""] {
             let error = #expect(throws: MalformedBody.self) { try decodeBeforeTail(body, tail: "2") }
             #expect(error?.detail.contains("neither") == true)
         }
+    }
+
+    @Test(
+        "millions of bad records are counted, and a hundred are listed", arguments: ["{}", "5", #"{"agent_name":5}"#])
+    func badRecords(record: String) throws {
+        let batch = try decode("[" + String(repeating: record + ",", count: 199_999) + record + "]")
+        #expect(batch.events.isEmpty)
+        #expect(batch.rejections.count == 200_000)
+        #expect(batch.rejections.listed.map(\.index) == Array(0..<100))
     }
 
     @Test(

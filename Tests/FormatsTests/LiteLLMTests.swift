@@ -1,20 +1,21 @@
 import Bodies
-import Formats
 import Model
 import Testing
 
-/// An item with `members` behind those that every record needs.
+@testable import Formats
+
+/// An item with `members` after those that every record needs.
 private func item(_ members: String = "", id: String = "c1") -> String {
     #"{"litellm_call_id":"\#(id)","custom_llm_provider":"openai","model":"gpt-4o-mini""#
         + (members.isEmpty ? "" : "," + members) + "}"
 }
 
 private func decode(_ body: String, agentName: String? = nil) throws(MalformedBody) -> DecodedBatch {
-    try LiteLLMDecoder(agentName: agentName, arrival: arrival).decode(PaddedBytes(Array(body.utf8)))
+    try LiteLLMFormat(agentName: agentName).decode(PaddedBytes(Array(body.utf8)), arrival: arrival)
 }
 
 @Suite("LiteLLM") struct LiteLLMTests {
-    @Test("each figure comes from where LiteLLM keeps it")
+    @Test("each figure comes from the place in which LiteLLM keeps it")
     func figures() throws {
         let body = item(
             #"""
@@ -87,7 +88,7 @@ private func decode(_ body: String, agentName: String? = nil) throws(MalformedBo
     }
 
     @Test(
-        "an array, lines and a bare item are told apart by how they begin",
+        "an array, lines and a bare item are distinguished by how they begin",
         arguments: [
             ("[\(item(id: "a")),null,\(item(id: "b"))]", 2), ("\(item(id: "a"))\n\(item(id: "b"))\n", 2),
             ("null\n\(item(id: "a"))", 1), ("\u{FEFF}[\(item())]", 1),
@@ -125,11 +126,12 @@ private func decode(_ body: String, agentName: String? = nil) throws(MalformedBo
     func damage() {
         let body = Array(
             item(
-                #""status":"failure","metadata":{"usage_object":{"prompt_tokens_details":{"cached_tokens":1}}},"request_tags":["agent:a"],"startTime":1.5,"endTime":2"#
+                #""status":"failure","metadata":{"usage_object":{"prompt_tokens_details":{"cached_tokens":1}}},"#
+                    + #""request_tags":["agent:a"],"startTime":1.5,"endTime":2"#
             ).utf8)
         for place in body.indices {
             for damaged in [Array(body[..<place]), body[..<place] + [0x22] + body[(place + 1)...]] {
-                _ = try? LiteLLMDecoder(agentName: nil, arrival: arrival).decode(PaddedBytes(damaged))
+                _ = try? LiteLLMFormat(agentName: nil).decode(PaddedBytes(damaged), arrival: arrival)
             }
         }
     }

@@ -1,6 +1,5 @@
 import Bodies
 import Formats
-import Foundation
 import HTTP
 import Model
 import Testing
@@ -8,19 +7,14 @@ import Testing
 private let spanArrival = Instant(unixMilliseconds: 1_795_456_800_000)
 
 private func decode(_ body: [UInt8], _ encoding: OTLPEncoding) throws(MalformedBody) -> DecodedBatch {
-    try TraceDecoder(encoding, arrival: spanArrival).decode(PaddedBytes(body))
+    try TracesFormat(encoding).decode(PaddedBytes(body), arrival: spanArrival)
 }
 
 private func decode(json: String) throws(MalformedBody) -> DecodedBatch {
     try decode(Array(json.utf8), .json)
 }
 
-private func fixture(_ name: String) throws -> [UInt8] {
-    let folder = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-    return Array(try Data(contentsOf: folder.appending(path: "Fixtures/otlp/\(name)")))
-}
-
-/// A span that reports a chat, with `attributes` behind those that every call needs.
+/// A span that reports a chat, with `attributes` after those that every call needs.
 private func span(
     id: Int, parent: Int? = nil, start: Int = 1000, end: Int = 2000, _ attributes: String = "", status: String = "{}",
     members: String = ""
@@ -32,7 +26,8 @@ private func span(
     let parent = parent.map { #","parentSpanId":"\#(hexadecimal($0, digits: 16))""# } ?? ""
     return #"""
         {"traceId":"\#(hexadecimal(7, digits: 32))","spanId":"\#(hexadecimal(id, digits: 16))"\#(parent),
-        "startTimeUnixNano":"\#(start)000000","endTimeUnixNano":\#(end)000000,"status":\#(status)\#(members),"attributes":[
+        "startTimeUnixNano":"\#(start)000000","endTimeUnixNano":\#(end)000000,
+        "status":\#(status)\#(members),"attributes":[
         {"key":"gen_ai.operation.name","value":{"stringValue":"chat"}},
         {"key":"gen_ai.system","value":{"stringValue":"openai"}},
         {"key":"llm.model_name","value":{"stringValue":"gpt-4o-mini"}}\#(attributes.isEmpty ? "" : "," + attributes)]}
@@ -43,8 +38,8 @@ private func attribute(_ key: String, _ value: String) -> String { #"{"key":"\#(
 
 private func request(_ scopes: [(String, [String])], resource: String = "") -> String {
     let scopes = scopes.map { #"{"scope":{"name":"\#($0)"},"spans":[\#($1.joined(separator: ","))]}"# }
-    return
-        #"{"resourceSpans":[{"resource":{"attributes":[\#(resource)]},"scopeSpans":[\#(scopes.joined(separator: ","))]}]}"#
+    let joined = scopes.joined(separator: ",")
+    return #"{"resourceSpans":[{"resource":{"attributes":[\#(resource)]},"scopeSpans":[\#(joined)]}]}"#
 }
 
 extension DecodedBatch {
@@ -70,7 +65,7 @@ extension DecodedBatch {
         #expect(records[3].errorType?.text == "RateLimitError")
     }
 
-    @Test("an export in JSON tells the same as one in protobuf")
+    @Test("an export in JSON says the same as one in protobuf")
     func json() throws {
         let record = try #require(try decode(try fixture("traces.json"), .json).records.first)
         #expect(record.labels.agentName.text == "planner")
@@ -80,7 +75,7 @@ extension DecodedBatch {
         #expect(record.id != nil)
     }
 
-    @Test("of a parent and its child that both tell usage, the child is the call")
+    @Test("of a parent and its child that both report usage, the child is the call")
     func parentAndChild() throws {
         let usage = attribute("gen_ai.usage.input_tokens", #"{"intValue":"5"}"#)
         let traces = try decode(
@@ -121,7 +116,7 @@ extension DecodedBatch {
         #expect(traces.ignoredSpans.otherSpans == 1)
     }
 
-    @Test("a call whose model is not told is one of an unknown model")
+    @Test("a call without a model is one of an unknown model")
     func rejection() throws {
         let body = request([("a", [span(id: 1), span(id: 2)])])
         let traces = try decode(json: body.replacing("llm.model_name", with: "other", maxReplacements: 1))
@@ -129,7 +124,7 @@ extension DecodedBatch {
         #expect(traces.rejections.isEmpty)
     }
 
-    @Test("a span in two requests, of which one tells its agent, has one id")
+    @Test("a span in two requests, of which one names its agent, has one id")
     func agents() throws {
         let agent = attribute("gen_ai.agent.name", #"{"stringValue":"A"}"#)
         let parent = span(id: 1, agent).replacing("chat", with: "invoke_agent")
@@ -181,7 +176,7 @@ extension DecodedBatch {
         #expect(throws: MalformedBody.self) { try decode(Array(repeating: 0x0B, count: 100_000), .protobuf) }
     }
 
-    @Test("the media type tells the encoding")
+    @Test("the media type decides the encoding")
     func mediaTypes() {
         #expect(OTLPEncoding(contentType: "application/x-protobuf") == .protobuf)
         #expect(OTLPEncoding(contentType: "application/json; charset=utf-8") == .json)

@@ -6,7 +6,7 @@ import Synchronization
 ///
 /// Each connection has a thread; each request of it is answered by the closure given, in order.
 @safe package final class LoopbackServer: Sendable {
-    /// What came in.
+    /// A request as it arrived.
     package struct Request: Sendable {
         package let method: String
         package let path: String
@@ -15,16 +15,16 @@ import Synchronization
         package let body: [UInt8]
     }
 
-    /// What goes out.
+    /// What the server does about a request.
     package enum Reply: Sendable {
-        case answer(status: Int, body: [UInt8])
-        /// The connection stays open and nothing is ever said.
+        case answer(status: Int, body: [UInt8], headers: [String] = [])
+        /// The connection stays open, without an answer.
         case silence
-        /// The connection closes without a word.
+        /// The connection closes without an answer.
         case hangUp
     }
 
-    /// What the threads share. Apart from the server, so that they do not keep it alive.
+    /// What the threads share. It is not part of the server, so that they do not keep the server alive.
     private final class Log: Sendable {
         struct State {
             var accepted = 0
@@ -57,8 +57,8 @@ import Synchronization
             while true {
                 let connection = accept(listener, nil, nil)
                 guard connection >= 0 else {
-                    // EINVAL is the server's end. Closed here and nowhere else: this loop must never accept from a
-                    // descriptor that was given anew to another server.
+                    // EINVAL is the server's end. Only this loop closes the listener: otherwise it could accept from a
+                    // descriptor that another server got meanwhile.
                     if errno != EINVAL { continue }
                     close(listener)
                     return
@@ -69,7 +69,7 @@ import Synchronization
                 }
                 DispatchQueue(label: "loopback.connection").async {
                     Self.serve(connection, log, reply)
-                    // Under the lock, so that the server's end cannot shut down a descriptor that was given anew.
+                    // Under the lock, so that the server's end cannot shut down a descriptor that is in use again.
                     log.state.withLock {
                         $0.open.remove(connection)
                         _ = close(connection)
@@ -80,7 +80,7 @@ import Synchronization
     }
 
     deinit {
-        // `accept` returns an error after this, which ends its loop and closes it.
+        // After this `accept` returns an error, which ends the loop; the loop closes the listener.
         _ = shutdown(listener, Int32(SHUT_RDWR))
         log.state.withLock {
             for connection in $0.open { _ = shutdown(connection, Int32(SHUT_RDWR)) }
@@ -101,7 +101,7 @@ import Synchronization
         address.sin_family = sa_family_t(AF_INET)
         address.sin_addr = in_addr(s_addr: UInt32(0x7F00_0001).bigEndian)
         var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        // The address is a local variable that outlives the calls, of the size that is given with it.
+        // Safe: the address is a local variable that outlives the calls, of the size that is given with it.
         let failed = unsafe withUnsafeMutablePointer(to: &address) { pointer in
             unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { generic in
                 unsafe bind(listener, generic, length) != 0 || Glibc.listen(listener, 16) != 0
@@ -120,8 +120,9 @@ import Synchronization
         while let request = nextRequest(connection, &buffer) {
             log.state.withLock { $0.requests.append(request) }
             switch reply(request) {
-            case .answer(let status, let body):
-                let head = "HTTP/1.1 \(status) Status\r\nContent-Length: \(body.count)\r\n\r\n"
+            case .answer(let status, let body, let headers):
+                let lines = ["HTTP/1.1 \(status) Status", "Content-Length: \(body.count)"] + headers
+                let head = lines.joined(separator: "\r\n") + "\r\n\r\n"
                 guard write(connection, Array(head.utf8) + (request.method == "HEAD" ? [] : body)) else { return }
             case .silence:
                 while !receive(connection, &buffer) {}
@@ -132,7 +133,7 @@ import Synchronization
         }
     }
 
-    /// Reads a head and its body; nil at the end of the stream.
+    /// Reads a head and its body; `nil` at the end of the stream.
     private static func nextRequest(_ connection: Int32, _ buffer: inout [UInt8]) -> Request? {
         var headEnd = end(ofHeadIn: buffer)
         while headEnd == nil {
@@ -162,7 +163,7 @@ import Synchronization
 
     private static func receive(_ connection: Int32, _ buffer: inout [UInt8]) -> Bool {
         var piece = [UInt8](repeating: 0, count: 65_536)
-        // The array is as long as the count that is given with it.
+        // Safe: the array is as long as the count that is given with it.
         let count = unsafe recv(connection, &piece, piece.count, 0)
         guard count > 0 else { return false }
         buffer += piece[..<count]
@@ -173,7 +174,7 @@ import Synchronization
         var rest = bytes[...]
         while !rest.isEmpty {
             let piece = Array(rest)
-            // The array is as long as the count that is given with it.
+            // Safe: the array is as long as the count that is given with it.
             let count = unsafe send(connection, piece, piece.count, Int32(MSG_NOSIGNAL))
             guard count > 0 else { return false }
             rest = rest.dropFirst(count)

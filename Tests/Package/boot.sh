@@ -1,5 +1,5 @@
 #!/bin/bash
-# Boots a Debian that lies in a folder, with its own systemd, in namespaces: no port, process or mount of it is this host's.
+# Boots a Debian in a folder, with its own systemd, in namespaces: it shares no port, process or mount with this host.
 #
 #   boot.sh ROOT CGROUP
 #

@@ -17,7 +17,8 @@ def built(*flags: str) -> Path:
 
 @pytest.fixture(scope="session")
 def next_package():
-    version = subprocess.run(["dpkg-parsechangelog", "--file", ROOT / "packaging/debian/changelog", "--show-field", "Version"],
+    version = subprocess.run(["dpkg-parsechangelog", "--file", ROOT / "packaging/debian/changelog", "--show-field",
+                              "Version"],
                              capture_output=True, text=True, check=True).stdout.strip()
     path = built("--version", f"{version}+next")
     yield path

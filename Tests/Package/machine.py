@@ -1,4 +1,4 @@
-"""A fresh Debian 12 with its own systemd, in namespaces of this host: where the package is installed as its users do it."""
+"""A fresh Debian 12 with its own systemd, in namespaces of this host, to install the package in as users do."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ import os
 import shutil
 import subprocess
 import time
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILT = ROOT / ".build-deb"
@@ -23,7 +24,7 @@ INCLUDED = "systemd,systemd-sysv,dbus,curl"
 
 
 def mirror() -> list[str]:
-    """Where this host's own apt has its packages from, as debootstrap takes it; nothing where only its own default is known."""
+    """The mirror of this host's own apt, as an argument of debootstrap; none if only debootstrap's default is known."""
     if chosen := os.environ.get("LLM_EXPORTER_DEBIAN_MIRROR"):
         return [chosen]
     listed = subprocess.run(["apt-get", "indextargets", "--format", "$(CODENAME) $(REPO_URI)"], capture_output=True,
@@ -69,7 +70,7 @@ class Machine:
             self.process = subprocess.Popen([ROOT / "Tests/Package/boot.sh", self.root, self.group],
                                             stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         try:
-            self.eventually(lambda: self.is_up(), "systemd is up")
+            self.eventually(self.is_up, "systemd is up")
         except BaseException:
             self.__exit__()
             raise
@@ -91,7 +92,7 @@ class Machine:
     @staticmethod
     def remove(folder: str) -> bool:
         try:
-            os.rmdir(folder)
+            Path(folder).rmdir()
         except FileNotFoundError:
             pass
         except OSError:
@@ -123,10 +124,11 @@ class Machine:
         enter = ["nsenter", f"--target={self.first}", "--mount", "--pid", "--uts", "--ipc", "--cgroup",
                  *(["--net"] if network == "own" else [])]
         done = subprocess.run(
-            [*enter, "env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "DEBIAN_FRONTEND=noninteractive", "LC_ALL=C.UTF-8",
-             *words],
+            [*enter, "env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "DEBIAN_FRONTEND=noninteractive",
+             "LC_ALL=C.UTF-8", *words],
             stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=240)
-        assert expected is None or done.returncode == expected, f"{words}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+        assert expected is None or done.returncode == expected, (
+            f"{words}: {done.returncode}\n{done.stdout}\n{done.stderr}")
         return done
 
     def apt(self, *words: str) -> str:

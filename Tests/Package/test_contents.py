@@ -26,7 +26,8 @@ def program(unpacked):
 
 
 def test_lintian_finds_no_fault(package):
-    done = subprocess.run(["lintian", "--allow-root", "--fail-on", "error,warning", package], capture_output=True, text=True)
+    done = subprocess.run(["lintian", "--allow-root", "--fail-on", "error,warning", package], capture_output=True,
+                          text=True)
     assert (done.returncode, done.stdout) == (0, ""), done.stdout
 
 
@@ -58,12 +59,13 @@ def test_the_files_beside_the_program_are_sound(program, unpacked):
                   "--config.file", unpacked / "etc/llm-exporter/config.yaml")
     assert "sound" in said
     # The table that is shipped is the one that is built in.
-    assert re.search(r"(\d+) prices", said)[1] == re.search(
-        r"(\d+) prices", output(program, "--config.check", "--config.file", unpacked / "etc/llm-exporter/config.yaml"))[1]
+    built_in = output(program, "--config.check", "--config.file", unpacked / "etc/llm-exporter/config.yaml")
+    prices = re.findall(r"(\d+) prices", said)
+    assert len(prices) == 1 and prices == re.findall(r"(\d+) prices", built_in)
 
 
 def flags_of(help_text):
-    return set(re.findall(r"^  (?:-\w, )?(--[a-z][a-z.-]*[a-z])", help_text, re.M))
+    return set(re.findall(r"^  (?:-\w, )?(--[a-z][a-z.-]*[a-z])", help_text, re.MULTILINE))
 
 
 def commands(program):
@@ -74,7 +76,8 @@ def commands(program):
 
 
 def test_the_man_page_and_the_completions_have_every_flag_of_the_help(program, unpacked):
-    page = output("man", "--local-file", "--encoding=UTF-8", "--warnings=w", unpacked / "usr/share/man/man1/llm-exporter.1.gz")
+    page = output("man", "--local-file", "--encoding=UTF-8", "--warnings=w",
+                  unpacked / "usr/share/man/man1/llm-exporter.1.gz")
     completions = [
         (unpacked / path).read_text() for path in (
             "usr/share/bash-completion/completions/llm-exporter", "usr/share/zsh/vendor-completions/_llm-exporter")]
@@ -88,8 +91,8 @@ def test_the_man_page_and_the_completions_have_every_flag_of_the_help(program, u
             assert re.search(rf"(?<![\w-]){re.escape(flag)}(?![\w-])", page), (command, flag)
             assert all(flag in completion for completion in completions), (command, flag)
             assert flag in fish or f"-l '{flag[2:]}'" in fish or f"-l {flag[2:]}" in fish, (command, flag)
-        assert re.search(rf"^ +{command}\b", page, re.M)
-    assert set(re.findall(r"^ +(?:-\w, )?(--[a-z][a-z.-]*[a-z])", page, re.M)) <= told | {"--version", "--help"}
+        assert re.search(rf"^ +{command}\b", page, re.MULTILINE)
+    assert set(re.findall(r"^ +(?:-\w, )?(--[a-z][a-z.-]*[a-z])", page, re.MULTILINE)) <= told | {"--version", "--help"}
     assert "--web.listen-address" in told
 
 

@@ -1,4 +1,4 @@
-"""The package from its installation to its purge, on a fresh Debian 12 under its own systemd, in the service's sandbox."""
+"""The package from installation to purge, on a fresh Debian 12 with its own systemd, in the service's sandbox."""
 
 SERVICE = "llm-exporter.service"
 CONFIGURATION = "etc/llm-exporter/config.yaml"

@@ -36,11 +36,27 @@ import Testing
         #expect(Buckets(text)?.bounds.microseconds == microseconds)
     }
 
-    @Test("defaults are those of the contract, and read back as themselves")
+    @Test("defaults are those of the contract, and print as it writes them")
     func defaults() throws {
-        #expect(Buckets.standard.description == "0.1,0.5,1,2.5,5,10")
-        #expect(TimeSpan(TimeSpan.day.description)?.duration == .seconds(86_400))
-        #expect(TimeSpan(TimeSpan.tenMinutes.description)?.duration == .seconds(600))
-        #expect(ByteSize(ByteSize.standard.description)?.bytes == 33_554_432)
+        let defaults = Settings(build: Version.build)
+        #expect(defaults.listenAddresses.map(\.description) == ["127.0.0.1:10140"])
+        #expect(defaults.telemetryPath == "/metrics")
+        #expect(Buckets(bounds: defaults.bounds).description == "0.1,0.5,1,2.5,5,10")
+        #expect(TimeSpan(defaults.idWindow).description == "24h")
+        #expect(TimeSpan(defaults.activeCallLease).description == "10m")
+        #expect(ByteSize(bytes: defaults.bodyLimitBytes).description == "32MiB")
+        #expect(defaults.maxIDs == 5_000_000)
+        #expect(defaults.maxSeries == 10_000)
+        #expect(Settings.storagePath == "data")
     }
+
+    @Test(
+        "durations and sizes print in the largest unit that divides them",
+        arguments: [
+            ("90s", "90s"), ("1d12h", "36h"), ("500ms", "500ms"), ("120m", "2h"),
+        ])
+    func durations(text: String, printed: String) { #expect(TimeSpan(text)?.description == printed) }
+
+    @Test("sizes print so", arguments: [("1048576", "1MiB"), ("1000", "1000"), ("2GiB", "2GiB"), ("3KiB", "3KiB")])
+    func sizes(text: String, printed: String) { #expect(ByteSize(text)?.description == printed) }
 }

@@ -26,16 +26,4 @@ import Testing
     func loopback(text: String, isLoopback: Bool) throws {
         #expect(try #require(ListenAddress(text)).isLoopback == isLoopback)
     }
-
-    @Test("the telemetry path must be no other route's", arguments: ["/metrics", "/probe", "/a/b"])
-    func freePath(path: String) {
-        #expect(ExporterSettings.isFreePath(path))
-    }
-
-    @Test(
-        "a taken or relative path is refused",
-        arguments: ["metrics", "", "/", "/record", "/-/ready", "/m?x=1", "/a b", "/\u{E9}"])
-    func takenPath(path: String) {
-        #expect(!ExporterSettings.isFreePath(path))
-    }
 }

@@ -26,7 +26,7 @@ monitor = LLMMonitor(EXPORTER)
 
 
 def money_is_left():
-    """402 says that it is spent. Where no exporter answers, or none with that budget, the work goes on."""
+    """402 means that the budget is spent. Without an exporter, or without that budget, the work goes on."""
     try:
         urllib.request.urlopen(f"{EXPORTER}/api/v1/budgets/architects", timeout=2).close()
     except urllib.error.HTTPError as error:

@@ -1,7 +1,7 @@
 #ifndef CSYSTEMD_H
 #define CSYSTEMD_H
 
-// Debian's libsystemd-dev: what a service and its manager tell each other.
+// Debian's libsystemd-dev: the protocol between a service and its manager.
 #include <systemd/sd-daemon.h>
 
 #endif

@@ -1,24 +1,36 @@
-/// Who asks, and whose certificates are believed.
+/// The credentials of a client, and the authorities whose certificates it accepts.
 package struct HTTPAccess: Sendable {
-    /// Certificates of authorities in PEM; `nil` for the system's.
+    /// Certificates of authorities in PEM; `nil` for those of the system.
     package let certificateFile: String?
-    /// For basic authentication; what stands in a URL goes before.
+    /// For basic authentication; a user in the URL takes precedence.
     let username: String?
     let password: String?
-    /// For bearer authentication, where there is no user.
+    /// For bearer authentication, if there is no user.
     let token: String?
 
     package static let none = HTTPAccess(environment: [:])
 
-    /// The variables that the clients of this repository read, too: `LLM_EXPORTER_USERNAME` and `_PASSWORD`,
-    /// `LLM_EXPORTER_TOKEN`, `LLM_EXPORTER_CA_FILE`. Not flags: what is secret does not belong into the list of processes.
+    /// The same authorities, without credentials.
+    var withoutCredentials: HTTPAccess {
+        HTTPAccess(certificateFile: certificateFile, username: nil, password: nil, token: nil)
+    }
+
+    private init(certificateFile: String?, username: String?, password: String?, token: String?) {
+        self.certificateFile = certificateFile
+        self.username = username
+        self.password = password
+        self.token = token
+    }
+
+    /// Reads the variables that the other clients of this repository read, too: `LLM_EXPORTER_USERNAME`,
+    /// `LLM_EXPORTER_PASSWORD`, `LLM_EXPORTER_TOKEN` and `LLM_EXPORTER_CA_FILE`. They are not flags, because the list
+    /// of processes shows flags to every user.
     package init(environment: [String: String]) {
         func value(_ name: String) -> String? {
             environment["LLM_EXPORTER_" + name].flatMap { $0.isEmpty ? nil : $0 }
         }
-        certificateFile = value("CA_FILE")
-        username = value("USERNAME")
-        password = value("PASSWORD")
-        token = value("TOKEN")
+        self.init(
+            certificateFile: value("CA_FILE"), username: value("USERNAME"), password: value("PASSWORD"),
+            token: value("TOKEN"))
     }
 }

@@ -1,4 +1,4 @@
-/// What a server answered to one request.
+/// A server's answer to one request.
 package struct HTTPAnswer: Equatable, Sendable {
     /// The status code, 100 to 599.
     package let status: Int

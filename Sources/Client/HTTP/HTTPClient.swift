@@ -1,11 +1,12 @@
 private import CCurlShim
+private import Model
 
-/// One peer over HTTP, asked by one caller at a time, over a connection that stays open between requests.
+/// A client of one HTTP server, for one caller at a time. Its connection stays open between requests.
 ///
 /// Redirects are not followed and proxies not used. A user and password in the base URL are sent as basic
 /// authentication. Over https, libcurl writes to the socket without `MSG_NOSIGNAL`: the program must ignore SIGPIPE.
 @safe package struct HTTPClient: ~Copyable, @unchecked Sendable {
-    // Safe: the handle is never handed out, and what the shim lends is copied before the next request.
+    // Safe: the handle is never handed out, and bytes that the shim lends are copied before the next request.
     // Unchecked: libcurl allows a handle on any thread, one at a time; the value cannot be copied, and `send` is
     // mutating, so the law of exclusivity gives it to one caller at a time.
     private let handle: OpaquePointer
@@ -19,21 +20,23 @@ private import CCurlShim
     private let totalLimit: Duration
     private let answerLimitBytes: Int
 
-    /// Makes a client; connects with the first request.
+    /// Makes a client, which connects with the first request.
     ///
     /// - Parameters:
     ///   - baseURL: `http://` or `https://`, host, port, perhaps a path; no query.
-    ///   - access: who asks.
-    ///   - connectLimit: most time for the name look-up and the connection.
-    ///   - totalLimit: most time for a whole request, the connection included.
-    ///   - answerLimitBytes: longest body of an answer that is taken.
-    /// - Throws: `HTTPClientError.invalidURL`, or `.outOfMemory`.
+    ///   - access: credentials and authorities.
+    ///   - connectLimit: longest time for the name look-up and the connection.
+    ///   - totalLimit: longest time for a whole request, the connection included.
+    ///   - answerLimitBytes: longest body of an answer that is read.
+    /// - Throws: `HTTPClientError.invalidURL` or `.outOfMemory`.
     package init(
         baseURL: String, access: HTTPAccess = .none, connectLimit: Duration = .seconds(5),
         totalLimit: Duration = .seconds(30),
         answerLimitBytes: Int = 64 << 20
     ) throws(HTTPClientError) {
         let address = try Self.address(of: baseURL)
+        // libcurl prefers the options to the URL.
+        let access = address.hasUser ? access.withoutCredentials : access
         guard let handle = unsafe Self.make(access) else { throw .outOfMemory(url: address.shown) }
         unsafe self.handle = handle
         self.baseURL = address.base
@@ -43,10 +46,10 @@ private import CCurlShim
         self.answerLimitBytes = answerLimitBytes
     }
 
-    /// - Returns: `nil` when memory is out.
+    /// - Returns: `nil` if memory is out.
     private static func make(_ access: HTTPAccess) -> OpaquePointer? {
         guard let handle = unsafe ccurlshim_client_create() else { return nil }
-        // The shim copies them.
+        // Safe: the shim copies the texts.
         let isKept = unsafe ccurlshim_client_use_access(
             handle, access.certificateFile, access.username, access.password, access.token)
         guard isKept == 0 else {
@@ -57,7 +60,7 @@ private import CCurlShim
     }
 
     deinit {
-        // The handle was made in `init` and is given to nobody else.
+        // Safe: the handle was made in `init` and never handed out.
         unsafe ccurlshim_client_free(handle)
     }
 
@@ -65,7 +68,7 @@ private import CCurlShim
     ///
     /// - Parameters:
     ///   - path: begins with a slash; appended to the base URL as it stands.
-    ///   - body: nil for none; an empty one is sent with `Content-Length: 0`.
+    ///   - body: `nil` for none; an empty one is sent with `Content-Length: 0`.
     package mutating func send(
         _ method: String, _ path: String, headers: [(name: String, value: String)] = [], body: [UInt8]? = nil
     ) throws(HTTPClientError) -> HTTPAnswer {
@@ -78,30 +81,33 @@ private import CCurlShim
         }
         for header in headers {
             let line = header.value.isEmpty ? header.name + ";" : header.name + ": " + header.value
-            // The shim copies the line.
+            // Safe: the shim copies the line.
             guard unsafe ccurlshim_client_add_header(handle, line) == 0 else { throw .outOfMemory(url: shown) }
         }
         let outcome = perform(method, baseURL + path, body)
+        guard outcome == CCURLSHIM_ANSWERED else { throw error(of: outcome, shown) }
+        let seconds = unsafe ccurlshim_client_retry_after(handle)
+        return unsafe HTTPAnswer(
+            status: Int(ccurlshim_client_status(handle)), body: takeBody(),
+            retryAfter: seconds > 0 ? .seconds(seconds) : nil)
+    }
+
+    private func error(of outcome: ccurlshim_outcome, _ shown: String) -> HTTPClientError {
         switch outcome {
-        case CCURLSHIM_ANSWERED:
-            let seconds = unsafe ccurlshim_client_retry_after(handle)
-            return unsafe HTTPAnswer(
-                status: Int(ccurlshim_client_status(handle)), body: takeBody(),
-                retryAfter: seconds > 0 ? .seconds(seconds) : nil)
         case CCURLSHIM_BAD_URL:
-            throw .invalidURL(shown, reason: problem + "; write it as http://HOST:PORT")
+            .invalidURL(shown, reason: problem + "; write it as http://HOST:PORT")
         case CCURLSHIM_UNRESOLVED:
-            throw .unresolved(url: shown, reason: problem)
+            .unresolved(url: shown, reason: problem)
         case CCURLSHIM_REFUSED:
-            throw .refused(url: shown, reason: problem)
+            .refused(url: shown, reason: problem)
         case CCURLSHIM_TIMED_OUT:
-            throw .timedOut(url: shown, limit: totalLimit)
+            .timedOut(url: shown, limit: totalLimit)
         case CCURLSHIM_TOO_LARGE:
-            throw .answerTooLarge(url: shown, limitBytes: answerLimitBytes)
+            .answerTooLarge(url: shown, limitBytes: answerLimitBytes)
         case CCURLSHIM_OUT_OF_MEMORY:
-            throw .outOfMemory(url: shown)
+            .outOfMemory(url: shown)
         default:
-            throw .failed(url: shown, reason: problem)
+            .failed(url: shown, reason: problem)
         }
     }
 
@@ -109,30 +115,31 @@ private import CCurlShim
         let connect = Self.milliseconds(connectLimit)
         let total = Self.milliseconds(totalLimit)
         let limit = max(0, answerLimitBytes)
+        // Safe: method, URL and body are lent for the call, and the shim keeps none of them.
         guard let body else {
             return unsafe ccurlshim_client_send(handle, method, url, nil, 0, connect, total, limit)
         }
-        // The one byte more gives an empty body an address: a null pointer would mean that there is no body.
+        // The byte gives an empty body an address: a null pointer would mean that there is no body.
         let padded = body.isEmpty ? [0] : body
         return unsafe ccurlshim_client_send(handle, method, url, padded, body.count, connect, total, limit)
     }
 
     /// A copy of the answer's body: the shim's own bytes live only until the next request.
     private func takeBody() -> [UInt8] {
+        // Safe: the shim gives both the address and the length of its bytes.
         let length = unsafe ccurlshim_client_answer_length(handle)
         return unsafe Array(UnsafeBufferPointer(start: ccurlshim_client_answer(handle), count: length))
     }
 
-    /// What libcurl said about the failure.
+    /// libcurl's text about the failure.
     private var problem: String {
-        // The text ends in NUL and lives until the next request; the string is a copy.
+        // Safe: the text ends in NUL and lives until the next request; the string is a copy.
         unsafe String(cString: ccurlshim_client_problem(handle))
     }
 
     /// Whole milliseconds, at least 1: libcurl takes 0 for "no limit".
     private static func milliseconds(_ limit: Duration) -> Int64 {
-        let parts = limit.components
-        return max(1, min(parts.seconds, 1 << 31) * 1000 + parts.attoseconds / 1_000_000_000_000_000)
+        max(1, min(limit, .seconds(1 << 31)).wholeMilliseconds)
     }
 
     /// Whether text may stand in a request line: no space, no control character.
@@ -145,11 +152,17 @@ private import CCurlShim
         text.utf8.allSatisfy { $0 >= 0x20 && $0 != 0x7F }
     }
 
-    /// A base URL as it is asked, and as it may be shown.
-    private static func address(of url: String) throws(HTTPClientError) -> (base: String, shown: String) {
+    private struct Address {
+        /// As it is requested.
+        let base: String
+        /// As it may be shown.
+        let shown: String
+        let hasUser: Bool
+    }
+
+    private static func address(of url: String) throws(HTTPClientError) -> Address {
         guard let scheme = ["http://", "https://"].first(where: { url.lowercased().hasPrefix($0) }) else {
-            // A user and password may stand in it: without a scheme there is no telling where, so none of it is shown
-            // that precedes an @.
+            // Without a scheme it is unknown where a user and password are: nothing before an @ is shown.
             let rest = url.split(separator: "@", omittingEmptySubsequences: false).last.map(String.init) ?? url
             throw .invalidURL(rest, reason: "not an http:// or https:// address; write it as http://HOST:PORT")
         }
@@ -164,6 +177,6 @@ private import CCurlShim
         guard !path.contains(where: { $0 == "?" || $0 == "#" }) else {
             throw .invalidURL(shown, reason: "it has a query or fragment; write it as http://HOST:PORT")
         }
-        return (scheme + authority + path, shown)
+        return Address(base: scheme + authority + path, shown: shown, hasUser: host.startIndex != authority.startIndex)
     }
 }

@@ -1,10 +1,10 @@
-/// Why a request had no answer.
+/// Why a request got no answer.
 ///
 /// Each description is one line that names the URL, without the password in it, and the remedy.
 package enum HTTPClientError: Error, Equatable, CustomStringConvertible {
-    /// The URL is not one that this client can ask.
+    /// This client cannot use the URL.
     case invalidURL(String, reason: String)
-    /// A header holds a byte that would end its line.
+    /// A header holds a byte that would begin another line.
     case invalidHeader(name: String)
     /// The host has no address.
     case unresolved(url: String, reason: String)
@@ -12,7 +12,7 @@ package enum HTTPClientError: Error, Equatable, CustomStringConvertible {
     case refused(url: String, reason: String)
     /// No whole answer within the limit. Whether the request was handled is unknown.
     case timedOut(url: String, limit: Duration)
-    /// The body of the answer passes the bound.
+    /// The body of the answer is longer than the limit.
     case answerTooLarge(url: String, limitBytes: Int)
     /// Memory is out.
     case outOfMemory(url: String)

@@ -1,6 +1,6 @@
 internal import FoundationEssentials
 
-/// What the exporter answers to records (docs/openapi.yaml).
+/// The exporter's answer to records (docs/openapi.yaml).
 struct RecordReply {
     let accepted: Int
     let duplicates: Int
@@ -14,9 +14,9 @@ struct RecordReply {
     }
 
     /// - Parameters:
-    ///   - body: of a 200 or 422.
+    ///   - body: of an answer with status 200 or 422.
     ///   - records: how many were sent.
-    /// - Returns: `nil` where it is no exporter's answer to so many records.
+    /// - Returns: `nil` if it is not an exporter's answer to that many records.
     init?(_ body: [UInt8], status: Int, records: Int) {
         if status == 200 {
             guard let reply = try? JSONDecoder().decode(Counted.self, from: Data(body)),
@@ -28,7 +28,7 @@ struct RecordReply {
             rejections = reply.errors
             warnings = reply.warnings ?? []
         } else {
-            // A problem: every one was rejected.
+            // A problem: every record was rejected.
             guard let reply = try? JSONDecoder().decode(Refused.self, from: Data(body)), reply.status == status,
                 !reply.errors.isEmpty
             else { return nil }
@@ -50,19 +50,5 @@ struct RecordReply {
     private struct Refused: Decodable {
         let status: Int
         let errors: [Rejection]
-    }
-}
-
-/// The part of a problem (RFC 9457) for people.
-struct ProblemDetail: Decodable {
-    let detail: String
-}
-
-/// Any JSON object: tells a whole line from the beginning of one.
-struct AnyObject: Decodable {
-    private enum NoKeys: CodingKey {}
-
-    init(from decoder: any Decoder) throws {
-        _ = try decoder.container(keyedBy: NoKeys.self)
     }
 }

@@ -2,8 +2,9 @@ internal import Glibc
 
 /// Why records could not be sent. Each description is one line that names what failed, and the remedy.
 package enum SendingError: Error, Equatable, CustomStringConvertible {
+    /// The file, or what is known of an earlier run, cannot be read or does not fit.
     case unreadable(String)
-    /// The file in which it is kept how far was sent.
+    /// The mark of what was sent (`FILE.sent`) cannot be written.
     case unwritable(String)
     case outOfMemory
     /// The exporter refuses the records as they are: sending them again would not help.
@@ -18,6 +19,7 @@ package enum SendingError: Error, Equatable, CustomStringConvertible {
         }
     }
 
+    /// The system's text for an `errno`.
     static func reason(_ number: Int32) -> String {
         // Safe: the text is static, or the thread's own (glibc since 2.32), and copied at once.
         unsafe String(cString: strerror(number))

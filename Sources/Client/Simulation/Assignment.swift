@@ -1,4 +1,4 @@
-/// One piece of the reviewer's work, and what the model's answer to it uses.
+/// One piece of the reviewer's work, and the tokens of the model's answer.
 struct Assignment: Equatable, Sendable {
     enum Kind: String, Sendable {
         case codeReview = "code review"
@@ -16,17 +16,4 @@ struct Assignment: Equatable, Sendable {
         Assignment(kind: .codeReview, subject: "cache", usage: Usage(inputTokens: 24, outputTokens: 103)),
         Assignment(kind: .securityAudit, subject: "login", usage: Usage(inputTokens: 29, outputTokens: 128)),
     ]
-}
-
-/// Tokens of one call, or of several together.
-struct Usage: Equatable, Sendable {
-    var inputTokens: Int64
-    var outputTokens: Int64
-
-    var totalTokens: Int64 { inputTokens + outputTokens }
-
-    static func + (left: Usage, right: Usage) -> Usage {
-        Usage(
-            inputTokens: left.inputTokens + right.inputTokens, outputTokens: left.outputTokens + right.outputTokens)
-    }
 }

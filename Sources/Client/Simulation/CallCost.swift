@@ -1,8 +1,9 @@
 internal import FoundationEssentials
 
-/// What tokens cost at the prices of gpt-4o-mini: 0.15 USD for a million of input, 0.60 for a million of output.
+/// The cost of a call at the prices of gpt-4o-mini: 0.15 USD for a million input tokens, 0.60 USD for a million output
+/// tokens.
 ///
-/// Kept in integers of 1e-12 USD, as the exporter sums money, so that what is sent and what is read back can be equal.
+/// An integer of 1e-12 USD, the unit in which the exporter sums money, so that both sums can be equal.
 struct CallCost: Equatable, Sendable {
     private static let picoUSDPerInputToken: Int64 = 150_000
     private static let picoUSDPerOutputToken: Int64 = 600_000

@@ -1,6 +1,6 @@
-/// One figure that was read back otherwise than it was sent.
+/// One figure that differs between what was sent and what was read back.
 package struct Difference: Equatable, Sendable, CustomStringConvertible {
-    /// Where it was read, and of what.
+    /// The request that read it, and the name of the figure.
     package let place: String
     package let sent: String
     package let readBack: String

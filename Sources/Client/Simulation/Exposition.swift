@@ -5,7 +5,7 @@ struct Exposition: Equatable, Sendable {
     struct Sample: Equatable, Sendable {
         let name: String
         let labels: [String: String]
-        /// Exact; nil for infinities and not-a-number.
+        /// Exact; `nil` for infinities and not-a-number.
         let value: Decimal?
     }
 
@@ -31,7 +31,7 @@ struct Exposition: Equatable, Sendable {
         }
     }
 
-    /// The sum of the samples of that name with at least these labels; 0 where there is none.
+    /// The sum of the samples of that name with at least these labels; 0 if there are none.
     func sum(_ name: String, _ labels: [String: String] = [:]) -> Decimal {
         samples.reduce(0) { sum, sample in
             guard sample.name == name, labels.allSatisfy({ sample.labels[$0.key] == $0.value }) else { return sum }
@@ -39,7 +39,7 @@ struct Exposition: Equatable, Sendable {
         }
     }
 
-    /// Takes one line apart.
+    /// Reads the parts of one line.
     private struct LineReader {
         var rest: ArraySlice<UInt8>
 
@@ -60,7 +60,7 @@ struct Exposition: Equatable, Sendable {
             let words = rest.split(separator: UInt8(ascii: " ")).map { String(decoding: $0, as: UTF8.self) }
             guard words.count == 1 || words.count == 2 else { return nil }
             if ["+Inf", "-Inf", "NaN"].contains(words[0]) { return Sample(name: name, labels: labels, value: nil) }
-            // Decimal reads as far as it can: what it would leave unread must not be there.
+            // Decimal stops at the first byte that it cannot read, so other bytes are refused first.
             guard words[0].utf8.allSatisfy({ "0123456789+-.eE".utf8.contains($0) }),
                 let value = Decimal(string: words[0])
             else { return nil }

@@ -1,12 +1,12 @@
 internal import FoundationEssentials
 
-/// One finished call: what it used, what it took, and what the process held in memory then.
+/// One finished call: its tokens, its latencies, and the memory of the process at its end.
 struct MeasuredCall: Equatable, Sendable {
     let id: String
     let usage: Usage
-    /// From the first phase to the last measurement, the sending of records left out.
+    /// From the first phase to the last measurement, without the posts to the exporter.
     let latencyMicroseconds: Int64
-    /// The model's part of it.
+    /// The model's part of the latency.
     let apiLatencyMicroseconds: Int64
     let memory: MemoryReading
 

@@ -4,7 +4,7 @@ internal import FoundationEssentials
 struct MemoryReading: Equatable, Sendable {
     /// Resident, from `VmRSS` of /proc/self/status.
     let residentMB: Double
-    /// What can be had without swapping, from `MemAvailable` of /proc/meminfo.
+    /// Available without swapping, from `MemAvailable` of /proc/meminfo.
     let availableMB: Double
 
     /// Reads both from the kernel.
@@ -27,7 +27,7 @@ struct MemoryReading: Equatable, Sendable {
         return megabytes
     }
 
-    /// The field of a line like `VmRSS:     12345 kB` (proc(5)); nil where there is none.
+    /// The field of a line like `VmRSS:     12345 kB` (proc(5)); `nil` if there is none.
     static func megabytes(of field: String, in text: String) -> Double? {
         for line in text.split(separator: "\n") {
             let words = line.split(whereSeparator: { $0 == " " || $0 == "\t" })

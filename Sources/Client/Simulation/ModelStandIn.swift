@@ -4,7 +4,7 @@ private import Glibc
 ///
 /// It really sleeps: the latencies that are recorded are measured, not invented.
 struct ModelStandIn: Sendable {
-    /// Answers after 135 to 165 ms, with the tokens that the assignment foresees.
+    /// Answers after 135 to 165 ms, with the tokens that the assignment names.
     func answer(_ assignment: Assignment) -> Usage {
         let microseconds = UInt32.random(in: 135_000...165_000)
         usleep(microseconds)

@@ -1,4 +1,4 @@
-/// What the exporter says of itself at one moment: its summary and its exposition.
+/// The summary and the exposition of the exporter at one moment.
 struct ReadBack: Equatable, Sendable {
     var summary = Summary()
     var exposition = Exposition()

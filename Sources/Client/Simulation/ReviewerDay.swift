@@ -1,15 +1,16 @@
 internal import FoundationEssentials
 package import Logging
+private import Model
 
 /// A day of the agent ReviewerGPT: three code reviews and one security audit, recorded over real HTTP.
 ///
-/// It shows what an agent sends and what the exporter makes of it, and proves that the two are the same.
+/// It shows what an agent sends and what the exporter counts, and proves that the two are the same.
 package struct ReviewerDay {
     static let agent = "ReviewerGPT"
     static let provider = "openai"
     static let model = "gpt-4o-mini"
 
-    /// Most bytes of an exposition: 10,000 sets of labels, the default limit, take some 50 MB.
+    /// Longest exposition: 10,000 sets of labels, the default limit, take some 50 MB.
     private static let answerLimitBytes = 512 << 20
 
     private let url: String
@@ -23,17 +24,17 @@ package struct ReviewerDay {
     ///
     /// - Parameters:
     ///   - url: the exporter's address, `http://HOST:PORT`.
-    ///   - access: who asks.
-    ///   - log: takes the eight phases of each call, at level info.
+    ///   - access: credentials and authorities.
+    ///   - log: gets the eight phases of each call, at level info.
     package init(url: String, access: HTTPAccess = .none, log: Logger) {
         self.url = url
         self.access = access
         self.log = log
     }
 
-    /// Plays the day, in about 0.6 s, and reads back what the exporter made of it.
+    /// Plays the day, in about 0.6 s, and reads back what the exporter counted.
     ///
-    /// - Returns: the report; what differs stands in its `differences`.
+    /// - Returns: the report; its `differences` list every figure that differs.
     package func run() throws(SimulationError) -> DayReport {
         var client: HTTPClient
         do {
@@ -64,12 +65,12 @@ package struct ReviewerDay {
         report(.preparation, to: log, ["subject": "\(assignment.subject)", "id": "\(id)"])
         try post(SentRecord(event: "start", agentName: Self.agent, id: id), &client)
 
-        // From here: how long it takes to tell the exporter is not the agent's latency.
+        // The latency begins here: the post to the exporter is no part of it.
         let begun = clock.now
         report(.apiCall, to: log, ["provider": "\(Self.provider)", "model": "\(Self.model)"])
         let asked = clock.now
         let usage = standIn.answer(assignment)
-        let apiLatency = microseconds(clock.now - asked)
+        let apiLatency = (clock.now - asked).wholeMicroseconds
 
         report(.responseReceived, to: log, ["api_latency_ms": "\(Decimal(apiLatency) / 1000)"])
         report(
@@ -81,7 +82,7 @@ package struct ReviewerDay {
             .memoryTracking, to: log,
             ["memory_rss_mb": "\(memory.residentMB)", "memory_available_mb": "\(memory.availableMB)"])
         let measured = MeasuredCall(
-            id: id, usage: usage, latencyMicroseconds: microseconds(clock.now - begun),
+            id: id, usage: usage, latencyMicroseconds: (clock.now - begun).wholeMicroseconds,
             apiLatencyMicroseconds: apiLatency, memory: memory)
         report(
             .performanceAnalysis, to: log,
@@ -101,18 +102,13 @@ package struct ReviewerDay {
         log.info("\(phase.rawValue)", metadata: metadata)
     }
 
-    private func microseconds(_ duration: Duration) -> Int64 {
-        let parts = duration.components
-        return parts.seconds * 1_000_000 + parts.attoseconds / 1_000_000_000_000
-    }
-
     // MARK: The exporter
 
-    /// Posts one record and makes sure that it was taken, not only answered.
+    /// Posts one record and checks that it was accepted, not only answered.
     private func post(_ record: SentRecord, _ client: inout HTTPClient) throws(SimulationError) {
         let headers = [("Content-Type", "application/json"), ("X-Agent-Name", Self.agent)]
         let body = try ask("POST", "/record", headers, body: record.json(), &client)
-        guard let reply = try? JSONDecoder().decode(RecordReply.self, from: Data(body)) else {
+        guard let reply = RecordReply(body, status: 200, records: 1) else {
             throw .unreadable(request: "POST /record", reason: "the reply does not count the accepted records")
         }
         guard reply.accepted == 1 else {
@@ -127,7 +123,9 @@ package struct ReviewerDay {
         return ReadBack(summary: summary, exposition: try Exposition(text: text, agent: Self.agent))
     }
 
-    /// Asks, and hands over the body of an answer with status 200.
+    /// Sends a request.
+    ///
+    /// - Returns: the body of an answer with status 200.
     private func ask(
         _ method: String, _ path: String, _ headers: [(name: String, value: String)], body: [UInt8]?,
         _ client: inout HTTPClient
@@ -139,23 +137,10 @@ package struct ReviewerDay {
             throw SimulationError(error)
         }
         guard answer.status == 200 else {
-            let problem = try? JSONDecoder().decode(Problem.self, from: Data(answer.body))
             throw .refused(
                 request: "\(method) \(client.shownURL)\(path)", status: answer.status,
-                detail: problem?.text ?? "without a reason")
+                detail: Problem(answer.body)?.text ?? "without a reason")
         }
         return answer.body
-    }
-
-    private struct RecordReply: Decodable {
-        let accepted: Int
-    }
-
-    /// The part of a problem (RFC 9457) that tells a person what is wrong.
-    private struct Problem: Decodable {
-        let title: String?
-        let detail: String?
-
-        var text: String? { detail ?? title }
     }
 }

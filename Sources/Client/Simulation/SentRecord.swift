@@ -1,6 +1,6 @@
 internal import FoundationEssentials
 
-/// A call record as the reviewer posts it: the start of a call, or its end with all that was measured.
+/// A call record as the reviewer posts it: the start of a call, or its end with every measurement.
 struct SentRecord: Encodable, Equatable, Sendable {
     let event: String
     let agentName: String

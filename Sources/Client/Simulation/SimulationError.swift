@@ -1,12 +1,12 @@
-/// Why the day could not be played to its end.
+/// Why the day ended early.
 package enum SimulationError: Error, Equatable, CustomStringConvertible {
-    /// The exporter could not be asked; the line names the URL and the remedy.
+    /// The exporter did not answer; the line names the URL and the remedy.
     case noAnswer(String)
-    /// The exporter answered, but not what was hoped for.
+    /// The exporter did not answer 200 and accept the record.
     case refused(request: String, status: Int, detail: String)
-    /// The exporter's answer cannot be read as what the contract promises.
+    /// The exporter's answer is not in the form that docs/openapi.yaml promises.
     case unreadable(request: String, reason: String)
-    /// The kernel's own account of memory cannot be read.
+    /// The kernel's figures of memory cannot be read.
     case noMemoryReading(path: String, reason: String)
 
     init(_ error: HTTPClientError) {

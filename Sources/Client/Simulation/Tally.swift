@@ -2,7 +2,7 @@ internal import FoundationEssentials
 
 /// Totals of some calls, exact to the last digit.
 ///
-/// Decimals throughout: what an exporter answers may be any number, and decimals do not trap on large ones.
+/// Decimals throughout: an exporter may answer any number, and decimals do not trap on large ones.
 struct Tally: Equatable, Sendable {
     var calls: Decimal = 0
     var errors: Decimal = 0

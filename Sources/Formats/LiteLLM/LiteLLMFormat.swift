@@ -2,7 +2,11 @@ package import Bodies
 package import HTTP
 package import Model
 
-/// What LiteLLM's generic API logger posts to `/litellm`.
+/// The bodies that LiteLLM's generic API logger posts: an array of items, one item a line, or one item, all of them
+/// labelled `application/json`.
+///
+/// Bodies are large, because items hold prompts and answers, which are stepped over. Of those, only brackets, quotes
+/// and UTF-8 matter, so that a batch is not lost for a character in a prompt.
 package struct LiteLLMFormat: Format {
     private let agentName: String?
 
@@ -16,7 +20,14 @@ package struct LiteLLMFormat: Format {
     package var isSentOnce: Bool { true }
 
     package func decode(_ body: PaddedBytes, arrival: Instant) throws(MalformedBody) -> DecodedBatch {
-        try LiteLLMDecoder(agentName: agentName, arrival: arrival).decode(body)
+        // Safe: no text or object leaves the closure, only values made of them.
+        try unsafe body.repairedUTF8.withUnsafeBytes { (bytes) throws(MalformedBody) in
+            let text = unsafe BorrowedBytes(bytes.assumingMemoryBound(to: UInt8.self))
+            var walk = BodyWalk(
+                JSONReader(skippingAllBut: LiteLLMItem.keyTable), LiteLLMItems(agentName: agentName, arrival: arrival))
+            try walk.read(text, format: .json)
+            return walk.batch
+        }
     }
 
     /// 200 even if all items were rejected: after an error the logger would drop its whole batch.

@@ -1,51 +1,88 @@
+internal import Bodies
 package import HTTP
-internal import SwiftProtobuf
 
 /// The bodies of answers (specification of OTLP, "OTLP/HTTP Response").
 package enum OTLPAnswer {
-    /// To an export of which all was taken: a message without fields, for any signal.
+    /// To an export that was taken whole: a message without fields, for any signal.
     package static func success(_ encoding: OTLPEncoding) -> Response {
-        response(200, OTLPExportTraceServiceResponse(), encoding)
+        switch encoding {
+        case .protobuf: response(200, ProtobufWriter().bytes, encoding)
+        case .json:
+            json(200) { _ in }
+        }
     }
 
-    /// To an export of which some spans were not taken, and will not be if they are sent again.
+    /// To an export with spans that were not counted, and will not be if they are sent again.
     package static func partialSuccess(
         rejectedSpans: Int, message: String, _ encoding: OTLPEncoding
     ) -> Response {
-        var response = OTLPExportTraceServiceResponse()
-        response.partialSuccess.rejectedSpans = Int64(rejectedSpans)
-        response.partialSuccess.errorMessage = message
-        return Self.response(200, response, encoding)
+        switch encoding {
+        case .protobuf:
+            // `ExportTraceServiceResponse`.
+            var answer = ProtobufWriter()
+            answer.message(1) { partialSuccess in
+                partialSuccess.integer(1, Int64(rejectedSpans))
+                partialSuccess.string(2, message)
+            }
+            return response(200, answer.bytes, encoding)
+        case .json:
+            return json(200) { json in
+                json.key("partialSuccess")
+                json.object { json in
+                    // 64-bit integers are text in protobuf's JSON.
+                    if rejectedSpans != 0 {
+                        json.key("rejectedSpans")
+                        json.string("\(rejectedSpans)")
+                    }
+                    if !message.isEmpty {
+                        json.key("errorMessage")
+                        json.string(message)
+                    }
+                }
+            }
+        }
     }
 
     /// Why a request was refused as a whole: a `google.rpc.Status` in the request's own encoding.
     package static func error(_ problem: Problem, _ encoding: OTLPEncoding) -> Response {
-        // 507 becomes 503: of the statuses that applied nothing, OTLP senders try again after 429, 502, 503 and 504 only.
+        // 507 becomes 503: of the statuses that applied nothing, OTLP senders try again after 429, 502, 503 and 504
+        // only.
         let status = problem.status == 507 ? 503 : problem.status
-        var error = OTLPErrorStatus()
-        error.code = code(of: status)
-        error.message = problem.detail
-        var response = response(status, error, encoding)
-        response.headers += problem.headers
-        response.closesConnection = problem.closesConnection
-        return response
-    }
-
-    private static func response(_ status: Int, _ message: some Message, _ encoding: OTLPEncoding) -> Response {
-        Response(
-            status: status, headers: [("Content-Type", encoding.contentType)], body: body(message, encoding))
-    }
-
-    private static func body(_ message: some Message, _ encoding: OTLPEncoding) -> [UInt8] {
-        // Neither fails: no field is required, and all text is UTF-8.
+        let code = code(of: status)
+        var answer: Response
         switch encoding {
-        case .protobuf: (try? message.serializedBytes()) ?? []
-        case .json: (try? message.jsonUTF8Bytes()) ?? []
+        case .protobuf:
+            var error = ProtobufWriter()
+            error.integer(1, code)
+            error.string(2, problem.detail)
+            answer = response(status, error.bytes, encoding)
+        case .json:
+            answer = json(status) { json in
+                json.key("code")
+                json.number(code)
+                if !problem.detail.isEmpty {
+                    json.key("message")
+                    json.string(problem.detail)
+                }
+            }
         }
+        answer.headers += problem.headers
+        answer.closesConnection = problem.closesConnection
+        return answer
+    }
+
+    private static func json(_ status: Int, _ members: (inout JSONWriter) -> Void) -> Response {
+        var json = JSONWriter()
+        json.object(members)
+        return response(status, json.bytes, .json)
+    }
+
+    private static func response(_ status: Int, _ body: [UInt8], _ encoding: OTLPEncoding) -> Response {
+        Response(status: status, headers: [("Content-Type", encoding.contentType)], body: body)
     }
 
     /// The code of google/rpc/code.proto that its HTTP mapping gives the status.
-    private static func code(of status: Int) -> Int32 {
+    private static func code(of status: Int) -> Int64 {
         switch status {
         case 400, 415: 3  // INVALID_ARGUMENT
         case 401: 16  // UNAUTHENTICATED

@@ -1,10 +1,10 @@
-/// How the messages of OTLP/HTTP are written (specification of OTLP, "OTLP/HTTP Request").
+/// The encoding of a message of OTLP/HTTP (specification of OTLP, "OTLP/HTTP Request").
 package enum OTLPEncoding: Sendable, Equatable {
     case protobuf
     case json
 
     /// - Parameter contentType: the header's value.
-    /// - Returns: `nil` for a media type that is neither, or none; the request is then answered with 415.
+    /// - Returns: `nil` for another media type, and for none; the request is then answered with 415.
     package init?(contentType: String?) {
         let mediaType = (contentType ?? "").prefix { $0 != ";" }.filter { $0 != " " && $0 != "\t" }.lowercased()
         switch mediaType {

@@ -1,6 +1,6 @@
 private import Concurrency
 
-/// Record decoders that no thread uses: as many as threads decode at once. Each keeps its buffers for the next body.
+/// The record decoders that no thread uses at the moment; as many as threads ever decoded at once.
 package final class RecordDecoders: Sendable {
     private let idle = Locked<[RecordDecoder]>([])
 

@@ -1,19 +1,20 @@
-/// Which spans of a request stand above which.
+/// The spans of a request by their ids, to find those above a call.
 struct Lineage {
     private var spans: [SpanID: Ancestor] = [:]
 
     private struct Ancestor {
-        let parent: SpanID?
+        let parentNumber: UInt64
         let agentName: String?
         let holdsCalls: Bool
     }
 
-    /// Spans between a call and another: bounds the work for hostile bodies.
+    /// Most spans between a call and one above it: bounds the work for hostile bodies.
     static let limit = 64
 
     mutating func add(_ span: Span) {
         guard let id = span.id, spans[id] == nil else { return }
-        spans[id] = Ancestor(parent: span.parent, agentName: span.agentName, holdsCalls: span.holdsCalls)
+        spans[id] = Ancestor(
+            parentNumber: span.parentNumber, agentName: span.agentName, holdsCalls: span.holdsCalls)
     }
 
     /// The name that the nearest ancestor has.
@@ -22,20 +23,20 @@ struct Lineage {
         for _ in 0..<Self.limit {
             guard let id = next, let ancestor = spans[id] else { return nil }
             if let name = ancestor.agentName { return name }
-            next = ancestor.parent
+            next = SpanID(trace: id.trace, span: ancestor.parentNumber)
         }
         return nil
     }
 
-    /// The nearest ancestor for which `place` has a place; none behind an agent, a workflow or a tool, which make calls of
-    /// their own.
+    /// The nearest ancestor for which `place` has a place; none beyond an agent, a workflow or a tool, which make calls
+    /// of their own.
     func nearest(above call: CallSpan, place: (SpanID) -> Int?) -> Int? {
         var next = call.parent
         for _ in 0..<Self.limit {
             guard let id = next, id != call.id else { return nil }
             if let place = place(id) { return place }
             guard let ancestor = spans[id], !ancestor.holdsCalls else { return nil }
-            next = ancestor.parent
+            next = SpanID(trace: id.trace, span: ancestor.parentNumber)
         }
         return nil
     }

@@ -1,15 +1,17 @@
-/// Finds calls that several spans of a request report: instrumentations of a client library and of a framework above it,
-/// say, or a library's own spans beside those of an instrumentation package.
+/// Finds the calls that several spans of a request report. For example, the instrumentation of a client library and
+/// that of a framework above it report the same call, or a library and an instrumentation package for it.
 ///
-/// What says that two spans are one call:
-/// 1. One is above the other, with no agent, workflow or tool between them, nor another call that tells usage; both tell
-///    usage, and both embed or neither does.
-/// 2. They have the same `gen_ai.response.id`, come from different instrumentation scopes of one process, and overlap in
+/// Two spans are one call if one of these holds:
+/// 1. One is above the other, with no agent, workflow or tool between them, nor another call that reports usage; both
+///    report
+///    usage, and both are embeddings or neither is.
+/// 2. They have the same `gen_ai.response.id`, come from different instrumentation scopes of one process, and overlap
+///    in
 ///    time. The id alone says nothing: responses from a cache repeat it.
 /// 3. They failed, so that there is no response, come from different scopes of one process, name one model, and begin
 ///    within 50 ms.
 ///
-/// A scope reports a call once: two spans of one scope are two calls. A report that makes no record takes no other's place.
+/// A scope reports a call once: two spans of one scope are two calls. A report that makes no record replaces no other.
 struct RepeatedReports {
     private let calls: [CallSpan]
     private let lineage: Lineage
@@ -17,7 +19,7 @@ struct RepeatedReports {
     private(set) var dropped: [Bool]
 
     private static let failureNanoseconds: UInt64 = 50_000_000
-    /// Calls that may be one with a span, of those that began last: bounds the work for hostile bodies.
+    /// Most calls that a span is compared with, those that began last: bounds the work for hostile bodies.
     private static let candidates = 64
 
     /// - Parameter isRecord: by place, whether the call obeys the rules for records.
@@ -41,12 +43,12 @@ struct RepeatedReports {
             guard let outer = above[place], calls[outer].embeds == call.embeds, isRecord[place],
                 Self.ends(place, above)
             else { continue }
-            // Unless it does not even tell of which model it is.
+            // The outer one stays if only it has the labels.
             dropped[call.isNamed || !calls[outer].isNamed ? outer : place] = true
         }
     }
 
-    /// Whether the ancestors of a call come to an end: those that stand above each other in a circle are no family.
+    /// `false` if the parent links form a cycle.
     private static func ends(_ place: Int, _ above: [Int?]) -> Bool {
         var next = above[place]
         for _ in 0..<Lineage.limit {
@@ -58,17 +60,17 @@ struct RepeatedReports {
 
     private struct Key: Hashable {
         let process: Int
-        /// Of the response, or of the model where there was none.
+        /// The response's id, or the model's name if there was no response.
         let name: String
         let isFailure: Bool
     }
 
-    /// The reports of one call, as far as they are known to be that; in the order of their starts.
+    /// The reports of one call that are found so far, in the order of their starts.
     private struct Reports {
         private(set) var places: [Int]
         private var scopes: Set<Int>
         private let start: UInt64
-        /// The first end: who begins before it overlaps with all of them.
+        /// The earliest end: a span that begins before it overlaps with all of them.
         private var end: UInt64
 
         init(_ call: CallSpan, place: Int) {
@@ -78,7 +80,7 @@ struct RepeatedReports {
             end = call.end
         }
 
-        /// - Parameter call: one that does not begin before them.
+        /// - Parameter call: it begins no earlier than they do.
         func mayBeOne(with call: CallSpan, isFailure: Bool) -> Bool {
             if scopes.contains(call.scope) { return false }
             if isFailure { return call.start - start <= RepeatedReports.failureNanoseconds }
@@ -123,7 +125,9 @@ struct RepeatedReports {
         for known in reports.joined() where known.places.count > 1 {
             // The fullest; of equal ones the innermost, which began last.
             let sound = known.places.filter { isRecord[$0] }
-            let kept = (sound.isEmpty ? known.places : sound).max { calls[$0].toldFields <= calls[$1].toldFields }
+            let kept = (sound.isEmpty ? known.places : sound).max {
+                calls[$0].reportedFields <= calls[$1].reportedFields
+            }
             for place in known.places where place != kept { dropped[place] = true }
         }
     }

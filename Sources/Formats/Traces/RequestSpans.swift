@@ -1,86 +1,92 @@
 internal import Model
 
 /// The spans of a request, as they are read: each belongs to the resource and the scope that were begun last.
+///
+/// Keeps the calls, and of each other span its place above calls.
 struct RequestSpans {
     private var calls: [CallSpan] = []
-    /// What an agent who is not named by a span is called, by the call's place.
-    private var fallbackNames: [String] = []
     private var lineage = Lineage()
-    private var scopes: [String: Int] = [:]
-    private var processes: [String: Int] = [:]
     private var count = 0
-    private var process = 0
-    private var scope = 0
-    private var agentName = unknownAgent
+    private var resource = Resource()
+    private var scope = ""
+    // Numbers and names are made for a resource or a scope that has calls: others cost nothing, however many there are.
+    private var origin: Origin?
+    private var scopes: [String: Int] = [:]
+    private var processes: [Resource.Process: Int] = [:]
 
-    private static let unknownAgent = "unknown"
-    /// Owns the ids of all spans, which tell them apart whoever their agents are: which agent a span belongs to depends on
+    private struct Origin {
+        let scope: Int
+        let process: Int
+        let agentName: String
+    }
+
+    /// Owns the ids of all spans: an id is unique among all agents, and which agent a span belongs to depends on
     /// what else is in its request. No agent can have the name.
     private static let idOwner = LabelValue("_span")
 
-    mutating func begin(resource attributes: [String: AttributeValue]) {
-        process = Self.number(of: Self.process(attributes), in: &processes)
-        agentName = Self.agentName(attributes)
+    mutating func begin(_ resource: Resource) {
+        self.resource = resource
+        origin = nil
     }
 
     mutating func begin(scope name: String) {
-        scope = Self.number(of: name, in: &scopes)
+        scope = name
+        origin = nil
     }
 
     mutating func add(_ span: Span) {
         defer { count += 1 }
         lineage.add(span)
-        guard let call = CallSpan(span, index: count, scope: scope, process: process) else { return }
-        calls.append(call)
-        fallbackNames.append(agentName)
+        guard span.isCall else { return }
+        let origin = self.origin ?? newOrigin()
+        self.origin = origin
+        calls.append(
+            CallSpan(
+                span, index: count, scope: origin.scope, process: origin.process, resourceAgent: origin.agentName))
     }
 
-    private static func number(of name: String, in known: inout [String: Int]) -> Int {
+    private mutating func newOrigin() -> Origin {
+        Origin(
+            scope: Self.number(of: scope, in: &scopes), process: Self.number(of: resource.process, in: &processes),
+            agentName: resource.agentName)
+    }
+
+    private static func number<Name: Hashable>(of name: Name, in known: inout [Name: Int]) -> Int {
         if let number = known[name] { return number }
         known[name] = known.count
         return known.count - 1
     }
 
-    /// What tells a process from others: its instance, else its host and number, else all that is said of it.
-    private static func process(_ attributes: [String: AttributeValue]) -> String {
-        func value(_ name: String) -> String? { attributes[name]?.description }
-        if let instance = value(AttributeNames.instance) {
-            return "instance\n\(value(AttributeNames.serviceName) ?? "")\n\(instance)"
-        }
-        // Without its host, as in containers, where it is 1 for each, the number tells nothing.
-        if let process = value(AttributeNames.process), let host = value(AttributeNames.host) {
-            return "process\n\(value(AttributeNames.serviceName) ?? "")\n\(host)\n\(process)"
-        }
-        return attributes.map { "\($0.key)=\($0.value.description)" }.sorted().joined(separator: "\n")
-    }
-
-    private static func agentName(_ attributes: [String: AttributeValue]) -> String {
-        if let name = attributes[AttributeNames.agentName]?.text, name.isName { return name }
-        // What SDKs say where nobody named the service.
-        if let name = attributes[AttributeNames.serviceName]?.text, name.isName,
-            !name.hasPrefix("unknown_service")
-        {
-            return name
-        }
-        return unknownAgent
-    }
-
     func batch(arrival: Instant) -> DecodedBatch {
-        var drafted = DraftedRecords(arrival: arrival, idOwner: Self.idOwner)
+        var rules = RecordRules()
+        rules.begin(idempotencyKey: nil, arrival: arrival, idOwner: Self.idOwner)
+        var warnings = BodyWarnings()
         var draft = RecordDraft()
-        let records = zip(calls, fallbackNames).map { call, fallback in
+        var events: [(index: Int, event: Event)] = []
+        var faults: [(place: Int, fault: RecordFault)] = []
+        var isRecord = [Bool](repeating: true, count: calls.count)
+        events.reserveCapacity(calls.count)
+        for (place, call) in calls.enumerated() {
             draft.removeAll()
-            call.write(to: &draft, agentName: call.agentName ?? lineage.agentName(above: call) ?? fallback)
-            return drafted.read(draft, index: call.index)
+            call.write(
+                to: &draft, agentName: call.agentName ?? lineage.agentName(above: call) ?? call.resourceAgent)
+            do throws(RecordFault) {
+                events.append((place, try draft.event(index: call.index, by: &rules, warnings: &warnings)))
+            } catch {
+                isRecord[place] = false
+                faults.append((place, error))
+            }
         }
-        let isRecord = records.map { if case .success = $0 { true } else { false } }
         let dropped = RepeatedReports(of: calls, lineage, isRecord: isRecord).dropped
+        events.removeAll { dropped[$0.index] }
+        for number in events.indices { events[number].index = calls[events[number].index].index }
+        var rejections = RejectedRecords()
+        for (place, fault) in faults where !dropped[place] {
+            rejections.append(index: calls[place].index, fault.code) { fault.rejection() }
+        }
         var ignored = IgnoredSpans()
         ignored.otherSpans = count - calls.count
         ignored.repeatedReports = dropped.count { $0 }
-        let kept = calls.indices.lazy.filter { !dropped[$0] }.map { (index: calls[$0].index, record: records[$0]) }
-        var batch = drafted.batch(kept)
-        batch.ignoredSpans = ignored
-        return batch
+        return DecodedBatch(events: events, rejections: rejections, warnings: warnings, ignoredSpans: ignored)
     }
 }

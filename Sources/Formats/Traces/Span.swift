@@ -1,19 +1,38 @@
-/// What is read of a span, whichever encoding it came in.
+/// A span, as far as it is read, in either encoding.
 struct Span {
-    /// `nil` where the sender gave none.
-    var id: SpanID?
-    var parent: SpanID?
+    /// 0 if the sender gave none.
+    var trace: UInt128 = 0
+    /// Its number in the trace, and that of the span above it; 0 if there is none.
+    var number: UInt64 = 0
+    var parentNumber: UInt64 = 0
     /// Nanoseconds since 1970; 0 is unknown.
     var start: UInt64 = 0
     var end: UInt64 = 0
     var isFailed = false
-    /// Those of `AttributeNames.ofSpans`.
-    var attributes: [String: AttributeValue] = [:]
-    /// What the first event that is an exception names.
+    var attributes = SpanAttributes()
+    /// The type of the first exception among its events that has one.
     var exceptionType: String?
 }
 
 extension Span {
+    /// Begins another span; memory is kept.
+    mutating func removeAll() {
+        var attributes = attributes
+        self.attributes = SpanAttributes()
+        attributes.removeAll()
+        self = Span(attributes: attributes)
+    }
+
+    /// A copy of it, to be kept.
+    var compact: Span {
+        var copy = self
+        copy.attributes = attributes.compact
+        return copy
+    }
+
+    var id: SpanID? { SpanID(trace: trace, span: number) }
+    var parent: SpanID? { SpanID(trace: trace, span: parentNumber) }
+
     /// `embeddings` is `EMBEDDING` to OpenInference, all the others are `LLM`.
     private static let operations: Set<String> = ["chat", "text_completion", "generate_content", "embeddings"]
     private static let kinds: Set<String> = ["LLM", "EMBEDDING"]
@@ -21,55 +40,23 @@ extension Span {
     /// Whether it reports a call. Others report an agent's run, a workflow, a tool: their tokens are those of the calls
     /// within them.
     var isCall: Bool {
-        attributes[AttributeNames.operation]?.text.map(Self.operations.contains) == true
-            || attributes[AttributeNames.kind]?.text.map(Self.kinds.contains) == true
+        attributes[.operation]?.text.map(Self.operations.contains) == true
+            || attributes[.kind]?.text.map(Self.kinds.contains) == true
     }
 
-    /// Whether it says that it is an agent, a workflow, a tool, or else what may hold several calls; of HTTP requests and
-    /// the like nothing is said.
+    /// Whether it says that it is an agent, a workflow, a tool, or another span that may hold several calls. HTTP
+    /// requests and the like say nothing.
     var holdsCalls: Bool {
-        !isCall
-            && [AttributeNames.operation, AttributeNames.kind, AttributeNames.holderKind].contains {
-                attributes[$0] != nil
-            }
+        !isCall && (attributes[.operation] != nil || attributes[.kind] != nil || attributes[.holderKind] != nil)
     }
 
-    /// `nil` where no agent can be called so.
+    /// `nil` if it names no agent, or one whose name breaks the rules for names.
     var agentName: String? {
-        attributes[AttributeNames.agent]?.text.flatMap { $0.isName ? $0 : nil }
-    }
-}
-
-/// The value of an attribute. Arrays, maps and bytes are not read, and a blank text is none: another name may tell more.
-enum AttributeValue {
-    case text(String)
-    case boolean(Bool)
-    case integer(Int64)
-    case double(Double)
-
-    /// - Returns: `nil` for a blank text.
-    init?(text: String) {
-        guard text.utf8.contains(where: { $0 != UInt8(ascii: " ") }) else { return nil }
-        self = .text(text)
+        attributes[.agent]?.text.flatMap { $0.isName ? $0 : nil }
     }
 
-    var text: String? {
-        if case .text(let text) = self { text } else { nil }
-    }
-
-    var description: String {
-        switch self {
-        case .text(let text): text
-        case .boolean(let value): "\(value)"
-        case .integer(let number): "\(number)"
-        case .double(let number): Int64(exactly: number).map { "\($0)" } ?? "\(number)"
-        }
-    }
-}
-
-extension [String: AttributeValue] {
-    /// Of several values of one name the first counts.
-    mutating func add(_ name: String, _ value: AttributeValue?) {
-        if let value, self[name] == nil { self[name] = value }
+    /// Takes what an event says: of exceptions, the type.
+    mutating func add(_ event: SpanEvent) {
+        if exceptionType == nil { exceptionType = event.exceptionType }
     }
 }

@@ -1,7 +1,14 @@
-/// A span, in all traces there are (specification of OTLP, "JSON Protobuf Encoding", for its digits).
+/// A span, unique among all traces (specification of OTLP, "JSON Protobuf Encoding", has its digits).
 struct SpanID: Hashable {
     let trace: UInt128
     let span: UInt64
+
+    /// - Returns: `nil` if either number is 0, which is none.
+    init?(trace: UInt128, span: UInt64) {
+        guard trace != 0, span != 0 else { return nil }
+        self.trace = trace
+        self.span = span
+    }
 
     /// 32 hexadecimal digits.
     var traceText: String {
@@ -16,28 +23,25 @@ struct SpanID: Hashable {
     }
 }
 
-extension SpanID {
-    /// - Returns: `nil` where either number is none.
-    init?(trace: UInt128?, span: UInt64?) {
-        guard let trace, let span else { return nil }
-        self.init(trace: trace, span: span)
-    }
-}
-
 extension FixedWidthInteger where Self: UnsignedInteger {
-    /// The number that an id's bytes are; `nil` for none, for zeros, and for another length.
-    init?(idBytes bytes: some Collection<UInt8>) {
-        guard bytes.count * 8 == Self.bitWidth else { return nil }
-        self = bytes.reduce(0) { $0 << 8 | Self($1) }
-        if self == 0 { return nil }
+    /// The number that the bytes of an id are; 0, which is none, if their count is wrong.
+    init(idBytes bytes: BorrowedBytes) {
+        self = bytes.count * 8 == Self.bitWidth ? bytes.reduce(0) { $0 << 8 | Self($1) } : 0
     }
 
     /// The same of an id in JSON, which is hexadecimal digits.
-    init?(idDigits digits: some Collection<UInt8>) {
-        // What is one digit may be a sign to the parser.
-        guard digits.count * 4 == Self.bitWidth, digits.first != UInt8(ascii: "+"),
-            let number = Self(String(decoding: digits, as: UTF8.self), radix: 16), number != 0
-        else { return nil }
+    init(idDigits digits: BorrowedBytes) {
+        self = 0
+        guard digits.count * 4 == Self.bitWidth else { return }
+        var number: Self = 0
+        for digit in digits {
+            switch digit {
+            case UInt8(ascii: "0")...UInt8(ascii: "9"): number = number << 4 | Self(digit - UInt8(ascii: "0"))
+            case UInt8(ascii: "a")...UInt8(ascii: "f"): number = number << 4 | Self(digit - UInt8(ascii: "a") + 10)
+            case UInt8(ascii: "A")...UInt8(ascii: "F"): number = number << 4 | Self(digit - UInt8(ascii: "A") + 10)
+            default: return
+            }
+        }
         self = number
     }
 }

@@ -2,7 +2,7 @@ package import Bodies
 package import HTTP
 package import Model
 
-/// Spans of OpenTelemetry, as `POST /v1/traces` takes them.
+/// Spans of OpenTelemetry, as `POST /v1/traces` takes them: those that report LLM calls become records.
 package struct TracesFormat: Format {
     private let encoding: OTLPEncoding
 
@@ -13,19 +13,37 @@ package struct TracesFormat: Format {
     package var inlineLimitBytes: Int { 32 << 10 }
     package var isSentOnce: Bool { false }
 
+    /// - Throws: if the body is not an `ExportTraceServiceRequest` (an empty body is one in protobuf, not in JSON). A
+    ///   span
+    ///   that breaks a rule is among the rejections instead, by its place among all spans of the request.
     package func decode(_ body: PaddedBytes, arrival: Instant) throws(MalformedBody) -> DecodedBatch {
-        try TraceDecoder(encoding, arrival: arrival).decode(body)
+        var spans = RequestSpans()
+        switch encoding {
+        case .protobuf: try ProtobufSpans.read(body, into: &spans)
+        case .json: try JSONSpans.read(body, into: &spans)
+        }
+        return spans.batch(arrival: arrival)
     }
 
     package func answer(to outcome: Outcome) -> Response {
         guard let (_, first) = outcome.rejections.listed.first else {
             if outcome.warnings.isEmpty { return OTLPAnswer.success(encoding) }
-            // No span was rejected and there is a message: a warning (opentelemetry-proto, `ExportTracePartialSuccess`).
+            // No span was rejected and there is a message: a warning (opentelemetry-proto,
+            // `ExportTracePartialSuccess`).
             return OTLPAnswer.partialSuccess(
                 rejectedSpans: 0, message: outcome.warnings.joined(separator: "; "), encoding)
         }
         return OTLPAnswer.partialSuccess(
             rejectedSpans: outcome.rejections.count,
             message: "spans that report LLM calls were not counted; the first: \(first.message)", encoding)
+    }
+}
+
+extension MalformedBody {
+    static func unreadable(_ encoding: OTLPEncoding) -> MalformedBody {
+        MalformedBody(
+            detail:
+                "the body is not an ExportTraceServiceRequest in \(encoding.contentType): check Content-Type, and that "
+                + "nothing was cut off")
     }
 }

@@ -1,18 +1,24 @@
 import Access
-import Concurrency
 package import Configuration
 import HTTP
 
 /// The web configuration in force: read at the start and with each reload.
 package final class WebAccess: Sendable {
     let path: String
-    private let gatekeeper: Gatekeeper
-    private let headersInForce: Locked<[(name: String, value: String)]>
-    /// `nil` speaks plain HTTP. What GnuTLS is told before a client says hello: fixed while the servers run.
+    /// `nil` speaks plain HTTP. GnuTLS needs it before a client's hello: fixed while the servers run.
     let tlsPriorities: String?
-    private let tlsInForce: Locked<WebConfiguration.TLS?>
+    private let gatekeeper: Gatekeeper<WebSettings>
 
-    /// A web configuration that can be used, all of it.
+    /// What a reload replaces together with the access rules.
+    struct WebSettings: Sendable {
+        /// Added to each answer.
+        let headers: [(name: String, value: String)]
+        /// Whether requests need a password, a token or a verified certificate.
+        let authenticates: Bool
+        let tls: WebConfiguration.TLS?
+    }
+
+    /// A web configuration that can be used as a whole.
     struct Candidate: Sendable {
         let configuration: WebConfiguration
         let identity: TLSIdentity?
@@ -21,39 +27,41 @@ package final class WebAccess: Sendable {
             configuration = try WebConfiguration(path: path)
             identity = try configuration.tls.map { tls throws(ConfigurationError) in try TLSIdentity(tls) }
         }
+
+        var inForce: Gatekeeper<WebSettings>.InForce {
+            let verifies = configuration.tls?.clientCertificate == .verified
+            let settings = WebSettings(
+                headers: configuration.headers, authenticates: !configuration.access.isOpen || verifies,
+                tls: configuration.tls)
+            return .init(rules: configuration.access, settings: settings)
+        }
     }
 
     /// - Throws: names the file, the line and the key.
     package init(path: String) throws(ConfigurationError) {
         self.path = path
         let candidate = try Candidate(path: path)
-        guard let gatekeeper = Gatekeeper(candidate.configuration.access) else {
+        guard let gatekeeper = Gatekeeper(candidate.inForce) else {
             throw candidate.configuration.fault("cannot be used: the system gives no random bytes")
         }
         self.gatekeeper = gatekeeper
-        headersInForce = Locked(candidate.configuration.headers)
         tlsPriorities = candidate.configuration.tls?.priorities
-        tlsInForce = Locked(candidate.configuration.tls)
         candidate.identity?.use()
-        authenticates = Locked(Self.authenticates(candidate.configuration))
     }
 
-    /// Decides those who wait for their password to be compared: the exporter stops.
+    /// Decides on requests that wait for a password check: the exporter stops.
     func stop() { gatekeeper.stop() }
 
-    private let authenticates: Locked<Bool>
-    /// Whether strangers are kept out, by passwords, tokens or certificates.
-    var keepsStrangersOut: Bool { authenticates.withLock { $0 } }
-
-    private static func authenticates(_ configuration: WebConfiguration) -> Bool {
-        !configuration.access.isOpen || configuration.tls?.clientCertificate == .verified
-    }
+    /// Whether requests need a password, a token or a verified certificate.
+    var authenticates: Bool { gatekeeper.settings.authenticates }
 
     /// Added to each answer.
-    var headers: [(name: String, value: String)] { headersInForce.withLock { $0 } }
+    var headers: [(name: String, value: String)] { gatekeeper.settings.headers }
 
-    func admit(_ authorization: String?, needing scopes: Set<Scope>, _ admission: Admission) {
-        gatekeeper.judge(authorization, needing: scopes, admission)
+    func judge(
+        _ authorization: String?, needing scopes: Set<Scope>, _ decide: @escaping @Sendable (Refusal?) -> Void
+    ) {
+        gatekeeper.judge(authorization, needing: scopes, decide)
     }
 
     /// Reads the file, and those that it names, for `use`.
@@ -68,16 +76,13 @@ package final class WebAccess: Sendable {
         return candidate
     }
 
+    /// Puts a configuration in force: rules, headers and TLS identity at one moment.
     func use(_ candidate: Candidate) {
-        headersInForce.withLock { $0 = candidate.configuration.headers }
-        authenticates.withLock { $0 = Self.authenticates(candidate.configuration) }
-        gatekeeper.use(candidate.configuration.access)
-        // One that is the same would make clients connect anew.
-        let isSame = tlsInForce.withLock { tls in
-            defer { tls = candidate.configuration.tls }
-            return tls?.isAlike(candidate.configuration.tls) ?? false
+        gatekeeper.use(candidate.inForce) { before in
+            // Under a new identity that is the same, clients would have to connect again for nothing.
+            let isSame = before.tls?.isAlike(candidate.configuration.tls) ?? false
+            if !isSame { candidate.identity?.use() }
         }
-        if !isSame { candidate.identity?.use() }
     }
 }
 

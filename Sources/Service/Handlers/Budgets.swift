@@ -5,7 +5,7 @@ import Model
 
 extension Service {
     /// `GET /api/v1/budgets`: what was spent of each.
-    func budgets(_ reply: Reply) {
+    func budgets(_ answer: Answer) {
         ledger.snapshot { snapshot in
             var json = JSONWriter()
             json.object { json in
@@ -14,33 +14,25 @@ extension Service {
                     for account in snapshot.budgets { json.object { json in account.write(to: &json) } }
                 }
             }
-            reply.send(.json(200, json))
+            answer.send(.json(200, json))
         }
     }
 
     /// `GET /api/v1/budgets/NAME`: 200 while money is left, 402 when it is spent, so that an agent can stop itself.
-    func budget(_ name: String, _ reply: Reply) {
-        let name = LabelValue(name)
+    func budget(_ exchange: borrowing Exchange, _ answer: Answer) {
+        let name = LabelValue(Routes.name(in: exchange.path, of: routes[exchange.tag]))
         ledger.snapshot { snapshot in
             guard let account = snapshot.budgets.first(where: { $0.budget.name == name }) else {
-                reply.send(
-                    Problem(
-                        status: 404,
-                        detail:
-                            "there is no budget of this name; GET /api/v1/budgets lists them, --config.file makes them"
-                    ))
+                answer.send(.noSuchBudget)
                 return
             }
-            guard !account.isSpent else {
-                reply.send(
-                    Problem(status: 402, detail: "the budget \(name) is spent until \(account.windowEnd.rfc3339)") {
-                        json in account.write(to: &json)
-                    })
+            if account.isSpent {
+                answer.send(.spent(account))
                 return
             }
             var json = JSONWriter()
             json.object { json in account.write(to: &json) }
-            reply.send(.json(200, json))
+            answer.send(.json(200, json))
         }
     }
 }
@@ -72,7 +64,7 @@ extension BudgetAccount {
 
 extension Instant {
     /// To the second, in UTC (RFC 3339, section 5.6).
-    fileprivate var rfc3339: String {
+    var rfc3339: String {
         let seconds = unixMilliseconds / 1000
         let date = CivilDate(daysSince1970: Int(seconds / 86_400))
         func padded(_ number: Int) -> String { number < 10 ? "0\(number)" : "\(number)" }

@@ -1,14 +1,11 @@
-import Bodies
 import HTTP
-import Ledger
-import Model
 
 extension Service {
     /// `GET /`: for the person who opens the port in a browser.
     ///
-    /// - Parameter host: as the request names this exporter, so that the example can be pasted.
-    func landingPage(host: String?) -> Response {
-        let host = Self.escaped(host ?? "127.0.0.1:10140")
+    /// The example names this exporter as the request does, so that it can be pasted.
+    func landingPage(_ exchange: borrowing Exchange, _ answer: Answer) {
+        let host = Self.escaped(exchange.header("Host") ?? "127.0.0.1:10140")
         let telemetry = Self.escaped(settings.telemetryPath)
         let page = """
             <!DOCTYPE html>
@@ -31,7 +28,8 @@ extension Service {
             </html>
 
             """
-        return Response(status: 200, headers: [("Content-Type", "text/html; charset=utf-8")], body: Array(page.utf8))
+        answer.send(
+            Response(status: 200, headers: [("Content-Type", "text/html; charset=utf-8")], body: Array(page.utf8)))
     }
 
     private static func escaped(_ text: String) -> String {

@@ -1,12 +1,13 @@
 import Bodies
+import HTTP
 import Ledger
 import Model
 
 extension Service {
     /// `GET /summary`: the totals by agent and by model, for people and scripts without Prometheus.
-    func summary(_ reply: Reply) {
+    func summary(_ answer: Answer) {
         ledger.snapshot { [self] snapshot in
-            render { reply.send(.json(200, Summary(snapshot.totals).json)) }
+            render { answer.send(.json(200, Summary(snapshot.totals).json)) }
         }
     }
 }

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any, Callable
 
 import pytest
-from peers import PYTHON, Exporter, ScriptedServer
 
 from llm_exporter import LLMMonitor
+from peers import PYTHON, Exporter, ScriptedServer
 
 
 @pytest.fixture(scope="session")

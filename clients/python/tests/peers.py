@@ -1,4 +1,4 @@
-"""What the tests talk to: the real exporter, and a server that does what a test tells it to."""
+"""The servers that the tests use: the real exporter, and one that answers as a test says."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class Exporter:
         return counts
 
     def answers(self, path: str, content_type: str) -> bool:
-        """Whether it has that route: what has none is answered with 404, whatever is posted."""
+        """Whether the exporter has that route: on any other it answers 404 to every post."""
         request = urllib.request.Request(self.url + path, b"", {"Content-Type": content_type})
         try:
             urllib.request.urlopen(request, timeout=10).close()
@@ -87,7 +87,7 @@ class Exporter:
 
 
 class Request:
-    """What the scripted server was sent."""
+    """A request that the scripted server received."""
 
     def __init__(self, handler: http.server.BaseHTTPRequestHandler, body: bytes) -> None:
         self.method, self.path, self.headers, self.body = handler.command, handler.path, handler.headers, body

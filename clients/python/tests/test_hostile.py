@@ -1,4 +1,4 @@
-"""What an agent, a disk or a server may do wrong, and what must not come of it: raising, hanging, losing, leaking."""
+"""An agent, a disk or a server may do anything wrong; the client must not raise, hang, lose or leak."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from typing import Any
 from unittest.mock import MagicMock
 
 import pytest
+
+from llm_exporter import LLMCallMetrics, LLMMonitor, spool
 from peers import ScriptedServer, answering
 from test_call import ANSWER, Recorded
 from test_spool import URL, Reports, batch, drained
 
-from llm_exporter import LLMCallMetrics, LLMMonitor, spool
-
 
 class Evil:
-    """Fails whatever is asked of it."""
+    """Fails on every operation."""
 
     def _fail(self, *_: Any) -> Any:
         raise RuntimeError("evil")
@@ -326,13 +326,13 @@ def test_a_call_that_is_forgotten_is_cancelled(recorded: Recorded) -> None:
     async def ask() -> Any:
         return ANSWER
 
-    recorded.call(lambda: ask())().close()  # its coroutine never ran
+    recorded.call(lambda: ask())().close()  # its coroutine never ran  # noqa: PLW0108  a plain function gives it
     assert recorded.end.status == "cancelled"
 
 
 def test_answers_that_fail_when_looked_at_are_given_on(recorded: Recorded) -> None:
     class EvilClass:
-        @property
+        @property  # type: ignore[misc]  # read-only, unlike object's
         def __class__(self) -> Any:
             raise RuntimeError("evil")
 

@@ -1,4 +1,4 @@
-"""What recording costs the calling thread, beside what the usual way costs: ten updates with prometheus_client."""
+"""The cost of recording for the calling thread, beside that of the usual way: ten updates with prometheus_client."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import time
 from typing import Any, Callable
 
 import pytest
-from peers import ScriptedServer
 
 from llm_exporter import LLMCallMetrics
+from peers import ScriptedServer
 
 prometheus_client = pytest.importorskip("prometheus_client")
 pytestmark = pytest.mark.benchmark
@@ -19,7 +19,7 @@ ROUNDS = 5
 
 
 def median_and_p99_us(call: Callable[[], Any]) -> tuple[float, float]:
-    """Of one round: some two thousand calls a second, many times an agent's pace, with the sender at work meanwhile."""
+    """The times of one round: about two thousand calls a second, far more than an agent makes."""
     times = []
     for _ in range(CALLS):
         began = time.perf_counter_ns()

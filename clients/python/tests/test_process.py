@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from peers import PYTHON, Exporter, eventually
 
 from llm_exporter import LLMCallMetrics, LLMMonitor
+from peers import PYTHON, Exporter, eventually
 
 PRELUDE = """
 import atexit, json, os, sys, threading, time

@@ -1,4 +1,4 @@
-"""What a call becomes on the wire: every value within the exporter's bounds, whatever the agent says."""
+"""The record of a call as it is sent: every value is within the exporter's bounds, even if the agent's is not."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from peers import Exporter
 
 from llm_exporter import LLMCallMetrics
 from llm_exporter.record import START_PREFIX, Ids, encode, snapshot, weight
+from peers import Exporter
 
 
 def encoded(**fields: Any) -> tuple[dict[str, Any], tuple[str, ...]]:

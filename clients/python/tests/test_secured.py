@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, Callable
 
 import pytest
-from peers import Exporter
 
 from llm_exporter import LLMCallMetrics, LLMMonitor
+from peers import Exporter
 
 # htpasswd -nbBC 4 agents secret
 HASH = "$2y$04$uyqfmxznYHf3iZPxcnGRc..NNLi44PrPxBbNj/Gr8YrYqCOMVGfSa"

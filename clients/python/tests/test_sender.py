@@ -1,4 +1,4 @@
-"""What happens between the agent and a server that misbehaves."""
+"""The sender, between an agent and a server that misbehaves."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from peers import ScriptedServer, accept, answering, eventually
 
 from llm_exporter import LLMCallMetrics, LLMMonitor, Statistics, default_monitor, monitor_llm_call
+from peers import ScriptedServer, accept, answering, eventually
 
 
 def record(agent_name: str = "A", **fields: Any) -> LLMCallMetrics:

@@ -1,4 +1,4 @@
-"""What is kept on disk: by whom, for how long, and what a crash does to it."""
+"""The files of the spool: which process keeps them, for how long, and what a crash leaves."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from peers import ScriptedServer, accept, eventually
 
 from llm_exporter import LLMCallMetrics, Statistics
 from llm_exporter.backlog import Batch
 from llm_exporter.spool import Spool
+from peers import ScriptedServer, accept, eventually
 
 URL = "http://exporter"
 
 
-class Reports(list):  # type: ignore[type-arg]
+class Reports(list[str]):
     def __call__(self, kind: str, *_: Any, **__: Any) -> None:
         self.append(kind)
 
@@ -49,7 +49,7 @@ def drained(spool: Spool) -> list[bytes]:
 
 
 def die(spool: Spool) -> None:
-    """What the death of its process does to a spool: the locks go, the files stay."""
+    """Leaves a spool as the death of its process does: without locks, with its files."""
     for segment in spool._segments:
         os.close(segment.descriptor)
     spool._segments.clear()
@@ -164,7 +164,7 @@ def test_halves_keep_everything(new_spool: Any) -> None:
 
 
 def test_a_record_is_on_disk_before_it_is_sent(server: ScriptedServer, new_monitor: Any, tmp_path: Path) -> None:
-    seen = []
+    seen: list[bool] = []
 
     def look(request: Any) -> Any:
         seen.extend(file.read_bytes().endswith(request.body) for file in files(tmp_path))

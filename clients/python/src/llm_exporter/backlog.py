@@ -1,4 +1,4 @@
-"""Batches that wait for the exporter, first come first out: in memory, and on disk where there is a spool."""
+"""Batches that wait for the exporter, the oldest first: in memory, and on disk if there is a spool."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["Backlog", "Batch"]
 
 
 class Batch(NamedTuple):
-    """Records of one agent that travel in one request. What is sent again is these bytes, ids and all."""
+    """Records of one agent, sent in one request. A retry sends the same bytes, so the ids are the same."""
 
     agent_name: str
     body: bytes
@@ -29,7 +29,7 @@ class Batch(NamedTuple):
         return [self._of(lines[:middle]), self._of(lines[middle:])]
 
     def without_starts(self) -> Batch:
-        """What still counts of a process that died: its calls are no longer active."""
+        """The batch of a process that died, without its starts: its calls are no longer active."""
         return self._of([line for line in self.body.splitlines(keepends=True) if not line.startswith(START_PREFIX)])
 
     def _of(self, lines: list[bytes]) -> Batch:
@@ -65,26 +65,26 @@ class Backlog:
         return self._batches[0] if self._batches else None
 
     def pop(self) -> None:
-        """Drops the oldest batch: what became of it is known."""
+        """Drops the oldest batch, which was answered or given up."""
         self._weigh(self._batches.popleft(), -1)
 
     def split(self) -> None:
-        """Puts two halves into the place of the oldest batch."""
+        """Replaces the oldest batch by its two halves."""
         halves = self._batches.popleft().halves()
         self._batches.extendleft(reversed(halves))
 
     def secure(self) -> None:
-        """Told when batches have to wait: what is on disk is synced."""
+        """Syncs what is on disk; called when batches have to wait."""
 
     def maintain(self) -> int:
-        """Told now and then: takes over what dead processes left behind. Returns how many records that added."""
+        """Adopts the files of processes that died, and returns how many records that added. Called now and then."""
         return 0
 
     def close(self) -> None:
-        """Lets go of files; what they hold is another process' from now on."""
+        """Closes the files. Another process may adopt them from now on."""
 
     def forsake(self) -> None:
-        """In a forked child: lets go of everything, which is still the parent's."""
+        """Forgets everything; for a forked child, as all of it is the parent's."""
         self._batches.clear()
         self.records = self.bytes = 0
 

@@ -33,14 +33,14 @@ _logger = logging.getLogger("llm_exporter.call")
 
 
 class LLMCall:
-    """A call in flight: what ``with monitor_llm_call(...) as call`` gives.
+    """A call in flight, as ``with monitor_llm_call(...) as call`` returns it.
 
-    Ends once: where its block or function ends, or, when that leaves a stream behind, where the stream does. A forked
-    child's copy never ends it: the call is its parent's.
+    It ends once: with its block or function, or, if that returned a stream, with the stream. The copy in a forked child
+    never ends it, because the call is the parent's.
     """
 
     metrics: LLMCallMetrics
-    """The record in the making. What you set here (`cost_usd`, `trace_id`, `input_tokens`, `status`, …) stays."""
+    """The record so far. Values that you set here (`cost_usd`, `trace_id`, `input_tokens`, `status`, …) are kept."""
 
     def __init__(self, monitor: LLMMonitor, metrics: LLMCallMetrics) -> None:
         self.metrics = metrics
@@ -52,22 +52,22 @@ class LLMCall:
         self._left = False
         self._error: Optional[BaseException] = None
         self._failure: Optional[str] = None
-        # Popped by the one that ends the call: of two threads, or a thread and the garbage collector, one succeeds.
+        # The end pops it. If two threads, or a thread and the garbage collector, end the call, only one pop succeeds.
         self._open = [True]
         self._began = time.perf_counter()
 
     def api(self) -> _ApiTime:
-        """A context for the part of a block that waits for the provider; entered several times, the times add up.
+        """A context for the part of a block that waits for the provider. If entered several times, the times add up.
 
-        A block that never enters it is taken for the provider's call as a whole.
+        If a block never enters it, the whole block counts as the provider's time.
         """
         return _ApiTime(self)
 
     def observe(self, answer: T) -> T:
-        """Reads the token usage of a provider's answer, and gives the answer back.
+        """Reads the token usage of a provider's answer, and returns the answer.
 
-        Several answers of one block add up. A stream comes back so that it is read as it passes: go on with what this
-        returns.
+        Several answers of one block add up. For a stream, this returns an object that reads the usage while you read
+        the stream: use that instead of the stream.
         """
         try:
             if is_stream(answer):
@@ -88,7 +88,7 @@ class LLMCall:
         self._phase(2, "start recorded")
 
     def _leave(self, error: Optional[BaseException]) -> None:
-        """The block or function is over."""
+        """Ends the call, unless a stream is still open; the block or function has ended."""
         self._left = True
         if error is not None:
             self._error = error
@@ -106,15 +106,15 @@ class LLMCall:
             self._failure = self._failure or failure
             if self._left and self._streams == 0:
                 self._end()
-        except Exception as defect:  # may be the garbage collector's doing, at interpreter exit
+        except Exception as defect:  # the garbage collector may call this at interpreter exit
             self._monitor._defect(defect)
 
     def __del__(self) -> None:
-        # Forgotten: a coroutine that never ran, a block that was never left.
+        # A coroutine that never ran, or a block that never ended.
         try:
             if self._open:
                 self._leave(GeneratorExit())
-        except Exception:  # at interpreter exit, where modules are gone
+        except Exception:  # at interpreter exit modules are gone
             pass
 
     def _add_usage(self, usage: Optional[Usage]) -> None:
@@ -144,7 +144,7 @@ class LLMCall:
         if metrics.latency_ms is None:
             metrics.latency_ms = round(seconds * 1000.0, 3)
         if metrics.api_latency_ms is None:
-            # Parts that ran side by side add up to more than the whole.
+            # Parts that ran at the same time add up to more than the whole.
             api_seconds = seconds if self._api_seconds is None else min(self._api_seconds, seconds)
             metrics.api_latency_ms = round(api_seconds * 1000.0, 3)
         if self._usage is not None:
@@ -162,14 +162,15 @@ class LLMCall:
                 metrics.error_type = metrics.error_type or error_type
             elif self._failure is not None:
                 metrics.status, metrics.error_type = "error", metrics.error_type or self._failure
-        self._error = None  # its traceback holds the agent's frames
+        self._error = None  # its traceback keeps the agent's frames alive
         self._phase(7, "status known: %s", metrics.status)
 
     def _phase(self, number: int, message: str, *arguments: Any) -> None:
         if _logger.isEnabledFor(logging.DEBUG):
             try:
-                _logger.debug(f"call %s, %d/8 {message}", self.metrics.id or "new", number, *arguments)
-            except Exception as error:  # a filter of the agent's
+                message = f"call %s, %d/8 {message}"
+                _logger.debug(message, self.metrics.id or "new", number, *arguments)
+            except Exception as error:  # of one of the agent's log filters
                 self._monitor._defect(error)
 
 
@@ -197,10 +198,10 @@ class _ApiTime:
 
 
 class CallMonitor:
-    """What `monitor_llm_call` returns: a context manager and a decorator, for plain and asynchronous code.
+    """The result of `monitor_llm_call`: a context manager and a decorator, for plain and asynchronous code.
 
-    A decorated function may run any number of times at once, each run being a call of its own. One object should be
-    entered by one ``with`` at a time.
+    A decorated function may run any number of times at once; each run is one call. Only one ``with`` at a time may
+    enter the object.
     """
 
     def __init__(
@@ -327,7 +328,7 @@ def _is_awaitable(answer: Any) -> bool:
 def _ended_when_done(call: LLMCall, future: Any) -> Any:
     def done(future: Any) -> None:
         try:
-            # Not exception(): asyncio would take the error for retrieved, and not tell of one that nobody looks at.
+            # Not exception(): it marks the error as retrieved, and asyncio would not report it if it is never read.
             error = None if future.cancelled() else getattr(future, "_exception", None)
             if error is None and not is_stream(answer := future.result()):
                 call.observe(answer)

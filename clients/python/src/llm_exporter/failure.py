@@ -1,4 +1,4 @@
-"""What a raised exception says about a call, by its class and attributes: no package is imported to ask."""
+"""The status of a call that raised, from the class and attributes of the exception; imports no provider's package."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["classify"]
 def classify(error: BaseException) -> tuple[str, str]:
     """The status and the error type of a call that ended with `error`.
 
-    - ``cancelled``: a cancelled task, a closed generator, Ctrl-C, and whatever else is no `Exception`.
+    - ``cancelled``: a cancelled task, a closed generator, Ctrl-C, and any other class that is not an `Exception`.
     - ``timeout``, ``rate_limited``: by the names of the class and its bases, or by the HTTP status 408 or 429.
     - ``error``: the rest.
     """

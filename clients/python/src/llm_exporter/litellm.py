@@ -21,7 +21,7 @@ from .usage import Usage, read_usage
 if TYPE_CHECKING:
 
     class CustomLogger:
-        """What of LiteLLM's class is used here."""
+        """Stands in for LiteLLM's class, which type checkers need not have."""
 
 else:
     try:
@@ -33,11 +33,11 @@ __all__ = ["LiteLLMLogger"]
 
 
 class LiteLLMLogger(CustomLogger):
-    """Records what LiteLLM calls: plain and asynchronous, successes and failures, streams at their end.
+    """Records each call that LiteLLM makes: plain or asynchronous, a success or a failure, a stream at its end.
 
     The agent is `agent_name` of the call's ``metadata`` (also in ``requester_metadata`` or ``spend_logs_metadata``), a
     tag ``agent:NAME``, the alias of its key, or `agent_name` here, else ``unknown``. Tokens and cost are LiteLLM's
-    own; where it knows no price the cost is left out, and the exporter looks the price up.
+    own. If LiteLLM knows no price, the cost is left out, and the exporter computes it.
 
     - `monitor`: where to record; the `default_monitor()` if left out.
     """
@@ -74,7 +74,7 @@ def _metrics(kwargs: Any, start_time: Any, end_time: Any, failed: bool, agent_na
     metadata = _mapping(said.get("metadata"))
     usage = _usage(said, metadata)
     if not failed and said.get("stream") and not (usage.input_tokens or usage.output_tokens):
-        usage = Usage()  # a stream without usage says 0: that is unknown, not free
+        usage = Usage()  # 0 in a stream without usage means unknown
     return LLMCallMetrics(
         agent_name=_agent(kwargs, said, metadata) or agent_name or "unknown",
         provider=said.get("custom_llm_provider") or kwargs.get("custom_llm_provider") or "unknown",
@@ -111,7 +111,7 @@ def _cost(said: Any, failed: bool, usage: Usage) -> Any:
     cost = said.get("response_cost")
     if cost:
         return cost
-    # LiteLLM says 0 for a price that it does not know, and then why. A failed call that used nothing is free.
+    # LiteLLM reports 0 if it knows no price, and gives the reason beside it. A failed call that used nothing is free.
     unknown = said.get("response_cost_failure_debug_info") or said.get("zero_cost_diagnostic")
     used = usage.input_tokens or usage.output_tokens
     return None if unknown or (not failed and not used) else cost
@@ -126,7 +126,7 @@ def _error_type(kwargs: Any, said: Any) -> Optional[str]:
 
 
 def _latency_ms(said: Any, start_time: Any, end_time: Any) -> Optional[float]:
-    # Not `response_time`: that of a stream is the time to its first token.
+    # Not `response_time`: for a stream that is the time to the first token.
     begun, ended = said.get("startTime"), said.get("endTime")
     try:
         if begun is None or ended is None:

@@ -1,4 +1,4 @@
-"""Memory of this process and of its host, in MB of 1024 x 1024 bytes; None where the system does not say."""
+"""Memory of this process and of its host, in MB of 1024 x 1024 bytes; None if the system does not report it."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ _MB = 1024.0 * 1024.0
 
 
 def resident_mb() -> Optional[float]:
-    """Resident memory of this process; where there is no ``/proc``, the most that it ever was."""
+    """Resident memory of this process; without ``/proc``, its highest value so far."""
     try:
-        # Opened each time (some 10 us): a descriptor kept over a fork would go on telling of the parent.
+        # Opened each time (about 10 us): a descriptor kept across a fork would still report the parent.
         with open("/proc/self/statm", "rb", buffering=0) as statm:
             return int(statm.read(128).split()[1]) * os.sysconf("SC_PAGE_SIZE") / _MB
     except (OSError, ValueError, IndexError, AttributeError):
@@ -28,7 +28,7 @@ def resident_mb() -> Optional[float]:
 
 
 def available_mb() -> Optional[float]:
-    """Memory that could be given out without swapping; where the kernel does not estimate it, the free pages."""
+    """Memory available without swapping; if the kernel does not estimate it, the free pages."""
     try:
         with open("/proc/meminfo", "rb", buffering=0) as meminfo:
             for line in meminfo.read(1024).splitlines():

@@ -1,4 +1,4 @@
-"""What is known of one LLM call: the fields that the exporter takes, as a Python value."""
+"""One LLM call: the fields that the exporter accepts, as a Python value."""
 
 from __future__ import annotations
 
@@ -12,36 +12,36 @@ __all__ = ["LLMCallMetrics"]
 class LLMCallMetrics:
     """One finished LLM call.
 
-    Only the three names are needed; leave out what you do not know, for 0 is a measurement. A value outside its bounds
-    is left out of the record, or a name mended, and the call still counts: see `Statistics.mended`.
+    Only the three names are required. Leave out what you do not know: 0 counts as measured. If a value is outside its
+    bounds, it is left out, or a name is corrected, and the call still counts: see `Statistics.mended`.
     """
 
     agent_name: str
-    """Whose call. 1 to 256 bytes of UTF-8, no control characters, not beginning with ``_``; so are the next two."""
+    """The agent. 1 to 256 bytes of UTF-8, no control characters, not beginning with ``_``; the next two are alike."""
     provider: str
-    """Who answered, as the price tables call it: ``openai``, ``anthropic``."""
+    """The provider, as price tables name it: ``openai``, ``anthropic``."""
     model: str
-    """What answered."""
+    """The model."""
 
     status: str = "success"
-    """``success``, or what went wrong: ``error``, ``timeout``, ``cancelled``, ``rate_limited``, or a word of yours
+    """``success``, or what failed: ``error``, ``timeout``, ``cancelled``, ``rate_limited``, or a word of your own
     (``[a-z][a-z0-9_]{0,31}``)."""
 
     input_tokens: Optional[int] = None
-    """Tokens sent, those read from and written to a cache included. 0 to 1e12, as are all tokens."""
+    """Tokens sent, including those read from and written to a cache. All tokens are from 0 to 1e12."""
     output_tokens: Optional[int] = None
-    """Tokens received, reasoning included."""
+    """Tokens received, including reasoning."""
     total_tokens: Optional[int] = None
-    """Only where it is not input plus output."""
+    """Only if it is not input plus output."""
     cache_read_tokens: Optional[int] = None
-    """Part of the input; together with the next at most the input."""
+    """Part of the input. Read and written together are at most the input."""
     cache_write_tokens: Optional[int] = None
     """Part of the input."""
     reasoning_tokens: Optional[int] = None
     """Part of the output."""
 
     cost_usd: Optional[float] = None
-    """US dollars, 0 to 1e6. Left out, the exporter computes it from its price table, or counts the call as unpriced."""
+    """US dollars, 0 to 1e6. If None, the exporter computes it from its price table, or counts the call as unpriced."""
 
     latency_ms: Optional[float] = None
     """Milliseconds of the whole call, 0 to 864e5."""
@@ -51,13 +51,13 @@ class LLMCallMetrics:
     memory_rss_mb: Optional[float] = None
     """Resident memory of this process, in MB of 1024 x 1024 bytes."""
     memory_available_mb: Optional[float] = None
-    """Memory that the host can still give, in the same MB."""
+    """Memory available on the host, in the same unit."""
 
     id: Optional[str] = None
-    """Unique within `agent_name`, 1 to 256 bytes. Left out, one is made: a retry then counts once either way."""
+    """Unique within `agent_name`, 1 to 256 bytes. If None, the client makes one. Either way a retry counts once."""
     error_type: Optional[str] = None
-    """What kind of error, ``[A-Za-z0-9_][A-Za-z0-9_.:-]{0,63}``; only where `status` is not ``success``."""
+    """The kind of error, ``[A-Za-z0-9_][A-Za-z0-9_.:-]{0,63}``; only if `status` is not ``success``."""
     timestamp: Optional[float] = None
-    """Unix seconds, for the exemplar. Left out, it is the time of recording."""
+    """Unix seconds, for the exemplar. If None, the time of recording."""
     trace_id: Optional[str] = None
     """1 to 64 hex digits: makes the call an exemplar of its latency buckets."""

@@ -1,4 +1,4 @@
-"""The exporter as an agent sees it: something to record calls with, and to ask for totals."""
+"""The exporter as an agent sees it: records calls and returns totals."""
 
 from __future__ import annotations
 
@@ -31,22 +31,22 @@ _monitors: weakref.WeakSet[LLMMonitor] = weakref.WeakSet()
 class LLMMonitor:
     """Records LLM calls with an exporter, in the background.
 
-    Recording neither waits nor raises, whatever the exporter does, whatever the values are; so does this constructor: a
-    wrong URL is warned of, and records are dropped and counted once the queue is full. Make one for a process and keep
-    it. It may be used by all threads, under asyncio, and in forked children.
+    Recording neither waits nor raises, even if the exporter is down or a value is wrong. Neither does this constructor:
+    a wrong URL is logged as a warning, and once the queue is full, records are dropped and counted. Make one for each
+    process and keep it. Threads, asyncio and forked children may share it.
 
-    What is not given comes from the environment, an empty variable counting as none:
+    Settings that are not given come from the environment; an empty variable counts as unset:
 
     - `url`: ``LLM_EXPORTER_URL``, else ``http://127.0.0.1:10140``.
     - `username`, `password` (basic), or `token` (bearer): ``LLM_EXPORTER_USERNAME``, ``LLM_EXPORTER_PASSWORD``,
       ``LLM_EXPORTER_TOKEN``.
     - `ca_file`: ``LLM_EXPORTER_CA_FILE``; certificates to trust for ``https``, as PEM.
-    - `spool_dir`: ``LLM_EXPORTER_SPOOL_DIR``; a folder that keeps what is not delivered yet, across crashes.
-    - `max_spool_bytes`: what this process may keep there.
-    - `max_queue_records`, `max_queue_bytes`: what may wait in memory; beyond either, new records are dropped.
-    - `linger`: seconds that a record waits for others to travel with.
-    - `timeout`: seconds that one request may take to connect, and to be answered.
-    - `exit_timeout`: seconds that the end of the process may be held up by what is still queued.
+    - `spool_dir`: ``LLM_EXPORTER_SPOOL_DIR``; a folder that keeps undelivered records across crashes.
+    - `max_spool_bytes`: the most that this process keeps there.
+    - `max_queue_records`, `max_queue_bytes`: the most that waits in memory; beyond either, new records are dropped.
+    - `linger`: seconds that a record waits for others, to be sent with them.
+    - `timeout`: seconds that one request may take, from connecting to its answer.
+    - `exit_timeout`: seconds that the process may take at its end to send what is still queued.
     """
 
     def __init__(
@@ -143,14 +143,14 @@ class LLMMonitor:
             @monitor.monitor_llm_call("ReviewerGPT", "openai", "gpt-4o-mini")
             async def review(...): ...
 
-        The exporter is told of the start, so that the call counts as active, and of the end, with latency, provider's
-        latency, memory, tokens and status. What the call raises goes on unchanged. A decorated function is taken for
-        the provider's call, and its result for the answer.
+        The start is recorded, so that the call counts as active, and so is the end, with latency, provider's latency,
+        memory, tokens and status. An exception of the call is raised unchanged. For a decorated function, the function
+        is the provider's call and its result is the answer.
         """
         return CallMonitor(self, lambda: LLMCallMetrics(agent_name, provider, model, id=id, trace_id=trace_id))
 
     def flush(self, timeout: float = 5.0) -> bool:
-        """Waits, at most `timeout` seconds, until what was recorded has been answered for. Tells whether it has."""
+        """Waits at most `timeout` seconds until all records so far are answered. Returns whether they are."""
         try:
             return self._sender.flush(timeout)
         except Exception as error:
@@ -158,9 +158,9 @@ class LLMMonitor:
             return False
 
     def close(self, timeout: float = 5.0) -> bool:
-        """Flushes and stops; records that come later are dropped. Tells whether everything was answered for.
+        """Flushes and stops; later records are dropped. Returns whether all records were answered.
 
-        Not needed at the end of a program: that flushes by itself, for at most `exit_timeout` seconds.
+        Not needed at the end of a program: the client flushes by itself, for at most `exit_timeout` seconds.
         """
         try:
             return self._sender.close(timeout)
@@ -169,21 +169,21 @@ class LLMMonitor:
             return False
 
     def statistics(self) -> Statistics:
-        """What became of the records of this process."""
+        """The counts of what happened to the records of this process."""
         return self._sender.statistics()
 
-    # Asking: these wait for the exporter, at most some seconds, and never raise.
+    # These wait for the exporter, at most `timeout` seconds, and never raise.
 
     def get_prometheus_metrics(self, timeout: float = 5.0) -> str:
-        """What Prometheus would scrape from the exporter, text format 0.0.4; "" and a warning where it cannot be had.
+        """The exposition of the exporter, text format 0.0.4; if it cannot be read, "" and a warning.
 
-        Waits for the exporter. Records that are still queued are not in it: `flush` first.
+        Waits for the exporter. Records that are still queued are not in it: call `flush` first.
         """
         answer = self._ask("GET", "/metrics", timeout)
         return answer.body.decode("utf-8", "replace") if answer is not None else ""
 
     def get_summary(self, timeout: float = 5.0) -> dict[str, Any]:
-        """The exporter's totals: all, by agent, by model; {} and a warning where they cannot be had. Waits, too."""
+        """The exporter's totals: all, by agent, by model; if they cannot be read, {} and a warning. Waits, too."""
         answer = self._ask("GET", "/summary", timeout)
         if answer is not None:
             try:
@@ -196,14 +196,14 @@ class LLMMonitor:
         return {}
 
     def reset_prometheus(self, timeout: float = 5.0) -> bool:
-        """Removes all series of the exporter: of all agents, not only of this one.
+        """Removes all series of the exporter: those of all agents, not only of this one.
 
-        Tells whether it did. It does only where it runs with ``--web.enable-admin-api``. Waits, too.
+        Returns whether it did; it needs ``--web.enable-admin-api``. Waits, too.
         """
         return self._ask("POST", "/api/v1/admin/reset", timeout) is not None
 
     def _ask(self, method: str, path: str, timeout: float) -> Optional[Answer]:
-        """A request on a connection of its own: the sender's may be busy for long. None when it failed."""
+        """Sends a request on a connection of its own, as the sender's may be busy for long; None if it failed."""
         try:
             access = {**self._access, "timeout": self._number("timeout", timeout, 5.0, least=0.001)}
             transport = Transport(self._url, **access)
@@ -240,7 +240,7 @@ class LLMMonitor:
         return self._spool_type(self._spool_dir, self._url, self._max_spool_bytes, self._report)
 
     def _importing_spool(self) -> Optional[type[Spool]]:
-        # In this thread, not in the sender's: a fork in the midst of an import leaves a child that cannot import it.
+        # In this thread, not in the sender's: a child forked during an import cannot import the module.
         try:
             from .spool import Spool
         except ImportError:
@@ -254,28 +254,28 @@ class LLMMonitor:
         self._reported.add(kind)
         try:
             _logger.log(level, message, *arguments, exc_info=exc_info)
-        except Exception:  # a filter of the agent's: it must not end the sender's thread
+        except Exception:  # of one of the agent's log filters; it must not end the sender's thread
             pass
 
     def _text(self, name: str, given: Any) -> Optional[str]:
-        """What was given, else what the environment says."""
+        """The setting as given, else from the environment."""
         text = ""
         if given is not None:
             try:
-                text = str.__str__(os.fsdecode(given))  # a pathlib.Path is a good `spool_dir`
+                text = str.__str__(os.fsdecode(given))  # `spool_dir` may be a pathlib.Path
             except Exception:
                 self._report(f"setting {name}", "%s must be a string, not %s", name, type(given).__name__)
         return text or _environment(name.upper())
 
     def _number(self, name: str, given: Any, usual: float, least: float = 0.0) -> float:
-        """What was given, where it is a number of use; else the usual one."""
+        """The setting as given if it is a usable number, else the usual one."""
         if issubclass(type(given), (int, float)) and least <= given <= _MAX_NUMBER:
             return given  # type: ignore[no-any-return]
         self._report(f"setting {name}", "%s must be a number, %s or more: %s is used", name, least, usual)
         return usual
 
     def _defect(self, error: BaseException) -> None:
-        """Our own error, which must not become the agent's."""
+        """Logs an error of this package, which must not reach the agent."""
         try:
             self._report(f"defect {type(error).__name__}", "monitoring met an error: %r", error, exc_info=error)
         except Exception:
@@ -303,7 +303,7 @@ _default_lock = threading.Lock()
 
 
 def default_monitor() -> LLMMonitor:
-    """The monitor of this process that the environment variables describe, made when first asked for."""
+    """The monitor of this process with the settings of the environment, made on first use."""
     global _default
     if _default is None:
         with _default_lock:
@@ -313,7 +313,7 @@ def default_monitor() -> LLMMonitor:
 
 
 def _with_settings(settings: dict[str, Any]) -> LLMMonitor:
-    """The monitor of this process that has these settings, else a new one."""
+    """A monitor of this process with these settings; else a new one."""
     for monitor in list(_monitors):
         if monitor._settings == settings and not monitor._sender.closed:
             return monitor

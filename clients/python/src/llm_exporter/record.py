@@ -1,7 +1,7 @@
-"""The line of NDJSON that one call becomes, and the bounds that it must keep.
+"""Encodes a call as a line of NDJSON, within the exporter's bounds.
 
-The exporter rejects a record for one bad value. An agent must not lose a call for that, so every value is held against
-the exporter's bounds here: a name is mended, any other value that does not fit is left out, and both are reported.
+The exporter rejects a record for one bad value. An agent must not lose a call for that, so every value is checked here:
+a name outside its bounds is corrected, any other such value is left out, and both are reported.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _ERROR_TYPE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]{0,63}\Z")
 _TRACE_ID = re.compile(r"[0-9A-Fa-f]{1,64}\Z")
 
 START_PREFIX = b'{"event":"start",'
-"""How the line of a start, and no other, begins."""
+"""The beginning of the line of a start, and of no other line."""
 
 snapshot: Callable[[LLMCallMetrics], tuple[Any, ...]] = operator.attrgetter(
     "agent_name",
@@ -59,7 +59,7 @@ snapshot: Callable[[LLMCallMetrics], tuple[Any, ...]] = operator.attrgetter(
     "timestamp",
     "trace_id",
 )
-"""The values of a call at this moment, in one call into C: what the caller changes later changes nothing."""
+"""The values of a call at this moment, read in one call into C. Later changes by the caller have no effect."""
 
 
 class Line(NamedTuple):
@@ -69,11 +69,11 @@ class Line(NamedTuple):
     body: bytes
     """One JSON object and a line feed."""
     mended: tuple[str, ...]
-    """The fields whose value did not fit."""
+    """The fields whose value was outside its bounds."""
 
 
 def weight(values: tuple[Any, ...]) -> int:
-    """Bytes of memory that a snapshot is charged for while it waits: more than it takes, unless in wide characters."""
+    """Bytes that a waiting snapshot counts as: more than it takes, except for wide characters."""
     agent_name, provider, model, call_id, status, error_type = values[:6]
     try:
         size = 1024 + len(agent_name) + len(provider) + len(model) + len(status)
@@ -84,19 +84,19 @@ def weight(values: tuple[Any, ...]) -> int:
         if values[18] is not None:
             size += len(values[18])
         return size
-    except Exception:  # something is no string: rare, so it may be slow
+    except Exception:  # something is not a string: rare, so it may be slow
         return 1024 + sum(sys.getsizeof(value, 1024) for value in values)
 
 
 def encode(values: tuple[Any, ...], new_id: Callable[[], str], recorded_at: float, start: bool = False) -> Line:
-    """Turns a snapshot into a line. Never fails: see the head of this file.
+    """Encodes a snapshot as a line. Never fails: see the head of this file.
 
     - `recorded_at`: Unix seconds; the time of an exemplar that has none.
-    - `start`: the line says that the call has begun, and nothing else.
+    - `start`: whether the line reports only the start of the call.
     """
     try:
         return _encode(values, new_id, recorded_at, start)
-    except BaseException:  # a value whose own methods fail, or exit: what is plain still counts
+    except BaseException:  # a method of a value failed or exited: plain values still count
         plain = tuple(value if type(value) in (str, int, float) else None for value in values)
         return _encode(plain, new_id, recorded_at, start)
 
@@ -148,7 +148,7 @@ def _encode(values: tuple[Any, ...], new_id: Callable[[], str], recorded_at: flo
 
     if (trace_id := fit("trace_id", values[18], _trace_id)) is not None:
         fields["trace_id"] = trace_id
-        # Of use to exemplars only.
+        # Only exemplars use it.
         timestamp = fit("timestamp", values[17], _timestamp)
         fields["timestamp"] = recorded_at if timestamp is None else timestamp
     return Line(agent_name, _json(fields), tuple(mended))
@@ -157,7 +157,7 @@ def _encode(values: tuple[Any, ...], new_id: Callable[[], str], recorded_at: flo
 class Ids:
     """Ids that no two processes share: 96 random bits of this one, and a count.
 
-    A thousandth of the price of a UUID each. A forked child must make an `Ids` of its own.
+    Each costs a thousandth of a UUID. A forked child must make an `Ids` of its own.
     """
 
     def __init__(self) -> None:

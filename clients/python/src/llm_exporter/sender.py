@@ -1,11 +1,11 @@
 """The one queue and the one thread between an agent and the exporter.
 
-The agent's side (`put`) takes a lock, appends, and returns: no I/O, no waiting, whatever the exporter does. The lock is
+The agent's side (`put`) takes a lock, appends and returns: it does no I/O and never waits for the exporter. The lock is
 reentrant, because the garbage collector may end an abandoned stream, and so record its call, anywhere, even in `put`.
-The thread turns snapshots into batches, batches into requests, and answers into counts. It starts with the first
-record, is a daemon, and in a forked child starts anew with the child's first record, with a queue of its own.
+The thread makes batches of snapshots, requests of batches, and counts of answers. It is a daemon thread and starts with
+the first record. A forked child starts a thread and a queue of its own with its first record.
 
-Every record put in meets one of these ends, and `Statistics` counts each: sent, duplicate, rejected, dropped, expired.
+Each record ends as one of these, and `Statistics` counts them: sent, duplicate, rejected, dropped, expired.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from .transport import Answer, Transport, Unanswered, header_value
 __all__ = ["EXPIRY_SECONDS", "Sender", "Statistics"]
 
 EXPIRY_SECONDS = 23 * 3600.0
-"""The exporter remembers ids for 24 hours by default. Past that a repeated record counts twice, so it is given up an
-hour before."""
+"""The exporter remembers ids for 24 hours by default. A record that is sent again after that counts twice, so records
+are given up an hour earlier."""
 
 _BATCH_RECORDS = 500
 _BATCH_BYTES = 256 << 10
@@ -40,19 +40,19 @@ _MAX_BACKOFF_SECONDS = 30.0
 _MAX_RETRY_AFTER_SECONDS = 300.0
 _MAINTENANCE_SECONDS = 60.0
 
-# The record is at fault, or so the server says: the same bytes would meet the same answer. 401, 403, 404, 405 and 407
-# are not here: an operator mends those on the other side, and then the same bytes are welcome.
+# By these statuses the record is at fault: the same bytes would get the same answer. 401, 403, 404, 405 and 407 are
+# missing: an operator can correct their cause on the server, and then the same bytes are accepted.
 _HOPELESS = frozenset({400, 402, 406, 409, 410, 411, 414, 415, 422, 431})
 
 _logger = logging.getLogger("llm_exporter")
-# Not the module's functions: an agent that seeds them would give all its workers the same jitter, and each of our draws
-# would change its own.
+# Not the module's functions: if an agent seeds them, all its workers would have the same jitter, and our draws would
+# change the agent's.
 _uniform = random.SystemRandom().uniform
 
 
 @dataclass(frozen=True)
 class Statistics:
-    """What became of the records of this process, starts of calls included.
+    """Counts of what happened to the records of this process, starts of calls included.
 
     ``recorded + adopted == queued + sent + duplicates + rejected + dropped + expired``
     """
@@ -60,32 +60,32 @@ class Statistics:
     recorded: int = 0
     """Taken from the agent."""
     adopted: int = 0
-    """Found in the spool, left behind by processes that died."""
+    """Found in the spool, from processes that died."""
     queued: int = 0
-    """On their way, in memory or in the spool."""
+    """Not answered yet, in memory or in the spool."""
     sent: int = 0
     """Accepted by the exporter."""
     duplicates: int = 0
-    """Accepted before: an answer had been lost, or another process had sent them."""
+    """Accepted earlier: the answer was lost, or another process had sent them."""
     rejected: int = 0
-    """Refused by the exporter for good."""
+    """Refused by the exporter; sending them again would not help."""
     dropped: int = 0
     """Lost: the queue was full, or the process ended without a spool."""
     expired: int = 0
     """Waited so long that sending them could count them twice."""
     retried: int = 0
-    """Attempts to send a batch that failed, and were or will be repeated."""
+    """Failed attempts to send a batch that were or will be repeated."""
     mended: int = 0
-    """Values that did not fit and were mended or left out; the records still count."""
+    """Values outside their bounds that were corrected or left out; their records still count."""
 
 
 class _Flush:
-    """Someone who waits until all that was recorded before has met its end."""
+    """A caller that waits until all records before it have ended."""
 
     def __init__(self, target: int, patient: bool) -> None:
         self.target = target
         self.patient = patient
-        """False: gives up with the first attempt that fails, unless the exporter was ever reached."""
+        """If False, the first failed attempt ends the wait, unless the exporter was reached before."""
         self.drained = False
         self.done = threading.Event()
 
@@ -95,7 +95,7 @@ class _Flush:
 
 
 class _Later(NamedTuple):
-    """Why a batch has to be sent again."""
+    """The reason why a batch has to be sent again."""
 
     kind: str
     reason: str
@@ -105,8 +105,8 @@ class _Later(NamedTuple):
 class Sender:
     """See the head of this file.
 
-    - `linger`: seconds that a record waits for others to travel with.
-    - `max_records`, `max_bytes`: what may wait in memory; beyond either, new records are dropped.
+    - `linger`: seconds that a record waits for others, to be sent with them.
+    - `max_records`, `max_bytes`: the most that waits in memory; beyond either, new records are dropped.
     - `report`: warns, once of each kind: ``report(kind, format, *arguments)``.
     """
 
@@ -146,7 +146,7 @@ class Sender:
         self._counts: collections.Counter[str] = collections.Counter()
         self._asleep = False
         self._thread: Optional[threading.Thread] = None
-        # The thread's own, or of whoever does its work. The work lock is never held during a request.
+        # Used only by the thread, or by a caller that does its work. The work lock is never held during a request.
         self._work_lock = threading.Lock()
         self._signals: queue.SimpleQueue[Optional[_Flush]] = (
             queue.SimpleQueue()
@@ -162,7 +162,7 @@ class Sender:
         self._new_id = Ids()
 
     def new_id(self) -> str:
-        """An id that no other call has, in this process or another."""
+        """An id that no call of any process has."""
         return self._new_id()
 
     @property
@@ -177,7 +177,7 @@ class Sender:
     # The agent's side.
 
     def put(self, metrics: LLMCallMetrics, start: bool = False) -> None:
-        """Takes a record as it is now. Neither waits nor fails, but for what is no `LLMCallMetrics` at all."""
+        """Takes a record as it is now. Never waits, and fails only if `metrics` is not an `LLMCallMetrics`."""
         values = snapshot(metrics)
         size = weight(values)
         dropped = wake = False
@@ -205,7 +205,7 @@ class Sender:
             self._start()
 
     def flush(self, timeout: float, patient: bool = True) -> bool:
-        """Waits until what was recorded so far has met its end, at most `timeout` seconds. Tells whether it has."""
+        """Waits at most `timeout` seconds until all records so far have ended. Returns whether they have."""
         timeout = _waitable(timeout)
         deadline = time.monotonic() + timeout
         with self._lock:
@@ -219,7 +219,7 @@ class Sender:
         return flush.drained
 
     def close(self, timeout: float, patient: bool = True) -> bool:
-        """Flushes and ends the thread. What is left stays in the spool, or else is dropped and counted."""
+        """Flushes and ends the thread. Remaining records stay in the spool, or are dropped and counted."""
         timeout = _waitable(timeout)
         atexit.unregister(self._at_exit)
         deadline = time.monotonic() + timeout
@@ -231,7 +231,7 @@ class Sender:
         self._stopping = True
         self._signals.put(None)
         with self._work_lock:
-            # A thread that still hangs in a request finds the backlog gone when it returns, and counts nothing.
+            # If the thread still hangs in a request, it finds no backlog when it returns, and counts nothing.
             while self._gather():
                 pass
             backlog, self._backlog = self._backlog, None
@@ -254,7 +254,7 @@ class Sender:
             return Statistics(recorded=self._recorded, queued=queued, **self._counts)
 
     def after_fork(self) -> None:
-        """Makes a child forget what is its parent's: queue, thread, connection, files and ids."""
+        """In a child: forgets the queue, thread, connection, files and ids, which are the parent's."""
         if self._backlog is not None:
             self._backlog.forsake()
         self._transport.abandon()
@@ -269,7 +269,7 @@ class Sender:
     # The thread.
 
     def _start(self) -> bool:
-        """Starts the thread unless it lives. False where the interpreter starts no thread (any more)."""
+        """Starts the thread unless it lives. False if the interpreter cannot start threads, as at its exit."""
         with self._lock:
             if self._thread is not None and self._thread.is_alive():
                 return True
@@ -281,7 +281,7 @@ class Sender:
             self._thread = thread
         multiprocess = sys.modules.get("multiprocessing.process")
         if multiprocess is not None and multiprocess.parent_process() is not None:
-            # Its workers end by os._exit(), which runs no atexit handlers, but these.
+            # Workers of multiprocessing end by os._exit(): it runs these finalizers, but no atexit handlers.
             from multiprocessing.util import Finalize
 
             Finalize(None, self._at_exit, exitpriority=0)
@@ -293,13 +293,13 @@ class Sender:
                 self._wait()
                 self._turn()
             except Exception:
-                # A defect of ours. Records wait meanwhile, and the agent goes on.
+                # An error of this package. Records wait meanwhile, and the agent goes on.
                 self._report("defect", "the sender met an error and goes on", exc_info=True)
                 time.sleep(1.0)
         self._transport.forget()
 
     def _work_here(self, flush: _Flush, deadline: float) -> None:
-        """Does the thread's work on the caller's: at exit, when CPython since 3.12 starts no more threads."""
+        """Does the thread's work in the calling thread: at exit, CPython from 3.12 on starts no threads."""
         configured = self._transport.timeout
         try:
             while not flush.done.is_set() and (left := deadline - time.monotonic()) > 0:
@@ -317,11 +317,11 @@ class Sender:
             self._take_signals(self._pause())
             self._asleep = False
         if len(self._inbox) < _BATCH_RECORDS and not self._flushes and not self._stopping:
-            # Calls that end together travel together.
+            # Calls that end together are sent together.
             self._take_signals(self._linger if self._inbox else 0.0)
 
     def _pause(self) -> Optional[float]:
-        """Seconds until something is due; None while nothing is."""
+        """Seconds until something is due; None if nothing is."""
         backlog, now = self._backlog, time.monotonic()
         if backlog is None:
             return 0.0
@@ -337,7 +337,7 @@ class Sender:
                 if signal is not None:
                     self._flushes.append(signal)
                     if not self._told_to_wait:
-                        self._retry_at = 0.0  # whoever waits gets an attempt at once
+                        self._retry_at = 0.0  # a waiting caller gets an attempt at once
                 signal = self._signals.get_nowait()
         except queue.Empty:
             pass
@@ -357,7 +357,7 @@ class Sender:
         self._answer_flushes()
 
     def _gather(self) -> bool:
-        """Moves records of the inbox into batches, each of one agent. Tells whether there were any."""
+        """Moves records of the inbox into batches, each of one agent. Returns whether there were any."""
         with self._lock:
             items = [self._inbox.popleft() for _ in range(min(len(self._inbox), _BATCH_RECORDS))]
         if not items:
@@ -394,7 +394,7 @@ class Sender:
         return True
 
     def _count(self, **counts: int) -> None:
-        """Adds to the counts, and takes the sizes of the backlog, as one step for whoever reads them."""
+        """Adds to the counts and copies the sizes of the backlog, in one step for readers."""
         with self._lock:
             self._counts.update(counts)
             if self._backlog is not None:
@@ -403,7 +403,7 @@ class Sender:
                 self._stored_records = self._backlog.stored
 
     def _deliver(self) -> None:
-        """Sends what waits, until nothing does or an attempt fails."""
+        """Sends waiting batches until none is left or an attempt fails."""
         while True:
             with self._work_lock:
                 batch = self._oldest()
@@ -433,7 +433,7 @@ class Sender:
                 return
 
     def _oldest(self) -> Optional[Batch]:
-        """The batch whose turn it is, past those that are too old."""
+        """The next batch to send, after dropping those that are too old."""
         while self._backlog is not None:
             batch = self._backlog.head()
             if batch is None or time.time() - batch.created < EXPIRY_SECONDS:
@@ -444,13 +444,13 @@ class Sender:
         return None
 
     def _settle(self, backlog: Backlog, batch: Batch, answer: Answer) -> Optional[_Later]:
-        """Reads the answer to a batch, and is done with it; or says why it has to be sent again."""
+        """Counts the answer to a batch and drops the batch; or returns why it has to be sent again."""
         if answer.status == 200:
             try:
                 reply = json.loads(answer.body)
                 accepted, duplicates = int(reply["accepted"]), int(reply["duplicates"])
                 makes_sense = accepted >= 0 and duplicates >= 0 and accepted + duplicates <= batch.records
-            except Exception:  # a stranger may say anything: brackets a thousand deep, Infinity
+            except Exception:  # another server may answer anything: brackets a thousand deep, Infinity
                 makes_sense = False
             if not makes_sense:
                 return _Later("stranger", f"what answers at {self._transport.address} is no exporter")
@@ -498,7 +498,7 @@ class Sender:
             flush.finish(True)
 
     def _put_off(self, later: _Later) -> None:
-        """Leaves the batch where it is, to be sent again byte for byte."""
+        """Keeps the batch, to be sent again byte for byte."""
         with self._work_lock:
             if self._backlog is None:
                 return
@@ -509,23 +509,23 @@ class Sender:
         self._count(retried=1)
         self._told_to_wait = later.retry_after is not None
         if later.retry_after is not None:
-            # Not all at the same instant, either.
+            # With jitter, so that senders do not all come at the same instant.
             delay = min(later.retry_after, _MAX_RETRY_AFTER_SECONDS) + _uniform(0.0, _BACKOFF_SECONDS)
         else:
-            # Full jitter: senders that failed together do not come back together.
+            # Full jitter: senders that failed together do not retry together.
             delay = _uniform(0.0, min(_MAX_BACKOFF_SECONDS, _BACKOFF_SECONDS * 2.0 ** min(self._failures, 10)))
         self._retry_at = time.monotonic() + delay
         self._disappoint()
 
     def _disappoint(self) -> None:
-        """Ends the waiting of those who do not wait for a failing exporter: nobody is there, or all is on disk."""
+        """Ends the waits that are not patient, if the exporter was never reached or the records are on disk."""
         hopeless = not self._reached or self._told_to_wait or self._stored_records > 0
         for flush in [flush for flush in self._flushes if hopeless and not flush.patient]:
             self._flushes.remove(flush)
             flush.finish(False)
 
     def _report_rejection(self, records: int, reply: Any) -> None:
-        """Warns of the first rejection of each field and code; the exporter's message says what to mend."""
+        """Warns of the first rejection of each field and code, with the exporter's message."""
         errors = reply.get("errors") if isinstance(reply, dict) else None
         first = errors[0] if isinstance(errors, list) and errors and isinstance(errors[0], dict) else {}
         field, code = first.get("field", "-"), first.get("code", "-")
@@ -543,7 +543,7 @@ class Sender:
 
 
 def _waitable(timeout: Any) -> float:
-    """Seconds that Python's locks can wait: what is no number is 0, and infinity is very long."""
+    """Seconds that Python's locks can wait. 0 for what is not a number; the longest wait for infinity."""
     try:
         return min(max(float(timeout), 0.0), threading.TIMEOUT_MAX / 2) if timeout == timeout else 0.0
     except Exception:

@@ -1,20 +1,20 @@
 """Batches on disk, until the exporter has acknowledged them.
 
-A batch is written before it is first sent, and is gone once its answer has come. So whatever kills this process, what
-it had handed to the spool is sent by the next one that uses the folder; and whatever of it had arrived before is told
-by its ids, and not counted twice.
+A batch is written before it is first sent and removed once it is answered. If the process is killed, the next process
+that uses the folder sends the batches in it. Records that had arrived before are recognised by their ids and do not
+count twice.
 
 - Each process writes files of its own, ``KEY-PID-RANDOM.spool``, and holds a lock (`flock`) on each while it lives. A
-  file that can be locked is an orphan: its process died, and whoever takes the lock delivers it. KEY is a digest of the
-  exporter's URL: only that exporter knows the ids.
-- A file is a row of frames: a line of JSON (agent, time, length, CRC-32), then the batch as it goes over the wire. A
-  frame that is torn or damaged ends its file: what follows it is dropped, and warned of.
-- The file of a healthy process is truncated to nothing after each batch, so it never grows; during an outage it grows
-  to `_SEGMENT_BYTES`, and then the next begins. A drained one is deleted.
-- Synced (`fsync`) when a batch has to wait, and from then on after each. A batch that is answered at once is not: the
-  page cache outlives the process, and a cut of power in that instant would lose what no disk ever saw.
-- The exporter remembers ids for 24 hours; what is older than the sender's `EXPIRY_SECONDS` could be counted twice, and
-  is dropped by the sender, and counted.
+  file that can be locked is an orphan: its process died, and the process that takes the lock delivers it. KEY is a
+  digest of the exporter's URL, because only that exporter knows the ids.
+- A file is a sequence of frames: a line of JSON (agent, time, length, CRC-32), then the batch as it is sent. A frame
+  that is torn or damaged ends its file: the rest is dropped with a warning.
+- While the exporter answers, the file is truncated to 0 bytes after each batch, so it does not grow. During an outage
+  it grows to `_SEGMENT_BYTES`, and then the next file begins. A file without batches is deleted.
+- The file is synced (`fsync`) when a batch has to wait, and then after each batch. A batch that is answered at once is
+  not synced: the page cache outlives the process, and only a power failure at that instant would lose the batch.
+- The exporter remembers ids for 24 hours. A batch older than the sender's `EXPIRY_SECONDS` could count twice: the
+  sender drops and counts it.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class _Segment:
         self.descriptor = descriptor
         self.adopted = adopted
         self.start = 0
-        """Where the oldest frame begins."""
+        """The offset of the oldest frame."""
         self.end = os.fstat(descriptor).st_size
         status = os.fstat(descriptor)
         self.identity = (status.st_dev, status.st_ino)
@@ -63,9 +63,9 @@ class _Segment:
         self.end += len(frame)
 
     def read(self) -> Optional[tuple[Batch, int]]:
-        """The batch at `start`, of a dead process without its starts, and where the next begins; None at the end.
+        """The batch at `start` and the offset of the next; None at the end. An adopted batch comes without its starts.
 
-        - Raises: ValueError where the bytes are no frame.
+        - Raises: ValueError if the bytes are not a frame.
         """
         if self.start >= self.end:
             return None
@@ -77,7 +77,7 @@ class _Segment:
             agent_name, records, created = said["agent"], int(said["records"]), float(said["time"])
             size, checksum = int(said["bytes"]), int(said["crc32"])
             agent_name.encode("utf-8")
-        except Exception:  # whatever a disk may hold: brackets a thousand deep, an infinite length
+        except Exception:  # damaged bytes may be anything: brackets a thousand deep, an infinite length
             raise ValueError("a header that is none") from None
         body_at = self.start + len(header) + 1
         body = os.pread(self.descriptor, size, body_at) if 0 <= size <= self.end - body_at else b""
@@ -91,23 +91,23 @@ class _Segment:
         return self.end - self.start
 
     def is_full(self, size: int) -> bool:
-        """Whether the next one should take `size` bytes."""
+        """Whether `size` bytes should go to the next file."""
         return self.end + size > _SEGMENT_BYTES and self.end > 0
 
     def is_deleted(self) -> bool:
-        """Whether someone removed the file: what is written to it dies with this process."""
+        """Whether the file was removed: what is written to it ends with this process."""
         return os.fstat(self.descriptor).st_nlink == 0
 
 
 class Spool(Backlog):
-    """A `Backlog` whose batches live in files of a folder.
+    """A `Backlog` whose batches are in files of a folder.
 
-    Where the disk refuses, batches stay in memory, as they do without a spool.
+    If the disk fails, batches stay in memory, as without a spool.
 
-    - `folder`: made if missing, for this user alone.
+    - `folder`: created if missing, for this user only.
     - `url`: the exporter's.
-    - `max_bytes`: on disk, of this process; then further batches are refused.
-    - `report`: told once of each kind of trouble.
+    - `max_bytes`: the most that this process keeps on disk; further batches are refused.
+    - `report`: called with each problem; it warns once of each kind.
     """
 
     needs_maintenance = True
@@ -120,9 +120,9 @@ class Spool(Backlog):
         self._report = report
         self._segments: collections.deque[_Segment] = collections.deque()
         self._own: Optional[_Segment] = None
-        """The segment that is written to, if any; always the last of this process' own."""
+        """The segment that is written to, if any; always the last of this process' own segments."""
         self._next: Optional[tuple[Batch, int]] = None
-        """What `head` has read of the first segment."""
+        """The batch that `head` has read from the first segment."""
         self._stored = 0
         self._waiting = False
 
@@ -162,12 +162,12 @@ class Spool(Backlog):
                     "damage", "dropped %d bytes of the spool file %s: %s", segment.remaining(), segment.path, error
                 )
                 segment.start = segment.end
-            if self._next is not None and self._next[0].records == 0:  # starts of a dead process, and nothing else
+            if self._next is not None and self._next[0].records == 0:  # it had only starts of a process that died
                 segment.start, self._next = self._next[1], None
             elif self._next is None and not self._recycle(segment):
                 break
         if self._next is None:
-            self._stored = 0  # frames that came to harm held records too
+            self._stored = 0  # damaged frames held records too
         return self._next[0] if self._next else None
 
     def pop(self) -> None:
@@ -180,7 +180,7 @@ class Spool(Backlog):
         if self._batches:
             super().split()
         elif (batch := self.head()) is not None:
-            # Written again before the whole goes: a crash in between leaves ids twice, which counts once.
+            # Written before the whole is removed: a crash in between leaves ids twice, which count once.
             for half in batch.halves():
                 self.append(half) or super().append(half)
             self._pop_stored()
@@ -205,7 +205,7 @@ class Spool(Backlog):
                 segment = _adopt(path)
                 if segment is not None:
                     adopted += _records_in(segment)
-                    # In front of what is written to: the last segment must stay this process' own.
+                    # Before the segment that is written to, as the last one must be this process' own.
                     self._segments.appendleft(segment)
                     self._next = None
         self._stored += adopted
@@ -227,9 +227,9 @@ class Spool(Backlog):
         for segment in segments:
             try:
                 status = os.fstat(segment.descriptor)
-                # Not unless it is still that file: the parent's thread may have been closing it as the fork came.
+                # Only if it is still that file: the parent's thread may have been closing it during the fork.
                 if (status.st_dev, status.st_ino) == segment.identity:
-                    os.close(segment.descriptor)  # the parent's lock stays: it goes with the last copy
+                    os.close(segment.descriptor)  # the parent keeps its lock, which ends with the last copy
             except OSError:
                 pass
         self._own = self._next = None
@@ -251,7 +251,7 @@ class Spool(Backlog):
         os.makedirs(self._folder, mode=0o700, exist_ok=True)
         name = f"{self._key}-{os.getpid()}-{os.urandom(6).hex()}"
         path, draft = os.path.join(self._folder, name + ".spool"), os.path.join(self._folder, name + ".new")
-        # Locked before it has a name that others look for.
+        # Locked before it gets a name that other processes look for.
         descriptor = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -268,7 +268,7 @@ class Spool(Backlog):
         return _Segment(path, descriptor, adopted=False)
 
     def _recycle(self, segment: _Segment) -> bool:
-        """Empties the segment that is written to, or removes a drained one. False when nothing more is in line."""
+        """Empties the segment that is written to, or removes another. False if no segment follows."""
         if segment is self._own:
             self._waiting = False  # everything is delivered
             if segment.end > 0:
@@ -278,7 +278,7 @@ class Spool(Backlog):
                 except OSError as error:
                     self._report("spool", "cannot truncate the spool file %s (%s)", segment.path, error)
             return False
-        # Out of the row before it is closed: a fork in between must not close a number that is another file by then.
+        # Removed from the queue before it is closed: a child forked in between must not close a reused descriptor.
         self._segments.popleft()
         _unlink(segment.path)
         os.close(segment.descriptor)
@@ -299,7 +299,7 @@ def _frame(batch: Batch) -> bytes:
 
 
 def _adopt(path: str) -> Optional[_Segment]:
-    """Opens and locks an orphan; None where it has an owner, or is gone."""
+    """Opens and locks an orphan; None if the file has an owner or is gone."""
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError:
@@ -307,7 +307,7 @@ def _adopt(path: str) -> Optional[_Segment]:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         status = os.fstat(descriptor)
-        # Its owner may have deleted it between our open and our lock.
+        # Its owner may have deleted it between the open and the lock.
         if stat.S_ISREG(status.st_mode) and status.st_nlink > 0:
             return _Segment(path, descriptor, adopted=True)
     except OSError:
@@ -317,14 +317,14 @@ def _adopt(path: str) -> Optional[_Segment]:
 
 
 def _records_in(segment: _Segment) -> int:
-    """Counts the records of an orphan, by its headers alone."""
+    """Counts the records of an orphan."""
     records, start = 0, segment.start
     try:
         while (frame := segment.read()) is not None:
             records += frame[0].records
             segment.start = frame[1]
     except (OSError, ValueError):
-        pass  # said when `head` gets there
+        pass  # reported when `head` reads it
     segment.start = start
     return records
 

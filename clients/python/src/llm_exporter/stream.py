@@ -1,9 +1,9 @@
-"""Streams, watched as they pass: where the stream ends, the call ends.
+"""Watches streams while the agent reads them; the end of the stream is the end of the call.
 
-An agent must not notice. SDK streams that keep their iterator in an attribute (OpenAI's, Anthropic's) are watched in
-place: the agent gets the very object, and its helpers (`text_stream`, `get_final_message()`) pass the watch too. Others
-(generators, LiteLLM's wrapper, stream managers) get a stand-in that forwards everything and claims their class. A
-stream that is closed or dropped unfinished ends its call as cancelled, unless the provider had said it was complete.
+The agent must not notice. SDK streams that keep their iterator in an attribute (OpenAI's, Anthropic's) are watched in
+place: the agent gets the same object, and its helpers (`text_stream`, `get_final_message()`) are watched too. Others
+(generators, LiteLLM's wrapper, stream managers) are replaced by a stand-in of their class that forwards everything.
+A stream that is closed or dropped before its end counts as cancelled, unless the provider had sent everything.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ __all__ = ["AsyncTap", "Tap", "Watch", "is_stream", "watched"]
 
 
 class Watch:
-    """What is learnt of one stream. Ends once, whoever tells it first."""
+    """The usage and the end of one stream. Ends once, by the first call of `ended`."""
 
     def __init__(self, call: LLMCall) -> None:
         self._call: Optional[LLMCall] = call
@@ -39,7 +39,7 @@ class Watch:
         self._seen.add(chunk)
 
     def raised(self, error: BaseException, began: float) -> None:
-        """The stream is over, by its end or by an error."""
+        """Ends the watch, as the stream raised: its end or an error."""
         self.waited_since(began)
         self.ended(None if isinstance(error, (StopIteration, StopAsyncIteration)) else error)
 
@@ -49,7 +49,7 @@ class Watch:
             call._stream_ended(self._seen.usage, error, self._seen.failure)
 
     def closed(self) -> None:
-        """The reader wants no more."""
+        """Ends the watch, as the reader stopped."""
         self.ended(None if self._seen.complete else GeneratorExit())
 
 
@@ -143,16 +143,16 @@ class AsyncTap(AsyncIterator[Any]):
 
 
 def is_stream(answer: Any) -> bool:
-    """Whether an answer is read bit by bit: an iterator, or a manager that opens one (`client.messages.stream()`)."""
+    """Whether an answer is read in parts: an iterator, or a manager that opens one (`client.messages.stream()`)."""
     kind = type(answer)
     if hasattr(kind, "__next__") or hasattr(kind, "__anext__"):
-        # What has a length is no stream, but a test's mock, which answers every name.
+        # An object with a length is not a stream but a mock of a test, which has every attribute.
         return not issubclass(kind, io.IOBase) and not hasattr(kind, "__len__")
     return _is_manager(kind)
 
 
 def watched(stream: Any, call: LLMCall) -> Any:
-    """The stream to hand to the agent in place of `stream`."""
+    """The stream that the agent gets instead of `stream`."""
     watch = Watch(call)
     try:
         return stream if _watch_in_place(stream, watch) else _StandIn(stream, watch)
@@ -282,13 +282,13 @@ class _StandIn:
             raise
         return self._self_entered(entered, began)
 
-    def __exit__(self, *error: Any) -> Any:
+    def __exit__(self, *error: object) -> Any:
         try:
             return type(self._self_stream).__exit__(self._self_stream, *error)
         finally:
             self._self_left(error)
 
-    async def __aexit__(self, *error: Any) -> Any:
+    async def __aexit__(self, *error: object) -> Any:
         try:
             return await type(self._self_stream).__aexit__(self._self_stream, *error)
         finally:

@@ -19,16 +19,16 @@ from ._version import VERSION
 
 __all__ = ["Answer", "Transport", "Unanswered", "header_value"]
 
-# The exporter closes a connection that was idle for 20 s. A request on one that just closed is lost and sent again,
-# so an older one is not tried.
+# The exporter closes a connection that was idle for 20 s. A request on a closed connection is lost and sent again, so
+# older connections are not used.
 _REUSE_SECONDS = 15.0
 _MAX_ANSWER_BYTES = 64 << 20
 _READ_BYTES = 64 << 10
 _PROXY_VARIABLES = ("http_proxy", "https_proxy", "all_proxy")
 _abandoned: list[http.client.HTTPConnection] = []
 
-# What a connection imports on first use, imported now: a child that is forked while another thread imports would wait
-# for that thread, which it does not have, as soon as it imports the same.
+# Imports now what a connection imports on first use. A child that is forked while another thread imports a module waits
+# without end when it imports the same module, as it does not have that thread.
 "".encode("idna")
 
 
@@ -38,22 +38,22 @@ class Answer(NamedTuple):
     status: int
     body: bytes
     retry_after: Optional[float]
-    """Seconds that the server wants to be left alone."""
+    """Seconds that the server asks clients to wait."""
     location: Optional[str]
 
 
 class Unanswered(Exception):
-    """No response came, so nobody knows whether the request was applied. The text says why."""
+    """No response came, so it is not known whether the request was applied. The text is the reason."""
 
 
 class Transport:
     """Requests to the exporter at a URL, one at a time.
 
-    Not for several threads at once. Nothing is opened before the first request, so that a wrong URL or a missing CA
-    file is an `Unanswered` there, and no exception in the constructor of an agent.
+    Not for several threads at once. Nothing is opened before the first request, so a wrong URL or a missing CA file
+    raises `Unanswered` there, and nothing in the constructor of an agent.
 
-    - `url`: ``http`` or ``https``, with a path where the exporter is behind a reverse proxy. Credentials in it count.
-    - `token` wins over `username` and `password`.
+    - `url`: ``http`` or ``https``, with a path if the exporter is behind a reverse proxy. Credentials in it are used.
+    - `token` is used rather than `username` and `password`.
     - `ca_file`: PEM; the certificates to trust in place of the system's.
     - `timeout`: seconds for one request, from connecting (to one address) to the last byte of its answer.
     """
@@ -175,7 +175,7 @@ class Transport:
                 raise
         response = connection.getresponse()
         answer = bytearray()
-        # In parts: CPython 3.9 allocates, and clears, whatever read() is asked for.
+        # In parts: CPython 3.9 allocates and clears as much as read() is asked for.
         while part := response.read(_READ_BYTES):
             answer += part
             if len(answer) > _MAX_ANSWER_BYTES:
@@ -209,8 +209,8 @@ class Transport:
 
 
 class _TimedReader(io.RawIOBase):
-    """A socket's bytes until a deadline. A time-out of the socket bounds each wait only: who sends a byte now and then
-    could hold us up for ever."""
+    """A socket's bytes until a deadline. The time-out of a socket limits each wait only: a peer that sends a byte now
+    and then could hold the request without end."""
 
     def __init__(self, sock: socket.socket, deadline: float) -> None:
         self._sock = sock
@@ -230,7 +230,7 @@ class _TimedReader(io.RawIOBase):
 
 
 class _TimedSocket:
-    """What of a socket `http.client.HTTPResponse` uses."""
+    """The part of a socket that `http.client.HTTPResponse` uses."""
 
     def __init__(self, sock: socket.socket, deadline: float) -> None:
         self._sock = sock
@@ -248,7 +248,7 @@ def _timed_response(deadline: float, sock: Any, *arguments: Any, **keywords: Any
 def _left(deadline: float) -> float:
     """Seconds until then.
 
-    - Raises: TimeoutError when there are none.
+    - Raises: TimeoutError if none are left.
     """
     seconds = deadline - time.monotonic()
     if seconds <= 0:

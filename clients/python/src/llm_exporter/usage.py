@@ -1,12 +1,12 @@
-"""Token usage, read from what providers' packages answer.
+"""Reads token usage from the answers of providers' packages.
 
-By the shape of the answer, never by its type: no package is imported, and a dictionary from a raw HTTP call reads the
-same. Shapes differ in what "input" means, which is why they are told apart:
+It reads the shape of the answer, never its type: no package is imported, and a dictionary from a raw HTTP call reads
+the same. Shapes are distinguished because "input" means different things:
 
-- OpenAI (chat completions, responses), LiteLLM, LangChain: the input includes what a cache gave or took.
+- OpenAI (chat completions, responses), LiteLLM, LangChain: the input includes tokens read from and written to a cache.
 - Anthropic: the input excludes both, so they are added.
 
-In a stream OpenAI and Anthropic send totals so far, of which the last holds; LangChain's chunks add up.
+In a stream OpenAI and Anthropic send the totals so far, so the last one counts; LangChain's chunks add up.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ __all__ = ["StreamUsage", "Usage", "read_failure", "read_usage"]
 
 
 class Usage(NamedTuple):
-    """Tokens of a call, as the exporter means them: input includes cached ones, output includes reasoning."""
+    """Tokens of a call, as the exporter counts them: input includes cached tokens, output includes reasoning."""
 
     input_tokens: Optional[int] = None
     output_tokens: Optional[int] = None
@@ -28,16 +28,16 @@ class Usage(NamedTuple):
     reasoning_tokens: Optional[int] = None
 
     def adding(self, other: Usage) -> Usage:
-        """The sum, where None adds nothing."""
+        """The sum; None adds nothing."""
         return Usage(*(b if a is None else a if b is None else a + b for a, b in zip(self, other)))
 
     def updated(self, newer: Usage) -> Usage:
-        """What `newer` knows, and what only `self` does."""
+        """The values of `newer`; where it has None, those of `self`."""
         return Usage(*(a if b is None else b for a, b in zip(self, newer)))
 
 
 def read_usage(answer: Any) -> Optional[Usage]:
-    """The usage of a whole answer, or None where it names none. Never fails."""
+    """The usage of a whole answer, or None if it has none. Never fails."""
     try:
         return _of_answer(answer)
     except Exception:
@@ -61,7 +61,7 @@ class StreamUsage:
     def __init__(self) -> None:
         self.usage: Optional[Usage] = None
         self.complete = False
-        """True once the provider has said that nothing more comes: a reader who then stops has left nothing behind."""
+        """True once the provider has sent everything: a reader that then stops has missed nothing."""
         self.failure: Optional[str] = None
         self._anthropic: Optional[_Anthropic] = None
 

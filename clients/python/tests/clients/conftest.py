@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from typing import Any, Callable
 
 import pytest
-from model_server import ModelServer
 
 from llm_exporter import LLMMonitor
+from model_server import ModelServer
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def monitor(exporter: Any, new_monitor: Any) -> LLMMonitor:
 
 @pytest.fixture
 def counted(exporter: Any, monitor: LLMMonitor) -> Callable[..., dict[str, float]]:
-    """What the exporter counted of agent A, whose calls are all over."""
+    """The exporter's counts of agent A, once all its calls have ended."""
 
     def read() -> dict[str, float]:
         assert monitor.flush()

@@ -1,4 +1,4 @@
-"""The model server of the examples, except that it always tells the same usage.
+"""The model server of the examples, except that it always reports the same usage.
 
 OpenAI: 1200 tokens in, of which 1024 were cached; 34 out, of which 10 were reasoning. Anthropic: 176 in beside 1024
 read from and 512 written to its cache; 34 out. A model ``boom-NNN`` is answered with that HTTP status, ``slow`` after a
@@ -26,7 +26,7 @@ def _example(name: str) -> Any:
 examples = _example("model_server")
 
 
-class ModelServer(examples.ModelServer):  # type: ignore[misc]
+class ModelServer(examples.ModelServer):  # type: ignore[name-defined]  # a module that is loaded by its path
     def answer(self, path: str, asked: Any) -> Any:
         model = asked["model"]
         writes = 512 if path.endswith("/messages") else 0

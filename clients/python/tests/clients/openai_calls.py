@@ -1,4 +1,4 @@
-"""What the tests of OpenAI's package, and of what instruments it, ask for, and what comes of one call."""
+"""The calls that tests of OpenAI's package and of its instrumentation make, and the counts of one call."""
 
 from __future__ import annotations
 

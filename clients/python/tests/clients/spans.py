@@ -1,4 +1,4 @@
-"""Where the spans of a test go."""
+"""An exporter of spans whose destination each test sets."""
 
 from __future__ import annotations
 

@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import time
+import urllib.error
 import urllib.parse
 import urllib.request
 from collections import Counter
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from model_server import EXAMPLES
 from peers import Exporter, eventually
 
@@ -103,7 +105,7 @@ def test_the_demo_fills_the_dashboard_and_counts_exactly(exporter_program: str, 
     for log in folder.glob("*.log"):
         assert "Traceback" not in log.read_text(), log.read_text()
     eventually(lambda: not remains(folder))
-    with pytest.raises(OSError):
+    with pytest.raises(urllib.error.URLError, match="refused"):
         urllib.request.urlopen(url, timeout=5)
 
     # Its records, on disk, served again.

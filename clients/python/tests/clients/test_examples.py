@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+
 from model_server import EXAMPLES, examples
 from peers import eventually
 
@@ -53,10 +54,10 @@ def run(path: str, exporter: Any, models: Any) -> str:
 
 
 def billed(models: Any, model: str) -> dict[str, float]:
-    """What the exporter should have counted of a model, in the terms of its families: from the answers alone."""
+    """The counts that the exporter should have of a model, by its families, computed from the answers alone."""
     answered = [call for call in models.calls if call["model"] == model and call["outcome"] == "answered"]
     told = [call for call in answered if call["usage_told"]]
-    sums = Counter()  # type: ignore[var-annotated]
+    sums: Counter[str] = Counter()
     for call in told:
         sums["input"] += call["input_tokens"] - call["cache_read_tokens"] - call["cache_write_tokens"]
         sums["cache_read"] += call["cache_read_tokens"]
@@ -193,7 +194,7 @@ def test_agents(exporter: Any, faulty: Any, program: str, agent: str, model: str
     latency = sum(v for s, v in samples.items() if s.startswith("llm_latency_seconds_sum"))
     assert 0 < latency < (seconds if program != "research" else 5 * seconds)  # whose calls run side by side
     if program == "codesmith":
-        # Nobody has a price for it.
+        # No table has a price for it.
         unpriced = samples['llm_calls_unpriced_total{provider="acme",model="acme-coder-7b"}']
         assert unpriced == sum(told.values()) and counts["calls_usage_missing_total"] >= 1
     if program == "reviewer_gpt":

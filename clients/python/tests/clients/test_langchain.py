@@ -6,14 +6,15 @@ import asyncio
 from typing import Any
 
 import pytest
+
 from openai_calls import ONE
 
 langchain_core = pytest.importorskip("langchain_core")
 pytestmark = pytest.mark.clients
 
-from langchain_core.language_models.fake_chat_models import GenericFakeChatModel  # noqa: E402
-from langchain_core.messages import AIMessage  # noqa: E402
-from langchain_core.outputs import ChatGeneration, LLMResult  # noqa: E402
+from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
+from langchain_core.messages import AIMessage
+from langchain_core.outputs import ChatGeneration, LLMResult
 
 MESSAGE = AIMessage(
     content="Hello you",

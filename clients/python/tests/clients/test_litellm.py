@@ -9,16 +9,16 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from openai_calls import STREAM, USAGE
 
 from llm_exporter import LLMMonitor
+from openai_calls import STREAM, USAGE
 
 os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # its own price table, rather than a download
 
 litellm = pytest.importorskip("litellm")
 pytestmark = pytest.mark.clients
 
-from llm_exporter.litellm import LiteLLMLogger  # noqa: E402
+from llm_exporter.litellm import LiteLLMLogger
 
 ONE = {"calls_total success": 1, **USAGE}
 COST = pytest.approx(0.0001236)

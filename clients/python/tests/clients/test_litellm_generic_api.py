@@ -14,7 +14,7 @@ os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # its own price table, rath
 litellm = pytest.importorskip("litellm")
 pytestmark = pytest.mark.clients
 
-from litellm.integrations.generic_api.generic_api_callback import GenericAPILogger  # noqa: E402
+from litellm.integrations.generic_api.generic_api_callback import GenericAPILogger
 
 ONE = {
     "calls_total success": 1,

@@ -8,6 +8,7 @@ import time
 from typing import Any
 
 import pytest
+
 from openai_calls import MESSAGES, ONE, STREAM, chat
 
 openai = pytest.importorskip("openai")

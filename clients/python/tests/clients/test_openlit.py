@@ -8,16 +8,18 @@ import time
 from typing import Any
 
 import pytest
+
 from openai_calls import STREAM, chat
 
 openai = pytest.importorskip("openai")
 openlit = pytest.importorskip("openlit")
 pytestmark = pytest.mark.clients
 
-from opentelemetry import trace  # noqa: E402
-from opentelemetry.sdk.resources import Resource  # noqa: E402
-from opentelemetry.sdk.trace import TracerProvider  # noqa: E402
-from spans import Redirected  # noqa: E402
+from opentelemetry import trace
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+
+from spans import Redirected
 
 #: US dollars for a thousand tokens, in openlit's form; it has no rate for cached ones.
 PRICES = {"chat": {"gpt-4o-mini": {"promptPrice": 0.001, "completionPrice": 0.002}}}
@@ -30,7 +32,7 @@ ONE = {
     "token_usage_total cache_read": 1024,
     "token_usage_total output": 34,
 }
-# Of chat completions it does not tell the reasoning.
+# openlit does not report the reasoning of chat completions.
 RESPONSE = {**ONE, "token_usage_total output": 24, "token_usage_total reasoning": 10}
 
 

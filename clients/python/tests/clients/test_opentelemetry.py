@@ -8,18 +8,20 @@ import time
 from typing import Any
 
 import pytest
+
 from openai_calls import ONE, STREAM, chat
 
 openai = pytest.importorskip("openai")
 pytest.importorskip("opentelemetry.instrumentation.openai")
 pytestmark = pytest.mark.clients
 
-from opentelemetry.instrumentation.openai import OpenAIInstrumentor  # noqa: E402
-from opentelemetry.sdk.resources import Resource  # noqa: E402
-from opentelemetry.sdk.trace import TracerProvider  # noqa: E402
-from spans import Redirected  # noqa: E402
+from opentelemetry.instrumentation.openai import OpenAIInstrumentor
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
 
-# Of the streams of chat completions it does not tell the reasoning: that stays in the output.
+from spans import Redirected
+
+# The instrumentation does not report the reasoning of streamed chat completions: it stays in the output.
 STREAMED = {**ONE, "token_usage_total output": 34}
 del STREAMED["token_usage_total reasoning"]
 

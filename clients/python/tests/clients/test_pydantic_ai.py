@@ -8,22 +8,23 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+
 from openai_calls import USAGE
 
 pydantic_ai = pytest.importorskip("pydantic_ai")
 pytestmark = pytest.mark.clients
 
-from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: E402
-from opentelemetry.sdk.resources import Resource  # noqa: E402
-from opentelemetry.sdk.trace import TracerProvider  # noqa: E402
-from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: E402
-from pydantic_ai.capabilities import Instrumentation  # noqa: E402
-from pydantic_ai.models.instrumented import InstrumentationSettings  # noqa: E402
-from pydantic_ai.models.openai import OpenAIChatModel  # noqa: E402
-from pydantic_ai.providers.openai import OpenAIProvider  # noqa: E402
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from pydantic_ai.capabilities import Instrumentation
+from pydantic_ai.models.instrumented import InstrumentationSettings
+from pydantic_ai.models.openai import OpenAIChatModel
+from pydantic_ai.providers.openai import OpenAIProvider
 
 COST = 0.0001236
-ONE = {"calls_total success": 1, "cost_usd_total": pytest.approx(COST), **USAGE}
+ONE: dict[str, Any] = {"calls_total success": 1, "cost_usd_total": pytest.approx(COST), **USAGE}
 
 
 @pytest.fixture

@@ -1,0 +1,5 @@
+/// The fields of one record, in whatever format they arrive.
+protocol RecordFields {
+    /// `absent` if the record lacks the field.
+    subscript(field: Field) -> JSONValue { get }
+}

@@ -1,0 +1,79 @@
+internal import Model
+
+/// The time of a call as its sender reports it: a date of RFC 3339, section 5.6, or seconds since 1970.
+enum Timestamp {
+    /// - Returns: `nil` for a number below 0. A number past all dates gives the last instant there is.
+    static func instant(unixSeconds token: BorrowedBytes) -> Instant? {
+        guard let number = DecimalNumber(token), !number.isNegative else { return nil }
+        let milliseconds = number.magnitude(scale: 3) ?? Int128.max
+        return Instant(unixMilliseconds: Int64(clamping: milliseconds))
+    }
+
+    /// - Returns: `nil` for anything but the grammar and for days and hours that no calendar or clock has.
+    static func instant(rfc3339 text: BorrowedBytes) -> Instant? {
+        var rest = text[...]
+        guard let year = digits(4, from: &rest), take("-", from: &rest), let month = digits(2, from: &rest),
+            take("-", from: &rest), let day = digits(2, from: &rest), take("T", or: "t", from: &rest),
+            let hour = digits(2, from: &rest), take(":", from: &rest), let minute = digits(2, from: &rest),
+            take(":", from: &rest), let second = digits(2, from: &rest),
+            let fraction = fraction(from: &rest), let offset = offsetMinutes(from: &rest), rest.isEmpty,
+            let date = CivilDate(year: year, month: month, day: day), hour < 24, minute < 60, second <= 60
+        else { return nil }
+        let minutes = date.daysSince1970 * 1440 + hour * 60 + minute - offset
+        var milliseconds = Int64(minutes) * 60_000 + Int64(second) * 1000 + Int64(fraction)
+        if second == 60 {
+            // Leap seconds end a day of UTC; Unix time has no number for them, so the second before ends with them.
+            guard minutes % 1440 == 1439 || minutes % 1440 == -1 else { return nil }
+            milliseconds = Int64(minutes) * 60_000 + 59_999
+        }
+        return Instant(unixMilliseconds: milliseconds)
+    }
+
+    private typealias Rest = Slice<BorrowedBytes>
+
+    private static func take(_ first: Unicode.Scalar, or second: Unicode.Scalar? = nil, from rest: inout Rest) -> Bool {
+        guard let byte = rest.first, byte == UInt8(ascii: first) || second.map({ byte == UInt8(ascii: $0) }) == true
+        else { return false }
+        rest.removeFirst()
+        return true
+    }
+
+    private static func digit(from rest: inout Rest) -> Int? {
+        guard let byte = rest.first, byte >= UInt8(ascii: "0"), byte <= UInt8(ascii: "9") else { return nil }
+        rest.removeFirst()
+        return Int(byte - UInt8(ascii: "0"))
+    }
+
+    private static func digits(_ count: Int, from rest: inout Rest) -> Int? {
+        var value = 0
+        for _ in 0..<count {
+            guard let digit = digit(from: &rest) else { return nil }
+            value = value * 10 + digit
+        }
+        return value
+    }
+
+    /// Whole milliseconds of a fraction of any length; 0 if there is none, `nil` for a point without digits.
+    private static func fraction(from rest: inout Rest) -> Int? {
+        guard take(".", from: &rest) else { return 0 }
+        guard let first = digit(from: &rest) else { return nil }
+        var milliseconds = first * 100
+        var weight = 10
+        while let digit = digit(from: &rest) {
+            milliseconds += digit * weight
+            weight /= 10
+        }
+        return milliseconds
+    }
+
+    private static func offsetMinutes(from rest: inout Rest) -> Int? {
+        if take("Z", or: "z", from: &rest) { return 0 }
+        let isWest = rest.first == UInt8(ascii: "-")
+        guard isWest || rest.first == UInt8(ascii: "+") else { return nil }
+        rest.removeFirst()
+        guard let hours = digits(2, from: &rest), take(":", from: &rest), let minutes = digits(2, from: &rest),
+            hours < 24, minutes < 60
+        else { return nil }
+        return (isWest ? -1 : 1) * (hours * 60 + minutes)
+    }
+}

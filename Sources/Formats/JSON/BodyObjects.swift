@@ -1,0 +1,21 @@
+internal import Model
+
+/// The objects of a JSON body, as one format reads them: each becomes an event or a rejection.
+///
+/// `BodyWalk` finds the objects. The static members say which bodies the format takes beyond those that all formats
+/// take.
+protocol BodyObjects: ~Copyable {
+    /// Whether `null` may stand in place of an object or of the whole document; it is skipped.
+    static var skipsNull: Bool { get }
+    /// Whether a line may be an array, and whether a body that is not JSON as a whole is read line by line if one of
+    /// its lines is sound.
+    static var takesSoundLines: Bool { get }
+    /// Whether a byte order mark may precede the body.
+    static var allowsByteOrderMark: Bool { get }
+
+    /// - Parameter index: the object's place in the body.
+    /// - Throws: the first rule that the object breaks.
+    mutating func event(
+        of object: JSONObject, index: Int, warnings: inout BodyWarnings
+    ) throws(RecordFault) -> Event
+}

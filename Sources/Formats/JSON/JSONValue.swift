@@ -1,0 +1,44 @@
+internal import CSimdjson
+
+/// One value of an object.
+enum JSONValue {
+    case absent
+    case null
+    case boolean(BorrowedBytes)
+    /// As it was written: the grammar of RFC 8259, section 6.
+    case number(BorrowedBytes)
+    /// Without quotes and escapes.
+    case string(BorrowedBytes)
+    /// As it was written, if its reader skips unread values.
+    case array(BorrowedBytes)
+    case object
+    /// The object has the key more than once.
+    case repeated
+    /// Not JSON; found only by a reader that skips unread values.
+    case malformed
+
+    init(_ value: csimdjson_value) {
+        let text = unsafe BorrowedBytes(UnsafeBufferPointer(start: value.start, count: Int(value.length)))
+        if unsafe value.is_repeated {
+            self = .repeated
+            return
+        }
+        switch unsafe value.type {
+        case csimdjson_type_null: self = .null
+        case csimdjson_type_boolean: self = .boolean(text)
+        case csimdjson_type_number: self = .number(text)
+        case csimdjson_type_string: self = .string(text)
+        case csimdjson_type_array: self = .array(text)
+        case csimdjson_type_object: self = .object
+        case csimdjson_type_malformed: self = .malformed
+        default: self = .absent
+        }
+    }
+}
+
+extension BorrowedBytes {
+    /// The `Double` nearest to a JSON number; infinite if it is greater than all of them.
+    var double: Double {
+        unsafe withUnsafeBytes { bytes in unsafe csimdjson_double(bytes.baseAddress, bytes.count) }
+    }
+}

@@ -1,0 +1,199 @@
+internal import Model
+
+/// Objects that are items of LiteLLM's generic API logger: its `StandardLoggingPayload`
+/// (docs.litellm.ai/docs/proxy/logging_spec).
+///
+/// Its token counts include cached, written and reasoning ones, as the contract's do. An item is rejected for its
+/// labels, its status and its two token counts alone; other details that break a rule are left out with a warning.
+struct LiteLLMItems: BodyObjects, ~Copyable {
+    private let headerAgentName: [UInt8]?
+    private var rules = RecordRules()
+    private var tags = JSONReader(skippingAllBut: "")
+    private var draft = RecordDraft()
+
+    /// The logger posts a null for each call whose log it could not make.
+    static let skipsNull = true
+    static let takesSoundLines = true
+    static let allowsByteOrderMark = true
+
+    /// - Parameters:
+    ///   - agentName: the header `X-Agent-Name`.
+    ///   - arrival: the time of exemplars that have none of their own.
+    init(agentName: String?, arrival: Instant) {
+        headerAgentName = agentName.flatMap { $0.utf8.isName ? Array($0.utf8) : nil }
+        rules.begin(idempotencyKey: nil, arrival: arrival)
+    }
+
+    private static let tagPrefix = Array("agent:".utf8)
+    private static let unknown = Array("unknown".utf8)
+
+    /// An object with none of them is not an item: millions of empty ones fit into a small compressed body.
+    private static let keysOfCalls: [LiteLLMItem.Key] = [
+        .model, .callID, .status, .startTime, .provider, .promptTokens, .cost,
+    ]
+
+    mutating func event(
+        of object: JSONObject, index: Int, warnings: inout BodyWarnings
+    ) throws(RecordFault) -> Event {
+        let item = LiteLLMItem(object)
+        guard Self.keysOfCalls.contains(where: { !item[$0].isAbsent }) else {
+            throw .noCall("the item says nothing of a call")
+        }
+        draft.removeAll()
+        setAgentName(item)
+        // LiteLLM leaves out the provider of a model that it does not know; a failed call counts all the same.
+        try copy(item[.provider], string: .provider, else: Self.unknown)
+        try copy(item[.model], string: .model, else: Self.unknown)
+        let isSuccess = try setStatus(item)
+        // A stream whose end reported no usage, or a call without an answer: its zeros mean that nothing is known.
+        let lacksUsage =
+            (!isSuccess || item[.isStream].isTrue) && !item[.promptTokens].isAboveZero
+            && !item[.completionTokens].isAboveZero
+        if !lacksUsage { try setUsage(item, index, &warnings) }
+        // A cost of 0 without usage means unknown. LiteLLM also writes 0 for a cost that it could not compute, and then
+        // says why.
+        let hasCost =
+            item[.cost].isAboveZero
+            || (!lacksUsage || !isSuccess) && item[.costFailure].isAbsent && item[.zeroCost].isAbsent
+        if hasCost { setDetail(.costUSD, item[.cost], index, &warnings) }
+        setLatency(item)
+        if !setID(item) { warnings.noteOmitted(.id, index: index) }
+        return try draft.event(index: index, by: &rules, warnings: &warnings)
+    }
+
+    /// The first name that an agent may have, from the request's own to the key's.
+    private mutating func setAgentName(_ item: LiteLLMItem) {
+        if let name = item[.requesterAgent].name ?? item[.loggedAgent].name {
+            draft.set(.agentName, string: name)
+        } else if !setAgentName(tags: item[.tags]) {
+            if let headerAgentName {
+                draft.set(.agentName, string: headerAgentName)
+            } else if let name = item[.keyAlias].name {
+                draft.set(.agentName, string: name)
+            } else {
+                draft.set(.agentName, string: Self.unknown)
+            }
+        }
+    }
+
+    private mutating func setAgentName(tags value: JSONValue) -> Bool {
+        guard case .array(let text) = value else { return false }
+        do throws(JSONFault) {
+            guard try tags.open(text) == .array else { return false }
+            while let tag = try tags.nextElement() {
+                guard case .other(.string(let tag)) = tag, tag.starts(with: Self.tagPrefix) else { continue }
+                let name = tag.trimmed(prefix: Self.tagPrefix.count, suffix: 0)
+                guard name.isName else { continue }
+                draft.set(.agentName, string: name)
+                return true
+            }
+        } catch {
+            // Tags that cannot be read name no agent.
+        }
+        return false
+    }
+
+    private mutating func setStatus(_ item: LiteLLMItem) throws(RecordFault) -> Bool {
+        guard let status = try item[.status].string(.status) else { return true }
+        if status.elementsEqual("success".utf8) { return true }
+        if status.elementsEqual("failure".utf8) {
+            draft.set(.status, string: "error".utf8)
+        } else {
+            draft.set(.status, string: status)
+        }
+        if case .string(let text) = item[.errorClass], let name = ErrorClass.name(in: text) {
+            draft.set(.errorType, string: name)
+        }
+        return false
+    }
+
+    private mutating func setUsage(
+        _ item: LiteLLMItem, _ index: Int, _ warnings: inout BodyWarnings
+    ) throws(RecordFault) {
+        if let token = try item[.promptTokens].number(.inputTokens) { draft.set(.inputTokens, number: token) }
+        if let token = try item[.completionTokens].number(.outputTokens) { draft.set(.outputTokens, number: token) }
+        // Reported twice, in OpenAI's form and in Anthropic's; either may be left at 0.
+        let cacheRead = item[.cachedTokens].isAboveZero ? item[.cachedTokens] : item[.cacheReadTokens]
+        let cacheWrite =
+            item[.cacheCreationTokens].isAboveZero ? item[.cacheCreationTokens] : item[.cacheWrittenTokens]
+        setDetail(.cacheReadTokens, cacheRead, index, &warnings)
+        setDetail(.cacheWriteTokens, cacheWrite, index, &warnings)
+        setDetail(.reasoningTokens, item[.reasoningTokens], index, &warnings)
+    }
+
+    private mutating func setDetail(
+        _ field: Field, _ value: JSONValue, _ index: Int, _ warnings: inout BodyWarnings
+    ) {
+        switch value {
+        case .number(let token): draft.set(field, number: token)
+        case .absent, .null: break
+        default: warnings.noteOmitted(field, index: index)
+        }
+    }
+
+    /// The whole call. The item's `response_time` is no use: of a stream it is the time to the first token.
+    private mutating func setLatency(_ item: LiteLLMItem) {
+        guard case .number(let start) = item[.startTime], case .number(let end) = item[.endTime] else { return }
+        guard let began = Self.nanoseconds(start), let ended = Self.nanoseconds(end) else {
+            // Past all bounds, and refused as such.
+            draft.set(.latencyMilliseconds, number: "1e99".utf8)
+            return
+        }
+        let (nanoseconds, overflow) = ended.subtractingReportingOverflow(began)
+        // The clock was set back meanwhile: the call is counted without its latency.
+        if nanoseconds < 0 && !overflow { return }
+        draft.set(
+            .latencyMilliseconds, number: overflow ? "1e99".utf8 : PlainDecimal.text(nanoseconds, scale: 6).utf8)
+    }
+
+    /// LiteLLM writes seconds from doubles, with seven decimal places at most.
+    private static func nanoseconds(_ seconds: BorrowedBytes) -> Int128? {
+        guard let number = DecimalNumber(seconds), let magnitude = number.magnitude(scale: 9) else { return nil }
+        return number.isNegative ? -magnitude : magnitude
+    }
+
+    /// All attempts of one call share its id, and each is logged: the time at which an attempt began makes its id
+    /// unique.
+    ///
+    /// - Returns: `false` if the id is neither text nor a number: such an id identifies nothing.
+    private mutating func setID(_ item: LiteLLMItem) -> Bool {
+        switch item[.callID] {
+        case .absent, .null: return true
+        case .string(let id), .number(let id):
+            if id.isEmpty { return true }
+            guard case .number(let start) = item[.startTime] else {
+                draft.set(id: id)
+                return true
+            }
+            draft.set(id: Array(id) + [UInt8(ascii: "/")] + Array(start))
+            return true
+        default: return false
+        }
+    }
+
+    private mutating func copy(
+        _ value: JSONValue, string field: Field, else other: [UInt8]
+    ) throws(RecordFault) {
+        if let text = try value.string(field), !text.trimmingSpaces().isEmpty {
+            draft.set(field, string: text)
+        } else {
+            draft.set(field, string: other)
+        }
+    }
+}
+
+extension JSONValue {
+    /// A string that an agent may have as its name.
+    fileprivate var name: BorrowedBytes? {
+        guard case .string(let text) = self, text.isName else { return nil }
+        return text
+    }
+
+    fileprivate var isTrue: Bool {
+        if case .boolean(let token) = self { token.elementsEqual("true".utf8) } else { false }
+    }
+
+    fileprivate var isAboveZero: Bool {
+        if case .number(let token) = self { token.double > 0 } else { false }
+    }
+}

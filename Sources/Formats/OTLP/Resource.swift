@@ -1,0 +1,65 @@
+/// A resource: the process that sent its spans.
+struct Resource {
+    private var values: [(name: ResourceAttribute, value: AttributeValue)] = []
+    /// The same for two resources with equal attributes, in any order.
+    private var fingerprint = 0
+
+    /// If a name has several values, the first counts.
+    mutating func add(_ name: BorrowedBytes, _ value: BorrowedValue) {
+        guard !value.isBlank else { return }
+        var hasher = Hasher()
+        unsafe name.withUnsafeBytes { unsafe hasher.combine(bytes: UnsafeRawBufferPointer($0)) }
+        hasher.combine(name.count)
+        switch value {
+        case .text(let text): unsafe text.withUnsafeBytes { unsafe hasher.combine(bytes: UnsafeRawBufferPointer($0)) }
+        case .boolean(let value): hasher.combine(value)
+        case .integer(let number): hasher.combine(number)
+        case .double(let number): hasher.combine(number)
+        }
+        fingerprint &+= hasher.finalize()
+        if let name = ResourceAttribute.names[name], self[name] == nil, let value = AttributeValue(value) {
+            values.append((name, value))
+        }
+    }
+
+    private subscript(name: ResourceAttribute) -> AttributeValue? {
+        values.first { $0.name == name }?.value
+    }
+
+    /// The agent that its spans belong to if they name none.
+    var agentName: String {
+        if let name = self[.agentName]?.text, name.isName { return name }
+        // SDKs send this if the operator did not name the service.
+        if let name = self[.serviceName]?.text, name.isName, !name.hasPrefix("unknown_service") { return name }
+        return "unknown"
+    }
+
+    /// The attributes that distinguish a process from others.
+    enum Process: Hashable {
+        case instance(service: String, String)
+        case process(service: String, host: String, String)
+        case other(Int)
+    }
+
+    /// Its instance, else its host and process id, else all that its resource says.
+    var process: Process {
+        let service = self[.serviceName]?.description ?? ""
+        if let instance = self[.instance] { return .instance(service: service, instance.description) }
+        // Without its host the process id says nothing: in containers it is always 1.
+        if let process = self[.process], let host = self[.host] {
+            return .process(service: service, host: host.description, process.description)
+        }
+        return .other(fingerprint)
+    }
+}
+
+/// The attributes of a resource that are read.
+private enum ResourceAttribute: String, CaseIterable {
+    case agentName = "agent_name"
+    case serviceName = "service.name"
+    case instance = "service.instance.id"
+    case host = "host.name"
+    case process = "process.pid"
+
+    static let names = AttributeNames<ResourceAttribute>()
+}

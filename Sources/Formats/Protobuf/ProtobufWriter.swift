@@ -1,0 +1,38 @@
+/// Writes protobuf messages. As proto3 has it, fields with their default value (0, or empty) are left out.
+struct ProtobufWriter {
+    private(set) var bytes: [UInt8] = []
+
+    /// A field of type `int32` or `int64`.
+    mutating func integer(_ number: UInt8, _ value: Int64) {
+        guard value != 0 else { return }
+        varint(UInt64(number) << 3)
+        varint(UInt64(bitPattern: value))
+    }
+
+    /// A field of type `string`.
+    mutating func string(_ number: UInt8, _ text: String) {
+        if !text.isEmpty { append(number, Array(text.utf8)) }
+    }
+
+    /// A message within this one; it is written even if it is empty.
+    mutating func message(_ number: UInt8, _ body: (inout ProtobufWriter) -> Void) {
+        var inner = ProtobufWriter()
+        body(&inner)
+        append(number, inner.bytes)
+    }
+
+    private mutating func append(_ number: UInt8, _ content: [UInt8]) {
+        varint(UInt64(number) << 3 | 2)
+        varint(UInt64(content.count))
+        bytes += content
+    }
+
+    private mutating func varint(_ value: UInt64) {
+        var rest = value
+        while rest >= 0x80 {
+            bytes.append(UInt8(truncatingIfNeeded: rest) | 0x80)
+            rest >>= 7
+        }
+        bytes.append(UInt8(rest))
+    }
+}

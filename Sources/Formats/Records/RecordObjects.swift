@@ -1,0 +1,26 @@
+internal import Model
+
+/// Objects that are call records of docs/openapi.yaml.
+struct RecordObjects: BodyObjects {
+    private(set) var rules: RecordRules
+
+    static let skipsNull = false
+    static let takesSoundLines = false
+    static let allowsByteOrderMark = false
+
+    init(_ rules: RecordRules) {
+        self.rules = rules
+    }
+
+    mutating func event(
+        of object: JSONObject, index: Int, warnings: inout BodyWarnings
+    ) throws(RecordFault) -> Event {
+        warnings.noteUnknownFields(of: object, index: index)
+        return try rules.event(of: object, index: index, warnings: &warnings)
+    }
+}
+
+extension JSONObject: RecordFields {
+    /// The object was read with `Field.keyTable`.
+    subscript(field: Field) -> JSONValue { self[place: field.place] }
+}

@@ -1,0 +1,75 @@
+package import Bodies
+
+/// One request and its answer, lent to the service for one call.
+///
+/// Not copyable, because it looks into the server's own memory, which is gone once the request is decided. What outlives the
+/// call is `answering`.
+@safe package struct Exchange: ~Copyable {
+    private let source: any ExchangeSource
+
+    package init(_ source: any ExchangeSource) {
+        self.source = source
+    }
+
+    /// `GET`, `POST`, …, as sent.
+    package var method: String { source.method }
+    /// Percent-decoded, without the query.
+    package var path: String { source.path }
+    /// Why the request must be refused; `nil` for a sound one.
+    package var fault: RequestFault? { source.fault }
+
+    /// The value of a header, whatever its case; the first, if there are several.
+    package func header(_ name: StaticString) -> String? { source.header(name) }
+
+    /// Arguments in the query, whatever their names: more than `query` gave means that some were not understood.
+    package var queryCount: Int { source.queryCount }
+
+    /// A decoded argument of the query; `nil` if it is absent or not UTF-8.
+    package func query(_ name: StaticString) -> String? { source.query(name) }
+
+    /// Takes the bytes of the request body; empty before `handle`, at a fault, and if it was discarded.
+    package func takeBody() -> PaddedBytes { source.takeBody() }
+
+    /// The right to decide this exchange, from any thread.
+    package var answering: any Answering { source }
+
+    /// A number that `open` leaves for `handle`, such as the place of a route.
+    package var tag: Int {
+        get { source.tag }
+        nonmutating set { source.tag = newValue }
+    }
+}
+
+/// The right to decide one exchange: once, from any thread. Later decisions are dropped. If it is dropped undecided, the
+/// request is answered 500, because it would hold its connection, and the server's stop, for good.
+package protocol Answering: AnyObject, Sendable {
+    /// Sends the answer. While `open` has not decided, it refuses the request: the body is not read.
+    func answer(_ response: Response)
+
+    /// Closes the connection without an answer: the outcome is unknown to the client.
+    func abandon()
+
+    /// Lets a request go on that `open` held.
+    func proceed(_ body: BodyTreatment)
+}
+
+/// What becomes of the body of a request that goes on.
+package enum BodyTreatment: Sendable {
+    case read
+    /// Thrown away as it comes: it takes no memory.
+    case discard
+}
+
+/// What an exchange is made of: libmicrohttpd in the program, a double in tests. The members that read are valid only
+/// during the call that lends the exchange.
+package protocol ExchangeSource: Answering {
+    var method: String { get }
+    var path: String { get }
+    var fault: RequestFault? { get }
+    func header(_ name: StaticString) -> String?
+    var queryCount: Int { get }
+    func query(_ name: StaticString) -> String?
+    func takeBody() -> PaddedBytes
+    /// Set and read only during the calls that lend the exchange.
+    var tag: Int { get set }
+}

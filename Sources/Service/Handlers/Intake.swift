@@ -1,0 +1,178 @@
+import Bodies
+import Dispatch
+import Formats
+import HTTP
+import Ledger
+import Model
+import Synchronization
+
+/// A post of calls: how its body is laid out, and the body.
+struct Intake: Sendable {
+    private let format: any Format
+    /// `nil` is none.
+    private let coding: ContentCoding?
+    /// As it came over the wire.
+    private let body: PaddedBytes
+
+    init(_ exchange: borrowing Exchange, as format: any Format) throws(Refusal) {
+        self.format = format
+        body = exchange.takeBody()
+        let name = exchange.header("Content-Encoding") ?? ""
+        if name.isEmpty || name.lowercased() == "identity" || body.isEmpty {
+            coding = nil
+            return
+        }
+        guard let coding = ContentCoding(token: name) else { throw .contentCoding }
+        self.coding = coding
+    }
+
+    /// Whether the body is small enough to be decoded on a server thread, as far as its length shows.
+    func isSmall(_ settings: Settings) -> Bool { body.count <= inlineLimitBytes(settings) }
+
+    func inlineLimitBytes(_ settings: Settings) -> Int { min(format.inlineLimitBytes, settings.bodyLimitBytes) }
+
+    /// The most memory that decoding takes. How much a compressed body takes is known only once it is decoded.
+    func costBytes(_ settings: Settings) -> Int { coding == nil ? body.count : settings.bodyLimitBytes }
+
+    /// Whether the sender discards a body that is refused.
+    var isSentOnce: Bool { format.isSentOnce }
+
+    func answer(to outcome: Outcome) -> Response { format.answer(to: outcome) }
+
+    /// - Throws: `tooLarge` if the body has more than `limit` bytes without its content coding.
+    func decode(limit: Int, arrival: Instant) throws(Refusal) -> (batch: DecodedBatch, bytes: Int) {
+        let body = try decompressed(limit: limit)
+        do throws(MalformedBody) {
+            return (try format.decode(body, arrival: arrival), body.count)
+        } catch {
+            throw .malformed(error.detail)
+        }
+    }
+
+    private func decompressed(limit: Int) throws(Refusal) -> PaddedBytes {
+        guard let coding else {
+            guard body.count <= limit else { throw .tooLarge }
+            return body
+        }
+        do throws(ContentCoding.Failure) {
+            return try coding.decode(body, limit: limit)
+        } catch {
+            switch error {
+            case .malformed:
+                throw .malformed(
+                    "the body is not whole \(coding.rawValue): check Content-Encoding, and that nothing was cut off")
+            case .tooLarge: throw .tooLarge
+            case .outOfMemory: throw .noMemory
+            }
+        }
+    }
+}
+
+// MARK: - The formats of the routes
+
+extension Intake {
+    /// Call records, as their headers describe them.
+    static func records(
+        _ exchange: borrowing Exchange, _ decoders: RecordDecoders
+    ) throws(Refusal) -> any Format {
+        guard let layout = BodyFormat(contentType: exchange.header("Content-Type")) else {
+            throw .mediaType(
+                remedy: "records come as JSON or NDJSON: add -H 'Content-Type: application/json' "
+                    + "(or application/x-ndjson)",
+                accepted: "application/json, application/x-ndjson, application/jsonl")
+        }
+        var key: IdempotencyKey?
+        if let header = exchange.header("Idempotency-Key") {
+            key = IdempotencyKey(header: header)
+            if key == nil { throw .idempotencyKey }
+        }
+        return RecordsFormat(layout, idempotencyKey: key, decoders: decoders)
+    }
+
+    /// LiteLLM's items. The first byte of the body decides how they are laid out: the logger labels all bodies JSON.
+    static func liteLLM(
+        _ exchange: borrowing Exchange, _: RecordDecoders
+    ) throws(Refusal) -> any Format {
+        LiteLLMFormat(agentName: exchange.header("X-Agent-Name"))
+    }
+
+    /// Spans of OpenTelemetry.
+    static func traces(
+        _ exchange: borrowing Exchange, _: RecordDecoders
+    ) throws(Refusal) -> any Format {
+        guard let encoding = OTLPEncoding(contentType: exchange.header("Content-Type")) else {
+            throw .mediaType(
+                remedy: "OTLP comes as Content-Type: application/x-protobuf or application/json",
+                accepted: "application/x-protobuf, application/json")
+        }
+        return TracesFormat(encoding)
+    }
+}
+
+// MARK: - The handler
+
+extension Service {
+    /// `POST /record` and the routes of other formats: bytes become records here, on the server's thread, or behind other
+    /// large bodies on the decoder's queue; records become totals on the ledger's queue.
+    func intake(
+        _ exchange: borrowing Exchange, _ answer: Answer,
+        _ format: (borrowing Exchange, RecordDecoders) throws(Refusal) -> any Format
+    ) {
+        do throws(Refusal) {
+            // Nothing is decoded that would be refused anyway.
+            if let refusal = ledger.refusal { throw .ledger(refusal) }
+            let intake = try Intake(exchange, as: format(exchange, decoders))
+            guard intake.isSmall(settings) else {
+                try decodeLater(intake, answer)
+                return
+            }
+            do throws(Refusal) {
+                try take(intake, limit: intake.inlineLimitBytes(settings), isGathered: gathers, answer)
+            } catch .tooLarge {
+                // A small body that unpacks to a large one.
+                try decodeLater(intake, answer)
+            }
+        } catch {
+            answer.send(error)
+        }
+    }
+
+    private func decodeLater(_ intake: Intake, _ answer: Answer) throws(Refusal) {
+        let cost = intake.costBytes(settings)
+        // One body always finds room.
+        guard decodingBytes.add(cost, ordering: .relaxed).oldValue < ledger.waitingBytesLimit else {
+            decodingBytes.subtract(cost, ordering: .relaxed)
+            throw .decoderIsBusy
+        }
+        decoder.async(
+            execute: DispatchWorkItem { [self] in
+                defer { decodingBytes.subtract(cost, ordering: .relaxed) }
+                do throws(Refusal) {
+                    if let refusal = ledger.refusal { throw .ledger(refusal) }
+                    if !intake.isSentOnce, .now - answer.began > Self.decodingPatience { throw .decoderIsLate }
+                    try take(intake, limit: settings.bodyLimitBytes, isGathered: false, answer)
+                } catch {
+                    answer.send(error)
+                }
+            })
+    }
+
+    /// A large body that has waited longer behind others is refused, if its sender will try again.
+    private static let decodingPatience: Duration = .seconds(5)
+
+    /// Decodes a body of up to `limit` bytes and hands its records to the ledger.
+    private func take(_ intake: Intake, limit: Int, isGathered: Bool, _ answer: Answer) throws(Refusal) {
+        var (batch, bytes) = try intake.decode(limit: limit, arrival: clock())
+        pricer.price(&batch.events)
+        ledger.submit(batch.events, bytes: bytes, isGathered: isGathered) { [metrics, batch] result in
+            switch result {
+            case .success(var outcome):
+                outcome.rejections = batch.rejections.merging(outcome.rejections)
+                outcome.warnings = batch.warnings
+                metrics.took(outcome, of: batch)
+                answer.send(intake.answer(to: outcome))
+            case .failure(let refusal): answer.send(.ledger(refusal))
+            }
+        }
+    }
+}

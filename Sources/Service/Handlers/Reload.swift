@@ -1,0 +1,60 @@
+import Configuration
+import Dispatch
+import HTTP
+import Ledger
+
+extension Service {
+    /// `POST /-/reload`: 200 when the new configuration is in force, 500 when the old one stays.
+    func reload(_ answer: Answer) {
+        reload { failure in
+            if let failure {
+                answer.send(.reload(failure))
+            } else {
+                answer.send(.text(200, "reloaded\n"))
+            }
+        }
+    }
+
+    /// Reads prices, budgets and the web configuration, and puts them in force once the budgets are stored. If anything
+    /// fails, all old ones stay.
+    ///
+    /// - Parameter reply: called once, with what is wrong and where; `nil` when all is in force.
+    func reload(_ reply: @escaping @Sendable (_ failure: String?) -> Void) {
+        @Sendable func fail(_ reason: String) {
+            metrics.reloaded(succeeded: false)
+            log.error("Reload failed: the old configuration stays in force", metadata: ["reason": "\(reason)"])
+            reply("the old configuration stays in force: \(reason)")
+        }
+        reloader.async(
+            execute: DispatchWorkItem { [self] in
+                let configuration: Configuration
+                let candidate: WebAccess.Candidate?
+                do throws(ConfigurationError) {
+                    configuration = try Configuration(settings.configuration)
+                    candidate = try web?.candidate()
+                } catch {
+                    fail(error.description)
+                    return
+                }
+                let prices = configuration.prices.count
+                ledger.configure(configuration.budgets) { [self] in
+                    pricer.use(configuration.prices)
+                    if let candidate { web?.use(candidate) }
+                    metrics.reloaded(succeeded: true)
+                    log.info(
+                        "Reloaded", metadata: ["prices": "\(prices)", "budgets": "\(configuration.budgets.count)"])
+                } reply: { [self] result in
+                    switch result {
+                    case .success: reply(nil)
+                    case .failure(.outcomeUnknown):
+                        fail(
+                            "it is not known yet whether the new budgets are stored; if they are, they will be used, "
+                                + "and the log will say so")
+                    case .failure(let refusal):
+                        let problem = Refusal.ledger(refusal).problem(bodyLimitBytes: settings.bodyLimitBytes)
+                        fail(problem?.detail ?? "\(refusal)")
+                    }
+                }
+            })
+    }
+}

@@ -1,0 +1,142 @@
+import Access
+import Bodies
+import Formats
+import HTTP
+import Ledger
+import Model
+
+/// Why a request is refused. Each case has its status, its detail and its headers in `problem`: nowhere else does a
+/// refusal become a status.
+enum Refusal: Error {
+    case fault(RequestFault)
+    // Who asks, and for what.
+    case nothingHere
+    case method(allowed: [String])
+    case unauthenticated
+    /// One of these scopes is needed.
+    case forbidden(Set<Scope>)
+    case tooManyPasswords
+    case adminRoutesAreOff
+    case arguments(String)
+    // Bodies.
+    case mediaType(remedy: String, accepted: String)
+    case contentCoding
+    case idempotencyKey
+    case malformed(String)
+    case tooLarge
+    case noMemory
+    case decoderIsBusy
+    case decoderIsLate
+    // What is asked of the ledger.
+    case ledger(LedgerRefusal)
+    case notReady(String)
+    case readersAreSlow
+    case noSuchBudget
+    case spent(BudgetAccount)
+    case nothingToForget
+    case reload(String)
+
+    /// The answer; `nil` if nobody can say whether the request was applied: then the connection closes without one.
+    func problem(bodyLimitBytes: Int) -> Problem? {
+        switch self {
+        case .fault(let fault): return Self.problem(of: fault, bodyLimitBytes: bodyLimitBytes)
+        case .nothingHere:
+            return Problem(status: 404, detail: "there is nothing at this path; GET / lists what there is")
+        case .method(let allowed):
+            let methods = allowed.joined(separator: ", ")
+            return Problem(status: 405, detail: "this path answers \(methods)", headers: [("Allow", methods)])
+        case .unauthenticated:
+            return Problem(
+                status: 401,
+                detail: "authentication required: user and password of basic_auth_users, or a token of bearer_tokens, "
+                    + "in the web configuration",
+                headers: [
+                    ("WWW-Authenticate", #"Basic realm="llm-exporter", charset="UTF-8", Bearer realm="llm-exporter""#)
+                ])
+        case .forbidden(let scopes):
+            let names = scopes.map(\.rawValue).sorted().joined(separator: " or ")
+            return Problem(
+                status: 403,
+                detail: "this needs the scope \(names); user_scopes and bearer_tokens of the web configuration give it")
+        case .tooManyPasswords:
+            return .retryLater(status: 429, "too many passwords wait to be checked; nothing was applied")
+        case .adminRoutesAreOff:
+            return Problem(
+                status: 403, detail: "the admin routes are off; start the exporter with --web.enable-admin-api")
+        case .arguments(let detail), .malformed(let detail): return Problem(status: 400, detail: detail)
+        case .idempotencyKey:
+            return Problem(status: 400, detail: "Idempotency-Key must have 1 to 200 bytes of UTF-8")
+        case .mediaType(let remedy, let accepted):
+            return Problem(status: 415, detail: remedy, headers: [("Accept", accepted)])
+        case .contentCoding:
+            let known = ContentCoding.allCases.map(\.rawValue).joined(separator: ", ")
+            return Problem(
+                status: 415, detail: "this Content-Encoding is not known; use one of \(known), or none",
+                headers: [("Accept-Encoding", known)])
+        case .tooLarge:
+            return Problem(
+                status: 413,
+                detail: "the body exceeds \(bodyLimitBytes) bytes after decompression; "
+                    + "send fewer records at a time, or raise --web.max-body-size")
+        case .noMemory: return .retryLater("no memory to decode this body; nothing was applied")
+        case .decoderIsBusy:
+            return .retryLater("more large bodies wait to be decoded than the exporter can hold; nothing was applied")
+        case .decoderIsLate:
+            return .retryLater("other large bodies took too long to decode; nothing of this one was applied")
+        case .ledger(let refusal): return Self.problem(of: refusal)
+        case .notReady(let reason): return .retryLater(reason)
+        case .readersAreSlow:
+            return .retryLater("readers of earlier scrapes are slow, and hold the memory for more")
+        case .noSuchBudget:
+            return Problem(
+                status: 404,
+                detail: "there is no budget of this name; GET /api/v1/budgets lists them, --config.file makes them")
+        case .spent(let account):
+            return Problem(
+                status: 402, detail: "the budget \(account.budget.name) is spent until \(account.windowEnd.rfc3339)"
+            ) { account.write(to: &$0) }
+        case .nothingToForget:
+            return Problem(status: 404, detail: "no series has these labels; GET /summary lists agents and models")
+        case .reload(let reason): return Problem(status: 500, detail: reason)
+        }
+    }
+
+    private static func problem(of fault: RequestFault, bodyLimitBytes: Int) -> Problem? {
+        switch fault {
+        case .contradictoryLength:
+            Problem(
+                status: 400,
+                detail: "send one Content-Length, or Transfer-Encoding: chunked, and not both (RFC 9112, section 6.3)",
+                closesConnection: true)
+        case .contradictoryHost:
+            Problem(status: 400, detail: "send one Host header (RFC 9112, section 3.2)", closesConnection: true)
+        case .draining, .stopping:
+            .retryLater("the exporter is stopping; nothing was applied", closesConnection: true)
+        case .tooManyConnections:
+            .retryLater(
+                status: 429,
+                "your address is at its connection limit (--web.max-connections-per-address); "
+                    + "use one connection for several requests; nothing was applied",
+                closesConnection: true)
+        case .outdated:
+            .retryLater("the certificates changed: connect again; nothing was applied", closesConnection: true)
+        case .bodyTooLarge: Refusal.tooLarge.problem(bodyLimitBytes: bodyLimitBytes)
+        case .outOfMemory: .retryLater("no memory for this body; nothing was applied", closesConnection: true)
+        }
+    }
+
+    private static func problem(of refusal: LedgerRefusal) -> Problem? {
+        switch refusal {
+        case .tooManyOpenCalls:
+            .retryLater(
+                "\(OpenCalls.limit) calls are in flight already; nothing was applied. "
+                    + "Calls end with their end record or after --active-calls.lease")
+        case .overloaded: .retryLater("more records wait to be stored than the exporter can hold; nothing was applied")
+        case .storageFull(let reason):
+            .retryLater(status: 507, "the disk of --storage.path is full; nothing was applied (\(reason))")
+        case .storageFailed(let reason): .retryLater("the storage failed; nothing was applied (\(reason))")
+        case .closed: .retryLater("the exporter is stopping; nothing was applied", closesConnection: true)
+        case .outcomeUnknown: nil
+        }
+    }
+}

@@ -1,0 +1,302 @@
+"""HTTP itself: framing, methods, connections and addresses."""
+
+import re
+import socket
+import threading
+import time
+
+import pytest
+
+from exporter import JSON, OPENMETRICS, PATIENCE, Exporter, Wire, call, encode, eventually, run
+
+BODY = encode(call())
+ROUTES = {"/": "GET", "/metrics": "GET", "/summary": "GET", "/-/healthy": "GET", "/-/ready": "GET",
+          "/-/reload": "POST", "/record": "POST", "/api/v1/admin/reset": "POST", "/api/v1/admin/forget": "POST"}
+
+
+def post(*headers, body=BODY, version="1.1"):
+    lines = [f"POST /record HTTP/{version}", "Content-Type: application/json", *headers]
+    return "\r\n".join(lines) + "\r\n\r\n" + body
+
+
+# Framing (RFC 9112, section 6.3): what two servers may read differently is refused.
+
+@pytest.mark.parametrize("request_text", [
+    post("Host: a", f"Content-Length: {len(BODY)}", "Transfer-Encoding: chunked"),
+    post("Host: a", "Transfer-Encoding: chunked", "Content-Length: 5", body="0\r\n\r\n"),
+    post("Host: a", f"Content-Length: {len(BODY)}", f"Content-Length: {len(BODY)}"),
+    post("Host: a", f"Content-Length: {len(BODY)}", "Content-Length: 5"),
+    post("Host: a", f"content-length: {len(BODY)}", f"CONTENT-LENGTH: {len(BODY)}"),
+    post("Host: a", f"Content-Length: {len(BODY)}, {len(BODY)}"),
+    post(f"Content-Length: {len(BODY)}"),
+    post("Host: a", "Content-Length: -1"),
+    post("Host: a", "Content-Length: +5"),
+    post("Host: a", "Content-Length: 0x5"),
+    post("Host: a", "Content-Length: 99999999999999999999999"),
+    "GET /metrics HTTP/1.1\r\n\r\n",
+    "GET /metrics HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "GET /-/healthy HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\nContent-Length: 0\r\n\r\n",
+], ids=["length_and_chunked", "chunked_and_length", "two_equal_lengths", "two_lengths", "two_lengths_by_case",
+        "list_of_lengths", "no_host", "negative_length", "signed_length", "hex_length", "huge_length", "get_no_host",
+        "get_length_and_chunked", "get_two_lengths"])
+def test_contradictory_framing_is_400_and_closes(exporter, request_text):
+    smuggled = "GET /summary HTTP/1.1\r\nHost: a\r\n\r\n"
+    with exporter.wire() as wire:
+        wire.send(request_text + smuggled)
+        received = wire.everything()
+    # The huge length is over any limit as well as beyond any integer: either is a reason to refuse.
+    allowed = (b"HTTP/1.1 400 ", b"HTTP/1.1 413 ") if "9999999" in request_text else (b"HTTP/1.1 400 ",)
+    assert received.startswith(allowed), received[:200]
+    assert b"total_calls" not in received, "what follows must not be read as a request"
+    assert exporter.calls() == 0
+
+
+@pytest.mark.parametrize("lines", [
+    ("Content-Length: 5", "Transfer-Encoding : chunked"), ("Content-Length : 5",), ("Content-Length\t: 5",),
+    ("Content-Length:\r\n 5",), ("X: y\r\n Transfer-Encoding: chunked", "Content-Length: 5"),
+    ("Content-Length: 5", "Transfer-Encoding:\r\n chunked"), ("Bad Name: x",), ("Transfer-Encoding-X: chunked",),
+], ids=lambda lines: " | ".join(lines).encode("unicode_escape").decode())
+def test_a_length_that_only_others_see_is_400_and_closes(exporter, lines):
+    with exporter.wire() as wire:
+        wire.send(post("Host: a", *lines, body="0\r\n\r\nGET /summary HTTP/1.1\r\nHost: a\r\n\r\n"))
+        received = wire.everything()
+    assert received.startswith(b"HTTP/1.1 400 "), received[:200]
+    assert b"total_calls" not in received, "what follows must not be read as a request"
+
+
+def test_a_chunked_body_of_http_1_0_is_400(exporter):
+    with exporter.wire() as wire:
+        wire.send(post("Host: a", "Transfer-Encoding: chunked", body="0\r\n\r\n").replace("HTTP/1.1", "HTTP/1.0"))
+        assert wire.reply().status == 400
+
+
+def test_the_exporters_own_refusals_are_problem_json(exporter):
+    with exporter.wire() as wire:
+        wire.send(post("Host: a", f"Content-Length: {len(BODY)}", "Transfer-Encoding: chunked", body=""))
+        wire.reply().problem(400)
+        assert wire.is_closed_by_peer()
+    with exporter.wire() as wire:
+        wire.send(post("Host: a", "Content-Length: 5", "Content-Length: 5", body=""))
+        wire.reply().problem(400)
+        assert wire.is_closed_by_peer()
+
+
+def test_http_1_0_needs_no_host(exporter):
+    with exporter.wire() as wire:
+        wire.send(post(f"Content-Length: {len(BODY)}", version="1.0"))
+        assert wire.reply().outcome() == (1, 0, 0)
+        assert wire.is_closed_by_peer()
+
+
+# Routes and methods
+
+@pytest.mark.parametrize("path", ["/nowhere", "/record/", "/metrics/x", "/api/v1/admin", "/-/", "//", "/..", "/%00",
+                                  "/RECORD", "/record%2f", "/summary/agents"])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_other_paths_are_404(standing, path, method):
+    standing.request(method, path, body=BODY if method == "POST" else None, headers=JSON).problem(404)
+
+
+@pytest.mark.parametrize("path, method", ROUTES.items())
+@pytest.mark.parametrize("other", ["GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "BREW"])
+def test_other_methods_are_405_and_allow_says_which(standing, path, method, other):
+    if other == method:
+        return
+    reply = standing.request(other, path, body="{}", headers=JSON)
+    reply.problem(405)
+    allowed = {name.strip() for name in reply.headers["Allow"].split(",")}
+    assert method in allowed and other not in allowed
+    assert ("HEAD" in allowed) == (method == "GET")
+
+
+@pytest.mark.parametrize("path", [path for path, method in ROUTES.items() if method == "GET"])
+def test_head_is_get_without_a_body(standing, path):
+    got, head = standing.get(path), standing.request("HEAD", path)
+    assert (head.status, head.body) == (got.status, b"")
+    assert head.headers["Content-Type"] == got.headers["Content-Type"]
+    assert int(head.headers["Content-Length"]) > 0
+
+
+@pytest.mark.parametrize("path", [path for path, method in ROUTES.items() if method == "POST"])
+def test_head_of_a_post_route_is_405(standing, path):
+    reply = standing.request("HEAD", path)
+    assert reply.status == 405
+    assert "POST" in reply.headers["Allow"]
+
+
+def test_a_query_does_not_change_the_route(standing):
+    assert standing.get("/-/healthy?a=b&c").status == 200
+    assert standing.request("POST", "/record?source=test", BODY, JSON).outcome() == (1, 0, 0)
+
+
+# Connections
+
+@pytest.mark.concurrency
+def test_a_connection_serves_many_requests(exporter):
+    with exporter.wire() as wire:
+        for _ in range(50):
+            wire.send(post("Host: a", f"Content-Length: {len(BODY)}"))
+            assert wire.reply().outcome() == (1, 0, 0)
+            wire.send("GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n")
+            assert wire.reply().status == 200
+            wire.send("GET /nowhere HTTP/1.1\r\nHost: a\r\n\r\n")
+            wire.reply().problem(404)
+    assert exporter.calls() == 50
+
+
+def test_a_rejected_body_does_not_cost_the_connection(exporter):
+    with exporter.wire() as wire:
+        for body, status in (("{", 400), (encode(call(latency_ms=-1)), 422), (BODY, 200)):
+            wire.send(post("Host: a", f"Content-Length: {len(body)}", body=body))
+            assert wire.reply().status == status
+
+
+def test_connection_close_is_heeded(exporter):
+    with exporter.wire() as wire:
+        wire.send(post("Host: a", f"Content-Length: {len(BODY)}", "Connection: close"))
+        assert wire.reply().outcome() == (1, 0, 0)
+        assert wire.is_closed_by_peer()
+
+
+@pytest.mark.concurrency
+def test_pipelined_requests_are_answered_in_order(exporter):
+    bodies = [encode(call(id=f"{n}", input_tokens=n) if n % 3 else call(latency_ms=-1)) for n in range(30)]
+    requests = [post("Host: a", f"Content-Length: {len(body)}", body=body) for body in bodies]
+    with exporter.wire() as wire:
+        wire.send("".join(requests) + "GET /-/healthy HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        received = b"".join(iter(lambda: wire.socket.recv(65536), b""))
+    statuses = [int(status) for status in re.findall(rb"HTTP/1\.1 (\d{3}) ", received)]
+    assert statuses == [*(200 if n % 3 else 422 for n in range(30)), 200]
+    assert exporter.calls() == 20
+
+
+def test_a_request_may_arrive_byte_by_byte(exporter):
+    with exporter.wire() as wire:
+        wire.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for byte in post("Host: a", f"Content-Length: {len(BODY)}").encode():
+            wire.send(bytes([byte]))
+        assert wire.reply().outcome() == (1, 0, 0)
+
+
+@pytest.mark.concurrency
+def test_slow_clients_do_not_block_others(exporter):
+    slow = [exporter.wire().send(post("Host: a", "Content-Length: 1000", body="{"[:i % 2])) for i in range(100)]
+    # These ask for much and read nothing of it.
+    deaf = [exporter.wire() for _ in range(20)]
+    for wire in deaf:
+        wire.send("GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n" * 100)
+    started = time.monotonic()
+    for _ in range(20):
+        assert exporter.post(call()).outcome() == (1, 0, 0)
+        assert exporter.get("/metrics").status == 200
+    assert time.monotonic() - started < PATIENCE / 2
+    for wire in (*slow, *deaf):
+        wire.socket.close()
+
+
+@pytest.mark.concurrency
+def test_many_clients_at_once_are_all_answered(exporter):
+    wires = [exporter.wire() for _ in range(400)]
+    for wire in wires:
+        wire.send(post("Host: a", f"Content-Length: {len(BODY)}"))
+    assert [wire.reply().outcome() for wire in wires] == [(1, 0, 0)] * 400
+    for wire in wires:
+        wire.socket.close()
+    assert exporter.calls() == 400
+
+
+@pytest.mark.concurrency
+def test_scrapes_and_posts_at_once_show_no_counter_going_down(exporter):
+    done, seen, failures = threading.Event(), [], []
+
+    def scraping():
+        try:
+            while not done.is_set():
+                seen.append(int(exporter.scrape(OPENMETRICS).total("llm_calls_total")))
+        except Exception as error:  # Carried to the test's own thread.
+            failures.append(error)
+
+    watcher = threading.Thread(target=scraping)
+    watcher.start()
+    for _ in range(300):
+        exporter.post([call(), call(agent_name="B", status="error")])
+    done.set()
+    watcher.join()
+    assert not failures, failures
+    assert seen == sorted(seen)
+    # A batch is one commit: never half of it.
+    assert all(count % 2 == 0 for count in seen)
+    assert exporter.calls() == 600
+
+
+# Addresses
+
+@pytest.mark.concurrency
+def test_several_addresses_are_served(start):
+    exporter = start(listen=("127.0.0.1:0", "127.0.0.2:0", "127.0.0.1:0"))
+    assert len(set(exporter.ports)) == 3
+    for host, port in zip(("127.0.0.1", "127.0.0.2", "127.0.0.1"), exporter.ports, strict=True):
+        with Wire((host, port)) as wire:
+            wire.send(post("Host: a", f"Content-Length: {len(BODY)}"))
+            assert wire.reply().outcome() == (1, 0, 0)
+    assert exporter.calls() == 3
+
+
+def has_ipv6():
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::1", 0))
+        return True
+    except OSError:
+        return False
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="this machine has no ::1")
+def test_ipv6_is_served(start):
+    exporter = start(listen=("[::1]:0",))
+    assert "address=[::1]:" in exporter.log or 'address="[::1]:' in exporter.log
+    with Wire(("::1", exporter.port)) as wire:
+        wire.send(post("Host: a", f"Content-Length: {len(BODY)}"))
+        assert wire.reply().outcome() == (1, 0, 0)
+
+
+def test_a_taken_port_is_exit_code_1_and_one_clear_line(standing):
+    done = run("--web.listen-address", f"127.0.0.1:{standing.port}", "--storage.memory")
+    assert done.returncode == 1
+    lines = [line for line in done.stderr.splitlines() if "level=info" not in line]
+    assert len(lines) == 1, done.stderr
+    assert "--web.listen-address" in lines[0] and f"127.0.0.1:{standing.port}" in lines[0]
+    assert standing.get("/-/healthy").status == 200
+
+
+@pytest.mark.concurrency
+def test_a_port_is_free_again_after_a_stop():
+    first = Exporter()
+    with first.wire() as wire:
+        wire.send("GET /-/healthy HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert wire.reply().status == 200
+        first.stop()
+    second = Exporter(listen=(f"127.0.0.1:{first.port}",))
+    assert second.get("/-/healthy").status == 200
+    second.stop()
+
+
+def test_requests_are_counted_by_route_and_code(exporter):
+    exporter.post(call())
+    exporter.post(call())
+    exporter.post("{")
+    exporter.get("/nowhere-1")
+    exporter.get("/nowhere-2")
+    exporter.get("/-/healthy")
+
+    def counted():
+        found = exporter.scrape().find("llm_exporter_http_requests_total")
+        return {(s.labels["route"], s.labels["code"]): s.value for s in found}
+
+    # The count of a request may follow its answer.
+    counts = eventually(lambda: (c := counted()).get(("/-/healthy", "200")) and c, "requests are counted")
+    assert counts["/record", "200"] == "2"
+    assert counts["/record", "400"] == "1"
+    assert counts["/-/healthy", "200"] == "1"
+    assert not [route for route, _ in counts if "nowhere" in route], "paths of clients are no labels"
+    assert sum(int(v) for (_, code), v in counts.items() if code == "404") == 2

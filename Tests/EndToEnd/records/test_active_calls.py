@@ -1,0 +1,171 @@
+"""Starts and ends: the gauge of calls in flight."""
+
+import threading
+
+import pytest
+
+from exporter import NDJSON, call, eventually, ndjson
+
+
+def begin(id="call-1", agent="TestAgent", **fields):
+    return {"event": "start", "agent_name": agent, "id": id, **fields}
+
+
+def active(exporter, agent="TestAgent"):
+    return exporter.scrape().get("llm_active_calls", agent_name=agent)
+
+
+def expired(exporter, agent="TestAgent"):
+    return exporter.scrape().get("llm_active_calls_expired_total", agent_name=agent)
+
+
+def test_a_start_raises_the_gauge_and_its_end_lowers_it(exporter):
+    assert exporter.post(begin()).outcome() == (1, 0, 0)
+    assert exporter.post(begin("call-2")).outcome() == (1, 0, 0)
+    assert active(exporter) == "2"
+    assert exporter.calls() == 0, "a start is no call yet"
+    assert exporter.post(call(id="call-1")).outcome() == (1, 0, 0)
+    assert active(exporter) == "1"
+    assert exporter.post(call(id="call-2", status="error")).outcome() == (1, 0, 0)
+    # It stays at 0, it does not vanish.
+    assert active(exporter) == "0"
+    assert exporter.calls() == 2
+
+
+def test_starts_are_counted_for_each_agent(exporter):
+    exporter.post([begin(agent="A"), begin(agent="B"), begin("call-2", agent="B")]).outcome()
+    exporter.post(call(agent_name="A", id="call-2")).outcome()
+    assert (active(exporter, "A"), active(exporter, "B")) == ("1", "2")
+
+
+@pytest.mark.parametrize("fields", [{}, {"model": "other"}, {"timestamp": 5}, {"note": 1}, {"provider": "p"}], ids=repr)
+def test_a_repeated_start_is_a_duplicate_whatever_it_says(exporter, fields):
+    assert exporter.post(begin(model="m")).outcome() == (1, 0, 0)
+    assert exporter.post(begin(**fields)).outcome() == (0, 1, 0)
+    assert active(exporter) == "1"
+
+
+def test_a_repeated_start_after_the_end_is_a_duplicate_too(exporter):
+    exporter.post(begin()).outcome()
+    exporter.post(call(id="call-1")).outcome()
+    assert exporter.post(begin()).outcome() == (0, 1, 0)
+    assert active(exporter) == "0"
+
+
+def test_a_start_whose_call_has_already_ended_changes_nothing(exporter):
+    assert exporter.post(call(id="call-1")).outcome() == (1, 0, 0)
+    accepted, duplicates, bad = exporter.post(begin()).outcome()
+    assert (accepted + duplicates, bad) == (1, 0)
+    assert active(exporter) in (None, "0")
+    assert exporter.post(call(id="call-1")).outcome() == (0, 1, 0)
+    assert exporter.calls() == 1
+
+
+@pytest.mark.parametrize("order", [["start", "end"], ["end", "start"]], ids="_".join)
+def test_start_and_end_may_share_a_body(exporter, order):
+    records = {"start": begin(), "end": call(id="call-1")}
+    accepted, _, bad = exporter.post([records[event] for event in order]).outcome()
+    assert accepted >= 1 and bad == 0
+    assert active(exporter) in (("0",) if order[0] == "start" else (None, "0"))
+    assert exporter.calls() == 1
+
+
+def test_an_end_without_a_start_lowers_nothing(exporter):
+    exporter.post(begin()).outcome()
+    exporter.post([call(id="call-9"), call()]).outcome()
+    assert active(exporter) == "1"
+
+
+def test_a_rejected_end_lowers_nothing(exporter):
+    exporter.post(begin()).outcome()
+    assert exporter.post(call(id="call-1", latency_ms=-1)).status == 422
+    assert active(exporter) == "1"
+    exporter.post(call(id="call-1", latency_ms=1)).outcome()
+    assert active(exporter) == "0"
+
+
+def test_a_duplicate_end_lowers_once(exporter):
+    exporter.post([begin(), begin("call-2")]).outcome()
+    for _ in range(3):
+        exporter.post(call(id="call-1")).outcome()
+    assert active(exporter) == "1"
+
+
+def test_an_idempotency_key_joins_start_and_end(exporter):
+    exporter.post(begin("K/0")).outcome()
+    exporter.post(call(), {"Content-Type": "application/json", "Idempotency-Key": "K"}).outcome()
+    assert active(exporter) == "0"
+
+
+@pytest.mark.concurrency
+def test_an_expired_lease_lowers_the_gauge_and_is_counted(start):
+    exporter = start("--active-calls.lease", "2s")
+    exporter.post([begin("call-1"), begin("call-2")]).outcome()
+    assert active(exporter) == "2"
+    exporter.post(call(id="call-2")).outcome()
+    eventually(lambda: active(exporter) == "0", "the lease ends")
+    assert expired(exporter) == "1"
+    # An end after its lease counts the call and lowers nothing.
+    exporter.post(begin("call-3")).outcome()
+    assert exporter.post(call(id="call-1")).outcome() == (1, 0, 0)
+    assert active(exporter) == "1"
+    assert exporter.calls() == 2
+    eventually(lambda: expired(exporter) == "2", "the other lease ends")
+    assert active(exporter) == "0"
+
+
+def test_a_repeated_start_after_its_lease_changes_nothing(start):
+    exporter = start("--active-calls.lease", "2s")
+    exporter.post(begin()).outcome()
+    eventually(lambda: expired(exporter) == "1", "the lease ends")
+    assert exporter.post(begin()).outcome() == (0, 1, 0)
+    assert active(exporter) == "0"
+
+
+def test_an_agent_known_by_starts_only_has_no_other_series(exporter):
+    exporter.post(begin()).outcome()
+    names = {s.name for s in exporter.scrape().samples if "TestAgent" in s.labels.values()}
+    assert names <= {"llm_active_calls", "llm_active_calls_expired_total"}
+    assert "TestAgent" not in exporter.summary()["agents"] or exporter.summary()["agents"]["TestAgent"]["calls"] == 0
+
+
+@pytest.mark.concurrency
+def test_starts_and_ends_from_many_threads_balance(exporter):
+    def working(agent):
+        for n in range(40):
+            exporter.post(begin(f"{n}", agent)).outcome()
+            exporter.post(call(agent_name=agent, id=f"{n}")).outcome()
+
+    threads = [threading.Thread(target=working, args=(f"agent-{n}",)) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert {s.value for s in exporter.scrape().find("llm_active_calls")} == {"0"}
+    assert exporter.calls() == 320
+
+
+@pytest.mark.heavy
+def test_open_starts_are_at_most_100_000_and_then_503_applies_nothing(exporter):
+    for batch in range(4):
+        records = [begin(f"{batch}-{n}") for n in range(25_000)]
+        assert exporter.post(ndjson(records), NDJSON).outcome() == (25_000, 0, 0)
+    assert active(exporter) == "100000"
+    for body in ([begin("more")], [call(agent_name="B"), begin("more"), call(agent_name="B", id="b")]):
+        reply = exporter.post(body)
+        reply.problem(503)
+        assert int(reply.headers["Retry-After"]) > 0
+    assert active(exporter) == "100000"
+    assert exporter.calls() == 0
+    # Calls without a start go on, a repeated start is still a duplicate, and an end makes room.
+    assert exporter.post(call(agent_name="B", id="b")).outcome() == (1, 0, 0)
+    assert exporter.post(begin("0-0")).outcome() == (0, 1, 0)
+    assert exporter.post(call(id="0-0")).outcome() == (1, 0, 0)
+    assert exporter.post(begin("more")).outcome() == (1, 0, 0)
+    assert active(exporter) == "100000"
+
+
+def test_a_start_whose_call_has_ended_changes_nothing_of_an_agent_without_starts(exporter):
+    exporter.post(call(agent_name="A", id="1")).outcome()
+    assert exporter.post({"event": "start", "agent_name": "A", "id": "1"}).outcome() == (1, 0, 0)
+    assert not exporter.scrape().find("llm_active_calls")

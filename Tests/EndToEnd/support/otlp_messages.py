@@ -1,0 +1,184 @@
+"""Requests of OTLP, written as its JSON and, from that, as its protobuf; and its answers read back.
+
+Field numbers are those of opentelemetry-proto; the test does without generated code, so that a wrong number in the
+exporter's own .proto shows.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import struct
+from collections.abc import Iterator
+from typing import Any
+
+PROTOBUF = {"Content-Type": "application/x-protobuf"}
+JSON = {"Content-Type": "application/json"}
+
+SECOND = 1_000_000_000
+#: When spans begin that do not say when.
+EPOCH = 1_795_456_700 * SECOND
+
+_ids = itertools.count(1)
+
+
+def value(of: Any) -> dict[str, Any]:
+    """An AnyValue. JSON writes 64-bit integers as strings."""
+    if isinstance(of, bool):
+        return {"boolValue": of}
+    if isinstance(of, int):
+        return {"intValue": str(of)}
+    if isinstance(of, float):
+        return {"doubleValue": of}
+    if isinstance(of, list):
+        return {"arrayValue": {"values": [value(each) for each in of]}}
+    if isinstance(of, dict):
+        return {"kvlistValue": {"values": attributes(of)}}
+    return {"stringValue": of}
+
+
+def attributes(of: dict[str, Any]) -> list[dict[str, Any]]:
+    return [{"key": key, "value": value(each)} for key, each in of.items() if each is not None]
+
+
+def span(of: dict[str, Any] | None = None, *, trace: int | None = None, id: int | None = None,
+         parent: int | None = None, start: int = 0, milliseconds: float = 1500, error: bool = False,
+         events: tuple[tuple[str, dict[str, Any]], ...] = ()) -> dict[str, Any]:
+    """A span that begins `start` milliseconds after `EPOCH`; with its own trace and id unless they are given."""
+    began = EPOCH + start * 1_000_000
+    return {
+        "traceId": f"{trace or next(_ids):032x}", "spanId": f"{id or next(_ids):016x}",
+        **({"parentSpanId": f"{parent:016x}"} if parent else {}), "name": "chat", "kind": 3, "flags": 256,
+        "startTimeUnixNano": str(began), "endTimeUnixNano": str(began + int(milliseconds * 1_000_000)),
+        "attributes": attributes(of or {}),
+        "events": [{"name": name, "timeUnixNano": str(began), "attributes": attributes(more)} for name, more in events],
+        "status": {"code": 2, "message": "SECRET STATUS"} if error else {}}
+
+
+def request(*spans: dict[str, Any], resource: dict[str, Any] | None = None, scope: str = "test",
+            **scopes: list[dict[str, Any]]) -> dict[str, Any]:
+    """One process' spans, of one scope, or by scope."""
+    groups = [(scope, list(spans))] if spans else []
+    return {"resourceSpans": [{
+        "resource": {"attributes": attributes(resource if resource is not None else {"service.name": "svc"})},
+        "scopeSpans": [{"scope": {"name": name, "version": "1"}, "spans": of}
+                       for name, of in groups + list(scopes.items())]}]}
+
+
+# Protobuf
+
+def varint(number: int) -> bytes:
+    number &= (1 << 64) - 1
+    out = b""
+    while number > 0x7F:
+        out += bytes([number & 0x7F | 0x80])
+        number >>= 7
+    return out + bytes([number])
+
+
+def chunk(field: int, content: bytes) -> bytes:
+    return varint(field << 3 | 2) + varint(len(content)) + content
+
+
+def _chunks(field: int, parts: list[Any], encode) -> bytes:
+    return b"".join(chunk(field, encode(part)) for part in parts)
+
+
+def _value(of: dict[str, Any]) -> bytes:
+    (kind, content), = of.items()
+    match kind:
+        case "stringValue":
+            return chunk(1, content.encode())
+        case "boolValue":
+            return varint(2 << 3) + varint(content)
+        case "intValue":
+            return varint(3 << 3) + varint(int(content))
+        case "doubleValue":
+            return varint(4 << 3 | 1) + struct.pack("<d", content)
+        case "arrayValue":
+            return chunk(5, _chunks(1, content["values"], _value))
+        case "kvlistValue":
+            return chunk(6, _chunks(1, content["values"], _attribute))
+    raise ValueError(kind)
+
+
+def _attribute(of: dict[str, Any]) -> bytes:
+    return chunk(1, of["key"].encode()) + chunk(2, _value(of["value"]))
+
+
+def _event(of: dict[str, Any]) -> bytes:
+    return (varint(1 << 3 | 1) + struct.pack("<Q", int(of["timeUnixNano"])) + chunk(2, of["name"].encode())
+            + _chunks(3, of["attributes"], _attribute))
+
+
+def _span(of: dict[str, Any]) -> bytes:
+    out = chunk(1, bytes.fromhex(of["traceId"])) + chunk(2, bytes.fromhex(of["spanId"]))
+    if "parentSpanId" in of:
+        out += chunk(4, bytes.fromhex(of["parentSpanId"]))
+    out += chunk(5, of["name"].encode()) + varint(6 << 3) + varint(of["kind"])
+    out += varint(7 << 3 | 1) + struct.pack("<Q", int(of["startTimeUnixNano"]))
+    out += varint(8 << 3 | 1) + struct.pack("<Q", int(of["endTimeUnixNano"]))
+    out += _chunks(9, of["attributes"], _attribute) + _chunks(11, of["events"], _event)
+    status = of["status"]
+    if status:
+        out += chunk(15, chunk(2, status["message"].encode()) + varint(3 << 3) + varint(status["code"]))
+    return out + varint(16 << 3 | 5) + struct.pack("<I", of["flags"])
+
+
+def _scope_spans(of: dict[str, Any]) -> bytes:
+    scope = chunk(1, of["scope"]["name"].encode()) + chunk(2, of["scope"]["version"].encode())
+    return chunk(1, scope) + _chunks(2, of["spans"], _span)
+
+
+def _resource_spans(of: dict[str, Any]) -> bytes:
+    return (chunk(1, _chunks(1, of["resource"]["attributes"], _attribute))
+            + _chunks(2, of["scopeSpans"], _scope_spans))
+
+
+def protobuf(of: dict[str, Any]) -> bytes:
+    return _chunks(1, of["resourceSpans"], _resource_spans)
+
+
+def fields(message: bytes) -> Iterator[tuple[int, Any]]:
+    """The fields of a message: integers, and bytes."""
+    def number(at: int) -> tuple[int, int]:
+        out = shift = 0
+        while True:
+            byte = message[at]
+            out |= (byte & 0x7F) << shift
+            at, shift = at + 1, shift + 7
+            if byte < 0x80:
+                return out, at
+    at = 0
+    while at < len(message):
+        tag, at = number(at)
+        value, at = number(at)
+        if tag & 7 == 2:
+            yield tag >> 3, message[at:at + value]
+            at += value
+        else:
+            assert tag & 7 == 0, message
+            yield tag >> 3, value
+
+
+def partial_success(reply) -> tuple[int, str]:
+    """Rejected spans and the message of a 200 in either encoding; (0, "") where all was taken."""
+    assert reply.status == 200, reply
+    if reply.media_type == "application/json":
+        told = json.loads(reply.body).get("partialSuccess", {})
+        return int(told.get("rejectedSpans", 0)), told.get("errorMessage", "")
+    assert reply.media_type == "application/x-protobuf", reply
+    told = dict(fields(dict(fields(reply.body)).get(1, b"")))
+    return told.get(1, 0), told.get(2, b"").decode()
+
+
+def error(reply, status: int) -> tuple[int, str]:
+    """Code and message of a google.rpc.Status in either encoding."""
+    assert reply.status == status, reply
+    if reply.media_type == "application/json":
+        told = json.loads(reply.body)
+        assert told.keys() == {"code", "message"} and told["message"], told
+        return told["code"], told["message"]
+    assert reply.media_type == "application/x-protobuf", reply
+    told = dict(fields(reply.body))
+    return told[1], told[2].decode()
