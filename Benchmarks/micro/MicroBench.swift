@@ -16,6 +16,7 @@ enum MicroBench {
         + #""output_tokens":436,"cost_usd":0.0002766,"latency_ms":150,"api_latency_ms":120,"memory_rss_mb":256.5,"#
         + #""memory_available_mb":2048}"#
     private static let now = Instant(unixMilliseconds: 1_700_000_000_000)
+    private static var moment: Moment { Moment(now) }
 
     static func main() {
         let arguments = CommandLine.arguments
@@ -122,7 +123,8 @@ enum MicroBench {
     }
 
     private static var empty: LedgerState {
-        LedgerState(registry: Registry(), recentIDs: RecentIDs(window: .seconds(3600), maxIDs: 10_000_000))
+        LedgerState(
+            registry: Registry(maxSeries: 10_000), recentIDs: RecentIDs(window: .seconds(3600), maxIDs: 10_000_000))
     }
 
     /// Events with ids of their own.
@@ -135,7 +137,7 @@ enum MicroBench {
         }
     }
 
-    /// One record of a batch of a thousand, merged at its end.
+    /// One record of a batch of a thousand, adopted at its end.
     private static func fold() -> (Int) -> Void {
         folding(batches: 1000)
     }
@@ -151,11 +153,11 @@ enum MicroBench {
             let events = events(count)
             var place = 0
             while place < count {
-                var delta = Delta()
+                var batch = Batch(onto: state, at: moment)
                 for event in events[place..<min(place + size, count)] {
-                    _ = try? delta.fold(event, onto: state, now: now)
+                    _ = try? batch.fold(event, onto: state)
                 }
-                state.merge(Revision(of: delta, onto: state, now: now))
+                state.adopt(batch)
                 place += size
             }
             check(state.recentIDs.count, of: count, "records folded")
@@ -176,14 +178,13 @@ enum MicroBench {
             var state = opened.state
             let events = events(count * 32)
             var done = 0
-            for batch in 0..<count {
-                var delta = Delta()
-                for event in events[(batch * 32)..<(batch * 32 + 32)] {
-                    _ = try? delta.fold(event, onto: state, now: now)
+            for number in 0..<count {
+                var batch = Batch(onto: state, at: moment)
+                for event in events[(number * 32)..<(number * 32 + 32)] {
+                    _ = try? batch.fold(event, onto: state)
                 }
-                let revision = Revision(of: delta, onto: state, now: now)
-                if case .committed = opened.store.commit(revision) { done += 1 }
-                state.merge(revision)
+                if case .committed = opened.store.commit(batch) { done += 1 }
+                state.adopt(batch)
             }
             opened.store.close()
             for name in ["llm-exporter.db", "llm-exporter.batch", "lock"] { unsafe unlink("\(folder.path)/\(name)") }
@@ -195,7 +196,7 @@ enum MicroBench {
     /// A sample of an exposition of a thousand sets.
     private static func render() -> (Int) -> Void {
         var state = empty
-        var delta = Delta()
+        var batch = Batch(onto: state, at: moment)
         for number in 0..<1000 {
             guard
                 case .end(let record)? = decoded(
@@ -204,9 +205,9 @@ enum MicroBench {
             else { continue }
             var own = record
             own.id = nil
-            _ = try? delta.fold(.end(own), onto: state, now: now)
+            _ = try? batch.fold(.end(own), onto: state)
         }
-        state.merge(Revision(of: delta, onto: state, now: now))
+        state.adopt(batch)
         let snapshot = state.registry.snapshot
         let samples = Exposition.render(snapshot, own: [], format: .text).count { $0 == UInt8(ascii: "\n") }
         check(state.registry.calls.count, of: 1000, "sets made")

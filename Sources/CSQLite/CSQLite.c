@@ -29,7 +29,7 @@ int csqlite_wal_end(sqlite3 *connection, sqlite3_int64 *end)
     if (!index) return SQLITE_PROTOCOL;
     unsigned char headers[2 * HEADER];
     for (int i = 0; i < 2 * HEADER; i++) headers[i] = ((unsigned char volatile *)index)[i];
-    // Written twice, so that a reader sees where it is being written.
+    // Written twice, so that a reader detects a write in progress.
     if (memcmp(headers, headers + HEADER, HEADER)) return SQLITE_BUSY;
     uint16_t page;
     uint32_t frames;

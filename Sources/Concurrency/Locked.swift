@@ -1,11 +1,12 @@
 private import Glibc
 
-/// State under a lock, for steps so short that waiting for them is no waiting.
+/// State under a lock, for steps so short that waiting for them does not matter.
 ///
-/// On a pthread mutex and not on `Synchronization.Mutex`: the thread sanitizer knows the one and not the other, whose
-/// futex lies in a library that it does not see into, and a race that it cannot tell from a lock it cannot report.
+/// A pthread mutex, not `Synchronization.Mutex`: the thread sanitizer does not see the futex of the latter, so it could
+/// not tell a race from a lock.
 @safe package final class Locked<State>: @unchecked Sendable {
     // Unchecked: `state` is reached only between lock and unlock.
+    // Safe: the mutex is initialized before its first use, and destroyed with the last reference to this object.
     private let mutex: UnsafeMutablePointer<pthread_mutex_t>
     private var state: State
 

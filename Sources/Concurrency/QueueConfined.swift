@@ -9,7 +9,7 @@ package final class QueueConfined<State>: @unchecked Sendable {
 
     package init(_ state: sending State, label: String) {
         self.state = state
-        // Of the usual priority: only root may raise one, and Dispatch complains of it.
+        // With the default priority: only root may raise it, and Dispatch logs a complaint.
         queue = DispatchQueue(label: label)
     }
 

@@ -1,7 +1,7 @@
 private import Dispatch
 private import Model
 
-/// Calls `body` again and again, for as long as the ticker lives.
+/// Calls `body` at an interval while the ticker lives.
 package final class Ticker: Sendable {
     private let interval: Duration
     private let body: @Sendable () -> Void

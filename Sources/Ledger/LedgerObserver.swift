@@ -1,12 +1,12 @@
 package import Store
 
-/// What the ledger tells of its own work; called on its queue.
+/// What the ledger reports of its own work; called on its queue.
 package protocol LedgerObserver: Sendable {
-    /// A batch was committed and merged.
+    /// A batch was committed and adopted.
     func committed(records: Int, overflowRecords: Int, in duration: Duration)
-    /// A commit failed. `isNew`: the first time since the last success, or the first of its kind.
+    /// A commit failed. `isNew`: the first since the last success, or the first of its kind.
     func commitFailed(_ error: StoreError, isUndecided: Bool, isNew: Bool)
-    /// The first commit since then succeeded.
+    /// The first commit after a failure succeeded.
     func recovered()
     /// The WAL could not be written back, and grows; nothing is lost.
     func checkpointFailed(_ error: StoreError)

@@ -1,17 +1,17 @@
 internal import Store
 
-/// Why nothing of a request was applied; of `outcomeUnknown`, why nobody can say.
+/// Why nothing of a request was applied; with `outcomeUnknown` it may have been.
 package enum LedgerRefusal: Error, Sendable, Equatable {
-    /// As many calls are in flight as may be (`OpenCalls.limit`).
+    /// The limit of calls in flight is reached (`OpenCalls.limit`).
     case tooManyOpenCalls
-    /// More waits to be committed than may.
+    /// The limit of bytes that wait to be committed is reached.
     case overloaded
     /// The disk is full.
     case storageFull(String)
     case storageFailed(String)
-    /// The commit failed, and whether it is on disk cannot be told yet.
+    /// The commit failed, and it is not known yet whether it is on disk.
     case outcomeUnknown
-    /// The ledger takes no more.
+    /// The ledger is closed.
     case closed
 
     init(_ error: StoreError) {

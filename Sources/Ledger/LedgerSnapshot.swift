@@ -1,6 +1,6 @@
 package import Model
 
-/// The totals for one scrape, with what the ledger knows of itself.
+/// The totals for one scrape, with the ledger's own figures.
 package struct LedgerSnapshot: Sendable {
     package let totals: Snapshot
     package let places: Int
@@ -8,16 +8,16 @@ package struct LedgerSnapshot: Sendable {
     package let rememberedIDs: Int
     package let idWindow: Duration
     package let openCalls: Int
-    /// As of the snapshot's time of day: nothing is spent of a window that has just begun.
+    /// As of the snapshot's time of day: a window that has just begun has nothing spent.
     package let budgets: [BudgetAccount]
 
-    init(_ state: LedgerState, now: Instant, timeOfDay: Instant) {
-        budgets = state.budgets.elements.map { $0.turned(to: timeOfDay) }
+    init(_ state: LedgerState, at moment: Moment) {
+        budgets = state.budgets.elements.map { $0.turned(to: moment.timeOfDay) }
         totals = state.registry.snapshot
         places = state.registry.places
         maxSeries = state.registry.maxSeries
         rememberedIDs = state.recentIDs.count
-        idWindow = state.recentIDs.effectiveWindow(now: now)
+        idWindow = state.recentIDs.effectiveWindow(now: moment.steady)
         openCalls = state.openCalls.count
     }
 }

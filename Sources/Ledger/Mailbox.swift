@@ -1,101 +1,78 @@
-import Model
 import Store
 
-/// What threads leave for the ledger's queue, and what it tells them meanwhile.
+/// What threads leave for the ledger's queue, and what the queue lets them know.
 struct Mailbox: Sendable {
-    var waiting = Work()
+    var requests: [Request] = []
+    /// Apart from the requests: they are answered from the state before while the disk works.
+    var scrapes: [Scrape] = []
     var isScheduled = false
-    /// Of what waits and of the batch that is being committed.
+    /// Of the submissions that wait, and of those in the batch that is being committed.
     var waitingBytes = 0
-    /// While the disk works: the state before, for scrapes.
+    /// The state before, while the disk or a long batch keeps the queue.
     var standing: LedgerSnapshot?
-    /// Scrapes that wait for what the disk works on, for as long as it is quick.
-    var held: [@Sendable (LedgerSnapshot) -> Void] = []
-    var commitBegan: ContinuousClock.Instant?
+    /// Scrapes of the batch that is being committed: they wait for its end, unless the disk is slow.
+    var held: [Scrape] = []
+    var diskWorkBegan: ContinuousClock.Instant?
     var trouble: StoreError?
     /// Whether an undecided commit keeps all others from being tried.
     var isBlocked = false
     var isClosed = false
 
-    mutating func takeHeld() -> [@Sendable (LedgerSnapshot) -> Void] {
-        defer { held = [] }
-        return held
-    }
+    typealias Scrape = @Sendable (LedgerSnapshot) -> Void
+
+    var isEmpty: Bool { requests.isEmpty && scrapes.isEmpty }
 
     func isStalled(_ patience: Duration) -> Bool {
-        commitBegan.map { .now - $0 > patience } ?? false
-    }
-}
-
-/// What waits for the queue.
-struct Work: Sendable {
-    var submissions: [Submission] = []
-    var snapshots: [@Sendable (LedgerSnapshot) -> Void] = []
-    var resets: [(clearsBudgets: Bool, @Sendable (Result<Void, LedgerRefusal>) -> Void)] = []
-    var configurations: [Configuring] = []
-    var forgets: [(SeriesSelection, @Sendable (Result<ForgottenTotals, LedgerRefusal>) -> Void)] = []
-    /// Signs of life to be given.
-    var pulses: [@Sendable () -> Void] = []
-
-    var isEmpty: Bool {
-        submissions.isEmpty && snapshots.isEmpty && resets.isEmpty && configurations.isEmpty && forgets.isEmpty
-            && pulses.isEmpty
+        diskWorkBegan.map { .now - $0 > patience } ?? false
     }
 
-    mutating func takePulses() -> [@Sendable () -> Void] {
-        defer { pulses = [] }
-        return pulses
-    }
-
-    /// All but the submissions that would make the batch so large that the others wait for it.
-    mutating func takeBatch() -> Work {
+    /// All requests but the submissions that would make the batch so large that the others wait for it.
+    mutating func takeRequests() -> [Request] {
+        guard Self.isLong(requests) else { return requests.taken() }
+        var batch: [Request] = []
+        var rest: [Request] = []
         var events = 0
-        var count = 0
-        while count < submissions.count, count == 0 || events + submissions[count].events.count <= Self.batchLimit {
-            events += submissions[count].events.count
-            count += 1
+        for request in requests {
+            guard case .submission = request else {
+                batch.append(request)
+                continue
+            }
+            if rest.isEmpty, events == 0 || events + request.eventCount <= Self.batchLimit {
+                events += request.eventCount
+                batch.append(request)
+            } else {
+                rest.append(request)
+            }
         }
-        var batch = Work()
-        if count == submissions.count {
-            swap(&batch, &self)
-        } else {
-            let rest = Array(submissions[count...])
-            submissions.removeSubrange(count...)
-            swap(&batch, &self)
-            submissions = rest
-        }
+        requests = rest
         return batch
     }
 
-    /// Whether it is one submission of more events than a batch of several has.
-    var isLong: Bool { submissions.reduce(0) { $0 + $1.events.count } > Self.batchLimit }
+    /// The submissions alone, whose bytes wait no longer.
+    mutating func takeSubmissions() -> [Submission] {
+        var submissions: [Submission] = []
+        requests.removeAll { request in
+            guard case .submission(let submission) = request else { return false }
+            submissions.append(submission)
+            waitingBytes -= submission.cost
+            return true
+        }
+        return submissions
+    }
+
+    /// Whether there are more events than a batch of several submissions has.
+    static func isLong(_ requests: [Request]) -> Bool {
+        requests.reduce(0) { $0 + $1.eventCount } > batchLimit
+    }
 
     /// Events in a batch of several submissions.
     private static let batchLimit = 16_384
 }
 
-/// Budgets to be kept from one commit on.
-struct Configuring: Sendable {
-    let budgets: [Budget]
-    let adopt: @Sendable () -> Void
-    let reply: @Sendable (Result<Void, LedgerRefusal>) -> Void
-}
-
-/// The events of one request, and whom to answer.
-struct Submission: Sendable {
-    let events: [(index: Int, event: Event)]
-    let cost: Int
-    let reply: @Sendable (Result<Outcome, LedgerRefusal>) -> Void
-
-    init(
-        events: [(index: Int, event: Event)], bytes: Int,
-        reply: @escaping @Sendable (Result<Outcome, LedgerRefusal>) -> Void
-    ) {
-        self.events = events
-        self.reply = reply
-        cost = bytes + events.count * MemoryLayout<(index: Int, event: Event)>.stride + Self.overhead
+extension Array {
+    /// The elements, which are in the array no longer.
+    mutating func taken() -> Self {
+        defer { self = [] }
+        return self
     }
-
-    /// Of the connection and the reply that wait with it.
-    private static let overhead = 1024
 }

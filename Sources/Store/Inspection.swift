@@ -1,14 +1,14 @@
 private import Glibc
 internal import Model
 
-/// What commands do with a database that an exporter may be using: they make no file in its folder and change none.
+/// Reads a database that an exporter may be using. Makes no file in its folder, and changes none.
 package struct Inspection {
     private let folder: StorageFolder
     private let connection: Connection
-    /// Held where no exporter does, so that none starts meanwhile.
+    /// Held if no exporter holds it, so that none starts meanwhile.
     private let lock: FolderLock?
 
-    /// What a check found.
+    /// The findings of a check.
     package struct Report: Sendable {
         package let batch: Int64
         package let series: Int
@@ -17,7 +17,7 @@ package struct Inspection {
         package let openCalls: Int
     }
 
-    /// - Throws: where there is no database, or it cannot be opened.
+    /// - Throws: if there is no database, or it cannot be opened.
     package init(_ folder: StorageFolder) throws(StoreError) {
         guard try Files.identity(of: folder.database) != nil else {
             throw StoreError(.failed, "there is no \(folder.database); name the folder with --storage.path")
@@ -30,7 +30,7 @@ package struct Inspection {
         }
     }
 
-    /// Alone, or beside an exporter; waits for one that is about to start or to stop.
+    /// Opens it alone, or beside an exporter; waits for one that is about to start or to stop.
     private static func open(_ folder: StorageFolder) throws(StoreError) -> (Connection, FolderLock?) {
         let deadline = ContinuousClock.now + .seconds(2)
         while true {
@@ -45,7 +45,7 @@ package struct Inspection {
             do throws(StoreError) {
                 if let connection = try folder.openBeside() { return (connection, nil) }
             } catch {
-                // Its files may go between two looks at them.
+                // The exporter's files may go between two reads of the folder.
                 obstacle = error
             }
             guard ContinuousClock.now < deadline else { throw obstacle }
@@ -53,7 +53,7 @@ package struct Inspection {
         }
     }
 
-    /// Reads every row, and compares it with its checksum, with the others, and with what was acknowledged.
+    /// Reads every row, and compares it with its checksum, with the others, and with the last acknowledged batch.
     ///
     /// - Throws: `damaged`, with what is wrong.
     package func check() throws(StoreError) -> Report {
@@ -70,7 +70,7 @@ package struct Inspection {
 
     /// Copies the database, as of one commit, to a new file, and checks the copy.
     ///
-    /// - Throws: where the file exists, or cannot be written; nothing is left of it then.
+    /// - Throws: if the file exists, or cannot be written; nothing is left of it then.
     package func copy(to file: String) throws(StoreError) -> Report {
         guard try Files.kind(of: file) == .missing else {
             throw StoreError(.failed, "\(file) exists already; name a file that does not")
@@ -95,7 +95,7 @@ package struct Inspection {
             return Report(stored)
         } catch {
             try Files.remove(unfinished)
-            // A copy is as sound as what it was made of.
+            // Damage in the copy is damage in the database.
             if error.kind == .damaged { throw error.naming(folder.database) }
             throw StoreError(error.kind, "cannot copy \(folder.database) to \(file): \(error.description)")
         }

@@ -16,7 +16,7 @@ final class OpenDatabase {
         }
         // Reading opens the WAL, so that it is there to be identified.
         _ = try connection.value("SELECT batch FROM head")
-        // SQLite goes on where the folder cannot be synced: a cut of power would then take the whole WAL.
+        // SQLite goes on if the folder cannot be synced: a power failure would then take the whole WAL.
         try Files.sync(folder: folder.path)
         guard let database = try Files.identity(of: folder.database), let wal = try Files.identity(of: folder.wal),
             let shm = try Files.identity(of: folder.shm), Files.size(of: folder.wal) >= (try connection.walEnd())
@@ -44,14 +44,14 @@ final class OpenDatabase {
 
     /// Begins to write.
     ///
-    /// - Throws: where another writes, or the folder may be another's. Looked for only then: who takes the folder waits for
-    ///   the transaction, and who comes to it later finds that it was taken.
+    /// - Throws: if another program writes, or may own the folder. The files are checked within the transaction: a
+    ///   program that takes the folder waits for its end.
     func begin(_ folder: StorageFolder, _ lock: FolderLock?) throws(StoreError) {
         try connection.execute("BEGIN IMMEDIATE")
         try checkFiles(folder, lock)
     }
 
-    /// Does something to the files while nobody else writes them, and takes back what `body` does not commit.
+    /// Changes the files while no other program writes them, and takes back what `body` does not commit.
     func writing(_ folder: StorageFolder, _ lock: FolderLock?, _ body: () throws(StoreError) -> Void)
         throws(StoreError)
     {
@@ -64,12 +64,12 @@ final class OpenDatabase {
         try Files.rewrite(folder.wal, wal)
     }
 
-    /// Removes what lies in the WAL and is no commit.
+    /// Removes everything in the WAL that is no commit.
     func cutWAL(_ folder: StorageFolder) throws(StoreError) {
         try Files.cut(folder.wal, wal, at: connection.walEnd())
     }
 
-    /// - Throws: `failed` where a file is no longer the one that was opened.
+    /// - Throws: `failed` if a file is no longer the one that was opened.
     func checkFiles(_ folder: StorageFolder, _ lock: FolderLock?) throws(StoreError) {
         guard let lock else { throw StoreError(.failed, "it is closed") }
         try lock.check(folder)
@@ -85,8 +85,8 @@ final class OpenDatabase {
         (try? Files.identity(of: folder.database)) == database
     }
 
-    /// Whether no WAL lies there that another has left, and that would be read over the database.
-    func mayBeginAnew(_ folder: StorageFolder) throws(StoreError) -> Bool {
+    /// Whether there is no foreign WAL, which would be read over the database.
+    func mayBeginNewWAL(_ folder: StorageFolder) throws(StoreError) -> Bool {
         switch try Files.kind(of: folder.wal) {
         case .missing: true
         case .file(let identity, let bytes): identity == wal || bytes == 0

@@ -5,13 +5,13 @@ package struct StoreError: Error, Sendable, CustomStringConvertible {
     package enum Kind: Sendable {
         /// No space is left.
         case full
-        /// The disk, or the system, refused; it may pass.
+        /// The disk or the system refused; a later attempt may succeed.
         case failed
-        /// What is there is not what was written.
+        /// The stored data is not what was written.
         case damaged
         /// Another program holds the folder.
         case inUse
-        /// The histograms have other bounds than those asked for, and cannot be converted.
+        /// The stored histograms cannot be converted to the bounds of the settings.
         case boundsChanged
     }
 
@@ -34,5 +34,20 @@ package struct StoreError: Error, Sendable, CustomStringConvertible {
     static func text(errno: Int32) -> String {
         // Safe: the text is static, or the thread's own (glibc since 2.32), and copied at once.
         unsafe String(cString: strerror(errno))
+    }
+}
+
+extension StoreError {
+    /// The same error for the operator: with the file, and what to do.
+    func naming(_ database: String) -> StoreError {
+        switch kind {
+        case .damaged:
+            StoreError(
+                kind,
+                "\(database) is damaged, and was left as it is: \(description). Keep a copy of the folder; "
+                    + "then restore a backup into an empty folder, or start with another --storage.path")
+        case .full, .failed: StoreError(kind, "cannot use \(database): \(description)")
+        case .inUse, .boundsChanged: self
+        }
     }
 }

@@ -2,7 +2,7 @@ internal import Model
 
 /// All that a database holds, read in one go and checked.
 struct StoredState {
-    /// Of its schema.
+    /// Of the schema.
     let version: Int64
     private(set) var head: Head
     private(set) var calls: [CallSeries] = []
@@ -18,7 +18,7 @@ struct StoredState {
     /// Reads one state, even beside a writer.
     ///
     /// - Parameter eachIDRow: called with the ids in the order of their arrival.
-    /// - Throws: `damaged` where anything is not as it was written.
+    /// - Throws: `damaged` if anything is not as it was written.
     init(_ connection: Connection, eachIDRow: (IDRow) -> Void) throws(StoreError) {
         try connection.execute("BEGIN")
         do throws(StoreError) {
@@ -43,7 +43,7 @@ struct StoredState {
         offerings = try rows(connection, &digest)
         agents = try rows(connection, &digest)
         openCalls = try rows(connection, &digest)
-        if version >= Schema.firstWithBudgets { budgets = try rows(connection, &digest) }
+        if Schema.has(BudgetAccount.self, at: version) { budgets = try rows(connection, &digest) }
         var reader = TableReader<IDRow>(connection)
         try reader.forEach { row, _ in
             ids.add(row)
@@ -56,7 +56,7 @@ struct StoredState {
         try checkInvariants()
     }
 
-    /// - Throws: `damaged` where it is no database of this program, `failed` where a later version wrote it.
+    /// - Throws: `damaged` if it is no database of this program, `failed` if a later version wrote it.
     private static func version(of connection: Connection) throws(StoreError) -> Int64 {
         guard try connection.value("PRAGMA application_id") == .integer(Schema.applicationID),
             case .integer(let version) = try connection.value("PRAGMA user_version"), version > 0
@@ -64,8 +64,8 @@ struct StoredState {
         guard version <= Schema.version else {
             throw StoreError(
                 .failed,
-                "a later version of llm-exporter wrote it (schema \(version), this one knows \(Schema.version)): run that one"
-            )
+                "a later version of llm-exporter wrote it "
+                    + "(schema \(version), this one knows \(Schema.version)): run that one")
         }
         return version
     }
@@ -93,7 +93,7 @@ struct StoredState {
         return rows
     }
 
-    /// What holds between rows that are each as they were written.
+    /// Checks what holds between rows that are each as they were written.
     private func checkInvariants() throws(StoreError) {
         let buckets = head.bounds.microseconds.count + 1
         let histograms = calls.compactMap(\.totals.latency) + endpoints.map(\.latency)
@@ -103,7 +103,7 @@ struct StoredState {
         guard Set(calls.map(\.labels)).count == calls.count, Set(endpoints.map(\.labels)).count == endpoints.count,
             Set(offerings.map(\.labels)).count == offerings.count, Set(agents.map(\.name)).count == agents.count,
             Set(openCalls.map(\.id)).count == openCalls.count,
-            Set(budgets.map(\.labels)).count == budgets.count
+            Set(budgets.map(\.key)).count == budgets.count
         else { throw StoreError(.damaged, "two rows have the same labels") }
         let names = Set(agents.map(\.name))
         guard calls.allSatisfy({ names.contains($0.labels.agentName) }),
@@ -113,8 +113,8 @@ struct StoredState {
 }
 
 extension StoredState {
-    /// - Throws: `boundsChanged` where the histograms cannot be converted to the bounds that are asked for, and may not begin
-    ///   anew.
+    /// - Throws: `boundsChanged` if the histograms cannot be converted to the bounds of the settings, and may not begin
+    ///   again at 0.
     func checkBounds(_ settings: StoreSettings) throws(StoreError) {
         let new = settings.bounds ?? head.bounds
         let hasHistograms = !endpoints.isEmpty || calls.contains { $0.totals.latency != nil }
@@ -125,13 +125,14 @@ extension StoredState {
         }
         throw StoreError(
             .boundsChanged,
-            "--histogram.buckets has bounds that the stored histograms do not have (\(head.bounds.labels.dropLast().joined(separator: ","))): "
-                + "use those or fewer of them, or begin the latency histograms anew with --histogram.reset-on-change"
+            "--histogram.buckets has bounds that the stored histograms do not have "
+                + "(\(head.bounds.labels.dropLast().joined(separator: ","))): use those or fewer of them, "
+                + "or reset the latency histograms with --histogram.reset-on-change"
         )
     }
 
-    /// The series, with the bounds that are asked for, which `checkBounds` has let pass; histograms that cannot be converted
-    /// begin anew.
+    /// The series, with the bounds of the settings, which `checkBounds` has passed; histograms that cannot be converted
+    /// begin again at 0.
     func registry(_ settings: StoreSettings) -> Registry {
         let old = head.bounds
         let new = settings.bounds ?? old
@@ -156,16 +157,16 @@ extension StoredState {
             memoryAvailableMegabytes: head.memoryAvailableMegabytes)
     }
 
-    /// What was spent of these budgets, those that are new from `now` on.
+    /// The accounts of these budgets; new ones begin at `now`.
     ///
-    /// - Parameter budgets: `nil` for those that are stored, as they are.
+    /// - Parameter budgets: `nil` for the stored ones, as they are.
     func budgets(_ budgets: [Budget]?, now: Instant) -> Table<BudgetAccount> {
         var table = Table<BudgetAccount>()
         for account in self.budgets { table.put(account) }
         return budgets.map { table.configured(for: $0, now: now) } ?? table
     }
 
-    /// The calls in flight. None began after `now`, or before the one before it: a clock that was wrong then must not
+    /// The calls in flight. No call began after `now`, or before the one before it: a clock that was wrong must not
     /// prolong a lease.
     func calls(now: Instant) -> OpenCalls {
         var calls = OpenCalls()

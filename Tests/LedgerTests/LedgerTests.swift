@@ -68,7 +68,7 @@ import Testing
         .end(CallRecord(labels: labels, id: RecordID(call: Digest(bits: number), content: 7)))
     }
 
-    @Test("who was answered finds his record in the next snapshot, whoever else posts")
+    @Test("an answered record is in the next snapshot, whatever other clients post")
     func acknowledgedIsVisible() async throws {
         try await withThrowingTaskGroup(of: Void.self) { group in
             for _ in 0..<8 {
@@ -118,7 +118,7 @@ import Testing
         #expect(notes.shortened.withLock { $0 } == [.seconds(10)])
         #expect(await snapshot().idWindow == .seconds(10))
         #expect(await snapshot().rememberedIDs == 10)
-        // Twenty ids were pushed out; the first of them counts anew.
+        // Twenty ids were pushed out; the first of them counts again.
         #expect(try await submit([Self.end(1)]).get().accepted == 1)
         #expect(try await submit([Self.end(30)]).get().duplicates == 1)
     }

@@ -5,7 +5,7 @@ import Model
 @testable import Ledger
 @testable import Store
 
-/// A disk that does as it is told: its outcomes are scripted, and what is durable is known.
+/// A disk with scripted outcomes, whose durable state is known.
 final class ScriptedStorage: Storage, Sendable {
     enum Outcome: Sendable {
         case full
@@ -48,9 +48,9 @@ final class ScriptedStorage: Storage, Sendable {
     /// Whether what is undecided stays so.
     func settlesNothing(_ settlesNothing: Bool) { state.withLock { $0.settlesNothing = settlesNothing } }
 
-    func commit(_ revision: Revision) -> CommitOutcome { change("commit") { $0.merge(revision) } }
+    func commit(_ batch: Batch) -> CommitOutcome { change("commit") { $0.adopt(batch) } }
 
-    func replace(with state: LedgerState, skew: Duration) -> CommitOutcome { change("replace") { $0 = state } }
+    func replace(with state: LedgerState, at moment: Moment) -> CommitOutcome { change("replace") { $0 = state } }
 
     func probe() -> CommitOutcome { change("probe") { _ in } }
 

@@ -1,7 +1,7 @@
 import Metrics
 import Model
 
-/// Records folded and merged one batch each, as the ledger does it.
+/// Records folded and adopted one batch each, as the ledger does it.
 struct Day {
     private(set) var state: LedgerState
     private let now = Instant(unixMilliseconds: 1_700_000_000_000)
@@ -13,15 +13,15 @@ struct Day {
     }
 
     mutating func happened(_ events: Event...) throws {
-        var delta = Delta()
-        for event in events { _ = try delta.fold(event, onto: state, now: now) }
-        state.merge(Revision(of: delta, onto: state, now: now))
+        var batch = Batch(onto: state, at: Moment(now))
+        for event in events { _ = try batch.fold(event, onto: state) }
+        state.adopt(batch)
     }
 
     mutating func expireAllCalls() {
-        var delta = Delta()
-        delta.expireCalls(begunBefore: Instant(unixMilliseconds: .max), onto: state)
-        state.merge(Revision(of: delta, onto: state, now: now))
+        var batch = Batch(onto: state, at: Moment(now))
+        batch.expireCalls(begunBefore: Instant(unixMilliseconds: .max), onto: state)
+        state.adopt(batch)
     }
 
     func scrape(_ format: ExpositionFormat, own: [MetricFamily] = []) -> String {

@@ -131,19 +131,19 @@ import Testing
         state.configure(Self.budgets, now: dawn)
         let most = CallRecord(labels: SeriesLabels("A"), cost: .max)
         let one = CallRecord(labels: SeriesLabels("B"), cost: Money(picoUSD: 1))
-        var delta = Delta()
-        _ = try delta.fold(.end(most), onto: state, now: dawn)
-        let rejection = #expect(throws: RecordRejection.self) { try delta.fold(.end(one), onto: state, now: dawn) }
+        var batch = state.batch()
+        _ = try batch.fold(.end(most), onto: state)
+        let rejection = #expect(throws: RecordRejection.self) { try batch.fold(.end(one), onto: state) }
         #expect(rejection?.code == .totalOverflow)
         #expect(rejection?.message.hasPrefix("llm_budget_spent_usd") == true)
-        state.merge(delta, now: dawn)
+        state.adopt(batch)
         #expect(state.take(one) == [nil])
         #expect(state.registry.calls.count == 1)
         // In the next window there is room again, for another agent.
         #expect(state.take(one, now: BudgetPeriod.month.end(of: dawn)) == [.accepted])
     }
 
-    @Test("keeps what was spent when its limit changes, and begins anew when it counts other calls or another time")
+    @Test("keeps what was spent when its limit changes, and begins at 0 when it counts other calls or another time")
     func configuring() throws {
         var state = Self.state()
         state.take(Self.call("A", 4))

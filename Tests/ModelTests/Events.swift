@@ -34,33 +34,42 @@ extension LedgerState {
             registry: Registry(maxSeries: maxSeries), recentIDs: RecentIDs(window: window, maxIDs: maxIDs))
     }
 
-    mutating func merge(_ delta: Delta, now: Instant) {
-        merge(Revision(of: delta, onto: self, now: now))
-    }
+    func batch(now: Instant = dawn) -> Batch { Batch(onto: self, at: Moment(now)) }
 
-    /// Folds a batch and merges it; rejected events are left out, as the ledger does it.
+    /// Folds a batch and adopts it; rejected events are left out, as the ledger does it.
     @discardableResult
-    mutating func take(_ events: [Event], now: Instant = dawn) -> [Delta.Outcome?] {
-        var delta = Delta()
-        let outcomes = events.map { try? delta.fold($0, onto: self, now: now) }
-        merge(delta, now: now)
+    mutating func take(_ events: [Event], now: Instant = dawn) -> [Batch.Folded?] {
+        var batch = batch(now: now)
+        let outcomes = events.map { try? batch.fold($0, onto: self) }
+        adopt(batch)
         return outcomes
     }
 
     @discardableResult
-    mutating func take(_ records: CallRecord..., now: Instant = dawn) -> [Delta.Outcome?] {
+    mutating func take(_ records: CallRecord..., now: Instant = dawn) -> [Batch.Folded?] {
         take(records.map(Event.end), now: now)
     }
 
     mutating func expire(begunBefore deadline: Instant) {
-        var delta = Delta()
-        delta.expireCalls(begunBefore: deadline, onto: self)
-        merge(delta, now: deadline)
+        var batch = batch(now: deadline)
+        batch.expireCalls(begunBefore: deadline, onto: self)
+        adopt(batch)
     }
 
     func active(_ agentName: LabelValue) -> Int64? { registry.agents[agentName]?.activeCalls }
 
     func totals(_ labels: SeriesLabels) -> CallTotals? { registry.calls[labels]?.totals }
+
+    /// All of the state but the look-up tables and the numbers of open calls, in full.
+    var account: [String] {
+        [
+            "\(Array(registry.agents.elements))", "\(Array(registry.calls.elements))",
+            "\(Array(registry.endpoints.elements))", "\(Array(registry.offerings.elements))",
+            "\(Array(budgets.elements))", "\(String(describing: registry.memoryAvailableMegabytes))",
+            "\(registry.places) places, \(recentIDs.count) ids",
+            "\(openCalls.all.sorted { $0.number < $1.number }.map { "\($0.id) \($0.agentName) \($0.begun)" })",
+        ]
+    }
 
     /// All that does not depend on the order of arrival, in an order of its own.
     var sums: [String] {

@@ -31,14 +31,14 @@ import Testing
     }
 
     @Test(
-        "cannot be told where one of them was no bound before",
+        "cannot be computed if one of them was no bound before",
         arguments: [[100_001], [100_000, 7_000_000], [20_000_000]])
     func notASubset(microseconds: [Int64]) throws {
         let new = try #require(HistogramBounds(microseconds: microseconds))
         #expect(Histogram(bounds: Self.old).rebucketed(from: Self.old, to: new) == nil)
     }
 
-    @Test("has no exemplars where it had none")
+    @Test("has no exemplars if it had none")
     func withoutExemplars() throws {
         var histogram = Histogram(bounds: Self.old)
         histogram.observe(1, bounds: Self.old)

@@ -118,11 +118,11 @@ extension OpenCalls {
         var state = LedgerState.example()
         state.take([.started("A", .example(1))], now: at(0))
         let end = Event.end(CallRecord(labels: SeriesLabels("A"), id: .example(1)))
-        var delta = Delta()
-        if expiresFirst { delta.expireCalls(begunBefore: at(1), onto: state) }
-        #expect(try delta.fold(end, onto: state, now: at(1)) == .accepted)
-        if !expiresFirst { delta.expireCalls(begunBefore: at(1), onto: state) }
-        state.merge(delta, now: at(1))
+        var batch = state.batch(now: at(1))
+        if expiresFirst { batch.expireCalls(begunBefore: at(1), onto: state) }
+        #expect(try batch.fold(end, onto: state) == .accepted)
+        if !expiresFirst { batch.expireCalls(begunBefore: at(1), onto: state) }
+        state.adopt(batch)
         #expect(state.active("A") == 0)
         #expect(state.openCalls.count == 0)
         #expect(state.registry.agents["A"]?.expiredCalls == (expiresFirst ? 1 : 0))
@@ -145,9 +145,9 @@ extension OpenCalls {
         let limit = UInt128(OpenCalls.limit)
         state.take((0..<limit - 2).map { .started("A", .example($0)) })
         state.take([.end(CallRecord(labels: SeriesLabels("A"), id: .example(limit + 50)))])
-        func hasRoom(_ numbers: [UInt128], in delta: Delta = Delta()) -> Bool {
+        func hasRoom(_ numbers: [UInt128], in batch: Batch? = nil) -> Bool {
             let events = numbers.map { (index: 0, event: Event.started("A", .example($0))) }
-            return delta.hasRoomForStarts(of: events, onto: state, now: dawn)
+            return (batch ?? state.batch()).hasRoomForStarts(of: events, onto: state)
         }
         #expect(hasRoom([]))
         #expect(hasRoom([limit, limit + 1]))
@@ -155,14 +155,14 @@ extension OpenCalls {
         #expect(hasRoom([limit, limit + 1, limit + 1, limit]))
         #expect(hasRoom([limit, limit + 1, 0, 1, 2]))
         #expect(hasRoom([limit, limit + 1, limit + 50]))
-        var delta = Delta()
-        _ = try? delta.fold(.started("A", .example(limit)), onto: state, now: dawn)
-        #expect(hasRoom([limit + 1, limit], in: delta))
-        #expect(!hasRoom([limit + 1, limit + 2], in: delta))
-        _ = try? delta.fold(
-            .end(CallRecord(labels: SeriesLabels("A"), id: .example(0))), onto: state, now: dawn)
-        #expect(hasRoom([limit + 1, limit + 2], in: delta))
-        state.merge(delta, now: dawn)
+        var batch = state.batch()
+        _ = try? batch.fold(.started("A", .example(limit)), onto: state)
+        #expect(hasRoom([limit + 1, limit], in: batch))
+        #expect(!hasRoom([limit + 1, limit + 2], in: batch))
+        _ = try? batch.fold(
+            .end(CallRecord(labels: SeriesLabels("A"), id: .example(0))), onto: state)
+        #expect(hasRoom([limit + 1, limit + 2], in: batch))
+        state.adopt(batch)
         #expect(state.openCalls.count == OpenCalls.limit - 2)
     }
 }

@@ -50,7 +50,7 @@ import Testing
             let key = key()
             switch Int.random(in: 0..<10, using: &random) {
             case 0..<5:
-                // As a delta does: only what is not remembered is remembered.
+                // As a batch does: only what is not remembered is remembered.
                 if plain.content(of: key, now: now) == nil {
                     let content = UInt64(step)
                     ids.remember(RememberedID(key: key, content: content), now: now)

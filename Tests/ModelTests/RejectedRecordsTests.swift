@@ -8,14 +8,14 @@ import Testing
         return records
     }
 
-    @Test("all are counted, the first hundred named")
+    @Test("all are counted, the first hundred listed")
     func bounded() {
         let many = records(0..<1000, .missing)
         #expect(many.count == 1000)
         #expect(many.listed.map(\.index) == Array(0..<100))
     }
 
-    @Test("two merged name the first of both, in the order of the body")
+    @Test("two merged list the first of both, in the order of the body")
     func merging() {
         let even = records(stride(from: 0, to: 300, by: 2), .missing)
         let odd = records(stride(from: 1, to: 300, by: 2), .idReused)

@@ -17,7 +17,7 @@ import Testing
         #expect(tally.total == 6)
     }
 
-    @Test("names are told apart by their bytes")
+    @Test("names are distinguished by their bytes")
     func namesAreBytes() {
         var tally = Tally()
         tally.add(1, to: LabelValue("\u{E9}"))
@@ -25,16 +25,16 @@ import Testing
         #expect(tally.entries.count == 2)
     }
 
-    @Test("merging adds name by name and keeps the older order")
-    func mergingAdds() {
-        var older = Tally()
-        older.add(1, to: LabelValue("a"))
-        older.add(1, to: LabelValue("b"))
-        var newer = Tally()
-        newer.add(5, to: LabelValue("c"))
-        newer.add(7, to: LabelValue("b"))
-        older.merge(newer)
-        #expect(older.entries.map(\.name.text) == ["a", "b", "c"])
-        #expect(older.entries.map(\.count) == [1, 8, 5])
+    @Test("a new name is admitted up to the limit, a reserved one and one that came always")
+    func admission() {
+        var tally = Tally()
+        for name in ["a", "b", "_other"] as [LabelValue] { tally.add(1, to: name) }
+        #expect(tally.admitted("c", limit: 3) == "c")
+        #expect(tally.admitted("c", limit: 2) == .other)
+        #expect(tally.admitted("b", limit: 2) == "b")
+        #expect(tally.admitted("r", limit: 2, reserved: ["r"]) == "r")
+        // The place is kept although the name did not come.
+        #expect(tally.admitted("c", limit: 3, reserved: ["r"]) == .other)
+        #expect(tally.admitted("c", limit: 3, reserved: ["a"]) == "c")
     }
 }

@@ -29,20 +29,18 @@ import Testing
         #expect(HistogramBounds(microseconds: [1, 60_000_000])?.labels == ["0.000001", "60.0", "+Inf"])
     }
 
-    @Test("keep the newest exemplar of each bucket when histograms are merged")
+    @Test("a histogram keeps the newest exemplar of each bucket")
     func exemplars() {
         func trace(_ id: String) -> Trace { Trace(id: id, unixMilliseconds: 1) }
-        var older = Histogram(bounds: .standard)
-        older.observe(1, bounds: .standard, trace: trace("a"))
-        older.observe(200_000, bounds: .standard, trace: trace("b"))
-        var newer = Histogram(bounds: .standard)
-        newer.observe(2, bounds: .standard, trace: nil)
-        newer.observe(300_000, bounds: .standard, trace: trace("c"))
-        older.merge(newer)
-        #expect(older.exemplars.map { $0?.trace.id } == ["a", "c", nil, nil, nil, nil, nil])
-        #expect(older.counts == [2, 2, 0, 0, 0, 0, 0])
-        #expect(older.count == 4)
-        #expect(older.sumMicroseconds == 500_003)
+        var histogram = Histogram(bounds: .standard)
+        histogram.observe(1, bounds: .standard, trace: trace("a"))
+        histogram.observe(200_000, bounds: .standard, trace: trace("b"))
+        histogram.observe(2, bounds: .standard, trace: nil)
+        histogram.observe(300_000, bounds: .standard, trace: trace("c"))
+        #expect(histogram.exemplars.map { $0?.trace.id } == ["a", "c", nil, nil, nil, nil, nil])
+        #expect(histogram.counts == [2, 2, 0, 0, 0, 0, 0])
+        #expect(histogram.count == 4)
+        #expect(histogram.sumMicroseconds == 500_003)
     }
 }
 

@@ -31,7 +31,8 @@ extension LedgerState {
     /// All that a state holds, in full, for comparing whole: equal texts are equal states.
     ///
     /// - Parameters:
-    ///   - ids: those to be looked for; each that is remembered is told with its content and the moment it is forgotten.
+    ///   - ids: those to be looked for; each that is remembered is listed with its content and the moment it is
+    ///     forgotten.
     ///   - now: ids whose time was over then are none.
     func account(of ids: [Digest] = [], now: Instant = dawn) -> [String] {
         var lines = [
@@ -76,8 +77,8 @@ extension LedgerState {
             let labels = [budget.agentName, budget.provider, budget.model].map { $0.map(quoted) ?? "any" }
             lines.append(
                 """
-                budget \(account.number) \(quoted(budget.name)) of \(labels.joined(separator: " ")): \(account.spent) of \
-                \(budget.limit) a \(budget.period.rawValue) since \(account.windowStart.unixMilliseconds), \
+                budget \(account.number) \(quoted(budget.name)) of \(labels.joined(separator: " ")): \
+                \(account.spent) of \(budget.limit) a \(budget.period.rawValue) since \(account.windowStart.unixMilliseconds), \
                 \(account.unpricedCalls) unpriced
                 """)
         }

@@ -74,7 +74,7 @@ import Testing
         }
     }
 
-    @Test("where there is no histogram yet, are taken")
+    @Test("are taken if there is no histogram yet")
     func withoutHistograms() throws {
         try withFolder { folder in
             var history = try History(folder)
@@ -84,7 +84,7 @@ import Testing
         }
     }
 
-    @Test("with a reset begin the two histogram families anew, and nothing else")
+    @Test("with a reset begin the two histogram families again, and nothing else")
     func reset() throws {
         try withFolder { folder in
             let history = try day(folder, nil)

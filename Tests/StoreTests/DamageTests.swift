@@ -92,7 +92,7 @@ import Testing
         }
     }
 
-    @Test("is refused where a row is missing, or there twice", arguments: Set(columns.map(\.table)).sorted())
+    @Test("is refused if a row is missing, or there twice", arguments: Set(columns.map(\.table)).sorted())
     func missingRow(table: String) throws {
         try withFolder { folder in
             try filled(folder).close()
@@ -113,7 +113,7 @@ import Testing
     }
 
     @Test(
-        "is refused where a row is an older one",
+        "is refused if a row is an older one",
         arguments: ["call_series", "endpoint_series", "offering_series", "budgets"])
     func olderRow(table: String) throws {
         try withFolder { folder in
@@ -154,7 +154,7 @@ import Testing
         try #require(Content.columns.firstIndex(of: column))
     }
 
-    @Test("is refused where the numbers of a set do not fit each other")
+    @Test("is refused if the numbers of a set do not fit each other")
     func contradictions() throws {
         let cases: [(column: String, value: Value, words: String)] = [
             ("latency_count", .integer(3), "not the sum of its buckets"),
@@ -200,7 +200,7 @@ import Testing
 
     // MARK: Files
 
-    @Test("is refused where a batch that was acknowledged is not in it")
+    @Test("is refused if a batch that was acknowledged is not in it")
     func lostBatches() throws {
         try withFolder { folder in
             var history = try filled(folder)
@@ -239,7 +239,7 @@ import Testing
     }
 
     @Test(
-        "that has gone is not made anew beside what is left of it",
+        "that has gone is not made again beside what is left of it",
         arguments: ["llm-exporter.db-wal", "llm-exporter.batch"])
     func missingDatabase(left: String) throws {
         try withFolder { folder in
@@ -257,7 +257,7 @@ import Testing
     }
 
     @Test(
-        "is refused where it is not ours",
+        "is refused if it is not ours",
         arguments: [
             [], Array("not a database at all, but long enough to be taken for one".utf8),
             Array(repeating: 0, count: 8192),
@@ -300,7 +300,7 @@ import Testing
         return (Array(0..<100) + pages).filter { $0 < count }
     }
 
-    /// What is wrong with how a damaged folder is met; `nil` where it is refused, as it is, or read as it was written.
+    /// What is wrong with how a damaged folder is met; `nil` if it is refused, as it is, or read as it was written.
     private func complaint(
         _ folder: StorageFolder, _ damaged: [String: [UInt8]], _ history: History,
         refusals: Set<StoreError.Kind> = [.damaged], counting refused: inout Int

@@ -104,7 +104,7 @@ import Testing
         }
     }
 
-    @Test("of an earlier version is left as it is, where it is refused")
+    @Test("of an earlier version is left as it is, if it is refused")
     func isRefusedUnmigrated() throws {
         try withFolder { folder in
             let golden = [UInt8](try Data(contentsOf: Self.golden(1)))
@@ -136,7 +136,7 @@ import Testing
         try withFolder { folder in
             try written(to: folder, version: Schema.version).close()
             let bytes = try Data(contentsOf: URL(filePath: folder.database))
-            // To make it anew.
+            // To make it again.
             if ProcessInfo.processInfo.environment["LLM_EXPORTER_WRITE_GOLDEN"] != nil {
                 try bytes.write(to: golden)
             }

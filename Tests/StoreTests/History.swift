@@ -3,7 +3,7 @@ import Testing
 
 @testable import Store
 
-/// What a ledger does with its state and its store, without threads: a batch is folded, committed, and then merged.
+/// What a ledger does with its state and its store, without threads: a batch is folded, committed, and then adopted.
 struct History {
     private(set) var state: LedgerState
     private(set) var store: Store
@@ -35,20 +35,19 @@ struct History {
     }
 
     @discardableResult
-    mutating func take(_ events: [Event], expiring lease: Duration? = nil) throws -> [Delta.Outcome?] {
-        var delta = Delta()
-        if let lease { delta.expireCalls(begunBefore: now.adding(.zero - lease), onto: state) }
-        let outcomes = events.map { try? delta.fold($0, onto: state, now: now) }
+    mutating func take(_ events: [Event], expiring lease: Duration? = nil) throws -> [Batch.Folded?] {
+        var batch = Batch(onto: state, at: Moment(now))
+        if let lease { batch.expireCalls(begunBefore: now.adding(.zero - lease), onto: state) }
+        let outcomes = events.map { try? batch.fold($0, onto: state) }
         for event in events { remember(event) }
-        let revision = Revision(of: delta, onto: state, now: now)
-        try require(store.commit(revision))
-        state.merge(revision)
+        try require(store.commit(batch))
+        state.adopt(batch)
         try store.tidy()
         return outcomes
     }
 
     @discardableResult
-    mutating func take(_ records: CallRecord...) throws -> [Delta.Outcome?] { try take(records.map(Event.end)) }
+    mutating func take(_ records: CallRecord...) throws -> [Batch.Folded?] { try take(records.map(Event.end)) }
 
     private mutating func remember(_ event: Event) {
         switch event {
@@ -60,7 +59,7 @@ struct History {
     mutating func reset() throws {
         var changed = state
         changed.reset()
-        try require(store.replace(with: changed, skew: .zero))
+        try require(store.replace(with: changed, at: Moment(now)))
         state = changed
     }
 
@@ -68,7 +67,7 @@ struct History {
     mutating func forget(_ selection: SeriesSelection) throws -> ForgottenTotals {
         var changed = state
         let forgotten = changed.forget(selection)
-        try require(store.replace(with: changed, skew: .zero))
+        try require(store.replace(with: changed, at: Moment(now)))
         state = changed
         return forgotten
     }

@@ -3,12 +3,24 @@ internal import Model
 /// The one row that every commit rewrites.
 struct Head: Row, Equatable {
     static var table: String { "head" }
+
+    static var schema: [Int64: String] { [1: creation] }
+
+    private static var creation: String {
+        """
+        CREATE TABLE head (
+            number INTEGER PRIMARY KEY, checksum INTEGER NOT NULL, batch INTEGER NOT NULL, digest INTEGER NOT NULL,
+            bounds_us TEXT NOT NULL, memory_available_mb REAL
+        ) STRICT
+        """
+    }
+
     static var columns: [String] { ["batch", "digest", "bounds_us", "memory_available_mb"] }
 
     var number: Int64 { 1 }
-    /// The last batch that was committed; tells after a failed commit whether it is in.
+    /// The last batch that was committed.
     var batch: Int64
-    /// The sum of the checksums of all other rows, modulo 2^64: a row that is missing, or is an older one, is seen.
+    /// The sum of the checksums of all other rows, modulo 2^64: a missing or older row is detected.
     var digest: UInt64
     var bounds: HistogramBounds
     var memoryAvailableMegabytes: Double?

@@ -5,6 +5,17 @@ internal import Model
 /// Appended, and deleted from the front: a row for an id, found by its digest, would write a page for each.
 struct IDRow: Row {
     static var table: String { "ids" }
+
+    static var schema: [Int64: String] { [1: creation] }
+
+    private static var creation: String {
+        """
+        CREATE TABLE ids (
+            number INTEGER PRIMARY KEY, checksum INTEGER NOT NULL, at_ms INTEGER NOT NULL, digests BLOB NOT NULL
+        ) STRICT
+        """
+    }
+
     static var columns: [String] { ["at_ms", "digests"] }
 
     let number: Int64
@@ -13,7 +24,7 @@ struct IDRow: Row {
     let digests: [UInt8]
 
     static let bytesPerID = 24
-    /// Ids in a row at most: what is deleted at once must not hold up a batch.
+    /// Most ids in a row: a row is deleted at once, and must not hold up a batch.
     static let capacity = 4096
 
     init(number: Int64, at: Instant, ids: ArraySlice<RememberedID>) {
@@ -56,72 +67,5 @@ struct IDRow: Row {
                 body(RememberedID(key: Digest(bits: UInt128(high) << 64 | UInt128(low)), content: content))
             }
         }
-    }
-}
-
-/// What is known of the stored ids without reading them.
-struct IDLog {
-    /// All that are stored, those whose time is over included.
-    private(set) var count = 0
-    private var nextRow: Int64 = 1
-    /// Rows that the present commit has added.
-    private var rowsAdded = 0
-
-    /// Rows deleted by one commit, beside as many as it adds.
-    private static let pruneStep = 2
-
-    mutating func add(_ row: IDRow) {
-        count += row.count
-        nextRow = row.number + 1
-    }
-
-    /// - Returns: what the rows add to the digest.
-    mutating func append(_ added: [RememberedID], at now: Instant, to table: IDTable) throws(StoreError) -> UInt64 {
-        var digest: UInt64 = 0
-        rowsAdded = 0
-        for start in stride(from: 0, to: added.count, by: IDRow.capacity) {
-            let row = IDRow(
-                number: nextRow, at: now, ids: added[start..<min(start + IDRow.capacity, added.count)])
-            digest &+= try table.writer.put(row)
-            add(row)
-            rowsAdded += 1
-        }
-        return digest
-    }
-
-    /// Deletes rows from the front that hold none of the last `kept` ids, few at a time.
-    ///
-    /// - Returns: what the rows were in the digest.
-    mutating func prune(keeping kept: Int, in table: IDTable) throws(StoreError) -> UInt64 {
-        var digest: UInt64 = 0
-        for _ in 0..<(rowsAdded + Self.pruneStep) {
-            guard count > kept, let first = try table.first(), count - first.count >= kept else { break }
-            try table.writer.remove(number: first.number)
-            digest &+= first.checksum
-            count -= first.count
-        }
-        return digest
-    }
-}
-
-/// The table of ids, as a commit uses it.
-struct IDTable {
-    let writer: TableWriter<IDRow>
-    private let front: Statement
-
-    init(_ connection: Connection) throws(StoreError) {
-        writer = try TableWriter(connection)
-        front = try connection.prepare(
-            "SELECT number, checksum, length(digests) FROM ids ORDER BY number LIMIT 1")
-    }
-
-    /// The oldest row, without its ids.
-    func first() throws(StoreError) -> (number: Int64, checksum: UInt64, count: Int)? {
-        defer { front.reset() }
-        guard try front.step(), case .integer(let number) = front.value(0),
-            case .integer(let checksum) = front.value(1),
-            case .integer(let bytes) = front.value(2)
-        else { return nil }
-        return (number, UInt64(bitPattern: checksum), Int(bytes) / IDRow.bytesPerID)
     }
 }

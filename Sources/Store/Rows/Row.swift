@@ -3,6 +3,8 @@ private import CXXHash
 /// What becomes one row of a table, beside its number and its checksum.
 protocol Row {
     static var table: String { get }
+    /// The SQL of the table, by the version of the schema that it brings. Never changed once it is released.
+    static var schema: [Int64: String] { get }
     /// In the order of `values`. New ones are added behind: checksums name columns by their place.
     static var columns: [String] { get }
     /// Names the row within its table; above 0.
@@ -13,7 +15,7 @@ protocol Row {
 }
 
 extension Row {
-    /// XXH3 of the table's name, the number and all values, so that a changed bit anywhere in the row is seen.
+    /// XXH3 of the table's name, the number and all values, so that a changed bit anywhere in the row is detected.
     ///
     /// Absent values are left out: a column that a later version adds does not change the checksum of older rows.
     static func checksum(number: Int64, values: [Value]) -> UInt64 {
@@ -25,7 +27,7 @@ extension Row {
         }
         append(number)
         for (column, value) in values.enumerated() {
-            // A tag for the column, then one for the type, then a length where it varies: no two rows share their bytes.
+            // A tag for the column, then one for the type, then a length if it varies: no two rows share their bytes.
             switch value {
             case .null: continue
             case .integer(let integer):
@@ -47,77 +49,5 @@ extension Row {
         }
         // Safe: the bytes are read while the closure runs.
         return unsafe bytes.withUnsafeBytes { unsafe XXH3_64bits($0.baseAddress, $0.count) }
-    }
-}
-
-/// Takes the values of a row in their order, each as the type it must have.
-struct ValueReader {
-    private var values: ArraySlice<Value>
-
-    init(_ values: [Value]) {
-        self.values = values[...]
-    }
-
-    private mutating func next() -> Value { values.popFirst() ?? .null }
-
-    mutating func integer() throws(StoreError) -> Int64 {
-        guard let integer = try optionalInteger() else { throw StoreError(.damaged, "a number is missing") }
-        return integer
-    }
-
-    mutating func optionalInteger() throws(StoreError) -> Int64? {
-        switch next() {
-        case .null: return nil
-        case .integer(let integer): return integer
-        default: throw StoreError(.damaged, "not an integer")
-        }
-    }
-
-    /// A count or a sum, which is never below 0.
-    mutating func natural() throws(StoreError) -> Int64 {
-        guard let natural = try optionalNatural() else { throw StoreError(.damaged, "a count is missing") }
-        return natural
-    }
-
-    mutating func optionalNatural() throws(StoreError) -> Int64? {
-        guard let integer = try optionalInteger() else { return nil }
-        guard integer >= 0 else { throw StoreError(.damaged, "a count below 0") }
-        return integer
-    }
-
-    mutating func optionalReal() throws(StoreError) -> Double? {
-        switch next() {
-        case .null: return nil
-        case .real(let real): return real
-        default: throw StoreError(.damaged, "not a real number")
-        }
-    }
-
-    mutating func text() throws(StoreError) -> String {
-        guard let text = try optionalText() else { throw StoreError(.damaged, "a text is missing") }
-        return text
-    }
-
-    mutating func optionalText() throws(StoreError) -> String? {
-        switch next() {
-        case .null: return nil
-        case .text(let text): return text
-        default: throw StoreError(.damaged, "not a text")
-        }
-    }
-
-    mutating func bytes() throws(StoreError) -> [UInt8] {
-        guard case .bytes(let bytes) = next() else { throw StoreError(.damaged, "not bytes") }
-        return bytes
-    }
-}
-
-extension Value {
-    init(_ integer: Int64?) {
-        self = integer.map(Value.integer) ?? .null
-    }
-
-    init(_ real: Double?) {
-        self = real.map(Value.real) ?? .null
     }
 }

@@ -1,0 +1,43 @@
+import Model
+
+/// What waits for the ledger's queue, in the order of arrival.
+enum Request: Sendable {
+    case submission(Submission)
+    /// Removes all series.
+    case reset(clearsBudgets: Bool, reply: @Sendable (Result<Void, LedgerRefusal>) -> Void)
+    /// Keeps accounts for exactly these budgets.
+    case configure([Budget], adopt: @Sendable () -> Void, reply: @Sendable (Result<Void, LedgerRefusal>) -> Void)
+    /// Removes the series of a selection.
+    case forget(SeriesSelection, reply: @Sendable (Result<ForgottenTotals, LedgerRefusal>) -> Void)
+    /// A sign of life that is asked for.
+    case pulse(@Sendable () -> Void)
+
+    /// Events to fold.
+    var eventCount: Int {
+        if case .submission(let submission) = self { submission.events.count } else { 0 }
+    }
+
+    var isPulse: Bool {
+        if case .pulse = self { true } else { false }
+    }
+}
+
+/// The events of one request of a client, and how to answer it.
+struct Submission: Sendable {
+    let events: [(index: Int, event: Event)]
+    /// Bytes that it takes while it waits.
+    let cost: Int
+    let reply: @Sendable (Result<Outcome, LedgerRefusal>) -> Void
+
+    init(
+        events: [(index: Int, event: Event)], bytes: Int,
+        reply: @escaping @Sendable (Result<Outcome, LedgerRefusal>) -> Void
+    ) {
+        self.events = events
+        self.reply = reply
+        cost = bytes + events.count * MemoryLayout<(index: Int, event: Event)>.stride + Self.overhead
+    }
+
+    /// Of the connection and the reply that wait with it.
+    private static let overhead = 1024
+}

@@ -1,0 +1,16 @@
+/// One thing that an agent reports: the start of a call, or its end.
+package enum Event: Sendable {
+    case start(CallStart)
+    case end(CallRecord)
+}
+
+/// A call that began. Raises `llm_active_calls` until its end or the end of its lease.
+package struct CallStart: Sendable {
+    package let agentName: LabelValue
+    package let id: RecordID
+
+    package init(agentName: LabelValue, id: RecordID) {
+        self.agentName = agentName
+        self.id = id
+    }
+}

@@ -1,0 +1,15 @@
+/// The outcome of one request's events.
+package struct Outcome: Sendable {
+    package var accepted = 0
+    package var duplicates = 0
+    package var rejections = RejectedRecords()
+    /// Of the calls that were counted.
+    package var costSources = CostSources()
+    /// For the sender; no two alike, and few.
+    package var warnings: [String] = []
+
+    package init() {}
+
+    /// Whether there were records, and none of them is counted, now or earlier.
+    package var isRefused: Bool { !rejections.isEmpty && accepted + duplicates == 0 }
+}

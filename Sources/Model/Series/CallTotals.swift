@@ -1,0 +1,80 @@
+/// What calls add up to under one set of (agent_name, provider, model).
+///
+/// Adding is commutative and associative, except for the last-call gauges and exemplars, where the newer record wins:
+/// records may be added in any order, on any machine. A new family of calls is a property here, and a line in `add`.
+package struct CallTotals: Equatable, Sendable {
+    package var calls = Tally()
+    package var tokens: Int64 = 0
+    /// `nil` until a record reports input or output.
+    package var kinds: TokenKinds?
+    /// `nil` until a call has a price: calls without one must not show as 0 USD.
+    package var cost: Money?
+    /// Successful calls whose records report no tokens.
+    package var usageMissing: Int64 = 0
+    package var errors = Tally()
+    package var lastInputTokens: Int64?
+    package var lastOutputTokens: Int64?
+    /// `nil` until a record reports its latency.
+    package var latency: Histogram?
+
+    package init() {}
+
+    /// Calls that count as errors.
+    package var failedCalls: Int64 { calls.total - calls[CallRecord.success] }
+
+    /// The sums that have a bound, with one more record; each is made and checked here, once.
+    struct BoundedSums {
+        fileprivate let tokens: Int64
+        fileprivate let kinds: TokenKinds?
+        fileprivate let cost: Money?
+        fileprivate let latencyMicroseconds: Int64?
+    }
+
+    /// - Throws: `total_overflow` naming the family and the field.
+    func sums(with record: CallRecord) throws(RecordRejection) -> BoundedSums {
+        let usage = record.usage
+        guard let tokens = tokens.adding(usage.billedTokens) else {
+            throw .overflow(of: "llm_tokens_total", field: "total_tokens")
+        }
+        return BoundedSums(
+            tokens: tokens,
+            kinds: try kinds.adding(usage.kinds, of: "llm_token_usage_total", field: "input_tokens"),
+            cost: try cost.adding(record.cost, of: "llm_cost_usd_total", field: "cost_usd"),
+            latencyMicroseconds: try (latency?.sumMicroseconds).adding(
+                record.latencyMicroseconds, of: "llm_latency_seconds", field: "latency_ms"))
+    }
+
+    /// Adds one record. Cannot fail.
+    ///
+    /// - Parameter sums: from `sums(with:)`.
+    mutating func add(_ record: CallRecord, sums: BoundedSums, bounds: HistogramBounds) {
+        tokens = sums.tokens
+        kinds = sums.kinds
+        cost = sums.cost
+        if record.isSuccess {
+            calls.add(1, to: record.status)
+            if record.usage.isMissing { usageMissing += 1 }
+        } else {
+            let status = calls.admitted(
+                record.status, limit: NameLimits.statuses, reserved: NameLimits.reservedStatuses)
+            calls.add(1, to: status)
+        }
+        if let errorType = record.errorType {
+            errors.add(1, to: errors.admitted(errorType, limit: NameLimits.errorTypes))
+        }
+        lastInputTokens = record.usage.input ?? lastInputTokens
+        lastOutputTokens = record.usage.output ?? lastOutputTokens
+        if let latency = record.latencyMicroseconds, let sum = sums.latencyMicroseconds {
+            self.latency.observe(latency, sum: sum, bounds: bounds, trace: record.trace)
+        }
+    }
+}
+
+extension Optional<Histogram> {
+    fileprivate mutating func observe(_ microseconds: Int64, sum: Int64, bounds: HistogramBounds, trace: Trace?) {
+        // Taken out while it changes, so that its buckets are not copied.
+        var histogram = take() ?? Histogram(bounds: bounds)
+        histogram.observe(microseconds, sum: sum, bounds: bounds, trace: trace)
+        self = histogram
+    }
+}

@@ -1,0 +1,65 @@
+/// All that the ledger knows: the totals, the ids it remembers, the calls in flight, what was spent of the budgets.
+///
+/// A batch changes all four together.
+package struct LedgerState: Sendable {
+    package private(set) var registry: Registry
+    package private(set) var recentIDs: RecentIDs
+    package private(set) var openCalls: OpenCalls
+    package private(set) var budgets: Table<BudgetAccount>
+    /// Indices of the budgets of one agent, and of those of all agents: most calls count for few of many.
+    private var budgetIndices: [LabelValue?: [Int]] = [:]
+
+    package init(
+        registry: Registry, recentIDs: RecentIDs, openCalls: OpenCalls = OpenCalls(),
+        budgets: Table<BudgetAccount> = Table()
+    ) {
+        self.registry = registry
+        self.recentIDs = recentIDs
+        self.openCalls = openCalls
+        self.budgets = budgets
+        indexBudgets()
+    }
+
+    private mutating func indexBudgets() {
+        budgetIndices = Dictionary(grouping: budgets.indices) { budgets[$0].budget.agentName }
+    }
+
+    /// The budgets that a call counts for.
+    func budgetIndices(of labels: SeriesLabels) -> [Int] {
+        if budgetIndices.isEmpty { return [] }
+        let candidates = budgetIndices[labels.agentName, default: []] + budgetIndices[nil, default: []]
+        return candidates.filter { budgets[$0].budget.contains(labels) }
+    }
+
+    /// Makes a batch, folded onto this very state, part of it. Cannot fail.
+    package mutating func adopt(_ batch: Batch) {
+        registry.adopt(batch)
+        // Few at a time, so that no batch waits for it.
+        recentIDs.prune(now: batch.moment.steady, beside: batch.ids.count)
+        for id in batch.ids.elements { recentIDs.remember(id, now: batch.moment.steady) }
+        for call in batch.closed.elements { openCalls.close(call.id) }
+        for call in batch.opened { openCalls.open(call) }
+        for account in batch.accounts.elements { budgets.put(account) }
+    }
+
+    /// Removes all series. Ids and open starts stay, and so does what was spent unless `clearsBudgets`.
+    package mutating func reset(clearsBudgets: Bool = false) {
+        registry.reset()
+        guard clearsBudgets else { return }
+        for index in budgets.indices { budgets[index].clear() }
+    }
+
+    /// Keeps accounts for exactly these budgets.
+    ///
+    /// - Parameter now: the time of day.
+    package mutating func configure(_ budgets: [Budget], now: Instant) {
+        self.budgets = self.budgets.configured(for: budgets, now: now)
+        indexBudgets()
+    }
+
+    package mutating func forget(_ selection: SeriesSelection) -> ForgottenTotals {
+        let forgotten = registry.forget(selection)
+        if forgotten.removesAgent { openCalls.removeAll(agentName: selection.agentName) }
+        return forgotten
+    }
+}

@@ -1,0 +1,30 @@
+internal import Model
+
+extension EndpointSeries: Row {
+    static var table: String { "endpoint_series" }
+
+    static var schema: [Int64: String] { [1: creation] }
+
+    private static var creation: String {
+        """
+        CREATE TABLE endpoint_series (
+            number INTEGER PRIMARY KEY, checksum INTEGER NOT NULL, agent_name TEXT NOT NULL, provider TEXT NOT NULL,
+            api_latency_buckets TEXT, api_latency_count INTEGER, api_latency_sum_us INTEGER, api_latency_exemplars TEXT
+        ) STRICT
+        """
+    }
+
+    static var columns: [String] { ["agent_name", "provider"] + Histogram.columns(prefix: "api_latency") }
+
+    var values: [Value] {
+        [.text(labels.agentName.text), .text(labels.provider.text)] + Histogram.values(latency)
+    }
+
+    init(number: Int64, values: [Value]) throws(StoreError) {
+        var reader = ValueReader(values)
+        let labels = EndpointLabels(
+            agentName: LabelValue(try reader.text()), provider: LabelValue(try reader.text()))
+        guard let latency = try Histogram.read(from: &reader) else { throw StoreError(.damaged, "no histogram") }
+        self.init(number: number, labels: labels, latency: latency)
+    }
+}
