@@ -72,7 +72,11 @@ enum MHD_Result chttpshim_exchange_hand_over(chttpshim_exchange *exchange)
 {
     chttpshim_server *server = exchange->server;
     exchange->is_handed_over = true;
-    if (exchange->is_refused) return chttpshim_exchange_queue_answer(exchange);
+    if (exchange->is_refused) {
+        // A daemon that shuts down takes no answer and calls again: the exchange must not be suspended then.
+        atomic_store(&exchange->answer_decision, CHTTPSHIM_DECIDED);
+        return chttpshim_exchange_queue_answer(exchange);
+    }
     if (!chttpshim_exchange_begin_pending(exchange)) exchange->fault = CHTTPSHIM_FAULT_STOPPING;
     server->options.handle(server->options.context, exchange);
     if (atomic_load(&exchange->answer_decision) == CHTTPSHIM_DECIDED) return chttpshim_exchange_queue_answer(exchange);
