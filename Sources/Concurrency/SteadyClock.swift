@@ -1,10 +1,10 @@
 private import Glibc
 package import Model
 
-/// The time of day when it was made, plus the time that has passed since, whatever happens to the system's clock.
+/// The time of day when it was made, plus the time that has passed since, also if the system's clock is set.
 ///
-/// Setting the clock must neither end leases and ids early nor keep them longer. Time during which the host sleeps counts
-/// (CLOCK_BOOTTIME).
+/// Setting the clock must neither end leases and ids early nor keep them longer. Time during which the host sleeps
+/// counts (CLOCK_BOOTTIME).
 package struct SteadyClock: Sendable {
     private let offset = Instant.wallClock.unixMilliseconds - Self.sinceBoot
 

@@ -16,7 +16,7 @@ struct Book {
     var moment = Moment(Instant(unixMilliseconds: 0))
     /// Scrapes of the present batch.
     var held: [Mailbox.Scrape] = []
-    /// What the undecided commit makes of the state.
+    /// The step of the undecided commit.
     var undecided: Step?
     /// Why commits fail, and whether an undecided one keeps all others from being tried; the mailbox has a copy.
     var trouble: StoreError?

@@ -2,7 +2,7 @@ import Concurrency
 import Model
 import Store
 
-/// What a commit makes of the state.
+/// A change of the state that is committed before it is adopted.
 enum Step: Sendable {
     case batch(Batch)
     case state(LedgerState, adopt: @Sendable () -> Void)

@@ -6,9 +6,9 @@ package import Store
 /// The one place where totals change: a mailbox that any thread may fill, and a serial queue that empties it in
 /// batches.
 ///
-/// What waits when the queue turns to the mailbox is one batch: prepared, committed, adopted, and only then answered.
-/// An answered record is in every snapshot taken later, and no snapshot shows what is not committed. A scrape never
-/// waits for the disk: while a commit runs it sees the state before it.
+/// All that waits when the queue turns to the mailbox is one batch: prepared, committed, adopted, and only then
+/// answered. An answered record is in every snapshot taken later, and no snapshot shows what is not committed. A scrape
+/// never waits for the disk: while a commit runs it sees the state before it.
 package final class Ledger: Sendable {
     private let mailbox = Locked(Mailbox())
     private let queue: QueueConfined<Book>
@@ -126,7 +126,7 @@ package final class Ledger: Sendable {
         return mailbox.waitingBytes >= settings.waitingBytesLimit ? .overloaded : nil
     }
 
-    /// What keeps the ledger from committing now, for people; `nil` if nothing does.
+    /// The reason why the ledger cannot commit now, for people; `nil` if nothing does.
     package var obstacle: String? {
         mailbox.withLock { mailbox in
             if let trouble = mailbox.trouble { return trouble.description }
@@ -240,7 +240,7 @@ package final class Ledger: Sendable {
         onQueue { book in
             book.processAll()
             self.mailbox.withLock { $0.isClosed = true }
-            // What came in between.
+            // Requests that came in between.
             book.processAll()
             let failure = book.close()
             isClean.withLock { $0 = failure == nil }

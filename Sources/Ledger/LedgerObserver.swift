@@ -1,6 +1,6 @@
 package import Store
 
-/// What the ledger reports of its own work; called on its queue.
+/// The ledger's reports of its own work; called on its queue.
 package protocol LedgerObserver: Sendable {
     /// A batch was committed and adopted.
     func committed(records: Int, overflowRecords: Int, in duration: Duration)

@@ -1,12 +1,12 @@
 import Store
 
-/// What threads leave for the ledger's queue, and what the queue lets them know.
+/// The requests that threads leave for the ledger's queue, and the queue's condition for them to see.
 struct Mailbox: Sendable {
     var requests: [Request] = []
     /// Apart from the requests: they are answered from the state before while the disk works.
     var scrapes: [Scrape] = []
     var isScheduled = false
-    /// Of the submissions that wait, and of those in the batch that is being committed.
+    /// Bytes of the submissions that wait, and of those in the batch that is being committed.
     var waitingBytes = 0
     /// The state before, while the disk or a long batch keeps the queue.
     var standing: LedgerSnapshot?

@@ -1,6 +1,6 @@
 import Model
 
-/// What waits for the ledger's queue, in the order of arrival.
+/// One request that waits for the ledger's queue.
 enum Request: Sendable {
     case submission(Submission)
     /// Removes all series.
@@ -38,6 +38,6 @@ struct Submission: Sendable {
         cost = bytes + events.count * MemoryLayout<(index: Int, event: Event)>.stride + Self.overhead
     }
 
-    /// Of the connection and the reply that wait with it.
+    /// Bytes of the connection and the reply that wait with it.
     private static let overhead = 1024
 }

@@ -1,10 +1,10 @@
 internal import Model
 
-/// What a transaction changes of what the store knows of its rows.
+/// The changes of one transaction to the store's knowledge of its rows.
 struct Change {
     var head: Head
     var ids: IDLog
-    /// Of the rows that were written; `nil` for those that were removed.
+    /// The checksums of the rows that were written; `nil` for those that were removed.
     var checksums: [(table: String, number: Int64, checksum: UInt64?)] = []
 }
 

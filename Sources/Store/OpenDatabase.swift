@@ -5,7 +5,7 @@ final class OpenDatabase {
     let connection: Connection
     private let database: Files.Identity
     private let wal: Files.Identity
-    /// Of the WAL's index.
+    /// The index of the WAL.
     private let shm: Files.Identity
 
     init(_ folder: StorageFolder) throws(StoreError) {

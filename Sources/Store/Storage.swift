@@ -1,10 +1,10 @@
 package import Model
 
-/// Where the ledger makes its state durable. Used by one thread at a time.
+/// The storage that makes the ledger's state durable. Used by one thread at a time.
 ///
-/// What the ledger relies on:
+/// The ledger relies on this:
 /// - `committed`: the change is on disk, synced, and will be there after any crash.
-/// - `refused`: it is not, and will not be, whatever happens next.
+/// - `refused`: it is not, and never will be.
 /// - `undecided`: it is not known yet. Until `settle` reports which it is, nothing else can be committed, and the
 ///   change must not be shown.
 package protocol Storage {

@@ -22,8 +22,8 @@ package final class Store: Storage {
     private var session: Session?
     /// As last committed.
     private var head: Head
-    /// Of all rows that may change, by table and number: the head's sum follows each change, and a row that a batch
-    /// leaves as it was need not be written.
+    /// Checksums of all rows that may change, by table and number: the head's sum follows each change, and a row that a
+    /// batch leaves as it was need not be written.
     private(set) var checksums: [String: [Int64: UInt64]]
     private var ids: IDLog
     private var undecided: Undecided?

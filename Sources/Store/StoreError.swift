@@ -16,7 +16,7 @@ package struct StoreError: Error, Sendable, CustomStringConvertible {
     }
 
     package let kind: Kind
-    /// What is wrong, where, and what to do.
+    /// The fault, its place and its remedy.
     package let description: String
 
     init(_ kind: Kind, _ description: String) {

@@ -1,7 +1,7 @@
 package import Model
 
 extension Store {
-    /// Opens the database of a folder, or makes a new one if there is none, and reads the state.
+    /// Opens the database of a folder, or makes a new one if it is missing, and reads the state.
     ///
     /// - Throws: `inUse`; `damaged`, and the files are as they were; `boundsChanged`; `failed` or `full`.
     package static func open(_ folder: StorageFolder, _ settings: StoreSettings, now: Instant) throws(StoreError)

@@ -1,6 +1,6 @@
 package import Model
 
-/// What the operator chose for the store.
+/// The operator's choices for the store.
 package struct StoreSettings: Sendable {
     /// `nil` keeps the stored ones.
     package var bounds: HistogramBounds?

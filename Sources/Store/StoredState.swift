@@ -2,7 +2,7 @@ internal import Model
 
 /// All that a database holds, read in one go and checked.
 struct StoredState {
-    /// Of the schema.
+    /// The version of the schema.
     let version: Int64
     private(set) var head: Head
     private(set) var calls: [CallSeries] = []

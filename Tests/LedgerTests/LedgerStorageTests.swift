@@ -6,13 +6,13 @@ import Testing
 @testable import Ledger
 @testable import Store
 
-/// What a ledger promises whatever its disk does.
+/// The promises of a ledger, with a disk that fails.
 @Suite("A ledger") struct LedgerStorageTests {
     static let labels = SeriesLabels(
         agentName: LabelValue("agent"), provider: LabelValue("provider"), model: LabelValue("model"))
     static let now = Instant(unixMilliseconds: 1_700_000_000_000)
 
-    /// What the ledger reported of its work.
+    /// The ledger's reports of its work.
     final class Notes: LedgerObserver {
         let lines = Locked<[String]>([])
 
@@ -34,7 +34,7 @@ import Testing
     let storage: ScriptedStorage
     let ledger: Ledger
 
-    /// What the time of day is ahead of `time`.
+    /// The lead of the time of day over `time`.
     let ahead = Locked(Duration.zero)
 
     /// A ledger that retries only when a test waits for it.
@@ -108,7 +108,7 @@ import Testing
         _ = await submit(.end(CallRecord(labels: Self.labels, cost: Money(picoUSD: picoUSD))))
     }
 
-    /// What the budgets show, and what of it is on disk.
+    /// The spending that a snapshot shows.
     func spent() async -> [String] {
         await snapshot().budgets.map { "\($0.budget.name) \($0.spent.picoUSD)" }
     }

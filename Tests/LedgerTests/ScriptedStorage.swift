@@ -36,13 +36,13 @@ final class ScriptedStorage: Storage, Sendable {
 
     var isDurable: Bool { true }
 
-    /// What is on disk.
+    /// The state on disk.
     var durable: LedgerState { state.withLock { $0.durable } }
     var calls: [String] { state.withLock { $0.calls } }
     /// Whether a commit waits for its semaphore.
     var isBlocking: Bool { state.withLock { $0.isBlocking } }
 
-    /// What the next changes come to; those after them are committed.
+    /// The outcomes of the next changes; those after them are committed.
     func script(_ outcomes: Outcome?...) { state.withLock { $0.script += outcomes } }
 
     /// Whether what is undecided stays so.

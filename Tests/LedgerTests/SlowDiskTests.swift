@@ -110,7 +110,8 @@ extension LedgerStorageTests {
         await tests.expectShown(all)
     }
 
-    @Test("refuses a post that waits too long for the disk, as none of its records was tried, and goes on with the rest")
+    @Test(
+        "refuses a post that waits too long for the disk, as none of its records was tried, and goes on with the rest")
     func patience() async throws {
         let tests = Self(patience: .seconds(3), retryInterval: .seconds(3600))
         let disk = DispatchSemaphore(value: 0)

@@ -99,7 +99,7 @@ import Testing
                 memory[labels.agentName] = record.memoryRSSMegabytes ?? memory[labels.agentName]
                 memoryAvailable = record.memoryAvailableMegabytes ?? memoryAvailable
             }
-            // What the batch touched, each once, and nothing else.
+            // Each series that the batch touched is in it once, and no other.
             #expect(batch.calls.count == touched.count)
             #expect(Set(batch.calls.elements.map(\.labels)) == touched)
             #expect(Set(batch.offerings.elements.map(\.labels)) == Set(touched.map(\.offering)))
@@ -119,7 +119,7 @@ import Testing
                 #expect(state.registry.endpoints[series.labels]?.latency == series.latency)
             }
         }
-        // What no batch touched last is as the last that did left it.
+        // A series is as the last batch that touched it left it.
         #expect(state.registry.calls.count == plain.count)
         for (labels, plain) in plain { plain.expectEqual(state.totals(labels)) }
         for (name, memory) in memory { #expect(state.registry.agents[name]?.memoryRSSMegabytes == memory) }

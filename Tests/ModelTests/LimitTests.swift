@@ -111,7 +111,7 @@ import Testing
         #expect([part.sums.calls, part.sums.failedCalls, part.sums.tokens, part.sums.picoUSD] == [2, 1, 10, 7])
         #expect(part.series == 1 && !part.removesAgent && !part.isEmpty)
         #expect(state.registry.places == 2)
-        // Of families with fewer labels, those that another set still needs stay.
+        // Series of families with fewer labels stay if another set still needs them.
         #expect(state.registry.offerings.elements.map(\.labels.model) == ["m1", "m2"])
         #expect(state.registry.endpoints.count == 2)
         #expect(state.forget(SeriesSelection(agentName: "A", model: "m1")).isEmpty)

@@ -33,7 +33,7 @@ extension LedgerState {
     /// - Parameters:
     ///   - ids: those to be looked for; each that is remembered is listed with its content and the moment it is
     ///     forgotten.
-    ///   - now: ids whose time was over then are none.
+    ///   - now: ids whose time was over then do not count.
     func account(of ids: [Digest] = [], now: Instant = dawn) -> [String] {
         var lines = [
             "bounds \(registry.bounds.labels.joined(separator: " ")), \(registry.places) places, memory available "

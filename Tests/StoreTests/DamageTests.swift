@@ -82,7 +82,7 @@ import Testing
         try withFolder { folder in
             try filled(folder).close()
             let connection = try Connection(folder.database, .writing)
-            // Where SQLite itself lets no value be absent, none can be.
+            // SQLite itself refuses an absent value in these columns.
             let isRequired = try connection.value(
                 "SELECT \"notnull\" OR pk FROM pragma_table_info('\(column.table)') WHERE name = '\(column.name)'")
             connection.close()
@@ -291,7 +291,7 @@ import Testing
         }
     }
 
-    /// Where bytes are changed: a few at random in each page, all of the file's header.
+    /// The bytes that are changed: a few at random in each page, all of the file's header.
     private func places(_ count: Int, _ random: inout Seeded) -> [Int] {
         let pages = stride(from: 0, to: count, by: 4096).flatMap { page in
             (0..<6).map { _ in page + Int.random(in: 0..<4096, using: &random) }
@@ -300,7 +300,7 @@ import Testing
         return (Array(0..<100) + pages).filter { $0 < count }
     }
 
-    /// What is wrong with how a damaged folder is met; `nil` if it is refused, as it is, or read as it was written.
+    /// The fault in how a damaged folder is met; `nil` if it is refused, as it is, or read as it was written.
     private func complaint(
         _ folder: StorageFolder, _ damaged: [String: [UInt8]], _ history: History,
         refusals: Set<StoreError.Kind> = [.damaged], counting refused: inout Int

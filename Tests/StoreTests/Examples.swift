@@ -8,7 +8,7 @@ let dawn = Instant(unixMilliseconds: 1_700_000_000_000)
 
 /// Runs `body` with a folder of its own, which is removed afterwards.
 func withFolder<Result>(_ body: (StorageFolder) throws -> Result) throws -> Result {
-    // Whatever has a meaning in a URI: SQLite is given the path as one.
+    // Every character with a meaning in a URI: SQLite gets the path as one.
     let path = FileManager.default.temporaryDirectory.path + "/store tests?#%41é-" + UUID().uuidString
     try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
     defer {
@@ -37,7 +37,7 @@ extension StorageFolder {
         StorageFolder(URL(filePath: path).deletingLastPathComponent().path + "/" + name)
     }
 
-    /// What lies in the folder, byte for byte, by name; without the lock, which names its holder.
+    /// The files of the folder, byte for byte, by name; without the lock, which names its holder.
     func contents() throws -> [String: [UInt8]] {
         var contents: [String: [UInt8]] = [:]
         for name in try names() where name != "lock" {

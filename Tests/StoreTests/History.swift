@@ -3,7 +3,7 @@ import Testing
 
 @testable import Store
 
-/// What a ledger does with its state and its store, without threads: a batch is folded, committed, and then adopted.
+/// The work of a ledger with its state and its store, without threads: a batch is folded, committed, and then adopted.
 struct History {
     private(set) var state: LedgerState
     private(set) var store: Store
@@ -108,7 +108,7 @@ extension History {
             let number = Int.random(in: 0..<300, using: &random)
             let agentName = names[number % names.count]
             if Int.random(in: 0..<4, using: &random) == 0 { return .started(agentName, number) }
-            // What an id stands for is always the same, so that its retries are.
+            // An id always stands for the same record, so that its retries are equal.
             var record = record(number, agentName)
             if Int.random(in: 0..<5, using: &random) == 0 { record.id = nil }
             return .end(record)

@@ -64,7 +64,7 @@ import Testing
                 largest.append(bytes)
                 try history.restart()
                 #expect(history.state.recentIDs.count == 60 * 40)
-                // What has expired goes with the next batches.
+                // Expired ids go with the next batches.
                 #expect(try stored(folder) <= 2 * 60 * 40)
             }
             #expect(largest[3...].max() == largest[2])

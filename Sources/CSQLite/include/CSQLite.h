@@ -11,7 +11,7 @@ int csqlite_keep_wal_on_close(sqlite3 *connection, int keeps);
 /// Refuses SQL that could damage the file: writable_schema, journal_mode=OFF, writes to shadow tables.
 int csqlite_be_defensive(sqlite3 *connection);
 
-/// Where the WAL's last commit ends, in bytes, by the index of the WAL, which all connections share. Bytes behind it
+/// The end of the WAL's last commit, in bytes, by the index of the WAL, which all connections share. Bytes behind it
 /// are no commit while the caller holds the write lock. SQLite has no other call for it but a checkpoint; the index is
 /// a documented format (sqlite.org/walformat.html, section 2.1).
 int csqlite_wal_end(sqlite3 *connection, sqlite3_int64 *end);

@@ -200,7 +200,8 @@ package struct Batch: Sendable {
 
     // MARK: Targets
 
-    /// Where the records of one set of labels are counted, found once a batch: places in the tables of touched series.
+    /// The series that count the records of one set of labels, found once a batch: places in the tables of touched
+    /// series.
     private struct Target: Keyed {
         /// The labels as they were sent.
         let key: SeriesLabels

@@ -3,7 +3,7 @@ package struct Outcome: Sendable {
     package var accepted = 0
     package var duplicates = 0
     package var rejections = RejectedRecords()
-    /// Of the calls that were counted.
+    /// The calls that were counted, by the source of their cost.
     package var costSources = CostSources()
     /// For the sender; no two alike, and few.
     package var warnings: [String] = []

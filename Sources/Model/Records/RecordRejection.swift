@@ -3,7 +3,7 @@ package struct RecordRejection: Error, Sendable, Equatable {
     /// The name of the field at fault; `nil` if it is the record as a whole.
     package let field: String?
     package let code: Code
-    /// What is wrong and what to do, for a person.
+    /// The fault and its remedy, for a person.
     package let message: String
 
     package init(field: String? = nil, code: Code, message: String) {

@@ -1,4 +1,4 @@
-/// What calls add up to under one set of (agent_name, provider, model).
+/// The totals of the calls of one set of (agent_name, provider, model).
 ///
 /// Adding is commutative and associative, except for the last-call gauges and exemplars, where the newer record wins:
 /// records may be added in any order, on any machine. A new family of calls is a property here, and a line in `add`.

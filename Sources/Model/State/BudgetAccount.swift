@@ -37,7 +37,7 @@ package struct BudgetAccount: NumberedSeries, Equatable {
         return account
     }
 
-    /// What is spent with one more call.
+    /// The spending with one more call.
     ///
     /// - Throws: `total_overflow`.
     func spent(with cost: Money) throws(RecordRejection) -> Money {

@@ -12,7 +12,7 @@ package struct DecimalNumber: Sendable {
 
     /// Digits kept: as many as always fit into 128 bits. Digits behind them only matter for ties.
     private static let keptDigits = 38
-    /// Larger exponents are out of every range, whatever the digits of a body.
+    /// Larger exponents are out of every range: no body has digits enough to make up for one.
     private static let exponentBound = 1 << 48
 
     /// - Parameter token: the whole number, nothing else; `nil` is returned for anything but the grammar.

@@ -1,6 +1,6 @@
 private import CXXHash
 
-/// What becomes one row of a table, beside its number and its checksum.
+/// A value that is stored as one row of a table, with its number and its checksum.
 protocol Row {
     static var table: String { get }
     /// The SQL of the table, by the version of the schema that it brings. Never changed once it is released.

@@ -26,7 +26,7 @@ private import CSQLite
         /// A new file, written by no other process, without a WAL.
         case creating
 
-        /// What is added to the path, which is a URI, and how the file is opened.
+        /// The query that is added to the path, which is a URI, and the flags to open it with.
         fileprivate var parameters: (query: String, flags: Int32) {
             switch self {
             case .writing: ("", SQLITE_OPEN_READWRITE)
@@ -139,7 +139,7 @@ private import CSQLite
         return Int(max(0, pages - written))
     }
 
-    /// Where the last commit ends in the WAL, in bytes; exact while this connection holds the write lock.
+    /// The end of the last commit in the WAL, in bytes; exact while this connection holds the write lock.
     func walEnd() throws(StoreError) -> Int64 {
         var end: Int64 = 0
         try check(unsafe csqlite_wal_end(opened(), &end))

@@ -1,7 +1,7 @@
 internal import CSQLite
 
 extension StoreError {
-    /// - Parameter handle: the connection that returned `code`, open; `nil` if there is none.
+    /// - Parameter handle: the connection that returned `code`, open; `nil` for an error without one.
     // Safe: `handle` is open, and its message is copied before the connection is used again.
     @safe init(sqlite code: Int32, _ handle: OpaquePointer?) {
         let primary = code & 0xFF
@@ -30,7 +30,7 @@ extension StoreError {
     /// Whether a code says that the database is not what was written.
     private static func isDamage(_ primary: Int32) -> Bool {
         switch primary {
-        // All but the first two say that the schema is not ours: our SQL is the same wherever it runs.
+        // All but the first two say that the schema is not ours: our SQL is the same on every host.
         case SQLITE_CORRUPT, SQLITE_NOTADB, SQLITE_ERROR, SQLITE_CONSTRAINT, SQLITE_MISMATCH, SQLITE_FORMAT: true
         default: false
         }
