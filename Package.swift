@@ -99,7 +99,8 @@ let package = Package(
         .testTarget(
             name: "ServiceTests",
             dependencies: [
-                "Access", "Bodies", "Concurrency", "Configuration", "HTTP", "Ledger", "Metrics", "Model", "Service", "Store",
+                "Access", "Bodies", "Concurrency", "Configuration", "HTTP", "Ledger", "Metrics", "Model", "Service",
+                "Store",
                 .product(name: "Logging", package: "swift-log"),
             ]),
         .testTarget(name: "StoreTests", dependencies: ["Model", "Store"]),

@@ -1,6 +1,3 @@
 #include "CBuild.h"
 
-const char *cbuild_revision(void)
-{
-    return LLM_EXPORTER_REVISION;
-}
+const char *cbuild_revision(void) { return LLM_EXPORTER_REVISION; }

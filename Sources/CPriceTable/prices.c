@@ -11,12 +11,10 @@ static const uint8_t providers[] = {
 #embed "providers.json"
 };
 
-cpricetable_file cpricetable_prices(void)
-{
-    return (cpricetable_file){prices, sizeof prices};
+cpricetable_file cpricetable_prices(void) {
+  return (cpricetable_file){prices, sizeof prices};
 }
 
-cpricetable_file cpricetable_providers(void)
-{
-    return (cpricetable_file){providers, sizeof providers};
+cpricetable_file cpricetable_providers(void) {
+  return (cpricetable_file){providers, sizeof providers};
 }
