@@ -4,11 +4,11 @@ import Dispatch
 
 /// Decides whether the sender of a request may make it, before the body is read.
 ///
-/// bcrypt takes tens of milliseconds. It runs on a queue of its own, one password at a time, never on a server thread. Its
-/// result is kept under a keyed digest of the header, so that each client pays once.
+/// bcrypt takes tens of milliseconds. It runs on a queue of its own, one password at a time, never on a server thread.
+/// Its result is kept under a keyed digest of the header, so that each client pays once.
 final class Gatekeeper<Settings: Sendable>: Sendable {
-    /// Passwords that may wait for their check. Senders of further ones are asked to come again: by then those before them
-    /// are known.
+    /// Passwords that may wait for their check. Senders of further ones are asked to come again: by then those before
+    /// them are known.
     static var waitingLimit: Int { 16 }
     /// Headers whose result is kept.
     private static var keptLimit: Int { 1024 }
@@ -138,7 +138,8 @@ final class Gatekeeper<Settings: Sendable>: Sendable {
             let users = state.inForce.rules.users
             // A reload may have come in between.
             guard let known = users[user], known.hash == hash else {
-                // If the hash changed, the password was not compared with the new one: it is checked when it comes again.
+                // If the hash changed, the password was not compared with the new one: it is checked when it comes
+                // again.
                 if users[user] == nil { Self.keep(digest, in: &state.wrong) }
                 return (waiting, nil)
             }
