@@ -1,3 +1,6 @@
 #include "CBuild.h"
 
-const char *cbuild_revision(void) { return LLM_EXPORTER_REVISION; }
+const char *cbuild_revision(void)
+{
+    return LLM_EXPORTER_REVISION;
+}

@@ -1,5 +1,4 @@
-// Bodies: gathered within limits, or read and discarded so that the client sees
-// the answer.
+// Bodies: gathered within limits, or read and discarded so that the client sees the answer.
 
 #include "exchange.h"
 
@@ -7,152 +6,123 @@
 #include <string.h>
 #include <strings.h>
 
-// How far a body over the limit is read before the connection closes, and for
-// how long: far enough that a sender that writes before it reads sees the 413,
-// short enough that it holds up nothing.
+// How far a body over the limit is read before the connection closes, and for how long: far enough that a sender that
+// writes before it reads sees the 413, short enough that it holds up nothing.
 enum { DISCARD_FACTOR = 4, DISCARD_SECONDS = 10 };
 
-// Unread bytes at close make the kernel send RST, and the client loses the
-// answer. So a small refused body is read and discarded. A client that sends
-// more, or waits for permission, is answered at once.
+// Unread bytes at close make the kernel send RST, and the client loses the answer. So a small refused body is read and
+// discarded. A client that sends more, or waits for permission, is answered at once.
 enum { REFUSED_BYTES = 1024 * 1024 };
 
-// How many bodies of the largest size may be on their way at once. Without this
-// bound each connection could hold a whole body in memory. The minimum keeps
-// many small posts from looking like too much under a small limit.
+// How many bodies of the largest size may be on their way at once. Without this bound each connection could hold a
+// whole body in memory. The minimum keeps many small posts from looking like too much under a small limit.
 enum { GATHERED_BODIES = 8, GATHERED_BYTES_MIN = 64 * 1024 * 1024 };
 
 enum { FIRST_BODY_BYTES = 4096 };
 
-void chttpshim_body_drop(chttpshim_exchange *exchange) {
-  atomic_fetch_sub(&exchange->server->gathered_bytes, exchange->body_length);
-  free(exchange->body);
-  exchange->body = NULL;
-  exchange->body_length = 0;
+void chttpshim_body_drop(chttpshim_exchange *exchange)
+{
+    atomic_fetch_sub(&exchange->server->gathered_bytes, exchange->body_length);
+    free(exchange->body);
+    exchange->body = NULL;
+    exchange->body_length = 0;
 }
 
-static void start_discarding(chttpshim_exchange *exchange,
-                             chttpshim_fault fault) {
-  exchange->fault = fault;
-  exchange->is_discarding = true;
-  exchange->has_discarded = true;
-  chttpshim_body_drop(exchange);
-  clock_gettime(CLOCK_MONOTONIC, &exchange->discarding_since);
-  // A sender that stalls makes no calls here, so the connection's own timer
-  // must end it.
-  MHD_set_connection_option(exchange->connection, MHD_CONNECTION_OPTION_TIMEOUT,
-                            (unsigned)DISCARD_SECONDS);
+static void start_discarding(chttpshim_exchange *exchange, chttpshim_fault fault)
+{
+    exchange->fault = fault;
+    exchange->is_discarding = true;
+    exchange->has_discarded = true;
+    chttpshim_body_drop(exchange);
+    clock_gettime(CLOCK_MONOTONIC, &exchange->discarding_since);
+    // A sender that stalls makes no calls here, so the connection's own timer must end it.
+    MHD_set_connection_option(exchange->connection, MHD_CONNECTION_OPTION_TIMEOUT, (unsigned)DISCARD_SECONDS);
 }
 
-static bool may_go_on_discarding(const chttpshim_exchange *exchange) {
-  struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return exchange->received_length <=
-             (uint64_t)exchange->server->options.body_limit_bytes *
-                 DISCARD_FACTOR &&
-         now.tv_sec - exchange->discarding_since.tv_sec <= DISCARD_SECONDS;
+static bool may_go_on_discarding(const chttpshim_exchange *exchange)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return exchange->received_length <= (uint64_t)exchange->server->options.body_limit_bytes * DISCARD_FACTOR
+        && now.tv_sec - exchange->discarding_since.tv_sec <= DISCARD_SECONDS;
 }
 
-enum MHD_Result chttpshim_body_begin(chttpshim_exchange *exchange) {
-  // The length of a body that contradicts itself cannot be trusted, and a
-  // connection that closes reads no more.
-  if (exchange->is_refused && exchange->closes)
-    return chttpshim_exchange_hand_over(exchange);
-  chttpshim_connection_expect(exchange->peer);
-  const char *length = MHD_lookup_connection_value(
-      exchange->connection, MHD_HEADER_KIND, "Content-Length");
-  // libmicrohttpd has refused a length that is not a number.
-  exchange->declared_length = length == NULL ? 0 : strtoull(length, NULL, 10);
-  // Never beside a length: that is a fault.
-  bool is_chunked =
-      exchange->declared_length == 0 &&
-      MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND,
-                                  "Transfer-Encoding") != NULL;
-  uint64_t limit = exchange->server->options.body_limit_bytes;
-  bool is_unread =
-      exchange->is_refused || exchange->opening == CHTTPSHIM_DISCARD_BODY;
-  bool is_too_large =
-      exchange->declared_length > limit && !exchange->is_refused;
-  bool has_body = exchange->declared_length > 0 || is_chunked;
-  if (!has_body || (!is_unread && !is_too_large))
+enum MHD_Result chttpshim_body_begin(chttpshim_exchange *exchange)
+{
+    // The length of a body that contradicts itself cannot be trusted, and a connection that closes reads no more.
+    if (exchange->is_refused && exchange->closes) return chttpshim_exchange_hand_over(exchange);
+    chttpshim_connection_expect(exchange->peer);
+    const char *length = MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND, "Content-Length");
+    // libmicrohttpd has refused a length that is not a number.
+    exchange->declared_length = length == NULL ? 0 : strtoull(length, NULL, 10);
+    // Never beside a length: that is a fault.
+    bool is_chunked = exchange->declared_length == 0
+        && MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND, "Transfer-Encoding") != NULL;
+    uint64_t limit = exchange->server->options.body_limit_bytes;
+    bool is_unread = exchange->is_refused || exchange->opening == CHTTPSHIM_DISCARD_BODY;
+    bool is_too_large = exchange->declared_length > limit && !exchange->is_refused;
+    bool has_body = exchange->declared_length > 0 || is_chunked;
+    if (!has_body || (!is_unread && !is_too_large)) return MHD_YES;
+
+    start_discarding(exchange, is_too_large ? CHTTPSHIM_FAULT_BODY_TOO_LARGE : CHTTPSHIM_FAULT_NONE);
+    const char *expect = MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND, "Expect");
+    bool waits_for_permission = expect != NULL && strcasecmp(expect, "100-continue") == 0;
+    // A sender that would be cut off anyway is answered at once, too.
+    uint64_t discarded = is_too_large ? limit * DISCARD_FACTOR : REFUSED_BYTES;
+    if (waits_for_permission || exchange->declared_length > discarded || (exchange->is_refused && is_chunked))
+        return chttpshim_exchange_hand_over(exchange);
     return MHD_YES;
-
-  start_discarding(exchange, is_too_large ? CHTTPSHIM_FAULT_BODY_TOO_LARGE
-                                          : CHTTPSHIM_FAULT_NONE);
-  const char *expect = MHD_lookup_connection_value(exchange->connection,
-                                                   MHD_HEADER_KIND, "Expect");
-  bool waits_for_permission =
-      expect != NULL && strcasecmp(expect, "100-continue") == 0;
-  // A sender that would be cut off anyway is answered at once, too.
-  uint64_t discarded = is_too_large ? limit * DISCARD_FACTOR : REFUSED_BYTES;
-  if (waits_for_permission || exchange->declared_length > discarded ||
-      (exchange->is_refused && is_chunked))
-    return chttpshim_exchange_hand_over(exchange);
-  return MHD_YES;
 }
 
-static bool grow_body(chttpshim_exchange *exchange, size_t added) {
-  size_t needed = exchange->body_length + added;
-  if (needed <= exchange->body_capacity)
+static bool grow_body(chttpshim_exchange *exchange, size_t added)
+{
+    size_t needed = exchange->body_length + added;
+    if (needed <= exchange->body_capacity) return true;
+    size_t capacity = exchange->body_capacity * 2;
+    if (capacity < FIRST_BODY_BYTES) capacity = FIRST_BODY_BYTES;
+    // A declared length is at most the limit here. Pages that are never written take no memory.
+    if (exchange->declared_length >= needed) capacity = exchange->declared_length;
+    if (capacity < needed) capacity = needed;
+    char *body = realloc(exchange->body, capacity + exchange->server->options.body_padding_bytes);
+    if (body == NULL) return false;
+    exchange->body = body;
+    exchange->body_capacity = capacity;
     return true;
-  size_t capacity = exchange->body_capacity * 2;
-  if (capacity < FIRST_BODY_BYTES)
-    capacity = FIRST_BODY_BYTES;
-  // A declared length is at most the limit here. Pages that are never written
-  // take no memory.
-  if (exchange->declared_length >= needed)
-    capacity = exchange->declared_length;
-  if (capacity < needed)
-    capacity = needed;
-  char *body = realloc(exchange->body,
-                       capacity + exchange->server->options.body_padding_bytes);
-  if (body == NULL)
-    return false;
-  exchange->body = body;
-  exchange->body_capacity = capacity;
-  return true;
 }
 
-// Takes `added` bytes of what all bodies may take together, and makes room for
-// them behind the body.
-static bool reserve_body(chttpshim_exchange *exchange, size_t added) {
-  chttpshim_server *server = exchange->server;
-  size_t budget = server->options.body_limit_bytes * GATHERED_BODIES;
-  if (budget < GATHERED_BYTES_MIN)
-    budget = GATHERED_BYTES_MIN;
-  if (atomic_fetch_add(&server->gathered_bytes, added) + added > budget ||
-      !grow_body(exchange, added)) {
-    atomic_fetch_sub(&server->gathered_bytes, added);
-    return false;
-  }
-  return true;
-}
-
-enum MHD_Result chttpshim_body_gather(chttpshim_exchange *exchange,
-                                      const char *chunk, size_t *length) {
-  size_t added = *length;
-  *length = 0;
-  // If an answer is queued already, what still arrives is discarded.
-  if (exchange->is_handed_over)
-    return MHD_YES;
-  exchange->received_length += added;
-  bool is_too_large =
-      exchange->received_length > exchange->server->options.body_limit_bytes;
-  if (is_too_large && !exchange->is_refused) {
-    if (exchange->is_discarding)
-      exchange->fault = CHTTPSHIM_FAULT_BODY_TOO_LARGE;
-    else
-      start_discarding(exchange, CHTTPSHIM_FAULT_BODY_TOO_LARGE);
-  } else if (!exchange->is_discarding) {
-    if (reserve_body(exchange, added)) {
-      chttpshim_connection_got(exchange->peer, added);
-      memcpy(exchange->body + exchange->body_length, chunk, added);
-      exchange->body_length += added;
-    } else {
-      start_discarding(exchange, CHTTPSHIM_FAULT_OUT_OF_MEMORY);
+// Takes `added` bytes of what all bodies may take together, and makes room for them behind the body.
+static bool reserve_body(chttpshim_exchange *exchange, size_t added)
+{
+    chttpshim_server *server = exchange->server;
+    size_t budget = server->options.body_limit_bytes * GATHERED_BODIES;
+    if (budget < GATHERED_BYTES_MIN) budget = GATHERED_BYTES_MIN;
+    if (atomic_fetch_add(&server->gathered_bytes, added) + added > budget || !grow_body(exchange, added)) {
+        atomic_fetch_sub(&server->gathered_bytes, added);
+        return false;
     }
-  }
-  if (exchange->is_discarding && !may_go_on_discarding(exchange))
-    return MHD_NO;
-  return MHD_YES;
+    return true;
+}
+
+enum MHD_Result chttpshim_body_gather(chttpshim_exchange *exchange, const char *chunk, size_t *length)
+{
+    size_t added = *length;
+    *length = 0;
+    // If an answer is queued already, what still arrives is discarded.
+    if (exchange->is_handed_over) return MHD_YES;
+    exchange->received_length += added;
+    bool is_too_large = exchange->received_length > exchange->server->options.body_limit_bytes;
+    if (is_too_large && !exchange->is_refused) {
+        if (exchange->is_discarding) exchange->fault = CHTTPSHIM_FAULT_BODY_TOO_LARGE;
+        else start_discarding(exchange, CHTTPSHIM_FAULT_BODY_TOO_LARGE);
+    } else if (!exchange->is_discarding) {
+        if (reserve_body(exchange, added)) {
+            chttpshim_connection_got(exchange->peer, added);
+            memcpy(exchange->body + exchange->body_length, chunk, added);
+            exchange->body_length += added;
+        } else {
+            start_discarding(exchange, CHTTPSHIM_FAULT_OUT_OF_MEMORY);
+        }
+    }
+    if (exchange->is_discarding && !may_go_on_discarding(exchange)) return MHD_NO;
+    return MHD_YES;
 }

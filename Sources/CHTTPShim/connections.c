@@ -9,242 +9,212 @@
 #include <sys/socket.h>
 #include <time.h>
 
-// The time for the headers of a request, for its body and for its answer each.
-// libmicrohttpd ends connections that are silent, but not those that send or
-// read a byte from time to time. Bodies and answers get a second more for each
-// 16 KiB.
+// The time for the headers of a request, for its body and for its answer each. libmicrohttpd ends connections that are
+// silent, but not those that send or read a byte from time to time. Bodies and answers get a second more for each 16
+// KiB.
 enum { REQUEST_MILLISECONDS = 30 * 1000, LEAST_BYTES_PER_MILLISECOND = 16 };
 
 struct address_count {
-  unsigned char address[16];
-  unsigned connections;
+    unsigned char address[16];
+    unsigned connections;
 };
 
 struct chttpshim_connection {
-  struct chttpshim_connection *previous;
-  struct chttpshim_connection *next;
-  int descriptor;
-  // In milliseconds of the monotonic clock; 0 is none.
-  _Atomic int64_t deadline;
-  // Since when it has been reading an answer; 0 if it does not.
-  _Atomic int64_t answered_since;
-  struct address_count *count;
-  bool is_beyond_limit;
-  unsigned tls_generation;
+    struct chttpshim_connection *previous;
+    struct chttpshim_connection *next;
+    int descriptor;
+    // In milliseconds of the monotonic clock; 0 is none.
+    _Atomic int64_t deadline;
+    // Since when it has been reading an answer; 0 if it does not.
+    _Atomic int64_t answered_since;
+    struct address_count *count;
+    bool is_beyond_limit;
+    unsigned tls_generation;
 };
 
-static int64_t now_milliseconds(void) {
-  struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-  return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+static int64_t now_milliseconds(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 // MARK: Addresses
 
-static int compare(const void *left, const void *right) {
-  return memcmp(left, right, sizeof((struct address_count *)0)->address);
+static int compare(const void *left, const void *right)
+{
+    return memcmp(left, right, sizeof((struct address_count *)0)->address);
 }
 
-// The first half of an IPv6 address belongs to one host or household, which can
-// use any address of that half.
-static void key_of(const struct sockaddr *address, unsigned char key[16]) {
-  memset(key, 0, 16);
-  if (address == NULL)
-    return;
-  if (address->sa_family == AF_INET) {
-    key[10] = key[11] = 0xFF;
-    memcpy(key + 12, &((const struct sockaddr_in *)address)->sin_addr, 4);
-  } else if (address->sa_family == AF_INET6) {
-    const struct in6_addr *host =
-        &((const struct sockaddr_in6 *)address)->sin6_addr;
-    memcpy(key, host,
-           IN6_IS_ADDR_V4MAPPED(host) || IN6_IS_ADDR_LOOPBACK(host) ? 16 : 8);
-  }
+// The first half of an IPv6 address belongs to one host or household, which can use any address of that half.
+static void key_of(const struct sockaddr *address, unsigned char key[16])
+{
+    memset(key, 0, 16);
+    if (address == NULL) return;
+    if (address->sa_family == AF_INET) {
+        key[10] = key[11] = 0xFF;
+        memcpy(key + 12, &((const struct sockaddr_in *)address)->sin_addr, 4);
+    } else if (address->sa_family == AF_INET6) {
+        const struct in6_addr *host = &((const struct sockaddr_in6 *)address)->sin6_addr;
+        memcpy(key, host, IN6_IS_ADDR_V4MAPPED(host) || IN6_IS_ADDR_LOOPBACK(host) ? 16 : 8);
+    }
 }
 
 // NULL if there is no memory: the connection is then not counted.
-static struct address_count *count_address(chttpshim_connections *connections,
-                                           const struct sockaddr *address) {
-  struct address_count *count = calloc(1, sizeof *count);
-  if (count == NULL)
-    return NULL;
-  key_of(address, count->address);
-  struct address_count **found =
-      tsearch(count, &connections->by_address, compare);
-  if (found == NULL || *found != count)
-    free(count);
-  if (found == NULL)
-    return NULL;
-  (*found)->connections++;
-  return *found;
+static struct address_count *count_address(chttpshim_connections *connections, const struct sockaddr *address)
+{
+    struct address_count *count = calloc(1, sizeof *count);
+    if (count == NULL) return NULL;
+    key_of(address, count->address);
+    struct address_count **found = tsearch(count, &connections->by_address, compare);
+    if (found == NULL || *found != count) free(count);
+    if (found == NULL) return NULL;
+    (*found)->connections++;
+    return *found;
 }
 
-static void uncount(chttpshim_connections *connections,
-                    struct address_count *count) {
-  if (count == NULL || --count->connections > 0)
-    return;
-  tdelete(count, &connections->by_address, compare);
-  free(count);
+static void uncount(chttpshim_connections *connections, struct address_count *count)
+{
+    if (count == NULL || --count->connections > 0) return;
+    tdelete(count, &connections->by_address, compare);
+    free(count);
 }
 
 // MARK: Life
 
-void chttpshim_connections_init(chttpshim_connections *connections,
-                                const chttpshim_options *options) {
-  pthread_mutex_init(&connections->lock, NULL);
-  connections->limit_per_address = options->connections_per_address;
-  connections->idle_timeout_seconds = options->idle_timeout_seconds;
+void chttpshim_connections_init(chttpshim_connections *connections, const chttpshim_options *options)
+{
+    pthread_mutex_init(&connections->lock, NULL);
+    connections->limit_per_address = options->connections_per_address;
+    connections->idle_timeout_seconds = options->idle_timeout_seconds;
 }
 
-void chttpshim_connections_destroy(chttpshim_connections *connections) {
-  pthread_mutex_destroy(&connections->lock);
+void chttpshim_connections_destroy(chttpshim_connections *connections)
+{
+    pthread_mutex_destroy(&connections->lock);
 }
 
-static void begin(chttpshim_connections *connections,
-                  struct MHD_Connection *peer, void **socket_context) {
-  chttpshim_connection *connection = calloc(1, sizeof *connection);
-  if (connection == NULL)
-    return;
-  connection->descriptor =
-      MHD_get_connection_info(peer, MHD_CONNECTION_INFO_CONNECTION_FD)
-          ->connect_fd;
-  connection->tls_generation = chttpshim_tls_generation();
-  atomic_init(&connection->deadline, now_milliseconds() + REQUEST_MILLISECONDS);
-  const struct sockaddr *address =
-      MHD_get_connection_info(peer, MHD_CONNECTION_INFO_CLIENT_ADDRESS)
-          ->client_addr;
+static void begin(chttpshim_connections *connections, struct MHD_Connection *peer, void **socket_context)
+{
+    chttpshim_connection *connection = calloc(1, sizeof *connection);
+    if (connection == NULL) return;
+    connection->descriptor = MHD_get_connection_info(peer, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+    connection->tls_generation = chttpshim_tls_generation();
+    atomic_init(&connection->deadline, now_milliseconds() + REQUEST_MILLISECONDS);
+    const struct sockaddr *address = MHD_get_connection_info(peer, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr;
 
-  pthread_mutex_lock(&connections->lock);
-  connection->count = count_address(connections, address);
-  connection->is_beyond_limit =
-      connections->limit_per_address > 0 && connection->count != NULL &&
-      connection->count->connections > connections->limit_per_address;
-  connection->next = connections->first;
-  if (connection->next != NULL)
-    connection->next->previous = connection;
-  connections->first = connection;
-  pthread_mutex_unlock(&connections->lock);
+    pthread_mutex_lock(&connections->lock);
+    connection->count = count_address(connections, address);
+    connection->is_beyond_limit = connections->limit_per_address > 0 && connection->count != NULL
+        && connection->count->connections > connections->limit_per_address;
+    connection->next = connections->first;
+    if (connection->next != NULL) connection->next->previous = connection;
+    connections->first = connection;
+    pthread_mutex_unlock(&connections->lock);
 
-  *socket_context = connection;
+    *socket_context = connection;
 }
 
-static void end(chttpshim_connections *connections,
-                chttpshim_connection *connection) {
-  pthread_mutex_lock(&connections->lock);
-  if (connection->next != NULL)
-    connection->next->previous = connection->previous;
-  if (connection->previous != NULL)
-    connection->previous->next = connection->next;
-  else
-    connections->first = connection->next;
-  uncount(connections, connection->count);
-  pthread_mutex_unlock(&connections->lock);
-  free(connection);
+static void end(chttpshim_connections *connections, chttpshim_connection *connection)
+{
+    pthread_mutex_lock(&connections->lock);
+    if (connection->next != NULL) connection->next->previous = connection->previous;
+    if (connection->previous != NULL) connection->previous->next = connection->next;
+    else connections->first = connection->next;
+    uncount(connections, connection->count);
+    pthread_mutex_unlock(&connections->lock);
+    free(connection);
 }
 
-void chttpshim_connections_notify(void *context,
-                                  struct MHD_Connection *connection,
-                                  void **socket_context,
-                                  enum MHD_ConnectionNotificationCode code) {
-  if (code == MHD_CONNECTION_NOTIFY_STARTED) {
-    begin(context, connection, socket_context);
-  } else if (*socket_context != NULL) {
-    end(context, *socket_context);
-    *socket_context = NULL;
-  }
+void chttpshim_connections_notify(
+    void *context, struct MHD_Connection *connection, void **socket_context, enum MHD_ConnectionNotificationCode code)
+{
+    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+        begin(context, connection, socket_context);
+    } else if (*socket_context != NULL) {
+        end(context, *socket_context);
+        *socket_context = NULL;
+    }
 }
 
-chttpshim_connection *
-chttpshim_connection_of(struct MHD_Connection *connection) {
-  return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)
-      ->socket_context;
+chttpshim_connection *chttpshim_connection_of(struct MHD_Connection *connection)
+{
+    return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
 }
 
-bool chttpshim_connection_is_beyond_limit(
-    const chttpshim_connection *connection) {
-  return connection != NULL && connection->is_beyond_limit;
+bool chttpshim_connection_is_beyond_limit(const chttpshim_connection *connection)
+{
+    return connection != NULL && connection->is_beyond_limit;
 }
 
-bool chttpshim_connection_is_outdated(const chttpshim_connection *connection) {
-  return connection != NULL &&
-         connection->tls_generation != chttpshim_tls_generation() &&
-         chttpshim_tls_verifies_clients();
+bool chttpshim_connection_is_outdated(const chttpshim_connection *connection)
+{
+    return connection != NULL && connection->tls_generation != chttpshim_tls_generation()
+        && chttpshim_tls_verifies_clients();
 }
 
 // MARK: Time
 
-static void set_deadline(chttpshim_connection *connection, int64_t deadline) {
-  if (connection != NULL)
-    atomic_store_explicit(&connection->deadline, deadline,
-                          memory_order_relaxed);
+static void set_deadline(chttpshim_connection *connection, int64_t deadline)
+{
+    if (connection != NULL) atomic_store_explicit(&connection->deadline, deadline, memory_order_relaxed);
 }
 
-void chttpshim_connection_expect(chttpshim_connection *connection) {
-  set_deadline(connection, now_milliseconds() + REQUEST_MILLISECONDS);
+void chttpshim_connection_expect(chttpshim_connection *connection)
+{
+    set_deadline(connection, now_milliseconds() + REQUEST_MILLISECONDS);
 }
 
-void chttpshim_connection_answer(chttpshim_connection *connection,
-                                 uint64_t bytes) {
-  if (connection == NULL)
-    return;
-  int64_t now = now_milliseconds();
-  set_deadline(connection, now + REQUEST_MILLISECONDS +
-                               (int64_t)(bytes / LEAST_BYTES_PER_MILLISECOND));
-  atomic_store_explicit(&connection->answered_since, now, memory_order_relaxed);
+void chttpshim_connection_answer(chttpshim_connection *connection, uint64_t bytes)
+{
+    if (connection == NULL) return;
+    int64_t now = now_milliseconds();
+    set_deadline(connection, now + REQUEST_MILLISECONDS + (int64_t)(bytes / LEAST_BYTES_PER_MILLISECOND));
+    atomic_store_explicit(&connection->answered_since, now, memory_order_relaxed);
 }
 
-void chttpshim_connection_got(chttpshim_connection *connection,
-                              uint64_t bytes) {
-  if (connection == NULL)
-    return;
-  // Only the connection's own thread sets the deadline; the thread that ends
-  // late connections sets it to 0.
-  atomic_fetch_add_explicit(&connection->deadline,
-                            (int64_t)(bytes / LEAST_BYTES_PER_MILLISECOND),
-                            memory_order_relaxed);
+void chttpshim_connection_got(chttpshim_connection *connection, uint64_t bytes)
+{
+    if (connection == NULL) return;
+    // Only the connection's own thread sets the deadline; the thread that ends late connections sets it to 0.
+    atomic_fetch_add_explicit(
+        &connection->deadline, (int64_t)(bytes / LEAST_BYTES_PER_MILLISECOND), memory_order_relaxed);
 }
 
-void chttpshim_connection_wait(chttpshim_connection *connection) {
-  set_deadline(connection, 0);
-}
-
-void chttpshim_connection_rest(chttpshim_connections *connections,
-                               chttpshim_connection *connection) {
-  if (connection == NULL)
-    return;
-  set_deadline(connection, now_milliseconds() +
-                               connections->idle_timeout_seconds * 1000L +
-                               REQUEST_MILLISECONDS);
-  atomic_store_explicit(&connection->answered_since, 0, memory_order_relaxed);
-}
-
-void chttpshim_connections_end_late(chttpshim_connections *connections) {
-  int64_t now = now_milliseconds();
-  pthread_mutex_lock(&connections->lock);
-  for (chttpshim_connection *connection = connections->first;
-       connection != NULL; connection = connection->next) {
-    int64_t deadline =
-        atomic_load_explicit(&connection->deadline, memory_order_relaxed);
-    if (deadline == 0 || now < deadline)
-      continue;
-    // The connection's thread finds the end of the peer and cleans up. It
-    // cannot have closed the descriptor, because it takes the lock first.
-    shutdown(connection->descriptor, SHUT_RDWR);
+void chttpshim_connection_wait(chttpshim_connection *connection)
+{
     set_deadline(connection, 0);
-  }
-  pthread_mutex_unlock(&connections->lock);
 }
 
-void chttpshim_connections_end_slow_answers(chttpshim_connections *connections,
-                                            unsigned seconds) {
-  int64_t limit = now_milliseconds() - seconds * 1000L;
-  pthread_mutex_lock(&connections->lock);
-  for (chttpshim_connection *connection = connections->first;
-       connection != NULL; connection = connection->next) {
-    int64_t since =
-        atomic_load_explicit(&connection->answered_since, memory_order_relaxed);
-    if (since != 0 && since < limit)
-      shutdown(connection->descriptor, SHUT_RDWR);
-  }
-  pthread_mutex_unlock(&connections->lock);
+void chttpshim_connection_rest(chttpshim_connections *connections, chttpshim_connection *connection)
+{
+    if (connection == NULL) return;
+    set_deadline(connection, now_milliseconds() + connections->idle_timeout_seconds * 1000L + REQUEST_MILLISECONDS);
+    atomic_store_explicit(&connection->answered_since, 0, memory_order_relaxed);
+}
+
+void chttpshim_connections_end_late(chttpshim_connections *connections)
+{
+    int64_t now = now_milliseconds();
+    pthread_mutex_lock(&connections->lock);
+    for (chttpshim_connection *connection = connections->first; connection != NULL; connection = connection->next) {
+        int64_t deadline = atomic_load_explicit(&connection->deadline, memory_order_relaxed);
+        if (deadline == 0 || now < deadline) continue;
+        // The connection's thread finds the end of the peer and cleans up. It cannot have closed the descriptor,
+        // because it takes the lock first.
+        shutdown(connection->descriptor, SHUT_RDWR);
+        set_deadline(connection, 0);
+    }
+    pthread_mutex_unlock(&connections->lock);
+}
+
+void chttpshim_connections_end_slow_answers(chttpshim_connections *connections, unsigned seconds)
+{
+    int64_t limit = now_milliseconds() - seconds * 1000L;
+    pthread_mutex_lock(&connections->lock);
+    for (chttpshim_connection *connection = connections->first; connection != NULL; connection = connection->next) {
+        int64_t since = atomic_load_explicit(&connection->answered_since, memory_order_relaxed);
+        if (since != 0 && since < limit) shutdown(connection->descriptor, SHUT_RDWR);
+    }
+    pthread_mutex_unlock(&connections->lock);
 }

@@ -1,5 +1,4 @@
-// The open connections of a server: how many from one address, and each one's
-// deadline.
+// The open connections of a server: how many from one address, and each one's deadline.
 #ifndef CHTTPSHIM_CONNECTIONS_H
 #define CHTTPSHIM_CONNECTIONS_H
 
@@ -9,59 +8,48 @@
 #include <pthread.h>
 
 typedef struct chttpshim_connections {
-  pthread_mutex_t lock;
-  struct chttpshim_connection *first;
-  // A tree of counts by address (tsearch).
-  void *by_address;
-  // 0 is no limit.
-  unsigned limit_per_address;
-  unsigned idle_timeout_seconds;
+    pthread_mutex_t lock;
+    struct chttpshim_connection *first;
+    // A tree of counts by address (tsearch).
+    void *by_address;
+    // 0 is no limit.
+    unsigned limit_per_address;
+    unsigned idle_timeout_seconds;
 } chttpshim_connections;
 
 typedef struct chttpshim_connection chttpshim_connection;
 
-void chttpshim_connections_init(chttpshim_connections *connections,
-                                const chttpshim_options *options);
+void chttpshim_connections_init(chttpshim_connections *connections, const chttpshim_options *options);
 /// Must be called when no connection is left.
 void chttpshim_connections_destroy(chttpshim_connections *connections);
 
 /// For MHD_OPTION_NOTIFY_CONNECTION.
-void chttpshim_connections_notify(void *context,
-                                  struct MHD_Connection *connection,
-                                  void **socket_context,
-                                  enum MHD_ConnectionNotificationCode code);
+void chttpshim_connections_notify(
+    void *context, struct MHD_Connection *connection, void **socket_context, enum MHD_ConnectionNotificationCode code);
 
 /// The shim's own record of a connection; NULL if there was no memory for it.
-chttpshim_connection *
-chttpshim_connection_of(struct MHD_Connection *connection);
+chttpshim_connection *chttpshim_connection_of(struct MHD_Connection *connection);
 
-/// Whether the client's address was already at its connection limit when the
-/// connection came.
-bool chttpshim_connection_is_beyond_limit(
-    const chttpshim_connection *connection);
+/// Whether the client's address was already at its connection limit when the connection came.
+bool chttpshim_connection_is_beyond_limit(const chttpshim_connection *connection);
 
-/// Whether the client was admitted under an identity that is no longer in
-/// force.
+/// Whether the client was admitted under an identity that is no longer in force.
 bool chttpshim_connection_is_outdated(const chttpshim_connection *connection);
 
 /// A body begins; its length is not known yet.
 void chttpshim_connection_expect(chttpshim_connection *connection);
 /// An answer of `bytes` bytes begins.
-void chttpshim_connection_answer(chttpshim_connection *connection,
-                                 uint64_t bytes);
+void chttpshim_connection_answer(chttpshim_connection *connection, uint64_t bytes);
 /// Bytes of the body came: each gives a little more time.
 void chttpshim_connection_got(chttpshim_connection *connection, uint64_t bytes);
 /// No deadline while the exporter prepares the answer.
 void chttpshim_connection_wait(chttpshim_connection *connection);
-/// The request is over: the next one may begin as late as idle connections are
-/// kept.
-void chttpshim_connection_rest(chttpshim_connections *connections,
-                               chttpshim_connection *connection);
+/// The request is over: the next one may begin as late as idle connections are kept.
+void chttpshim_connection_rest(chttpshim_connections *connections, chttpshim_connection *connection);
 
 /// Ends the connections that are late.
 void chttpshim_connections_end_late(chttpshim_connections *connections);
 /// Ends the connections that have been reading one answer for `seconds`.
-void chttpshim_connections_end_slow_answers(chttpshim_connections *connections,
-                                            unsigned seconds);
+void chttpshim_connections_end_slow_answers(chttpshim_connections *connections, unsigned seconds);
 
 #endif

@@ -7,174 +7,161 @@
 
 // MARK: Decisions
 
-bool chttpshim_exchange_begin_pending(chttpshim_exchange *exchange) {
-  exchange->is_pending = true;
-  chttpshim_connection_wait(exchange->peer);
-  atomic_fetch_add(&exchange->server->pending, 1);
-  return !atomic_load(&exchange->server->refusing);
+bool chttpshim_exchange_begin_pending(chttpshim_exchange *exchange)
+{
+    exchange->is_pending = true;
+    chttpshim_connection_wait(exchange->peer);
+    atomic_fetch_add(&exchange->server->pending, 1);
+    return !atomic_load(&exchange->server->refusing);
 }
 
-void chttpshim_exchange_end_pending(chttpshim_exchange *exchange) {
-  if (!exchange->is_pending)
-    return;
-  exchange->is_pending = false;
-  atomic_fetch_sub(&exchange->server->pending, 1);
+void chttpshim_exchange_end_pending(chttpshim_exchange *exchange)
+{
+    if (!exchange->is_pending) return;
+    exchange->is_pending = false;
+    atomic_fetch_sub(&exchange->server->pending, 1);
 }
 
-enum MHD_Result
-chttpshim_exchange_suspend(chttpshim_exchange *exchange,
-                           _Atomic enum chttpshim_decision *awaited) {
-  MHD_suspend_connection(exchange->connection);
-  enum chttpshim_decision before = CHTTPSHIM_AWAITED;
-  if (!atomic_compare_exchange_strong(awaited, &before,
-                                      CHTTPSHIM_AWAITED_SUSPENDED))
-    MHD_resume_connection(exchange->connection);
-  return MHD_YES;
+enum MHD_Result chttpshim_exchange_suspend(chttpshim_exchange *exchange, _Atomic enum chttpshim_decision *awaited)
+{
+    MHD_suspend_connection(exchange->connection);
+    enum chttpshim_decision before = CHTTPSHIM_AWAITED;
+    if (!atomic_compare_exchange_strong(awaited, &before, CHTTPSHIM_AWAITED_SUSPENDED))
+        MHD_resume_connection(exchange->connection);
+    return MHD_YES;
 }
 
-void chttpshim_exchange_free(chttpshim_exchange *exchange) {
-  if (exchange->response != NULL)
-    MHD_destroy_response(exchange->response);
-  if (exchange->owner != NULL)
-    exchange->server->options.drop(exchange->owner);
-  chttpshim_exchange_end_pending(exchange);
-  free(exchange);
+void chttpshim_exchange_free(chttpshim_exchange *exchange)
+{
+    if (exchange->response != NULL) MHD_destroy_response(exchange->response);
+    if (exchange->owner != NULL) exchange->server->options.drop(exchange->owner);
+    chttpshim_exchange_end_pending(exchange);
+    free(exchange);
 }
 
-static void decide_opening(chttpshim_exchange *exchange) {
-  struct MHD_Connection *connection = exchange->connection;
-  // From this exchange on, unless the connection was suspended, the server
-  // thread may free `exchange`.
-  if (atomic_exchange(&exchange->opening_decision, CHTTPSHIM_DECIDED) ==
-      CHTTPSHIM_AWAITED_SUSPENDED)
-    MHD_resume_connection(connection);
+static void decide_opening(chttpshim_exchange *exchange)
+{
+    struct MHD_Connection *connection = exchange->connection;
+    // From this exchange on, unless the connection was suspended, the server thread may free `exchange`.
+    if (atomic_exchange(&exchange->opening_decision, CHTTPSHIM_DECIDED) == CHTTPSHIM_AWAITED_SUSPENDED)
+        MHD_resume_connection(connection);
 }
 
-void chttpshim_exchange_proceed(chttpshim_exchange *exchange,
-                                chttpshim_opening opening, void *owner) {
-  exchange->opening = opening;
-  exchange->owner = owner;
-  decide_opening(exchange);
+void chttpshim_exchange_proceed(chttpshim_exchange *exchange, chttpshim_opening opening, void *owner)
+{
+    exchange->opening = opening;
+    exchange->owner = owner;
+    decide_opening(exchange);
 }
 
-void *chttpshim_exchange_take_owner(chttpshim_exchange *exchange) {
-  void *owner = exchange->owner;
-  exchange->owner = NULL;
-  return owner;
+void *chttpshim_exchange_take_owner(chttpshim_exchange *exchange)
+{
+    void *owner = exchange->owner;
+    exchange->owner = NULL;
+    return owner;
 }
 
 // MARK: Answers
 
-enum MHD_Result chttpshim_exchange_queue_answer(chttpshim_exchange *exchange) {
-  chttpshim_connection_answer(exchange->peer, exchange->response_length);
-  // Without a response libmicrohttpd refuses the call and closes the
-  // connection.
-  enum MHD_Result result = MHD_queue_response(
-      exchange->connection, exchange->status, exchange->response);
-  if (exchange->response != NULL)
-    MHD_destroy_response(exchange->response);
-  exchange->response = NULL;
-  chttpshim_exchange_end_pending(exchange);
-  return result;
+enum MHD_Result chttpshim_exchange_queue_answer(chttpshim_exchange *exchange)
+{
+    chttpshim_connection_answer(exchange->peer, exchange->response_length);
+    // Without a response libmicrohttpd refuses the call and closes the connection.
+    enum MHD_Result result = MHD_queue_response(exchange->connection, exchange->status, exchange->response);
+    if (exchange->response != NULL) MHD_destroy_response(exchange->response);
+    exchange->response = NULL;
+    chttpshim_exchange_end_pending(exchange);
+    return result;
 }
 
-chttpshim_response *chttpshim_response_create(void *body, size_t length) {
-  struct MHD_Response *response =
-      MHD_create_response_from_buffer(length, body, MHD_RESPMEM_MUST_FREE);
-  if (response == NULL)
-    free(body);
-  return (chttpshim_response *)response;
+chttpshim_response *chttpshim_response_create(void *body, size_t length)
+{
+    struct MHD_Response *response = MHD_create_response_from_buffer(length, body, MHD_RESPMEM_MUST_FREE);
+    if (response == NULL) free(body);
+    return (chttpshim_response *)response;
 }
 
-chttpshim_response *
-chttpshim_response_create_shared(const void *body, size_t length,
-                                 void (*release)(void *owner), void *owner) {
-  // The library only reads the body; its parameter lacks the const.
-  struct MHD_Response *response =
-      MHD_create_response_from_buffer_with_free_callback_cls(
-          length, (void *)body, release, owner);
-  if (response == NULL)
-    release(owner);
-  return (chttpshim_response *)response;
+chttpshim_response *chttpshim_response_create_shared(
+    const void *body, size_t length, void (*release)(void *owner), void *owner)
+{
+    // The library only reads the body; its parameter lacks the const.
+    struct MHD_Response *response =
+        MHD_create_response_from_buffer_with_free_callback_cls(length, (void *)body, release, owner);
+    if (response == NULL) release(owner);
+    return (chttpshim_response *)response;
 }
 
-void chttpshim_response_add_header(chttpshim_response *response,
-                                   const char *name, const char *value) {
-  if (response != NULL)
-    MHD_add_response_header((struct MHD_Response *)response, name, value);
+void chttpshim_response_add_header(chttpshim_response *response, const char *name, const char *value)
+{
+    if (response != NULL) MHD_add_response_header((struct MHD_Response *)response, name, value);
 }
 
-void chttpshim_exchange_respond(chttpshim_exchange *exchange, unsigned status,
-                                chttpshim_response *response, size_t length,
-                                bool closes) {
-  if (closes || atomic_load(&exchange->server->draining))
-    chttpshim_response_add_header(response, MHD_HTTP_HEADER_CONNECTION,
-                                  "close");
-  exchange->response = (struct MHD_Response *)response;
-  exchange->response_length = length;
-  exchange->status = status;
-  exchange->closes = closes;
-  if (!exchange->is_handed_over) {
-    exchange->is_refused = true;
-    decide_opening(exchange);
-    return;
-  }
-  struct MHD_Connection *connection = exchange->connection;
-  // From this exchange on, unless the connection was suspended or the exchange
-  // orphaned, the server thread may free it.
-  switch (atomic_exchange(&exchange->answer_decision, CHTTPSHIM_DECIDED)) {
-  case CHTTPSHIM_AWAITED_SUSPENDED:
-    MHD_resume_connection(connection);
-    break;
-  case CHTTPSHIM_ORPHANED:
-    chttpshim_exchange_free(exchange);
-    break;
-  default:
-    break;
-  }
+void chttpshim_exchange_respond(
+    chttpshim_exchange *exchange, unsigned status, chttpshim_response *response, size_t length, bool closes)
+{
+    if (closes || atomic_load(&exchange->server->draining))
+        chttpshim_response_add_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
+    exchange->response = (struct MHD_Response *)response;
+    exchange->response_length = length;
+    exchange->status = status;
+    exchange->closes = closes;
+    if (!exchange->is_handed_over) {
+        exchange->is_refused = true;
+        decide_opening(exchange);
+        return;
+    }
+    struct MHD_Connection *connection = exchange->connection;
+    // From this exchange on, unless the connection was suspended or the exchange orphaned, the server thread may free
+    // it.
+    switch (atomic_exchange(&exchange->answer_decision, CHTTPSHIM_DECIDED)) {
+    case CHTTPSHIM_AWAITED_SUSPENDED: MHD_resume_connection(connection); break;
+    case CHTTPSHIM_ORPHANED: chttpshim_exchange_free(exchange); break;
+    default: break;
+    }
 }
 
 // MARK: What a request says
 
-const char *chttpshim_exchange_method(const chttpshim_exchange *exchange) {
-  return exchange->method;
+const char *chttpshim_exchange_method(const chttpshim_exchange *exchange)
+{
+    return exchange->method;
 }
 
-const char *chttpshim_exchange_path(const chttpshim_exchange *exchange) {
-  return exchange->path;
+const char *chttpshim_exchange_path(const chttpshim_exchange *exchange)
+{
+    return exchange->path;
 }
 
-chttpshim_fault chttpshim_exchange_fault(const chttpshim_exchange *exchange) {
-  return exchange->fault;
+chttpshim_fault chttpshim_exchange_fault(const chttpshim_exchange *exchange)
+{
+    return exchange->fault;
 }
 
-const char *chttpshim_exchange_header(chttpshim_exchange *exchange,
-                                      const char *name) {
-  return MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND,
-                                     name);
+const char *chttpshim_exchange_header(chttpshim_exchange *exchange, const char *name)
+{
+    return MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND, name);
 }
 
-const char *chttpshim_exchange_query(chttpshim_exchange *exchange,
-                                     const char *name, size_t *length) {
-  const char *value = NULL;
-  if (MHD_lookup_connection_value_n(exchange->connection, MHD_GET_ARGUMENT_KIND,
-                                    name, strlen(name), &value,
-                                    length) != MHD_YES)
-    return NULL;
-  return value;
+const char *chttpshim_exchange_query(chttpshim_exchange *exchange, const char *name, size_t *length)
+{
+    const char *value = NULL;
+    if (MHD_lookup_connection_value_n(exchange->connection, MHD_GET_ARGUMENT_KIND, name, strlen(name), &value, length)
+        != MHD_YES)
+        return NULL;
+    return value;
 }
 
-unsigned chttpshim_exchange_query_count(chttpshim_exchange *exchange) {
-  return (unsigned)MHD_get_connection_values(exchange->connection,
-                                             MHD_GET_ARGUMENT_KIND, NULL, NULL);
+unsigned chttpshim_exchange_query_count(chttpshim_exchange *exchange)
+{
+    return (unsigned)MHD_get_connection_values(exchange->connection, MHD_GET_ARGUMENT_KIND, NULL, NULL);
 }
 
-void *chttpshim_exchange_take_body(chttpshim_exchange *exchange,
-                                   size_t *length) {
-  void *body = exchange->body;
-  *length = exchange->body_length;
-  atomic_fetch_sub(&exchange->server->gathered_bytes, exchange->body_length);
-  exchange->body = NULL;
-  exchange->body_length = 0;
-  return body;
+void *chttpshim_exchange_take_body(chttpshim_exchange *exchange, size_t *length)
+{
+    void *body = exchange->body;
+    *length = exchange->body_length;
+    atomic_fetch_sub(&exchange->server->gathered_bytes, exchange->body_length);
+    exchange->body = NULL;
+    exchange->body_length = 0;
+    return body;
 }

@@ -1,6 +1,6 @@
 #include "CPriceTable.h"
 
-// C23's #embed, which the Swift toolchain's clang takes in every C.
+// #embed is of C23; the Swift toolchain's clang has it in every version of C.
 #pragma clang diagnostic ignored "-Wc23-extensions"
 
 static const uint8_t prices[] = {
@@ -11,10 +11,12 @@ static const uint8_t providers[] = {
 #embed "providers.json"
 };
 
-cpricetable_file cpricetable_prices(void) {
-  return (cpricetable_file){prices, sizeof prices};
+cpricetable_file cpricetable_prices(void)
+{
+    return (cpricetable_file){prices, sizeof prices};
 }
 
-cpricetable_file cpricetable_providers(void) {
-  return (cpricetable_file){providers, sizeof providers};
+cpricetable_file cpricetable_providers(void)
+{
+    return (cpricetable_file){providers, sizeof providers};
 }

@@ -1,21 +1,15 @@
-// What the exporter needs of libmicrohttpd, behind a surface that Swift can
-// call: MHD_start_daemon is variadic, its callbacks need state between calls,
-// and suspending a connection races with its answer; one atomic state decides
-// which came first.
+// What the exporter needs of libmicrohttpd, behind a surface that Swift can call: MHD_start_daemon is variadic, its
+// callbacks need state between calls, and suspending a connection races with its answer; one atomic state decides which
+// came first.
 //
 // The life of an exchange:
-// - An exchange is one request and its answer. It is made when the headers are
-// in and freed by libmicrohttpd's completion
-//   callback after the answer.
-// - `open` is called once, when the headers are in. It lets the request go on
-// (chttpshim_exchange_proceed) or answers it
-//   (chttpshim_exchange_respond): at once, or later from any thread. The
-//   connection is suspended meanwhile.
-// - `handle` is called once for a request that went on, when its body is in or
-// at fault. It answers at once, or later from
-//   any thread.
-// - Exactly one decision for each `open` and each `handle`. After it the
-// exchange must not be touched.
+// - An exchange is one request and its answer. It is made when the headers are in and freed by libmicrohttpd's
+//   completion callback after the answer.
+// - `open` is called once, when the headers are in. It lets the request go on (chttpshim_exchange_proceed) or answers
+//   it (chttpshim_exchange_respond): at once, or later from any thread. The connection is suspended meanwhile.
+// - `handle` is called once for a request that went on, when its body is in or at fault. It answers at once, or later
+//   from any thread.
+// - Exactly one decision for each `open` and each `handle`. After it the exchange must not be touched.
 #ifndef CHTTPSHIM_H
 #define CHTTPSHIM_H
 
@@ -29,174 +23,150 @@ typedef struct chttpshim_response chttpshim_response;
 
 /// Why a request must be refused; its body is then empty.
 typedef enum {
-  CHTTPSHIM_FAULT_NONE = 0,
-  /// Content-Length beside Transfer-Encoding, twice, or a transfer coding other
-  /// than chunked (RFC 9112, section 6.3): two readers would see two different
-  /// requests (smuggling), and libmicrohttpd accepts it. Seen by `open`.
-  CHTTPSHIM_FAULT_CONTRADICTORY_LENGTH,
-  /// More than one Host (RFC 9112, section 3.2). Seen by `open`. libmicrohttpd
-  /// itself refuses a request without Host.
-  CHTTPSHIM_FAULT_CONTRADICTORY_HOST,
-  /// The request came after chttpshim_server_drain: what changes nothing may
-  /// still be answered. Seen by `open`.
-  CHTTPSHIM_FAULT_DRAINING,
-  /// The server stops now: the answer must come within the call. Seen by both.
-  CHTTPSHIM_FAULT_STOPPING,
-  /// The client's address was already at its connection limit. Seen by `open`.
-  CHTTPSHIM_FAULT_TOO_MANY_CONNECTIONS,
-  /// The certificates asked of clients changed since the handshake: the client
-  /// must connect again. Seen by `open`.
-  CHTTPSHIM_FAULT_OUTDATED,
-  /// The body exceeds the limit. Seen by `handle`.
-  CHTTPSHIM_FAULT_BODY_TOO_LARGE,
-  /// No memory for the body, or none left of what all bodies together may take.
-  /// Seen by `handle`.
-  CHTTPSHIM_FAULT_OUT_OF_MEMORY,
+    CHTTPSHIM_FAULT_NONE = 0,
+    /// Content-Length beside Transfer-Encoding, twice, or a transfer coding other than chunked (RFC 9112, section 6.3):
+    /// two readers would see two different requests (smuggling), and libmicrohttpd accepts it. Seen by `open`.
+    CHTTPSHIM_FAULT_CONTRADICTORY_LENGTH,
+    /// More than one Host (RFC 9112, section 3.2). Seen by `open`. libmicrohttpd itself refuses a request without Host.
+    CHTTPSHIM_FAULT_CONTRADICTORY_HOST,
+    /// The request came after chttpshim_server_drain: what changes nothing may still be answered. Seen by `open`.
+    CHTTPSHIM_FAULT_DRAINING,
+    /// The server stops now: the answer must come within the call. Seen by both.
+    CHTTPSHIM_FAULT_STOPPING,
+    /// The client's address was already at its connection limit. Seen by `open`.
+    CHTTPSHIM_FAULT_TOO_MANY_CONNECTIONS,
+    /// The certificates asked of clients changed since the handshake: the client must connect again. Seen by `open`.
+    CHTTPSHIM_FAULT_OUTDATED,
+    /// The body exceeds the limit. Seen by `handle`.
+    CHTTPSHIM_FAULT_BODY_TOO_LARGE,
+    /// No memory for the body, or none left of what all bodies together may take. Seen by `handle`.
+    CHTTPSHIM_FAULT_OUT_OF_MEMORY,
 } chttpshim_fault;
 
 /// What becomes of the body of a request that goes on.
 typedef enum {
-  CHTTPSHIM_READ_BODY = 0,
-  /// Read from the connection and thrown away: it takes no memory.
-  CHTTPSHIM_DISCARD_BODY,
+    CHTTPSHIM_READ_BODY = 0,
+    /// Read from the connection and thrown away: it takes no memory.
+    CHTTPSHIM_DISCARD_BODY,
 } chttpshim_opening;
 
 typedef struct {
-  /// Bound and listening; closed by chttpshim_server_stop.
-  int listen_socket;
-  unsigned threads;
-  unsigned connection_limit;
-  /// Seconds without a byte after which a connection closes.
-  unsigned idle_timeout_seconds;
-  /// Largest body in bytes, as it comes over the wire.
-  size_t body_limit_bytes;
-  /// Readable bytes behind the end of every body.
-  size_t body_padding_bytes;
-  /// Passed to the callbacks; the caller keeps it alive until
-  /// chttpshim_server_stop has returned.
-  void *context;
-  /// As GnuTLS writes them, lent for the call that starts the server. With them
-  /// the server speaks TLS under the identity of chttpshim_tls_use. NULL speaks
-  /// plain HTTP.
-  const char *tls_priorities;
-  /// Connections at a time from one address (of IPv6, from one /64 prefix); 0
-  /// for no limit of its own. Requests on further connections are at fault; a
-  /// quarter more, and connections are closed at once.
-  unsigned connections_per_address;
-  /// Called on a server thread when the headers of a request are in.
-  void (*open)(void *context, chttpshim_exchange *exchange);
-  /// Called on a server thread when the body of a request is in.
-  void (*handle)(void *context, chttpshim_exchange *exchange);
-  /// Called on a server thread with the owner of an exchange whose client went
-  /// away between `open` and `handle`.
-  void (*drop)(void *owner);
-  /// Called on a server thread when it has read what had arrived, before it
-  /// suspends connections that have no answer yet: `handle` may put off to it
-  /// what it gathers. May be called when there is nothing to do. NULL suspends
-  /// at once.
-  void (*flush)(void *context);
-  /// Called on a server thread with a message of libmicrohttpd, lent for the
-  /// call.
-  void (*log)(void *context, const char *message);
+    /// Bound and listening; closed by chttpshim_server_stop.
+    int listen_socket;
+    unsigned threads;
+    unsigned connection_limit;
+    /// Seconds without a byte after which a connection closes.
+    unsigned idle_timeout_seconds;
+    /// Largest body in bytes, as it comes over the wire.
+    size_t body_limit_bytes;
+    /// Readable bytes behind the end of every body.
+    size_t body_padding_bytes;
+    /// Passed to the callbacks; the caller keeps it alive until chttpshim_server_stop has returned.
+    void *context;
+    /// As GnuTLS writes them, lent for the call that starts the server. With them the server speaks TLS under the
+    /// identity of chttpshim_tls_use. NULL speaks plain HTTP.
+    const char *tls_priorities;
+    /// Connections at a time from one address (of IPv6, from one /64 prefix); 0 for no limit of its own. Requests on
+    /// further connections are at fault; a quarter more, and connections are closed at once.
+    unsigned connections_per_address;
+    /// Called on a server thread when the headers of a request are in.
+    void (*open)(void *context, chttpshim_exchange *exchange);
+    /// Called on a server thread when the body of a request is in.
+    void (*handle)(void *context, chttpshim_exchange *exchange);
+    /// Called on a server thread with the owner of an exchange whose client went away between `open` and `handle`.
+    void (*drop)(void *owner);
+    /// Called on a server thread when it has read what had arrived, before it suspends connections that have no answer
+    /// yet: `handle` may put off to it what it gathers. May be called when there is nothing to do. NULL suspends at
+    /// once.
+    void (*flush)(void *context);
+    /// Called on a server thread with a message of libmicrohttpd, lent for the call.
+    void (*log)(void *context, const char *message);
 } chttpshim_options;
 
 /// What a server asks of its clients' certificates.
 typedef enum {
-  CHTTPSHIM_CLIENT_CERTIFICATE_NONE = 0,
-  CHTTPSHIM_CLIENT_CERTIFICATE_REQUESTED,
-  CHTTPSHIM_CLIENT_CERTIFICATE_REQUIRED,
-  CHTTPSHIM_CLIENT_CERTIFICATE_VERIFIED_IF_GIVEN,
-  CHTTPSHIM_CLIENT_CERTIFICATE_VERIFIED,
+    CHTTPSHIM_CLIENT_CERTIFICATE_NONE = 0,
+    CHTTPSHIM_CLIENT_CERTIFICATE_REQUESTED,
+    CHTTPSHIM_CLIENT_CERTIFICATE_REQUIRED,
+    CHTTPSHIM_CLIENT_CERTIFICATE_VERIFIED_IF_GIVEN,
+    CHTTPSHIM_CLIENT_CERTIFICATE_VERIFIED,
 } chttpshim_client_certificate;
 
 /// What cannot be used.
 typedef enum {
-  CHTTPSHIM_TLS_FAULT_MEMORY = 0,
-  CHTTPSHIM_TLS_FAULT_CERTIFICATE,
-  CHTTPSHIM_TLS_FAULT_KEY,
-  /// The key is not the certificate's.
-  CHTTPSHIM_TLS_FAULT_PAIR,
-  CHTTPSHIM_TLS_FAULT_CLIENT_AUTHORITIES,
+    CHTTPSHIM_TLS_FAULT_MEMORY = 0,
+    CHTTPSHIM_TLS_FAULT_CERTIFICATE,
+    CHTTPSHIM_TLS_FAULT_KEY,
+    /// The key is not the certificate's.
+    CHTTPSHIM_TLS_FAULT_PAIR,
+    CHTTPSHIM_TLS_FAULT_CLIENT_AUTHORITIES,
 } chttpshim_tls_fault;
 
 /// All lent, texts as PEM.
 typedef struct {
-  const char *certificate;
-  const char *key;
-  /// Needed if certificates are verified, else NULL.
-  const char *client_authorities;
-  chttpshim_client_certificate client_certificate;
-  /// The subject alternative names one of which a client's certificate must
-  /// have; none for any.
-  const char *const *client_names;
-  size_t client_name_count;
+    const char *certificate;
+    const char *key;
+    /// Needed if certificates are verified, else NULL.
+    const char *client_authorities;
+    chttpshim_client_certificate client_certificate;
+    /// The subject alternative names one of which a client's certificate must have; none for any.
+    const char *const *client_names;
+    size_t client_name_count;
 } chttpshim_tls_material;
 
 typedef struct chttpshim_tls_identity chttpshim_tls_identity;
 
-/// The caller's, until chttpshim_tls_use. NULL with what is at fault, and
-/// GnuTLS's reason (static).
-chttpshim_tls_identity *
-chttpshim_tls_identity_create(const chttpshim_tls_material *material,
-                              chttpshim_tls_fault *fault, const char **reason);
+/// The caller's, until chttpshim_tls_use. NULL with what is at fault, and GnuTLS's reason (static).
+chttpshim_tls_identity *chttpshim_tls_identity_create(
+    const chttpshim_tls_material *material, chttpshim_tls_fault *fault, const char **reason);
 void chttpshim_tls_identity_free(chttpshim_tls_identity *identity);
 
-/// What all servers of the process are in handshakes that begin from now on;
-/// taken over and never freed, because a handshake may use it and GnuTLS does
-/// not say when it ends.
+/// What all servers of the process are in handshakes that begin from now on; taken over and never
+/// freed, because a handshake may use it and GnuTLS does not say when it ends.
 void chttpshim_tls_use(chttpshim_tls_identity *identity);
 
 /// Whether GnuTLS takes this text for priorities.
 bool chttpshim_tls_knows_priorities(const char *priorities);
 
-/// Opens a listening socket: variadic fcntl and unions of sockaddr are awkward
-/// from Swift.
+/// Opens a listening socket: variadic fcntl and unions of sockaddr are awkward from Swift.
 ///
-/// `host` NULL means all addresses, IPv6 and IPv4 in one socket if the system
-/// has IPv6. Returns the socket, or -1 with a reason in `error` (lent by the C
-/// library, static) and whether it is that the address is taken.
-int chttpshim_listen(const char *host, const char *port, bool *is_in_use,
-                     const char **error);
+/// `host` NULL means all addresses, IPv6 and IPv4 in one socket if the system has IPv6. Returns the socket, or -1 with
+/// a reason in `error` (lent by the C library, static) and whether it is that the address is taken.
+int chttpshim_listen(const char *host, const char *port, bool *is_in_use, const char **error);
 
-/// Writes `127.0.0.1:80` or `[::1]:80` into `buffer`; false if the socket has
-/// no such address.
+/// Writes `127.0.0.1:80` or `[::1]:80` into `buffer`; false if the socket has no such address.
 bool chttpshim_socket_address(int listen_socket, char *buffer, size_t capacity);
 
-/// Takes no more connections from a socket that another process keeps open:
-/// they wait in it for a successor. The descriptor stays valid and leads to a
-/// socket that no client can reach. False if the system refuses; nothing has
+/// Takes no more connections from a socket that another process keeps open: they wait in it for a successor. The
+/// descriptor stays valid and leads to a socket that no client can reach. False if the system refuses; nothing has
 /// changed then.
 ///
-/// Must be called before chttpshim_server_stop: MHD_stop_daemon shuts its
-/// listening socket down for all processes that hold it.
+/// Must be called before chttpshim_server_stop: MHD_stop_daemon shuts its listening socket down for all processes that
+/// hold it.
 bool chttpshim_leave_socket(int listen_socket);
 
-/// Starts serving. NULL if libmicrohttpd refuses; the socket is then still the
-/// caller's.
+/// Starts serving. NULL if libmicrohttpd refuses; the socket is then still the caller's.
 chttpshim_server *chttpshim_server_start(const chttpshim_options *options);
 
-/// From now on requests come as CHTTPSHIM_FAULT_DRAINING, and each answer
-/// closes its connection. Requests whose headers are in go on.
+/// From now on requests come as CHTTPSHIM_FAULT_DRAINING, and each answer closes its connection. Requests whose headers
+/// are in go on.
 ///
-/// Not by MHD_quiesce_daemon: in 0.9.75 it and the workers of a pool both take
-/// the socket out of epoll, and the second one ends the process.
+/// Not by MHD_quiesce_daemon: in 0.9.75 it and the workers of a pool both take the socket out of epoll, and the second
+/// one ends the process.
 void chttpshim_server_drain(chttpshim_server *server);
 
-/// Ends connections that have taken too long over a request or an answer: 30 s,
-/// and a second for each 16 KiB. Must be called every second or so.
+/// Ends connections that have taken too long over a request or an answer: 30 s, and a second for each 16 KiB. Must be
+/// called every second or so.
 void chttpshim_server_end_late(chttpshim_server *server);
 
-/// Ends connections that have been reading one answer for this long, to free
-/// the memory of those answers.
-void chttpshim_server_end_slow_answers(chttpshim_server *server,
-                                       unsigned seconds);
+/// Ends connections that have been reading one answer for this long, to free the memory of those answers.
+void chttpshim_server_end_slow_answers(chttpshim_server *server, unsigned seconds);
 
 /// Requests between their headers and the end of their answer.
 unsigned chttpshim_server_requests_in_flight(chttpshim_server *server);
 
-/// Refuses new requests (CHTTPSHIM_FAULT_STOPPING), waits until all that `open`
-/// and `handle` hold is decided, closes all connections and frees the server.
-/// Blocks; never call it on a server thread.
+/// Refuses new requests (CHTTPSHIM_FAULT_STOPPING), waits until all that `open` and `handle` hold is decided, closes
+/// all connections and frees the server. Blocks; never call it on a server thread.
 void chttpshim_server_stop(chttpshim_server *server);
 
 /// Lent until the decision.
@@ -205,56 +175,41 @@ const char *chttpshim_exchange_method(const chttpshim_exchange *exchange);
 const char *chttpshim_exchange_path(const chttpshim_exchange *exchange);
 chttpshim_fault chttpshim_exchange_fault(const chttpshim_exchange *exchange);
 
-/// A header's value or NULL; lent until the decision. The first, if there are
-/// several.
-const char *chttpshim_exchange_header(chttpshim_exchange *exchange,
-                                      const char *name);
+/// A header's value or NULL; lent until the decision. The first, if there are several.
+const char *chttpshim_exchange_header(chttpshim_exchange *exchange, const char *name);
 
 /// A query argument, decoded, or NULL; lent until the decision.
-const char *chttpshim_exchange_query(chttpshim_exchange *exchange,
-                                     const char *name, size_t *length);
+const char *chttpshim_exchange_query(chttpshim_exchange *exchange, const char *name, size_t *length);
 
 /// Arguments in the query, whatever their names.
 unsigned chttpshim_exchange_query_count(chttpshim_exchange *exchange);
 
-/// Lets a request go on, from any thread. `owner` is kept for `handle`, which
-/// takes it over, or for `drop`.
-void chttpshim_exchange_proceed(chttpshim_exchange *exchange,
-                                chttpshim_opening opening, void *owner);
+/// Lets a request go on, from any thread. `owner` is kept for `handle`, which takes it over, or for `drop`.
+void chttpshim_exchange_proceed(chttpshim_exchange *exchange, chttpshim_opening opening, void *owner);
 
-/// What chttpshim_exchange_proceed kept, for `handle`; the caller takes it
-/// over.
+/// What chttpshim_exchange_proceed kept, for `handle`; the caller takes it over.
 void *chttpshim_exchange_take_owner(chttpshim_exchange *exchange);
 
-/// The body, from malloc, with padding readable behind it. The caller takes it
-/// over and frees it; NULL if empty.
-void *chttpshim_exchange_take_body(chttpshim_exchange *exchange,
-                                   size_t *length);
+/// The body, from malloc, with padding readable behind it. The caller takes it over and frees it; NULL if empty.
+void *chttpshim_exchange_take_body(chttpshim_exchange *exchange, size_t *length);
 
-/// An answer with a body from malloc, which is taken over, also on failure.
-/// NULL if there is no memory.
+/// An answer with a body from malloc, which is taken over, also on failure. NULL if there is no memory.
 chttpshim_response *chttpshim_response_create(void *body, size_t length);
 
-/// An answer with a body that several answers share: `body` is lent until
-/// `release` is called with `owner`, once, from any thread, also on failure.
-/// NULL if there is no memory.
-chttpshim_response *
-chttpshim_response_create_shared(const void *body, size_t length,
-                                 void (*release)(void *owner), void *owner);
+/// An answer with a body that several answers share: `body` is lent until `release` is called with `owner`, once, from
+/// any thread, also on failure. NULL if there is no memory.
+chttpshim_response *chttpshim_response_create_shared(
+    const void *body, size_t length, void (*release)(void *owner), void *owner);
 
 /// Adds a header, which is copied. Does nothing for a response that is NULL.
-void chttpshim_response_add_header(chttpshim_response *response,
-                                   const char *name, const char *value);
+void chttpshim_response_add_header(chttpshim_response *response, const char *name, const char *value);
 
-/// Answers, from any thread; takes `response` over, whose body has `length`
-/// bytes. In `open` the request is refused: a small body is read and discarded
-/// before the answer is sent. `closes` ends the connection after the answer.
+/// Answers, from any thread; takes `response` over, whose body has `length` bytes. In `open` the request is refused: a
+/// small body is read and discarded before the answer is sent. `closes` ends the connection after the answer.
 ///
-/// A response that is NULL closes the connection without an answer: the outcome
-/// is unknown to the client.
-void chttpshim_exchange_respond(chttpshim_exchange *exchange, unsigned status,
-                                chttpshim_response *response, size_t length,
-                                bool closes);
+/// A response that is NULL closes the connection without an answer: the outcome is unknown to the client.
+void chttpshim_exchange_respond(
+    chttpshim_exchange *exchange, unsigned status, chttpshim_response *response, size_t length, bool closes);
 
 /// The version of libmicrohttpd that runs; static.
 const char *chttpshim_library_version(void);

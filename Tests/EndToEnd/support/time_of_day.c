@@ -1,8 +1,6 @@
-// Sets the time of day of a program, by LD_PRELOAD; compiled and used by
-// time_of_day.py.
+// Sets the time of day of a program, by LD_PRELOAD; compiled and used by time_of_day.py.
 //
-//   CLOCK_AHEAD_FILE   a file of eight bytes: what the program's time of day is
-//   ahead, in seconds; read each time
+//   CLOCK_AHEAD_FILE   a file of eight bytes: what the program's time of day is ahead, in seconds; read each time
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -14,24 +12,21 @@
 static int (*real_clock_gettime)(clockid_t, struct timespec *);
 static const volatile int64_t *ahead;
 
-__attribute__((constructor)) static void begin(void) {
-  const char *path = getenv("CLOCK_AHEAD_FILE");
-  int file = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
-  void *mapped =
-      file < 0 ? MAP_FAILED
-               : mmap(NULL, sizeof *ahead, PROT_READ, MAP_SHARED, file, 0);
-  if (mapped == MAP_FAILED)
-    abort();
-  ahead = mapped;
+__attribute__((constructor)) static void begin(void)
+{
+    const char *path = getenv("CLOCK_AHEAD_FILE");
+    int file = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+    void *mapped = file < 0 ? MAP_FAILED : mmap(NULL, sizeof *ahead, PROT_READ, MAP_SHARED, file, 0);
+    if (mapped == MAP_FAILED) abort();
+    ahead = mapped;
 }
 
-int clock_gettime(clockid_t clock, struct timespec *now) {
-  // Asked before this library's own beginning, too.
-  if (!real_clock_gettime)
-    real_clock_gettime = (int (*)(clockid_t, struct timespec *))dlsym(
-        RTLD_NEXT, "clock_gettime");
-  int result = real_clock_gettime(clock, now);
-  if (result == 0 && clock == CLOCK_REALTIME && ahead)
-    now->tv_sec += *ahead;
-  return result;
+int clock_gettime(clockid_t clock, struct timespec *now)
+{
+    // Asked before this library's own beginning, too.
+    if (!real_clock_gettime)
+        real_clock_gettime = (int (*)(clockid_t, struct timespec *))dlsym(RTLD_NEXT, "clock_gettime");
+    int result = real_clock_gettime(clock, now);
+    if (result == 0 && clock == CLOCK_REALTIME && ahead) now->tv_sec += *ahead;
+    return result;
 }
