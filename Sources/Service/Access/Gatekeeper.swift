@@ -20,11 +20,11 @@ final class Gatekeeper: Sendable {
     private struct State {
         var rules: AccessRules
         /// Right ones, with the hash that they matched: a user whose hash changed must show the new password.
-        var right: [Digest: (user: String, hash: PasswordHash)] = [:]
+        var right: [CredentialDigest: (user: String, hash: PasswordHash)] = [:]
         /// Wrong ones, so that a client that was set up wrongly keeps nobody waiting.
-        var wrong: Set<Digest> = []
+        var wrong: Set<CredentialDigest> = []
         /// Who waits for the same password is answered with it.
-        var waiting: [Digest: [Waiting]] = [:]
+        var waiting: [CredentialDigest: [Waiting]] = [:]
     }
 
     private struct Waiting: Sendable {
@@ -111,7 +111,7 @@ final class Gatekeeper: Sendable {
         for one in waiting { one.admission.decide(.tooManyAttempts) }
     }
 
-    private func check(_ user: String, _ password: String, _ hash: PasswordHash, _ digest: Digest) {
+    private func check(_ user: String, _ password: String, _ hash: PasswordHash, _ digest: CredentialDigest) {
         // Nobody waits for it any more.
         guard state.withLock({ $0.waiting[digest] }) != nil else { return }
         let matches = hash.matches(password)
@@ -136,7 +136,7 @@ final class Gatekeeper: Sendable {
         }
     }
 
-    private static func keep(_ digest: Digest, in wrong: inout Set<Digest>) {
+    private static func keep(_ digest: CredentialDigest, in wrong: inout Set<CredentialDigest>) {
         if wrong.count >= keptLimit { wrong = [] }
         wrong.insert(digest)
     }
