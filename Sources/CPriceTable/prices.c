@@ -1,6 +1,6 @@
 #include "CPriceTable.h"
 
-// #embed is of C23; the Swift toolchain's clang has it in every version of C.
+// C23's #embed, which the Swift toolchain's clang accepts in every version of C.
 #pragma clang diagnostic ignored "-Wc23-extensions"
 
 static const uint8_t prices[] = {

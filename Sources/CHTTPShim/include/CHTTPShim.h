@@ -83,50 +83,32 @@ typedef struct {
     void (*log)(void *context, const char *message);
 } chttpshim_options;
 
-/// What a server asks of its clients' certificates.
-typedef enum {
-    CHTTPSHIM_CLIENT_CERTIFICATE_NONE = 0,
-    CHTTPSHIM_CLIENT_CERTIFICATE_REQUESTED,
-    CHTTPSHIM_CLIENT_CERTIFICATE_REQUIRED,
-    CHTTPSHIM_CLIENT_CERTIFICATE_VERIFIED_IF_GIVEN,
-    CHTTPSHIM_CLIENT_CERTIFICATE_VERIFIED,
-} chttpshim_client_certificate;
-
-/// What cannot be used.
-typedef enum {
-    CHTTPSHIM_TLS_FAULT_MEMORY = 0,
-    CHTTPSHIM_TLS_FAULT_CERTIFICATE,
-    CHTTPSHIM_TLS_FAULT_KEY,
-    /// The key is not the certificate's.
-    CHTTPSHIM_TLS_FAULT_PAIR,
-    CHTTPSHIM_TLS_FAULT_CLIENT_AUTHORITIES,
-} chttpshim_tls_fault;
-
-/// All lent, texts as PEM.
-typedef struct {
-    const char *certificate;
-    const char *key;
-    /// Needed if certificates are verified, else NULL.
-    const char *client_authorities;
-    chttpshim_client_certificate client_certificate;
-    /// The subject alternative names one of which a client's certificate must have; none for any.
-    const char *const *client_names;
-    size_t client_name_count;
-} chttpshim_tls_material;
-
+/// The identity that servers show in TLS handshakes, and the client certificates that they accept. PEM texts are lent
+/// for the call. A function that returns a text returns GnuTLS's reason for its failure (static), or NULL.
 typedef struct chttpshim_tls_identity chttpshim_tls_identity;
 
-/// The caller's, until chttpshim_tls_use. NULL with what is at fault, and GnuTLS's reason (static).
-chttpshim_tls_identity *chttpshim_tls_identity_create(
-    const chttpshim_tls_material *material, chttpshim_tls_fault *fault, const char **reason);
+/// The caller's, until chttpshim_tls_use. NULL if there is no memory.
+chttpshim_tls_identity *chttpshim_tls_identity_create(void);
 void chttpshim_tls_identity_free(chttpshim_tls_identity *identity);
 
-/// What all servers of the process are in handshakes that begin from now on; taken over and never
-/// freed, because a handshake may use it and GnuTLS does not say when it ends.
-void chttpshim_tls_use(chttpshim_tls_identity *identity);
+/// Needed: the server's certificate, followed by those that lead to an authority; at most 16. Called once.
+const char *chttpshim_tls_identity_set_certificate(chttpshim_tls_identity *identity, const char *certificate);
+/// Needed: the certificate's private key. Called once.
+const char *chttpshim_tls_identity_set_key(chttpshim_tls_identity *identity, const char *key);
+/// Whether the key is the certificate's: both are used as they are set.
+const char *chttpshim_tls_check_pair(const char *certificate, const char *key);
 
-/// Whether GnuTLS takes this text for priorities.
-bool chttpshim_tls_knows_priorities(const char *priorities);
+/// Asks clients for a certificate, and refuses those that show none (`requires`), or one that no authority vouches for
+/// (`verifies`).
+void chttpshim_tls_identity_ask_clients(chttpshim_tls_identity *identity, bool requires, bool verifies);
+/// Needed if certificates are verified. Called once.
+const char *chttpshim_tls_identity_set_client_authorities(chttpshim_tls_identity *identity, const char *authorities);
+/// Adds a subject alternative name; a client's certificate must have one of those added. Without any, all are accepted.
+const char *chttpshim_tls_identity_add_client_name(chttpshim_tls_identity *identity, const char *name);
+
+/// Makes it the identity of all handshakes that begin from now on. It is never freed: a handshake may still use it, and
+/// GnuTLS does not report when a handshake ends.
+void chttpshim_tls_use(chttpshim_tls_identity *identity);
 
 /// Opens a listening socket: variadic fcntl and unions of sockaddr are awkward from Swift.
 ///

@@ -1,7 +1,7 @@
 #ifndef CPRICETABLE_H
 #define CPRICETABLE_H
 
-// The shipped prices, embedded in the program, so that it finds them wherever it is installed.
+// The shipped prices, embedded in the program, so that it has them wherever it is installed.
 
 #include <stddef.h>
 #include <stdint.h>

@@ -26,11 +26,11 @@ final class Gatekeeper<Settings: Sendable>: Sendable {
     private struct State {
         var inForce: InForce
         /// Correct headers, with the hash that they matched: if a user's hash changes, the new password is needed.
-        var right: [Digest: (user: String, hash: PasswordHash)] = [:]
+        var right: [CredentialDigest: (user: String, hash: PasswordHash)] = [:]
         /// Wrong ones, so that a client with a wrong setting does not keep the checker busy.
-        var wrong: Set<Digest> = []
+        var wrong: Set<CredentialDigest> = []
         /// Requests that wait for the check of the same password.
-        var waiting: [Digest: [Waiting]] = [:]
+        var waiting: [CredentialDigest: [Waiting]] = [:]
     }
 
     /// Called once, with `nil` if the request may go on.
@@ -110,7 +110,7 @@ final class Gatekeeper<Settings: Sendable>: Sendable {
         case waits
     }
 
-    private func check(_ user: String, _ password: String, _ digest: Digest, _ waiting: Waiting) {
+    private func check(_ user: String, _ password: String, _ digest: CredentialDigest, _ waiting: Waiting) {
         let step = state.withLock { state -> Step in
             if state.wrong.contains(digest) { return .decided(.unauthenticated) }
             if state.waiting[digest] != nil {
@@ -129,7 +129,7 @@ final class Gatekeeper<Settings: Sendable>: Sendable {
         }
     }
 
-    private func compare(_ user: String, _ password: String, _ hash: PasswordHash, _ digest: Digest) {
+    private func compare(_ user: String, _ password: String, _ hash: PasswordHash, _ digest: CredentialDigest) {
         // After `stop` no request waits for it.
         guard state.withLock({ $0.waiting[digest] }) != nil else { return }
         let matches = hash.matches(password)
@@ -156,7 +156,7 @@ final class Gatekeeper<Settings: Sendable>: Sendable {
         }
     }
 
-    private static func keep(_ digest: Digest, in wrong: inout Set<Digest>) {
+    private static func keep(_ digest: CredentialDigest, in wrong: inout Set<CredentialDigest>) {
         if wrong.count >= keptLimit { wrong = [] }
         wrong.insert(digest)
     }
