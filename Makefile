@@ -60,7 +60,7 @@ lint: lint-packages ## Checks Swift, C, shell and Python: layout, imports, types
 	@scripts/step c scripts/lint c
 	@scripts/step shell scripts/lint shell
 	@scripts/step python scripts/lint python
-	@scripts/step width scripts/check-width shell
+	@scripts/step width scripts/check-width shell c swift
 
 .PHONY: format
 format: lint-packages ## Lays out Swift and C as make lint wants it, and sorts the imports of Python

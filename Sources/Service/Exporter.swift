@@ -106,12 +106,18 @@ package final class Exporter: Sendable {
             if !isLoopback, service.web?.authenticates == true {
                 if service.web?.tlsPriorities == nil {
                     log.warning(
-                        "Passwords and tokens cross the network in the clear; add tls_server_config to --web.config.file, or listen on loopback behind a proxy that speaks TLS",
+                        """
+                        Passwords and tokens cross the network in the clear; add tls_server_config to \
+                        --web.config.file, or listen on loopback behind a proxy that speaks TLS
+                        """,
                         metadata: ["address": "\(socket.address)"])
                 }
             } else if !isLoopback {
                 log.warning(
-                    "Anyone who can reach this address may post records and read metrics; turn on authentication with --web.config.file, or listen on loopback",
+                    """
+                    Anyone who can reach this address may post records and read metrics; turn on authentication \
+                    with --web.config.file, or listen on loopback
+                    """,
                     metadata: ["address": "\(socket.address)"])
             }
             log.info("Listening on", metadata: ["address": "\(socket.address)"])

@@ -17,7 +17,7 @@ struct LedgerReporter: LedgerObserver {
         guard isNew else { return }
         log.error(
             isUndecided
-                ? "A commit failed and cannot be settled yet: its senders got no answer, records are refused until it is"
+                ? "A commit failed and is not settled yet: its senders got no answer, records are refused until it is"
                 : "A commit failed: its records were refused and nothing of them was applied; each next one is tried",
             metadata: ["reason": "\(error)"])
     }
@@ -38,7 +38,10 @@ struct LedgerReporter: LedgerObserver {
 
     func limitReached(maxSeries: Int) {
         log.warning(
-            "The limit of series is reached: calls of new agents, providers and models count as _other; raise --limits.max-series, or forget series that are not needed",
+            """
+            The limit of series is reached: calls of new agents, providers and models count as _other; raise \
+            --limits.max-series, or forget series that are not needed
+            """,
             metadata: ["max_series": "\(maxSeries)"])
     }
 

@@ -74,17 +74,7 @@ final class OwnMetrics: Sendable {
         unanswered = all.counter(
             "llm_exporter_unanswered_requests_total",
             "Connections closed without an answer because the outcome of a commit was unknown.")
-        all.gauge("llm_exporter_waiting_bytes", "Memory of records that wait to be committed.") {
-            .integer(Int128($0.waitingBytes))
-        }
-        all.gauge(
-            "llm_exporter_waiting_bytes_limit", "The largest llm_exporter_waiting_bytes; beyond it posts get 503."
-        ) { .integer(Int128($0.waitingBytesLimit)) }
-        all.add("llm_exporter_database_bytes", .gauge, "Size of the files of --storage.path.") { _ in
-            (settings.storage.folder?.sizes ?? []).map { file, bytes in
-                .init(labels: LabelBlock([("file", LabelValue(file))]), value: .integer(Int128(bytes)))
-            }
-        }
+        Self.addDatabase(settings.storage, to: &all)
         accepted = all.counter("llm_exporter_records_accepted_total", "Records counted.")
         duplicates = all.counter(
             "llm_exporter_records_duplicate_total", "Records not counted again: retries of known ids.")
@@ -105,6 +95,28 @@ final class OwnMetrics: Sendable {
         reloads = all.counters(
             "llm_exporter_config_reloads_total",
             "Attempts to reload prices, budgets and the web configuration, by result.", by: "result")
+        Self.addReload(times, to: &all)
+        all.gauge(
+            "llm_exporter_storage_durable", "1 when acknowledged records are on disk, 0 when in memory only."
+        ) { _ in .integer(settings.storage.folder == nil ? 0 : 1) }
+        self.all = all
+    }
+
+    private static func addDatabase(_ storage: StorageChoice, to all: inout OwnFamilies<Moment>) {
+        all.gauge("llm_exporter_waiting_bytes", "Memory of records that wait to be committed.") {
+            .integer(Int128($0.waitingBytes))
+        }
+        all.gauge(
+            "llm_exporter_waiting_bytes_limit", "The largest llm_exporter_waiting_bytes; beyond it posts get 503."
+        ) { .integer(Int128($0.waitingBytesLimit)) }
+        all.add("llm_exporter_database_bytes", .gauge, "Size of the files of --storage.path.") { _ in
+            (storage.folder?.sizes ?? []).map { file, bytes in
+                .init(labels: LabelBlock([("file", LabelValue(file))]), value: .integer(Int128(bytes)))
+            }
+        }
+    }
+
+    private static func addReload(_ times: Times, to all: inout OwnFamilies<Moment>) {
         all.gauge(
             "llm_exporter_config_last_reload_successful",
             "1 when the configuration is as its files last said, 0 when those were refused."
@@ -113,10 +125,6 @@ final class OwnMetrics: Sendable {
             "llm_exporter_config_last_reload_success_timestamp_seconds",
             "Unix time at which the configuration in force was read."
         ) { _ in .seconds(times.lastSuccessfulReload) }
-        all.gauge(
-            "llm_exporter_storage_durable", "1 when acknowledged records are on disk, 0 when in memory only."
-        ) { _ in .integer(settings.storage.folder == nil ? 0 : 1) }
-        self.all = all
     }
 
     /// Gauges that show what the ledger and the prices hold.

@@ -46,13 +46,7 @@ enum Refusal: Error {
             let methods = allowed.joined(separator: ", ")
             return Problem(status: 405, detail: "this path answers \(methods)", headers: [("Allow", methods)])
         case .unauthenticated:
-            return Problem(
-                status: 401,
-                detail: "authentication required: user and password of basic_auth_users, or a token of bearer_tokens, "
-                    + "in the web configuration",
-                headers: [
-                    ("WWW-Authenticate", #"Basic realm="llm-exporter", charset="UTF-8", Bearer realm="llm-exporter""#)
-                ])
+            return Self.authenticationRequired
         case .forbidden(let scopes):
             let names = scopes.map(\.rawValue).sorted().joined(separator: " or ")
             return Problem(
@@ -101,6 +95,12 @@ enum Refusal: Error {
         case .reload(let reason): return Problem(status: 500, detail: reason)
         }
     }
+
+    private static let authenticationRequired = Problem(
+        status: 401,
+        detail: "authentication required: user and password of basic_auth_users, or a token of bearer_tokens, "
+            + "in the web configuration",
+        headers: [("WWW-Authenticate", #"Basic realm="llm-exporter", charset="UTF-8", Bearer realm="llm-exporter""#)])
 
     private static func problem(of fault: RequestFault, bodyLimitBytes: Int) -> Problem? {
         switch fault {

@@ -56,7 +56,8 @@ enum FlagValue {
     static func buckets(_ text: String) throws -> Buckets {
         guard let buckets = Buckets(text) else {
             throw ValidationError(
-                "expected seconds above 0, increasing, separated by commas, to the microsecond, such as 0.1,0.5,1,2.5,5,10"
+                "expected seconds above 0, increasing, separated by commas, to the microsecond, "
+                    + "such as 0.1,0.5,1,2.5,5,10"
             )
         }
         return buckets

@@ -16,7 +16,10 @@ struct Serve: ParsableCommand {
     @Option(
         name: .customLong("web.listen-address"),
         help: ArgumentHelp(
-            "Where to listen: host:port, :port for all addresses, or [::1]:port; port 0 picks a free one. Repeatable. (default: \(defaults.listenAddresses[0]))",
+            """
+            Where to listen: host:port, :port for all addresses, or [::1]:port; port 0 picks a free one. \
+            Repeatable. (default: \(defaults.listenAddresses[0]))
+            """,
             valueName: "address"),
         transform: FlagValue.listenAddress)
     var listenAddresses: [ListenAddress] = []
@@ -56,7 +59,10 @@ struct Serve: ParsableCommand {
     @Option(
         name: .customLong("web.max-body-size"),
         help: ArgumentHelp(
-            "Largest request body, after decompression, such as 500KB or 32MiB. (default: \(ByteSize(bytes: defaults.bodyLimitBytes)))",
+            """
+            Largest request body, after decompression, such as 500KB or 32MiB. (default: \
+            \(ByteSize(bytes: defaults.bodyLimitBytes)))
+            """,
             valueName: "size"),
         transform: FlagValue.byteSize)
     var bodyLimit = ByteSize(bytes: defaults.bodyLimitBytes)
@@ -92,7 +98,10 @@ struct Serve: ParsableCommand {
     @Option(
         name: .customLong("limits.max-series"),
         help: ArgumentHelp(
-            "Most sets of agent_name, provider and model; further ones count as _other. (default: \(defaults.maxSeries))",
+            """
+            Most sets of agent_name, provider and model; further ones count as _other. (default: \
+            \(defaults.maxSeries))
+            """,
             valueName: "count"),
         transform: FlagValue.count(1...10_000_000))
     var maxSeries = defaults.maxSeries
@@ -100,7 +109,10 @@ struct Serve: ParsableCommand {
     @Option(
         name: .customLong("active-calls.lease"),
         help: ArgumentHelp(
-            "After this a started call that never ended no longer counts as active. (default: \(TimeSpan(defaults.activeCallLease)))",
+            """
+            After this a started call that never ended no longer counts as active. (default: \
+            \(TimeSpan(defaults.activeCallLease)))
+            """,
             valueName: "duration"),
         transform: FlagValue.timeSpan)
     var activeCallLease = TimeSpan(defaults.activeCallLease)
@@ -123,7 +135,10 @@ struct Serve: ParsableCommand {
     @Flag(
         name: .customLong("config.check"),
         help:
-            "Validate --config.file, --prices.file and --web.config.file, and exit: 0 when they can be used, 2 when not."
+            """
+            Validate --config.file, --prices.file and --web.config.file, and exit: 0 when they can be used, 2 \
+            when not.
+            """
     )
     var configCheck = false
 

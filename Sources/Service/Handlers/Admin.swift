@@ -75,7 +75,8 @@ extension Service {
         // An argument that is misspelt, repeated, without a value or not UTF-8 would widen what is forgotten.
         guard exchange.queryCount == [agentName, provider, model].count(where: { $0 != nil }) else {
             throw .arguments(
-                "nothing was forgotten: the arguments are agent_name, provider and model, each once, with a value in UTF-8"
+                "nothing was forgotten: the arguments are agent_name, provider and model, each once, "
+                    + "with a value in UTF-8"
             )
         }
         return SeriesSelection(

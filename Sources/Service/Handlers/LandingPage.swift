@@ -20,10 +20,11 @@ extension Service {
             <li><a href="/api/v1/budgets">/api/v1/budgets</a>: what is left of the budgets, as JSON</li>
             <li><a href="/-/ready">/-/ready</a> and <a href="/-/healthy">/-/healthy</a></li>
             </ul>
-            <p><code>POST /-/reload</code>, <code>/api/v1/admin/reset</code> and <code>/api/v1/admin/forget</code> are for
-            the operator. Agents post their calls to <code>/record</code>:</p>
+            <p><code>POST /-/reload</code>, <code>/api/v1/admin/reset</code> and
+            <code>/api/v1/admin/forget</code> are for the operator. Agents post their calls to <code>/record</code>:</p>
             <pre>curl -H 'Content-Type: application/json' -d '{"agent_name":"ReviewerGPT","provider":"openai",\
-            "model":"gpt-4o-mini","input_tokens":25,"output_tokens":109,"latency_ms":150,"id":"first-call"}' http://\(host)/record</pre>
+            "model":"gpt-4o-mini","input_tokens":25,"output_tokens":109,"latency_ms":150,"id":"first-call"}' \
+            http://\(host)/record</pre>
             </body>
             </html>
 
