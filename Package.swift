@@ -34,7 +34,7 @@ let package = Package(
         .target(name: "CYAML", linkerSettings: libraries("yaml")),
         .target(name: "CAccess", linkerSettings: libraries("crypt", "gnutls")),
         .target(name: "Access", dependencies: ["CAccess"]),
-        .target(name: "Configuration", dependencies: ["Access", "CYAML", "Model", "Pricing"]),
+        .target(name: "Configuration", dependencies: ["Access", "CYAML", "HTTP", "Model", "Pricing"]),
         .target(name: "CSQLite", linkerSettings: libraries("sqlite3")),
         .target(name: "Store", dependencies: ["CSQLite", "CXXHash", "Model"]),
         .target(name: "Ledger", dependencies: ["Concurrency", "Model", "Store"]),
@@ -78,7 +78,7 @@ let package = Package(
         .testTarget(
             name: "ClientTests",
             dependencies: ["Client", "LoopbackServer", .product(name: "Logging", package: "swift-log")]),
-        .testTarget(name: "ConfigurationTests", dependencies: ["Access", "Configuration", "Model"]),
+        .testTarget(name: "ConfigurationTests", dependencies: ["Access", "Configuration", "Model", "Pricing"]),
         .testTarget(
             name: "FormatsTests",
             dependencies: [
@@ -99,7 +99,8 @@ let package = Package(
         .testTarget(
             name: "ServiceTests",
             dependencies: [
-                "Access", "Bodies", "Concurrency", "Configuration", "HTTP", "Ledger", "Metrics", "Model", "Service", "Store",
+                "Access", "Bodies", "Concurrency", "Configuration", "HTTP", "Ledger", "Metrics", "Model", "Service",
+                "Store",
                 .product(name: "Logging", package: "swift-log"),
             ]),
         .testTarget(name: "StoreTests", dependencies: ["Model", "Store"]),

@@ -1,9 +1,4 @@
-/// What a request may do (docs/securing.md).
-package enum Scope: String, CaseIterable, Sendable {
-    case record, scrape, admin
-}
-
-/// Who may do what, as the web configuration says.
+/// What users and tokens may do, from the web configuration.
 package struct AccessRules: Sendable {
     package var users: [String: User] = [:]
     package var tokens: [Token] = []
@@ -21,10 +16,10 @@ package struct AccessRules: Sendable {
     package struct Token: Sendable {
         package let name: String
         /// SHA-256.
-        package let digest: Digest
+        package let digest: CredentialDigest
         package let scopes: Set<Scope>
 
-        package init(name: String, digest: Digest, scopes: Set<Scope>) {
+        package init(name: String, digest: CredentialDigest, scopes: Set<Scope>) {
             self.name = name
             self.digest = digest
             self.scopes = scopes
@@ -33,19 +28,19 @@ package struct AccessRules: Sendable {
 
     package init() {}
 
-    /// Whether everybody may do everything: there is nobody to tell apart.
+    /// Whether every request may do everything: there are no users and no tokens.
     package var isOpen: Bool { users.isEmpty && tokens.isEmpty }
 
-    /// What the bearer of a token may do; `nil` for a stranger. Its time tells nothing of the tokens that there are.
+    /// The scopes of a token; `nil` if it is unknown. Takes the same time for all tokens, known or not.
     package func scopes(bearing token: String) -> Set<Scope>? {
-        guard let digest = Digest(sha256: Array(token.utf8)) else { return nil }
+        guard let digest = CredentialDigest(sha256: Array(token.utf8)) else { return nil }
         var found: Set<Scope>?
         for token in tokens where token.digest.isEqual(to: digest) { found = token.scopes }
         return found
     }
 
-    /// The hash that a password is checked against: for a name that is no user's, one that no password has and that
-    /// takes as long. The same for the same name, so that asking twice tells nothing.
+    /// The hash that a password is checked against. An unknown name gets a hash that matches no password and takes as
+    /// long as a user's, always the same for the same name: the time of an answer does not show which names exist.
     package func hash(for name: String, key: DigestKey) -> PasswordHash {
         if let user = users[name] { return user.hash }
         let costs = users.values.map(\.hash.cost).sorted()

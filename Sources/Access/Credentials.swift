@@ -1,17 +1,17 @@
 private import CAccess
 
-/// What an `Authorization` header says.
+/// The credentials in an `Authorization` header.
 package enum Credentials: Sendable, Equatable {
     /// RFC 7617.
     case basic(user: String, password: String)
     /// RFC 6750.
     case bearer(token: String)
 
-    /// Longest header that is looked at.
+    /// The longest header that is read, in bytes.
     package static let limitBytes = 4096
 
-    /// - Returns: `nil` for another scheme, and for what is not of its form: without a colon, with a zero byte, not
-    ///   Base64, not UTF-8, too long.
+    /// - Returns: `nil` for another scheme, and for a malformed header: without a colon, with a zero byte, not Base64,
+    ///   not UTF-8, too long.
     package init?(header: String) {
         guard header.utf8.count <= Self.limitBytes, let space = header.firstIndex(of: " ") else { return nil }
         let scheme = header[..<space].lowercased()
@@ -31,11 +31,12 @@ package enum Credentials: Sendable, Equatable {
     }
 
     private static func decoded(_ base64: String) -> [UInt8]? {
-        // GnuTLS skips what is not of the alphabet; two spellings of one password would be two entries of a cache.
+        // GnuTLS skips bytes outside the alphabet; two spellings of one password would take two entries of a cache.
         guard !base64.isEmpty, base64.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "-") }) else {
             return nil
         }
         var bytes = [UInt8](repeating: 0, count: base64.utf8.count)
+        // Safe: decoding makes a text shorter, and the call writes no more bytes than the text has.
         let count = unsafe caccess_base64(base64, base64.utf8.count, &bytes)
         return count < 0 ? nil : Array(bytes[..<count])
     }

@@ -3,15 +3,15 @@ private import CAccess
 /// A bcrypt hash in the form of crypt(5): `$2y$10$`, 22 characters of salt, 31 of hash.
 package struct PasswordHash: Sendable, Equatable {
     private let text: String
-    /// The binary logarithm of its rounds: each step takes twice the time.
+    /// The binary logarithm of the number of rounds: each step doubles the time.
     package let cost: Int
 
-    /// htpasswd's `-C 10` and the toolkit's.
+    /// The cost of `htpasswd -C 10`, which is also the toolkit's.
     package static let usualCost = 10
-    /// What a check may cost at most: some seconds, during which nobody else's new password is checked.
+    /// The accepted costs. The highest takes some seconds, during which no other new password is checked.
     package static let costs = 4...16
 
-    /// - Returns: `nil` for another form, or a cost that is not within `costs`.
+    /// - Returns: `nil` for another form, or a cost outside `costs`.
     package init?(_ text: String) {
         let bytes = Array(text.utf8)
         guard bytes.count == 60, ["$2a$", "$2b$", "$2y$"].contains(where: text.hasPrefix),
@@ -24,12 +24,13 @@ package struct PasswordHash: Sendable, Equatable {
 
     init(matchingNothingAt cost: Int) {
         self.cost = cost
-        // Of a salt that bcrypt takes; what follows is too short to be anything's hash.
+        // A salt that bcrypt accepts, without a hash behind it: no password matches.
         text = "$2b$" + (cost < 10 ? "0" : "") + String(cost) + "$" + "QOauhQNbBCuQDKes6eFzPe"
     }
 
-    /// Blocks for as long as the cost says, whatever the outcome.
+    /// Takes the time that the cost sets, whatever the outcome.
     package func matches(_ password: String) -> Bool {
+        // Safe: both texts are lent for the call.
         unsafe caccess_bcrypt_matches(password, text)
     }
 

@@ -16,8 +16,9 @@ typedef struct {
     size_t length, capacity, mapped_length;
 } block;
 
-// Address space for all that may come, at once: the system gives memory page by page as it is written, so a body takes
-// what it decodes to, nothing is copied to grow, and freeing returns all of it. malloc would keep what a bomb had taken.
+// Reserves address space for the largest result at once. The system gives memory page by page as it is written, so a
+// body takes what it decodes to, growing copies nothing, and unmapping returns all of it: malloc would keep the memory
+// of a bomb.
 static bool map_block(block *block, size_t capacity, size_t padding)
 {
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
@@ -54,8 +55,8 @@ static bool looks_like_zlib(const unsigned char *input, size_t length)
     return length >= 2 && (input[0] & 0x0f) == 8 && (input[0] * 256u + input[1]) % 31 == 0;
 }
 
-// The block has room for one byte more than the limit: whether that byte comes tells "full" from "too large". All lengths
-// fit zlib's unsigned counts, because no limit is set above 2 GiB.
+// The block has room for one byte more than the limit: if that byte is written, the body is too large. All lengths fit
+// zlib's unsigned counts, because no limit is above 2 GiB.
 static ccontentcoding_result inflate_members(z_stream *stream, bool is_gzip, size_t limit, block *block)
 {
     for (;;) {
@@ -64,8 +65,9 @@ static ccontentcoding_result inflate_members(z_stream *stream, bool is_gzip, siz
         int status = inflate(stream, Z_FINISH);
         block->length = (size_t)(stream->next_out - block->bytes);
         if (block->length > limit) return CCONTENTCODING_TOO_LARGE;
-        // Z_BUF_ERROR: there was room for more, so the input was cut short.
-        if (status != Z_STREAM_END) return status == Z_MEM_ERROR ? CCONTENTCODING_OUT_OF_MEMORY : CCONTENTCODING_MALFORMED;
+        // Z_BUF_ERROR: there was room for more, so the input is truncated.
+        if (status != Z_STREAM_END)
+            return status == Z_MEM_ERROR ? CCONTENTCODING_OUT_OF_MEMORY : CCONTENTCODING_MALFORMED;
         if (stream->avail_in == 0) return CCONTENTCODING_OK;
         bool is_next_member = is_gzip && looks_like_gzip(stream->next_in, stream->avail_in);
         if (!is_next_member || inflateReset(stream) != Z_OK) return CCONTENTCODING_MALFORMED;

@@ -14,8 +14,8 @@ enum { DISCARD_FACTOR = 4, DISCARD_SECONDS = 10 };
 // discarded. A client that sends more, or waits for permission, is answered at once.
 enum { REFUSED_BYTES = 1024 * 1024 };
 
-// How many bodies of the largest size may be on their way at once. Without this bound each connection could hold a whole
-// body in memory. The minimum keeps many small posts from looking like too much under a small limit.
+// How many bodies of the largest size may be on their way at once. Without this bound each connection could hold a
+// whole body in memory. The minimum keeps many small posts from looking like too much under a small limit.
 enum { GATHERED_BODIES = 8, GATHERED_BYTES_MIN = 64 * 1024 * 1024 };
 
 enum { FIRST_BODY_BYTES = 4096 };

@@ -10,7 +10,8 @@
 #include <time.h>
 
 // The time for the headers of a request, for its body and for its answer each. libmicrohttpd ends connections that are
-// silent, but not those that send or read a byte from time to time. Bodies and answers get a second more for each 16 KiB.
+// silent, but not those that send or read a byte from time to time. Bodies and answers get a second more for each 16
+// KiB.
 enum { REQUEST_MILLISECONDS = 30 * 1000, LEAST_BYTES_PER_MILLISECOND = 16 };
 
 struct address_count {
@@ -126,8 +127,7 @@ static void end(chttpshim_connections *connections, chttpshim_connection *connec
 }
 
 void chttpshim_connections_notify(
-    void *context, struct MHD_Connection *connection, void **socket_context,
-    enum MHD_ConnectionNotificationCode code)
+    void *context, struct MHD_Connection *connection, void **socket_context, enum MHD_ConnectionNotificationCode code)
 {
     if (code == MHD_CONNECTION_NOTIFY_STARTED) {
         begin(context, connection, socket_context);
@@ -149,7 +149,8 @@ bool chttpshim_connection_is_beyond_limit(const chttpshim_connection *connection
 
 bool chttpshim_connection_is_outdated(const chttpshim_connection *connection)
 {
-    return connection != NULL && connection->tls_generation != chttpshim_tls_generation() && chttpshim_tls_verifies_clients();
+    return connection != NULL && connection->tls_generation != chttpshim_tls_generation()
+        && chttpshim_tls_verifies_clients();
 }
 
 // MARK: Time
@@ -199,8 +200,8 @@ void chttpshim_connections_end_late(chttpshim_connections *connections)
     for (chttpshim_connection *connection = connections->first; connection != NULL; connection = connection->next) {
         int64_t deadline = atomic_load_explicit(&connection->deadline, memory_order_relaxed);
         if (deadline == 0 || now < deadline) continue;
-        // The connection's thread finds the end of the peer and cleans up. It cannot have closed the descriptor, because it
-        // takes the lock first.
+        // The connection's thread finds the end of the peer and cleans up. It cannot have closed the descriptor,
+        // because it takes the lock first.
         shutdown(connection->descriptor, SHUT_RDWR);
         set_deadline(connection, 0);
     }

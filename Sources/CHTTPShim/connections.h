@@ -25,8 +25,7 @@ void chttpshim_connections_destroy(chttpshim_connections *connections);
 
 /// For MHD_OPTION_NOTIFY_CONNECTION.
 void chttpshim_connections_notify(
-    void *context, struct MHD_Connection *connection, void **socket_context,
-    enum MHD_ConnectionNotificationCode code);
+    void *context, struct MHD_Connection *connection, void **socket_context, enum MHD_ConnectionNotificationCode code);
 
 /// The shim's own record of a connection; NULL if there was no memory for it.
 chttpshim_connection *chttpshim_connection_of(struct MHD_Connection *connection);

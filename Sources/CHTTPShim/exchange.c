@@ -111,7 +111,8 @@ void chttpshim_exchange_respond(
         return;
     }
     struct MHD_Connection *connection = exchange->connection;
-    // From this exchange on, unless the connection was suspended or the exchange orphaned, the server thread may free it.
+    // From this exchange on, unless the connection was suspended or the exchange orphaned, the server thread may free
+    // it.
     switch (atomic_exchange(&exchange->answer_decision, CHTTPSHIM_DECIDED)) {
     case CHTTPSHIM_AWAITED_SUSPENDED: MHD_resume_connection(connection); break;
     case CHTTPSHIM_ORPHANED: chttpshim_exchange_free(exchange); break;
@@ -144,8 +145,8 @@ const char *chttpshim_exchange_header(chttpshim_exchange *exchange, const char *
 const char *chttpshim_exchange_query(chttpshim_exchange *exchange, const char *name, size_t *length)
 {
     const char *value = NULL;
-    if (MHD_lookup_connection_value_n(
-            exchange->connection, MHD_GET_ARGUMENT_KIND, name, strlen(name), &value, length) != MHD_YES)
+    if (MHD_lookup_connection_value_n(exchange->connection, MHD_GET_ARGUMENT_KIND, name, strlen(name), &value, length)
+        != MHD_YES)
         return NULL;
     return value;
 }

@@ -24,8 +24,8 @@ struct chttpshim_server {
     atomic_bool refusing;
 };
 
-// The meeting point of the server thread, which suspends, and the deciding thread, which resumes. Orphaned: the peer went
-// away before the answer, while nothing was suspended; the thread that answers then frees the exchange.
+// The meeting point of the server thread, which suspends, and the deciding thread, which resumes. Orphaned: the peer
+// went away before the answer, while nothing was suspended; the thread that answers then frees the exchange.
 enum chttpshim_decision {
     CHTTPSHIM_AWAITED,
     CHTTPSHIM_DECIDED,
@@ -67,8 +67,8 @@ struct chttpshim_exchange {
     _Atomic enum chttpshim_decision answer_decision;
 };
 
-/// Counts the exchange as held by the service, and asks the service. Counted before `refusing` is read, while a stop sets
-/// `refusing` before it reads the count: one of the two sees the other. False if the server stops.
+/// Counts the exchange as held by the service, and asks the service. Counted before `refusing` is read, while a stop
+/// sets `refusing` before it reads the count: one of the two sees the other. False if the server stops.
 bool chttpshim_exchange_begin_pending(chttpshim_exchange *exchange);
 void chttpshim_exchange_end_pending(chttpshim_exchange *exchange);
 

@@ -30,8 +30,7 @@ static bool is_sound_name(const char *name)
     return true;
 }
 
-static enum MHD_Result count_framing(
-    void *context, enum MHD_ValueKind kind, const char *name, const char *value)
+static enum MHD_Result count_framing(void *context, enum MHD_ValueKind kind, const char *name, const char *value)
 {
     (void)kind;
     framing *found = context;
@@ -49,8 +48,7 @@ static enum MHD_Result count_framing(
     case 'h':
         if (strcasecmp(name, "Host") == 0) found->hosts++;
         break;
-    default:
-        break;
+    default: break;
     }
     return MHD_YES;
 }

@@ -54,8 +54,8 @@ int chttpshim_listen(const char *host, const char *port, bool *is_in_use, const 
 
 bool chttpshim_leave_socket(int listen_socket)
 {
-    // epoll keeps reporting the old socket while another process holds it; accept4 then finds no connection. The new one is
-    // bound to a name that the kernel chooses.
+    // epoll keeps reporting the old socket while another process holds it; accept4 then finds no connection. The new
+    // one is bound to a name that the kernel chooses.
     struct sockaddr_un nowhere = {.sun_family = AF_UNIX};
     int deaf = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (deaf < 0) return false;
@@ -72,7 +72,8 @@ bool chttpshim_socket_address(int listen_socket, char *buffer, size_t capacity)
     char host[NI_MAXHOST], port[NI_MAXSERV];
     if (getsockname(listen_socket, (struct sockaddr *)&address, &length) != 0
         || getnameinfo(
-               (struct sockaddr *)&address, length, host, sizeof host, port, sizeof port, NI_NUMERICHOST | NI_NUMERICSERV)
+               (struct sockaddr *)&address, length, host, sizeof host, port, sizeof port,
+               NI_NUMERICHOST | NI_NUMERICSERV)
             != 0)
         return false;
     const char *format = address.ss_family == AF_INET6 ? "[%s]:%s" : "%s:%s";

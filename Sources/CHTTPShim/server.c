@@ -11,7 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-_Static_assert(MHD_VERSION >= 0x00097300, "MHD_OPTION_LISTEN_SOCKET with a pool of epoll threads is tested from 0.9.73 on");
+_Static_assert(
+    MHD_VERSION >= 0x00097300, "MHD_OPTION_LISTEN_SOCKET with a pool of epoll threads is tested from 0.9.73 on");
 
 // A buffer for a connection's headers and for one read of its body. libmicrohttpd clears it for each request: twice the
 // size costs a small post another microsecond, and makes large bodies no cheaper.
@@ -72,7 +73,11 @@ enum MHD_Result chttpshim_exchange_hand_over(chttpshim_exchange *exchange)
 {
     chttpshim_server *server = exchange->server;
     exchange->is_handed_over = true;
-    if (exchange->is_refused) return chttpshim_exchange_queue_answer(exchange);
+    if (exchange->is_refused) {
+        // A daemon that shuts down takes no answer and calls again: the exchange must not be suspended then.
+        atomic_store(&exchange->answer_decision, CHTTPSHIM_DECIDED);
+        return chttpshim_exchange_queue_answer(exchange);
+    }
     if (!chttpshim_exchange_begin_pending(exchange)) exchange->fault = CHTTPSHIM_FAULT_STOPPING;
     server->options.handle(server->options.context, exchange);
     if (atomic_load(&exchange->answer_decision) == CHTTPSHIM_DECIDED) return chttpshim_exchange_queue_answer(exchange);
@@ -122,8 +127,8 @@ static void request_completed(
     chttpshim_connection_rest(&server->connections, exchange->peer);
     if (exchange->has_discarded)
         MHD_set_connection_option(connection, MHD_CONNECTION_OPTION_TIMEOUT, server->options.idle_timeout_seconds);
-    // If the peer went away while its answer was made, libmicrohttpd does not ask for that answer any more, and the thread
-    // that makes it still has the exchange.
+    // If the peer went away while its answer was made, libmicrohttpd does not ask for that answer any more, and the
+    // thread that makes it still has the exchange.
     enum chttpshim_decision before = CHTTPSHIM_AWAITED;
     bool is_orphaned = exchange->is_pending && exchange->is_handed_over
         && atomic_compare_exchange_strong(&exchange->answer_decision, &before, CHTTPSHIM_ORPHANED);
@@ -176,8 +181,8 @@ chttpshim_server *chttpshim_server_start(const chttpshim_options *options)
         MHD_OPTION_PER_IP_CONNECTION_LIMIT, per_address + (per_address + 3) / 4, MHD_OPTION_CONNECTION_TIMEOUT,
         options->idle_timeout_seconds, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY_BYTES,
         MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_UNESCAPE_CALLBACK, unescape, NULL, MHD_OPTION_ARRAY,
-        is_secure ? secure : plain, options->threads > 1 ? MHD_OPTION_THREAD_POOL_SIZE : MHD_OPTION_END, options->threads,
-        MHD_OPTION_END);
+        is_secure ? secure : plain, options->threads > 1 ? MHD_OPTION_THREAD_POOL_SIZE : MHD_OPTION_END,
+        options->threads, MHD_OPTION_END);
     if (server->daemon == NULL) {
         chttpshim_connections_destroy(&server->connections);
         free(server);

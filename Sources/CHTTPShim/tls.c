@@ -1,7 +1,7 @@
-// Who we are in a handshake, and whom we take for a client. See CHTTPShim.h.
+// The identity that servers show in TLS handshakes, and the client certificates that they accept. See CHTTPShim.h.
 
-#include "CHTTPShim.h"
 #include "tls.h"
+#include "CHTTPShim.h"
 
 #include <arpa/inet.h>
 #include <gnutls/x509.h>
@@ -17,12 +17,14 @@ struct chttpshim_tls_identity {
     unsigned chain_length;
     gnutls_privkey_t key;
     gnutls_x509_trust_list_t authorities;
-    chttpshim_client_certificate client_certificate;
+    bool asks_clients;
+    bool requires_certificate;
+    bool verifies_certificate;
     char **client_names;
     size_t client_name_count;
 };
 
-// Global, because GnuTLS gives its callbacks nothing but the session, whose pointers are libmicrohttpd's.
+// Global, because GnuTLS gives its callbacks only the session, whose pointers are libmicrohttpd's.
 static _Atomic(chttpshim_tls_identity *) identity_in_force;
 static atomic_uint generation;
 
@@ -38,25 +40,25 @@ static bool is_allowed(const chttpshim_tls_identity *identity, const char *name)
 static bool has_allowed_name(const chttpshim_tls_identity *identity, gnutls_x509_crt_t certificate)
 {
     for (unsigned index = 0;; index++) {
-        // One byte more for the zero that ends a text.
+        // One more byte for the terminating zero.
         char name[NAME_BYTES_MAX + 1], text[INET6_ADDRSTRLEN];
         size_t length = NAME_BYTES_MAX;
         int kind = gnutls_x509_crt_get_subject_alt_name(certificate, index, name, &length, NULL);
         if (kind == GNUTLS_E_REQUESTED_DATA_NOT_AVAILABLE) return false;
-        // A name that is too long is no reason not to look at the next; other failures come to an end as well.
+        // A name that is too long does not hide the next one. Every other failure refuses the certificate.
         if (kind < 0) {
             if (kind == GNUTLS_E_SHORT_MEMORY_BUFFER) continue;
             return false;
         }
         if (kind == GNUTLS_SAN_IPADDRESS) {
-            if (inet_ntop(length == 4 ? AF_INET : AF_INET6, name, text, sizeof text) != NULL && (length == 4 || length == 16)
-                && is_allowed(identity, text))
+            if (inet_ntop(length == 4 ? AF_INET : AF_INET6, name, text, sizeof text) != NULL
+                && (length == 4 || length == 16) && is_allowed(identity, text))
                 return true;
             continue;
         }
         name[length] = '\0';
         bool is_text = kind == GNUTLS_SAN_DNSNAME || kind == GNUTLS_SAN_RFC822NAME || kind == GNUTLS_SAN_URI;
-        // A zero inside would end the name before its time.
+        // A zero within the name would cut the comparison short.
         if (is_text && strlen(name) == length && is_allowed(identity, name)) return true;
     }
 }
@@ -74,16 +76,10 @@ static bool is_trusted(const chttpshim_tls_identity *identity, gnutls_x509_crt_t
 static int verify_client(gnutls_session_t session)
 {
     const chttpshim_tls_identity *identity = atomic_load(&identity_in_force);
-    bool verifies = identity->client_certificate == CHTTPSHIM_CLIENT_CERTIFICATE_VERIFIED_IF_GIVEN
-        || identity->client_certificate == CHTTPSHIM_CLIENT_CERTIFICATE_VERIFIED;
     unsigned length = 0;
     const gnutls_datum_t *raw = gnutls_certificate_get_peers(session, &length);
-    if (raw == NULL || length == 0) {
-        bool may_do_without = identity->client_certificate != CHTTPSHIM_CLIENT_CERTIFICATE_REQUIRED
-            && identity->client_certificate != CHTTPSHIM_CLIENT_CERTIFICATE_VERIFIED;
-        return may_do_without ? 0 : -1;
-    }
-    if (!verifies && identity->client_name_count == 0) return 0;
+    if (raw == NULL || length == 0) return identity->requires_certificate ? -1 : 0;
+    if (!identity->verifies_certificate && identity->client_name_count == 0) return 0;
     if (length > CLIENT_CHAIN_MAX) return -1;
     gnutls_x509_crt_t chain[CLIENT_CHAIN_MAX];
     unsigned read = 0;
@@ -94,10 +90,10 @@ static int verify_client(gnutls_session_t session)
         is_sound = gnutls_x509_crt_import(chain[read], &raw[read], GNUTLS_X509_FMT_DER) == 0;
         read++;
     }
-    bool is_welcome = is_sound && (!verifies || is_trusted(identity, chain, length))
+    bool is_accepted = is_sound && (!identity->verifies_certificate || is_trusted(identity, chain, length))
         && (identity->client_name_count == 0 || has_allowed_name(identity, chain[0]));
     while (read > 0) gnutls_x509_crt_deinit(chain[--read]);
-    return is_welcome ? 0 : -1;
+    return is_accepted ? 0 : -1;
 }
 
 int chttpshim_tls_select(
@@ -111,19 +107,11 @@ int chttpshim_tls_select(
     (void)algorithm_count;
     chttpshim_tls_identity *identity = atomic_load(&identity_in_force);
     if (identity == NULL) return -1;
-    switch (identity->client_certificate) {
-    case CHTTPSHIM_CLIENT_CERTIFICATE_NONE: break;
-    case CHTTPSHIM_CLIENT_CERTIFICATE_REQUESTED:
-    case CHTTPSHIM_CLIENT_CERTIFICATE_VERIFIED_IF_GIVEN:
-        gnutls_certificate_server_set_request(session, GNUTLS_CERT_REQUEST);
-        break;
-    case CHTTPSHIM_CLIENT_CERTIFICATE_REQUIRED:
-    case CHTTPSHIM_CLIENT_CERTIFICATE_VERIFIED:
-        gnutls_certificate_server_set_request(session, GNUTLS_CERT_REQUIRE);
-        break;
-    }
-    if (identity->client_certificate != CHTTPSHIM_CLIENT_CERTIFICATE_NONE)
+    if (identity->asks_clients) {
+        gnutls_certificate_server_set_request(
+            session, identity->requires_certificate ? GNUTLS_CERT_REQUIRE : GNUTLS_CERT_REQUEST);
         gnutls_session_set_verify_function(session, verify_client);
+    }
     *chain = identity->chain;
     *chain_length = identity->chain_length;
     *key = identity->key;
@@ -132,72 +120,73 @@ int chttpshim_tls_select(
 
 // MARK: Identities
 
-static bool load_pair(chttpshim_tls_identity *identity, const chttpshim_tls_material *material, chttpshim_tls_fault *fault, int *code)
+// The reason for a negative code of GnuTLS; NULL for success.
+static const char *reason(int code)
 {
-    gnutls_datum_t certificate = {(unsigned char *)material->certificate, (unsigned)strlen(material->certificate)};
-    gnutls_datum_t key = {(unsigned char *)material->key, (unsigned)strlen(material->key)};
+    return code < 0 ? gnutls_strerror(code) : NULL;
+}
+
+chttpshim_tls_identity *chttpshim_tls_identity_create(void)
+{
+    return calloc(1, sizeof(chttpshim_tls_identity));
+}
+
+const char *chttpshim_tls_identity_set_certificate(chttpshim_tls_identity *identity, const char *certificate)
+{
+    gnutls_datum_t text = {(unsigned char *)certificate, (unsigned)strlen(certificate)};
     unsigned length = CHAIN_MAX;
-    *fault = CHTTPSHIM_TLS_FAULT_CERTIFICATE;
-    *code = gnutls_pcert_list_import_x509_raw(identity->chain, &length, &certificate, GNUTLS_X509_FMT_PEM, 0);
-    if (*code < 0) return false;
-    identity->chain_length = length;
-    *fault = CHTTPSHIM_TLS_FAULT_KEY;
-    *code = gnutls_privkey_init(&identity->key);
-    if (*code < 0) return false;
-    *code = gnutls_privkey_import_x509_raw(identity->key, &key, GNUTLS_X509_FMT_PEM, NULL, 0);
-    if (*code < 0) return false;
-    *fault = CHTTPSHIM_TLS_FAULT_PAIR;
+    int code = gnutls_pcert_list_import_x509_raw(identity->chain, &length, &text, GNUTLS_X509_FMT_PEM, 0);
+    if (code >= 0) identity->chain_length = length;
+    return reason(code);
+}
+
+const char *chttpshim_tls_identity_set_key(chttpshim_tls_identity *identity, const char *key)
+{
+    gnutls_datum_t text = {(unsigned char *)key, (unsigned)strlen(key)};
+    int code = gnutls_privkey_init(&identity->key);
+    if (code >= 0) code = gnutls_privkey_import_x509_raw(identity->key, &text, GNUTLS_X509_FMT_PEM, NULL, 0);
+    return reason(code);
+}
+
+const char *chttpshim_tls_check_pair(const char *certificate, const char *key)
+{
+    gnutls_datum_t certificate_text = {(unsigned char *)certificate, (unsigned)strlen(certificate)};
+    gnutls_datum_t key_text = {(unsigned char *)key, (unsigned)strlen(key)};
     gnutls_certificate_credentials_t pair;
-    *code = gnutls_certificate_allocate_credentials(&pair);
-    if (*code < 0) return false;
-    // This alone compares the two.
-    *code = gnutls_certificate_set_x509_key_mem(pair, &certificate, &key, GNUTLS_X509_FMT_PEM);
+    int code = gnutls_certificate_allocate_credentials(&pair);
+    if (code < 0) return reason(code);
+    // No other call of GnuTLS compares the two.
+    code = gnutls_certificate_set_x509_key_mem(pair, &certificate_text, &key_text, GNUTLS_X509_FMT_PEM);
     gnutls_certificate_free_credentials(pair);
-    return *code >= 0;
+    return reason(code);
 }
 
-static bool load_authorities(
-    chttpshim_tls_identity *identity, const chttpshim_tls_material *material, chttpshim_tls_fault *fault, int *code)
+void chttpshim_tls_identity_ask_clients(chttpshim_tls_identity *identity, bool requires, bool verifies)
 {
-    if (material->client_authorities == NULL) return true;
-    *fault = CHTTPSHIM_TLS_FAULT_CLIENT_AUTHORITIES;
-    *code = gnutls_x509_trust_list_init(&identity->authorities, 0);
-    if (*code < 0) return false;
-    gnutls_datum_t text = {(unsigned char *)material->client_authorities, (unsigned)strlen(material->client_authorities)};
-    *code = gnutls_x509_trust_list_add_trust_mem(identity->authorities, &text, NULL, GNUTLS_X509_FMT_PEM, 0, 0);
-    if (*code == 0) *code = GNUTLS_E_NO_CERTIFICATE_FOUND;
-    return *code > 0;
+    identity->asks_clients = true;
+    identity->requires_certificate =
+        requires;
+    identity->verifies_certificate = verifies;
 }
 
-static bool copy_names(chttpshim_tls_identity *identity, const chttpshim_tls_material *material)
+const char *chttpshim_tls_identity_set_client_authorities(chttpshim_tls_identity *identity, const char *authorities)
 {
-    if (material->client_name_count == 0) return true;
-    identity->client_names = calloc(material->client_name_count, sizeof(char *));
-    if (identity->client_names == NULL) return false;
-    for (; identity->client_name_count < material->client_name_count; identity->client_name_count++) {
-        char *name = strdup(material->client_names[identity->client_name_count]);
-        if (name == NULL) return false;
-        identity->client_names[identity->client_name_count] = name;
-    }
-    return true;
+    gnutls_datum_t text = {(unsigned char *)authorities, (unsigned)strlen(authorities)};
+    int code = gnutls_x509_trust_list_init(&identity->authorities, 0);
+    if (code < 0) return reason(code);
+    code = gnutls_x509_trust_list_add_trust_mem(identity->authorities, &text, NULL, GNUTLS_X509_FMT_PEM, 0, 0);
+    return reason(code == 0 ? GNUTLS_E_NO_CERTIFICATE_FOUND : code);
 }
 
-chttpshim_tls_identity *chttpshim_tls_identity_create(
-    const chttpshim_tls_material *material, chttpshim_tls_fault *fault, const char **reason)
+const char *chttpshim_tls_identity_add_client_name(chttpshim_tls_identity *identity, const char *name)
 {
-    int code = GNUTLS_E_MEMORY_ERROR;
-    chttpshim_tls_identity *identity = calloc(1, sizeof *identity);
-    *fault = CHTTPSHIM_TLS_FAULT_MEMORY;
-    if (identity != NULL) {
-        identity->client_certificate = material->client_certificate;
-        if (load_pair(identity, material, fault, &code) && load_authorities(identity, material, fault, &code)) {
-            *fault = CHTTPSHIM_TLS_FAULT_MEMORY;
-            if (copy_names(identity, material)) return identity;
-            code = GNUTLS_E_MEMORY_ERROR;
-        }
-        chttpshim_tls_identity_free(identity);
-    }
-    *reason = gnutls_strerror(code);
+    size_t count = identity->client_name_count + 1;
+    char **names = reallocarray(identity->client_names, count, sizeof *names);
+    if (names == NULL) return reason(GNUTLS_E_MEMORY_ERROR);
+    identity->client_names = names;
+    names[count - 1] = strdup(name);
+    if (names[count - 1] == NULL) return reason(GNUTLS_E_MEMORY_ERROR);
+    identity->client_name_count = count;
     return NULL;
 }
 
@@ -225,13 +214,5 @@ unsigned chttpshim_tls_generation(void)
 bool chttpshim_tls_verifies_clients(void)
 {
     chttpshim_tls_identity *identity = atomic_load(&identity_in_force);
-    return identity != NULL && identity->client_certificate >= CHTTPSHIM_CLIENT_CERTIFICATE_VERIFIED_IF_GIVEN;
-}
-
-bool chttpshim_tls_knows_priorities(const char *priorities)
-{
-    gnutls_priority_t cache;
-    if (gnutls_priority_init(&cache, priorities, NULL) != 0) return false;
-    gnutls_priority_deinit(cache);
-    return true;
+    return identity != NULL && identity->verifies_certificate;
 }

@@ -1,6 +1,6 @@
 #include "CPriceTable.h"
 
-// C23's #embed, which the Swift toolchain's clang takes in every C.
+// C23's #embed, which the Swift toolchain's clang accepts in every version of C.
 #pragma clang diagnostic ignored "-Wc23-extensions"
 
 static const uint8_t prices[] = {

@@ -23,13 +23,13 @@ int csqlite_wal_end(sqlite3 *connection, sqlite3_int64 *end)
     sqlite3_file *file = 0;
     void volatile *index = 0;
     int code = sqlite3_file_control(connection, "main", SQLITE_FCNTL_FILE_POINTER, &file);
-    // Mapped by the connection's first read: this finds the mapping, and makes none.
+    // The connection's first read mapped the index: this finds that mapping and makes no new one.
     if (code == SQLITE_OK) code = file->pMethods->xShmMap(file, 0, REGION, 0, &index);
     if (code != SQLITE_OK) return code;
     if (!index) return SQLITE_PROTOCOL;
     unsigned char headers[2 * HEADER];
     for (int i = 0; i < 2 * HEADER; i++) headers[i] = ((unsigned char volatile *)index)[i];
-    // Written twice, so that a reader detects a write in progress.
+    // SQLite writes the header twice: a reader that sees two different copies has come during a write.
     if (memcmp(headers, headers + HEADER, HEADER)) return SQLITE_BUSY;
     uint16_t page;
     uint32_t frames;

@@ -2,12 +2,12 @@ private import Glibc
 package import Model
 package import Pricing
 
-/// What can be changed while the exporter runs: the prices in force and the budgets.
+/// The prices in force and the budgets, which a reload can change.
 package struct Configuration: Sendable {
     package let prices: PriceBook
     package let budgets: [Budget]
 
-    /// Where it is read from: the shipped prices, price files in their order, and the configuration file over them.
+    /// Its sources: the shipped prices, price files in their order, and the configuration file over them.
     package struct Sources: Sendable {
         package var usesShippedPrices: Bool
         package var priceFiles: [String]
@@ -19,11 +19,11 @@ package struct Configuration: Sendable {
             self.configurationFile = configurationFile
         }
 
-        /// As the log shows them.
+        /// The paths, for the log.
         package var files: [String] { priceFiles + (configurationFile.map { [$0] } ?? []) }
     }
 
-    /// Reads all of it anew.
+    /// Reads all sources.
     ///
     /// - Throws: names the file, and the line or key.
     package init(_ sources: Sources) throws(ConfigurationError) {
@@ -67,7 +67,7 @@ package struct Configuration: Sendable {
         }
     }
 
-    /// Files are read to here: far beyond any price table, and short of filling the memory.
+    /// In bytes: far above the size of any price table, and too few to fill the memory.
     private static let priceFileLimit = 32 << 20
 
     fileprivate static func bytes(of path: String, named name: String, limit: Int) throws(ConfigurationError) -> [UInt8]
@@ -76,10 +76,10 @@ package struct Configuration: Sendable {
             ConfigurationError(file: name, line: nil, text)
         }
         func systemFailure() -> ConfigurationError {
-            // Safe: the text is static, or the thread's own (glibc since 2.32), and copied at once.
+            // Safe: the text is static or the thread's own (glibc since 2.32), and is copied at once.
             failure("cannot be read: \(unsafe String(cString: strerror(errno)))")
         }
-        // Else opening a FIFO waits for somebody to write to it.
+        // Without O_NONBLOCK, opening a FIFO waits for a writer.
         let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard descriptor >= 0 else { throw systemFailure() }
         defer { close(descriptor) }
@@ -106,9 +106,9 @@ package struct Configuration: Sendable {
 extension ConfigurationFile {
     private static let limitBytes = 1 << 20
 
-    /// A file's text.
+    /// The text of a file.
     ///
-    /// - Parameter name: of the file in errors, with the flag that named it.
+    /// - Parameter name: the file in errors, with the flag that named it.
     static func text(of path: String, named name: String) throws(ConfigurationError) -> String {
         let bytes = try Configuration.bytes(of: path, named: name, limit: limitBytes)
         guard let text = String(validating: bytes, as: UTF8.self) else {
@@ -118,12 +118,12 @@ extension ConfigurationFile {
     }
 }
 
-/// What is wrong with a file, and where, as one line.
+/// What is wrong with a file, with the place, as one line.
 package struct ConfigurationError: Error, Sendable, CustomStringConvertible {
     package let description: String
 
     /// - Parameters:
-    ///   - file: with the flag that named it.
+    ///   - file: its name, with the flag that named it.
     ///   - line: from 1.
     init(file: String, line: Int?, _ text: String) {
         description = file + (line.map { ":\($0)" } ?? "") + ": " + text

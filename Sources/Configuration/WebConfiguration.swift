@@ -1,14 +1,15 @@
 package import Access
+package import HTTP
 
-/// What `--web.config.file` says: TLS, who may do what, and headers of answers.
+/// The content of `--web.config.file`: TLS, access rules, and headers of answers.
 ///
 /// The Prometheus exporter-toolkit's file (docs/web-configuration.md there), with bearer tokens and scopes.
 package struct WebConfiguration: Sendable {
     package var tls: TLS?
     package var access = AccessRules()
-    /// Added to each answer.
+    /// Headers that are added to each answer.
     package var headers: [(name: String, value: String)] = []
-    /// The file, as errors name it.
+    /// The file's name in errors.
     private let file: String
 
     package struct TLS: Sendable {
@@ -16,29 +17,27 @@ package struct WebConfiguration: Sendable {
         package var certificate: String
         /// PEM.
         package var key: String
-        package var clientCertificate = ClientCertificate.none
+        package var clientCertificate = TLSIdentity.ClientCertificate.none
         /// PEM.
         package var clientAuthorities: String?
         package var clientNames: [String] = []
-        /// As GnuTLS writes them: versions, cipher suites and groups.
+        /// Versions, cipher suites and groups, in GnuTLS's form.
         package var priorities: String
 
         let certificatePlace: YAMLValue
         let keyPlace: YAMLValue
         let authoritiesPlace: YAMLValue?
 
-        /// Whether it is the same to clients.
+        /// Whether clients see the same identity and rules.
         package func isAlike(_ other: Self?) -> Bool {
             certificate == other?.certificate && key == other?.key && clientCertificate == other?.clientCertificate
                 && clientAuthorities == other?.clientAuthorities && clientNames == other?.clientNames
         }
 
-        /// What the texts may be unfit for, named where they stand.
-        package enum Part: Sendable { case certificate, key, pair, clientAuthorities }
-
-        package func fault(_ part: Part, _ reason: String) -> ConfigurationError {
-            switch part {
-            case .certificate:
+        /// Names the line of the part that cannot be used.
+        package func fault(_ culprit: TLSIdentity.Culprit, _ reason: String) -> ConfigurationError {
+            switch culprit {
+            case .certificate, .memory:
                 certificatePlace.fault("holds no certificate that can be used (PEM is wanted): \(reason)")
             case .key:
                 keyPlace.fault("holds no private key that can be used (PEM without a passphrase is wanted): \(reason)")
@@ -47,15 +46,6 @@ package struct WebConfiguration: Sendable {
                 (authoritiesPlace ?? certificatePlace).fault("holds no certificate (PEM is wanted): \(reason)")
             }
         }
-    }
-
-    /// Go's names of what is asked of clients.
-    package enum ClientCertificate: String, CaseIterable, Sendable {
-        case none = "NoClientCert"
-        case requested = "RequestClientCert"
-        case required = "RequireAnyClientCert"
-        case verifiedIfGiven = "VerifyClientCertIfGiven"
-        case verified = "RequireAndVerifyClientCert"
     }
 
     /// Reads the file and those that it names.
@@ -80,7 +70,7 @@ package struct WebConfiguration: Sendable {
             users: members["basic_auth_users"], scopes: members["user_scopes"], tokens: members["bearer_tokens"])
     }
 
-    /// What is wrong with the file as a whole.
+    /// An error of the file as a whole.
     package func fault(_ text: String) -> ConfigurationError {
         ConfigurationError(file: file, line: nil, text)
     }
@@ -89,7 +79,7 @@ package struct WebConfiguration: Sendable {
 
     private static func headers(_ http: YAMLValue) throws(ConfigurationError) -> [(name: String, value: String)] {
         let members = try http.members(of: ["http2", "headers"])
-        // Always HTTP/1.1: the toolkit's default, true, only allows HTTP/2.
+        // Has no effect: the toolkit's default, true, only allows HTTP/2, and this server speaks HTTP/1.1.
         if let http2 = members["http2"] { _ = try http2.boolean() }
         let known: [String: [String]] = [
             "Strict-Transport-Security": [], "X-Content-Type-Options": ["nosniff"],
@@ -108,57 +98,5 @@ package struct WebConfiguration: Sendable {
             if !text.isEmpty { headers.append((name, text)) }
         }
         return headers
-    }
-}
-
-extension AccessRules {
-    fileprivate init(users: YAMLValue?, scopes: YAMLValue?, tokens: YAMLValue?) throws(ConfigurationError) {
-        self.init()
-        for (name, value) in try users?.membersUnlessNull() ?? [] {
-            guard !name.isEmpty, !name.contains(":") else {
-                throw value.fault("has a name that basic authentication cannot carry: empty, or with a colon")
-            }
-            // The value is a secret: the error must not show it.
-            guard let hash = PasswordHash(try value.text()) else {
-                let costs = PasswordHash.costs
-                throw value.fault(
-                    "must be a bcrypt hash of a cost from \(costs.lowerBound) to \(costs.upperBound), "
-                        + "as htpasswd -nBC 10 makes it: $2y$10$ and 53 more characters")
-            }
-            self.users[name] = User(hash: hash)
-        }
-        for (name, value) in try scopes?.membersUnlessNull() ?? [] {
-            guard self.users[name] != nil else { throw value.fault("names no user of basic_auth_users") }
-            self.users[name]?.scopes = try Self.scopes(value)
-        }
-        guard let tokens, !tokens.isNull else { return }
-        for element in try tokens.elements() {
-            let members = try element.members(of: ["name", "sha256", "scopes"])
-            guard let name = members["name"], try !name.text().isEmpty else { throw element.fault("needs a name") }
-            let text = try name.text()
-            guard !self.tokens.contains(where: { $0.name == text }) else {
-                throw name.fault("is the name of another token; each needs its own")
-            }
-            guard let sha256 = members["sha256"] else { throw element.fault("needs sha256") }
-            guard let digest = Digest(hex: try sha256.text()) else {
-                throw sha256.fault(
-                    "must be the token's SHA-256 digest: 64 hexadecimal digits, as sha256sum prints them")
-            }
-            guard let scopes = members["scopes"] else {
-                throw element.fault("needs scopes, such as scopes: [record]")
-            }
-            self.tokens.append(Token(name: text, digest: digest, scopes: try Self.scopes(scopes)))
-        }
-    }
-
-    private static func scopes(_ value: YAMLValue) throws(ConfigurationError) -> Set<Scope> {
-        var scopes: Set<Scope> = []
-        for element in try value.elements() {
-            guard let scope = Scope(rawValue: try element.text()) else {
-                throw element.fault("must be one of \(Scope.allCases.map(\.rawValue).joined(separator: ", "))")
-            }
-            scopes.insert(scope)
-        }
-        return scopes
     }
 }

@@ -1,9 +1,14 @@
-/// A value of a YAML file, with its place; each question that it cannot answer throws where it stands and what is wanted.
+internal import Model
+internal import Pricing
+
+/// A value of a YAML file, and its place in it.
+///
+/// A question that the value does not answer throws an error that says where the value is and what it must be.
 struct YAMLValue {
     private let node: YAMLNode
     /// Named in errors.
     private let file: String
-    /// What the value is, for messages: `budgets[2].period`.
+    /// The value's place in the document, for messages: `budgets[2].period`.
     private let path: String
 
     private init(_ node: YAMLNode, file: String, path: String) {
@@ -12,7 +17,7 @@ struct YAMLValue {
         self.path = path
     }
 
-    /// The document of a text; `nil` where there is none.
+    /// The document of a text; `nil` if there is none.
     static func document(_ text: String, file: String) throws(ConfigurationError) -> YAMLValue? {
         do throws(YAMLNode.Fault) {
             return try YAMLNode.document(text).map { YAMLValue($0, file: file, path: "") }
@@ -42,7 +47,7 @@ struct YAMLValue {
         return members
     }
 
-    /// The members of a mapping, none of null.
+    /// The members of a mapping; none if it is null.
     func membersUnlessNull() throws(ConfigurationError) -> [(name: String, value: YAMLValue)] {
         isNull ? [] : try members()
     }
@@ -77,17 +82,27 @@ struct YAMLValue {
         return value
     }
 
-    /// A number as it is written.
-    func number() throws(ConfigurationError) -> String {
+    /// A number, exactly as it is written; `nil` if it cannot be read as one.
+    func number() throws(ConfigurationError) -> DecimalNumber? {
         guard case .scalar(let text, isPlain: true) = node.content else { throw fault("must be a number") }
-        return text
-    }
-
-    func unknown(among known: [String]) -> ConfigurationError {
-        fault("is not known here; the keys are \(known.joined(separator: ", "))")
+        return DecimalNumber(text.utf8)
     }
 
     func fault(_ text: String) -> ConfigurationError {
         ConfigurationError(file: file, line: node.line, path.isEmpty ? "the file \(text)" : "\(path) \(text)")
+    }
+}
+
+extension YAMLValue: PriceValue {
+    static var isLenient: Bool { false }
+
+    func numbers() throws(ConfigurationError) -> [DecimalNumber?] {
+        var numbers: [DecimalNumber?] = []
+        for element in try elements() { numbers.append(try element.number()) }
+        return numbers
+    }
+
+    func faultOfRange() -> ConfigurationError {
+        fault("needs a range of two whole numbers of tokens, as in range: [0, 32000]")
     }
 }

@@ -2,8 +2,8 @@ package import Bodies
 
 /// One request and its answer, lent to the service for one call.
 ///
-/// Not copyable, because it looks into the server's own memory, which is gone once the request is decided. What outlives the
-/// call is `answering`.
+/// Not copyable, because it looks into the server's own memory, which is gone once the request is decided. What
+/// outlives the call is `answering`.
 @safe package struct Exchange: ~Copyable {
     private let source: any ExchangeSource
 
@@ -40,8 +40,8 @@ package import Bodies
     }
 }
 
-/// The right to decide one exchange: once, from any thread. Later decisions are dropped. If it is dropped undecided, the
-/// request is answered 500, because it would hold its connection, and the server's stop, for good.
+/// The right to decide one exchange: once, from any thread. Later decisions are dropped. If it is dropped undecided,
+/// the request is answered 500, because it would hold its connection, and the server's stop, for good.
 package protocol Answering: AnyObject, Sendable {
     /// Sends the answer. While `open` has not decided, it refuses the request: the body is not read.
     func answer(_ response: Response)

@@ -41,9 +41,9 @@ package protocol HTTPService: AnyObject, Sendable {
             self.threads = threads
         }
 
-        /// Seconds without a byte after which a connection closes. Longer than the usual scrape interval of 15 s, so that
-        /// scrapes keep their connection; not much longer, because libmicrohttpd 0.9.75 misses the end of a peer that
-        /// arrives together with the last part of an unfinished request, and only this timer finds it.
+        /// Seconds without a byte after which a connection closes. Longer than the usual scrape interval of 15 s, so
+        /// that scrapes keep their connection; not much longer, because libmicrohttpd 0.9.75 misses the end of a peer
+        /// that arrives together with the last part of an unfinished request, and only this timer finds it.
         fileprivate static let idleSeconds: UInt32 = 20
     }
 
@@ -62,7 +62,8 @@ package protocol HTTPService: AnyObject, Sendable {
 
     /// - Parameters:
     ///   - socket: taken over.
-    ///   - tlsPriorities: as GnuTLS writes them, to speak TLS under the `TLSIdentity` in force; `nil` speaks plain HTTP.
+    ///   - tlsPriorities: as GnuTLS writes them, to speak TLS under the `TLSIdentity` in force; `nil` speaks plain
+    ///     HTTP.
     package init(
         _ service: some HTTPService, on socket: ListeningSocket, limits: Limits, tlsPriorities: String?
     ) throws(HTTPServerError) {
@@ -109,15 +110,15 @@ package protocol HTTPService: AnyObject, Sendable {
         unsafe self.service = box
     }
 
-    /// Marks requests that come from now on as draining, and closes each connection with its next answer. New connections
-    /// to a shared socket are left to the process that serves it next.
+    /// Marks requests that come from now on as draining, and closes each connection with its next answer. New
+    /// connections to a shared socket are left to the process that serves it next.
     package func drain() {
         if socket.isShared { _ = chttpshim_leave_socket(socket.descriptor) }
         unsafe chttpshim_server_drain(server)
     }
 
-    /// Ends connections that have taken too long over a request or an answer: 30 s, and a second for each 16 KiB. Must be
-    /// called every second or so.
+    /// Ends connections that have taken too long over a request or an answer: 30 s, and a second for each 16 KiB. Must
+    /// be called every second or so.
     package func endLateConnections() {
         unsafe chttpshim_server_end_late(server)
     }

@@ -27,8 +27,8 @@ package struct ListeningSocket: Sendable {
         address = Self.address(of: descriptor)
     }
 
-    /// A socket that listens already, as a service manager hands it over. The manager keeps it open: connections that are not
-    /// accepted wait for the next program.
+    /// A socket that listens already, as a service manager hands it over. The manager keeps it open: connections that
+    /// are not accepted wait for the next program.
     ///
     /// - Parameter descriptor: taken over.
     package init(inherited descriptor: Int32) {

@@ -1,8 +1,8 @@
 private import Glibc
 private import Synchronization
 
-/// Bytes that several answers send without a copy for each: a large body is in memory once, however many clients read it
-/// slowly.
+/// Bytes that several answers send without a copy for each: a large body is in memory once, however many clients read
+/// it slowly.
 @safe package final class SharedBody: @unchecked Sendable {
     // Unchecked: the bytes are written before another thread has the object, and only read from then on.
     private let bytes: UnsafeMutableRawBufferPointer

@@ -1,92 +1,79 @@
 private import CHTTPShim
 
-/// Who the servers of this process are in TLS handshakes, and whom they take for a client.
+/// The identity that the servers of this process show in TLS handshakes, and the client certificates that they accept.
 @safe package final class TLSIdentity: @unchecked Sendable {
-    // Unchecked: it is changed by nobody once it is made, and `use` gives it away once, by its owner.
+    // Unchecked: nothing changes it once it is made, and `use` is its owner's last call.
     private let identity: OpaquePointer
     private var isUsed = false
 
-    /// What a client's certificate must be.
-    package enum ClientCertificate: Sendable {
-        case none, requested, required, verifiedIfGiven, verified
+    /// What is asked of clients. The raw values are Go's names, which the web configuration uses.
+    package enum ClientCertificate: String, CaseIterable, Sendable {
+        case none = "NoClientCert"
+        case requested = "RequestClientCert"
+        case required = "RequireAnyClientCert"
+        case verifiedIfGiven = "VerifyClientCertIfGiven"
+        case verified = "RequireAndVerifyClientCert"
+
+        /// Whether a client without a certificate is refused.
+        package var isRequired: Bool { self == .required || self == .verified }
+
+        /// Whether a certificate must come from one of the client authorities.
+        package var isVerified: Bool { self == .verifiedIfGiven || self == .verified }
     }
 
-    /// What cannot be used, for the caller to name in his own words.
+    /// The part that cannot be used.
     package enum Culprit: Sendable {
         case certificate, key, pair, clientAuthorities, memory
     }
 
     package struct Failure: Error, Sendable {
         package let culprit: Culprit
-        /// GnuTLS's.
+        /// In GnuTLS's words.
         package let reason: String
     }
 
     /// - Parameters:
     ///   - certificate: PEM, the server's own first, then those that lead to an authority; at most 16.
-    ///   - clientAuthorities: PEM; needed where certificates are verified.
-    ///   - clientNames: one of which a client's certificate must have as subject alternative name; empty for any.
+    ///   - clientAuthorities: PEM; needed if certificates are verified.
+    ///   - clientNames: subject alternative names, of which a client's certificate must have one; empty for any.
     package init(
         certificate: String, key: String, clientCertificate: ClientCertificate, clientAuthorities: String?,
         clientNames: [String]
     ) throws(Failure) {
-        var material = unsafe chttpshim_tls_material()
-        unsafe material.client_certificate =
-            switch clientCertificate {
-            case .none: CHTTPSHIM_CLIENT_CERTIFICATE_NONE
-            case .requested: CHTTPSHIM_CLIENT_CERTIFICATE_REQUESTED
-            case .required: CHTTPSHIM_CLIENT_CERTIFICATE_REQUIRED
-            case .verifiedIfGiven: CHTTPSHIM_CLIENT_CERTIFICATE_VERIFIED_IF_GIVEN
-            case .verified: CHTTPSHIM_CLIENT_CERTIFICATE_VERIFIED
-            }
-        var fault = CHTTPSHIM_TLS_FAULT_MEMORY
-        var reason: UnsafePointer<CChar>?
-        // Lent for the call, which copies them.
-        var lent: [UnsafeMutablePointer<CChar>] = unsafe []
-        defer { unsafe lent.forEach { unsafe $0.deallocate() } }
-        func lend(_ text: String) -> UnsafePointer<CChar> {
-            let bytes = text.utf8CString
-            let copy = UnsafeMutablePointer<CChar>.allocate(capacity: bytes.count)
-            for (place, byte) in bytes.enumerated() { unsafe copy[place] = byte }
-            unsafe lent.append(copy)
-            return unsafe UnsafePointer(copy)
+        // Safe: each call copies the texts that it is lent.
+        guard let identity = unsafe chttpshim_tls_identity_create() else {
+            throw Failure(culprit: .memory, reason: "no memory")
         }
-        unsafe material.certificate = lend(certificate)
-        unsafe material.key = lend(key)
-        unsafe material.client_authorities = clientAuthorities.map { unsafe lend($0) }
-        let names: [UnsafePointer<CChar>?] = unsafe clientNames.map { unsafe lend($0) }
-        let made = unsafe names.withUnsafeBufferPointer { names in
-            unsafe material.client_names = names.baseAddress
-            unsafe material.client_name_count = names.count
-            return unsafe chttpshim_tls_identity_create(&material, &fault, &reason)
+        unsafe self.identity = identity
+        try unsafe Self.check(.certificate, chttpshim_tls_identity_set_certificate(identity, certificate))
+        try unsafe Self.check(.key, chttpshim_tls_identity_set_key(identity, key))
+        try unsafe Self.check(.pair, chttpshim_tls_check_pair(certificate, key))
+        if clientCertificate != .none {
+            unsafe chttpshim_tls_identity_ask_clients(
+                identity, clientCertificate.isRequired, clientCertificate.isVerified)
         }
-        guard let made = unsafe made else {
-            let culprit: Culprit =
-                switch fault {
-                case CHTTPSHIM_TLS_FAULT_CERTIFICATE: .certificate
-                case CHTTPSHIM_TLS_FAULT_KEY: .key
-                case CHTTPSHIM_TLS_FAULT_PAIR: .pair
-                case CHTTPSHIM_TLS_FAULT_CLIENT_AUTHORITIES: .clientAuthorities
-                default: .memory
-                }
-            let text = unsafe reason.map { unsafe String(cString: $0) }
-            throw Failure(culprit: culprit, reason: text ?? "unknown reason")
+        if let clientAuthorities {
+            let reason = unsafe chttpshim_tls_identity_set_client_authorities(identity, clientAuthorities)
+            try unsafe Self.check(.clientAuthorities, reason)
         }
-        unsafe identity = made
+        for name in clientNames {
+            try unsafe Self.check(.memory, chttpshim_tls_identity_add_client_name(identity, name))
+        }
+    }
+
+    /// - Parameter reason: static; `nil` for success.
+    @unsafe private static func check(_ culprit: Culprit, _ reason: UnsafePointer<CChar>?) throws(Failure) {
+        guard let reason = unsafe reason else { return }
+        throw Failure(culprit: culprit, reason: unsafe String(cString: reason))
     }
 
     deinit {
         if !isUsed { unsafe chttpshim_tls_identity_free(identity) }
     }
 
-    /// Used in all handshakes that begin from now on. The owner's last call.
+    /// Makes it the identity of all handshakes that begin from now on. The owner's last call.
     package func use() {
         isUsed = true
         unsafe chttpshim_tls_use(identity)
-    }
-
-    /// Whether GnuTLS takes this text for priorities.
-    package static func knows(priorities: String) -> Bool {
-        unsafe chttpshim_tls_knows_priorities(priorities)
     }
 }

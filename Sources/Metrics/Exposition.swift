@@ -2,8 +2,8 @@ package import Model
 
 /// The text of one scrape.
 ///
-/// Built whole, in one buffer; nothing here can fail. A line is a constant, a label block rendered at the series' birth,
-/// and a number: what it costs is copying them.
+/// Built whole, in one buffer; nothing here can fail. A line is a constant, a label block rendered at the series'
+/// birth, and a number: what it costs is copying them.
 package struct Exposition {
     private let format: ExpositionFormat
     private let buckets: [Bucket]

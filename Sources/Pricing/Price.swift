@@ -1,21 +1,21 @@
 package import Model
 
-/// What the calls of one model cost (docs/prices.md).
+/// The price of the calls of one model (docs/prices.md).
 ///
-/// A class: look-ups hand it out by reference.
+/// A class, so that look-ups share it.
 package final class Price: Sendable {
-    /// Of its entry in the price table.
+    /// The key of its entry in the price table.
     package let key: String
     /// As the price table spells it.
     package let provider: String
-    /// Of calls that no tier takes.
+    /// The rates of calls that are in no tier.
     package let base: Rates
-    /// By threshold, rising.
+    /// In ascending order of the thresholds.
     package let tiers: [Tier]
-    /// Whether a tier takes calls that reach its threshold, not only those that exceed it.
+    /// Whether a tier holds for calls that reach its threshold, not only for those that exceed it.
     package let tiersBeginAtThreshold: Bool
 
-    /// Rates of whole calls, by their input tokens.
+    /// The rates of calls with more input tokens than a threshold. They hold for the whole call.
     package struct Tier: Sendable {
         package let threshold: Int64
         package let rates: Rates
@@ -29,28 +29,27 @@ package final class Price: Sendable {
         self.tiersBeginAtThreshold = tiersBeginAtThreshold
     }
 
-    /// What one call costs, rounded once, half to even, to 1e-12 USD.
+    /// The cost of one call, rounded once, half to even, to 1e-12 USD.
     ///
-    /// - Parameter price: `nil` where there is none for the model.
+    /// - Parameter price: `nil` if the model has none.
     package static func cost(of record: CallRecord, by price: Price?) -> ComputedCost {
         guard let price else { return .unpriced }
-        // A failed call that tells nothing has used nothing.
+        // A failed call that reports no tokens has used none.
         if record.usage.isMissing && !record.isSuccess { return .amount(.zero) }
         return price.cost(of: record.usage)
     }
 
     private func cost(of usage: Usage) -> ComputedCost {
         if usage.isMissing { return .usageMissing }
-        // A total alone could be of any kind.
+        // A total alone does not say which kinds of tokens it has.
         guard let tokens = usage.kinds else { return isFree ? .amount(.zero) : .unpriced }
         let rates = rates(inputTokens: tokens.input + tokens.cacheRead + tokens.cacheWrite)
         var units: Int128 = 0
-        for (tokens, rate) in [
-            (tokens.input, rates.input), (tokens.cacheRead, rates.cacheRead ?? rates.input),
-            (tokens.cacheWrite, rates.cacheWrite ?? rates.input), (tokens.output, rates.output),
-            (tokens.reasoning, rates.reasoning ?? rates.output),
+        for (tokens, kind) in [
+            (tokens.input, PriceKind.input), (tokens.cacheRead, .cacheRead), (tokens.cacheWrite, .cacheWrite),
+            (tokens.output, .output), (tokens.reasoning, .reasoning),
         ] where tokens > 0 {
-            guard let rate else { return .unpriced }
+            guard let rate = rates.rate(of: kind) else { return .unpriced }
             units += Int128(tokens) * rate.units
         }
         return Money(roundingUnits: units).map(ComputedCost.amount) ?? .unpriced
@@ -62,13 +61,7 @@ package final class Price: Sendable {
         }?.rates ?? base
     }
 
-    /// Whether no token costs anything: an explicit 0 is a price.
-    private var isFree: Bool {
-        ([base] + tiers.map(\.rates)).allSatisfy { rates in
-            let all = [rates.input, rates.cacheRead, rates.cacheWrite, rates.output, rates.reasoning]
-            return rates.input != nil && rates.output != nil && all.allSatisfy { ($0?.units ?? 0) == 0 }
-        }
-    }
+    private var isFree: Bool { base.isFree && tiers.allSatisfy(\.rates.isFree) }
 }
 
 extension Money {

@@ -1,11 +1,11 @@
-/// Finds the price of a model, as senders spell it (docs/prices.md).
+/// Finds the price of a model by the names that senders use (docs/prices.md).
 package struct PriceBook: Sendable {
     package let spellings: ProviderSpellings
-    /// By names as `canonicalName` makes them.
+    /// By canonical name.
     private var aliases: [String: String] = [:]
-    /// Of `entries`.
+    /// The number of `entries`.
     package private(set) var count = 0
-    /// By `provider/model`, the provider in its canonical spelling.
+    /// By `provider/model` with the provider's canonical name.
     private var prices: [String: Price] = [:]
 
     package init(table: PriceTable, spellings: ProviderSpellings) {
@@ -14,18 +14,18 @@ package struct PriceBook: Sendable {
         for (place, layer) in table.layers.enumerated() {
             for key in layer.keys { lastLayers[key] = place }
         }
-        // However a layer spells a model, its price goes before those of the layers below.
+        // The price of a layer overrides those of the layers below, however each of them spells the model.
         for (place, layer) in table.layers.enumerated() {
             let inForce = layer.filter { lastLayers[$0.key] == place }
-            prices.merge(names(of: inForce.compactMapValues { $0 })) { $1 }
+            prices.merge(names(of: inForce.compactMapValues(\.price))) { $1 }
         }
         count = entries.count
     }
 
-    /// What the entries of one layer are the price of.
+    /// The prices of one layer, by the names of their models.
     private func names(of layer: [String: Price]) -> [String: Price] {
         var prices: [String: Price] = [:]
-        // Each rule over those before it, and in the order of the keys, so that of two the same one wins each time.
+        // A later rule overrides an earlier one. The keys are sorted so that each start resolves collisions alike.
         let entries = layer.sorted { $0.key < $1.key }
         for (key, price) in entries where ownName(key, of: price.provider) == nil {
             prices["\(spellings.canonical(price.provider))/\(key)"] = price
@@ -36,16 +36,16 @@ package struct PriceBook: Sendable {
         return prices
     }
 
-    /// With names for models, which are looked at where there is no price.
+    /// Adds names for models. A look-up uses them if it finds no price.
     ///
-    /// - Parameter aliases: from `model` of any provider, or `provider/model`, to `provider/model`, or a model of the provider
-    ///   that the alias is looked up for.
-    /// - Throws: where a name stands twice, or leads to what nobody has a price for; names it.
+    /// - Parameter aliases: from `model` of any provider, or `provider/model`, to `provider/model`, or to a model of
+    ///   the provider that the alias is looked up for.
+    /// - Throws: if a name occurs twice, or its target has no price; says which name.
     package mutating func addAliases(_ aliases: [(name: String, target: String)]) throws(PriceFault) {
         let models = Set(prices.keys.compactMap { key in key.firstIndex(of: "/").map { key[key.index(after: $0)...] } })
         for (name, target) in aliases {
-            let isOfSomebody = models.contains(target[...]) || target.withoutDate.map(models.contains) == true
-            guard isOfSomebody || listed(target) != nil else {
+            let isKnown = models.contains(target[...]) || target.withoutDate.map(models.contains) == true
+            guard isKnown || listed(target) != nil else {
                 throw PriceFault(
                     "leads to \(target), which has no price: name a model that has, as provider/model", of: name)
             }
@@ -56,19 +56,19 @@ package struct PriceBook: Sendable {
         }
     }
 
-    /// The entries by which calls are billed.
+    /// The entries that calls are billed by.
     package var entries: [Price] {
         var seen: Set<ObjectIdentifier> = []
         return prices.values.filter { seen.insert(ObjectIdentifier($0)).inserted }
     }
 
-    /// What a name of a model stands for; `nil` where it is no alias.
+    /// The target of an alias; `nil` if the name is no alias.
     package func target(ofAlias name: String) -> String? { aliases[canonicalName(name)] }
 
-    /// The price of a model; `nil` where the table has none.
+    /// The price of a model; `nil` if there is none.
     package func price(provider: String, model: String) -> Price? {
         if let price = listed(provider: provider, model: model) { return price }
-        // The names that a model may have as an alias, the closest first.
+        // The names under which a model can have an alias, the most specific first.
         let names = [canonicalName("\(provider)/\(model)"), canonicalName(model), ownName(model, of: provider)]
         for name in names {
             if let target = name.flatMap({ aliases[$0] }) { return price(aliased: target, provider: provider) }
@@ -76,29 +76,29 @@ package struct PriceBook: Sendable {
         return nil
     }
 
-    /// The price of a model that is named as `provider/model`; `nil` where there is none.
+    /// The price of a model that is named as `provider/model`; `nil` if there is none.
     package func price(of name: String) -> Price? {
         Self.parts(of: name).flatMap { price(provider: $0.provider, model: $0.model) }
     }
 
-    /// An alias may lead to another provider's model, or name one of the same provider.
+    /// The target of an alias is a model of another provider, or of the same one.
     private func price(aliased target: String, provider: String) -> Price? {
         listed(target) ?? listed(provider: provider, model: target)
     }
 
-    /// A name whose provider, where it has one, is spelled canonically.
+    /// A name with its provider, if it has one, in canonical spelling.
     private func canonicalName(_ name: String) -> String {
         Self.parts(of: name).map { "\(spellings.canonical($0.provider))/\($0.model)" } ?? name
     }
 
-    /// A model without its provider, where it names that itself.
+    /// A model without its provider; `nil` if it does not name it.
     private func ownName(_ model: String, of provider: String) -> String? {
         guard let parts = Self.parts(of: model), spellings.canonical(parts.provider) == spellings.canonical(provider)
         else { return nil }
         return parts.model
     }
 
-    /// What stands before the first slash, and what behind it; `nil` where there is none.
+    /// The parts before and behind the first slash; `nil` if there is none.
     private static func parts(of name: String) -> (provider: String, model: String)? {
         guard let slash = name.firstIndex(of: "/") else { return nil }
         return (String(name[..<slash]), String(name[name.index(after: slash)...]))
@@ -111,7 +111,7 @@ package struct PriceBook: Sendable {
     private func listed(provider: String, model: String) -> Price? {
         let provider = spellings.canonical(provider)
         func find(_ model: Substring) -> Price? {
-            // A model that names its provider itself is a key as it stands; Perplexity has sonar and perplexity/sonar.
+            // A model that names its provider may be a key itself: Perplexity has sonar and perplexity/sonar.
             if let slash = model.firstIndex(of: "/"), spellings.canonical(String(model[..<slash])) == provider,
                 let price = prices["\(provider)\(model[slash...])"]
             {
@@ -124,7 +124,7 @@ package struct PriceBook: Sendable {
 }
 
 extension String {
-    /// Without a date at the end: `-2024-08-06`, `-20250929` or `@20250929`; `nil` where there is none.
+    /// Without the date at its end: `-2024-08-06`, `-20250929` or `@20250929`; `nil` if there is none.
     fileprivate var withoutDate: Substring? {
         for form in ["-dddd-dd-dd", "-dddddddd", "@dddddddd"] {
             let end = utf8.suffix(form.utf8.count)

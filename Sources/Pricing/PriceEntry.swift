@@ -1,179 +1,134 @@
-private import Model
+internal import Model
 
-/// The fields of one price as they are read, before they make a `Price`.
-package struct PriceEntry: Sendable {
+/// The fields of one price entry as they are read, before they become a `Price`.
+struct PriceEntry {
+    /// As the entry spells it.
+    private let provider: String
     private var base = Rates()
     /// By threshold in tokens.
     private var above: [Int64: Rates] = [:]
     private var ranges: [Range] = []
 
     /// One range of `tiered_pricing`: calls with more input tokens than `start`, and at most `end`.
-    package struct Range: Sendable {
+    private struct Range {
         let start: Int64
         let end: Int64
         let rates: Rates
 
-        /// - Returns: `nil` unless 0 <= start < end.
-        package init?(start: Int64, end: Int64, rates: Rates) {
-            guard start >= 0, start < end else { return nil }
-            self.start = start
-            self.end = end
-            self.rates = rates
-        }
-
-        /// A range without an output rate has the entry's; its cached tokens without a rate cost what its input costs.
-        fileprivate func rates(beside flat: Rates) -> Rates {
-            guard rates.output == nil else { return rates }
+        /// A range without an output rate has the entry's; its cached tokens without a rate cost its input rate.
+        func rates(beside flat: Rates) -> Rates {
+            guard rates[.output] == nil else { return rates }
             var rates = rates
-            rates.output = flat.output
-            rates.reasoning = rates.reasoning ?? flat.reasoning
+            rates[.output] = flat[.output]
+            rates[.reasoning] = rates[.reasoning] ?? flat[.reasoning]
             return rates
         }
     }
+}
 
-    package init() {}
+// MARK: Reading
 
-    package mutating func set(_ field: PriceField, to rate: Rate) {
-        if let threshold = field.threshold {
-            above[threshold, default: Rates()][field.kind] = rate
-        } else {
-            base[field.kind] = rate
+extension PriceEntry {
+    /// Reads an entry; `nil` if neither it nor `provider` names a provider.
+    init?<Value: PriceValue>(_ entry: Value, provider: String?) throws(Value.Fault) {
+        let members = try entry.members()
+        var provider = provider
+        if let named = members.first(where: { $0.name == PriceField.providerName })?.value, !Self.isAbsent(named) {
+            provider = try named.text()
         }
+        // LiteLLM's table has entries that are none, with other things in their fields.
+        if provider == nil, Value.isLenient { return nil }
+        var seen: [PriceField] = []
+        for (name, value) in members {
+            guard let field = PriceField(name: name) else {
+                guard Value.isLenient else { throw value.unknown(among: PriceField.names) }
+                continue
+            }
+            guard !seen.contains(field) else { throw value.fault("stands here a second time") }
+            seen.append(field)
+            guard !Self.isAbsent(value) else { continue }
+            switch field {
+            case .provider: break
+            case .ranges:
+                for range in try value.elements() {
+                    if let range = try Self.range(range) { ranges.append(range) }
+                }
+            case .rate(let kind, above: nil): base[kind] = try Self.rate(value)
+            case .rate(let kind, above: let threshold?): above[threshold, default: Rates()][kind] = try Self.rate(value)
+            }
+        }
+        guard let provider else { return nil }
+        self.provider = provider
     }
 
-    package mutating func append(_ range: Range) {
-        ranges.append(range)
+    private static func isAbsent<Value: PriceValue>(_ value: Value) -> Bool { Value.isLenient && value.isNull }
+
+    /// - Returns: `nil` for a range that LiteLLM's table gives no input rate: ranges of search results, which cost by
+    ///   the query.
+    private static func range<Value: PriceValue>(_ range: Value) throws(Value.Fault) -> Range? {
+        let members = try range.members()
+        if Value.isLenient, !members.contains(where: { $0.name == PriceKind.input.fieldName }) { return nil }
+        var rates = Rates()
+        // Whole numbers, which some tables write as 32e3.
+        var bounds: [Int64?] = []
+        for (name, value) in members where !isAbsent(value) {
+            if name == PriceField.rangeName {
+                bounds = try value.numbers().map { $0?.integer }
+            } else if let kind = PriceKind(fieldName: name) {
+                rates[kind] = try rate(value)
+            } else if !Value.isLenient {
+                throw value.unknown(among: PriceField.namesInRange)
+            }
+        }
+        guard bounds.count == 2, let start = bounds[0], let end = bounds[1], start >= 0, start < end else {
+            throw range.faultOfRange()
+        }
+        return Range(start: start, end: end, rates: rates)
     }
 
-    /// The price; `nil` where no field says what a token costs.
+    private static func rate<Value: PriceValue>(_ value: Value) throws(Value.Fault) -> Rate {
+        guard let rate = try value.number().flatMap(Rate.init) else { throw value.fault(Rate.form) }
+        return rate
+    }
+}
+
+// MARK: Pricing
+
+extension PriceEntry {
+    /// The price; `nil` if no field says what a token costs.
     ///
-    /// - Parameters:
-    ///   - key: `model` or `provider/model`.
-    ///   - provider: as the price table spells it.
-    /// - Throws: where the key or the provider names nothing, or the ranges of `tiered_pricing` leave gaps or overlap.
-    package func price(key: String, provider: String, spellings: ProviderSpellings) throws(PriceFault) -> Price? {
+    /// - Parameter key: `model` or `provider/model`.
+    /// - Throws: if the key or the provider is empty, or the ranges of `tiered_pricing` leave gaps or overlap.
+    func price(key: String, spellings: ProviderSpellings) throws(PriceFault) -> Price? {
         guard !provider.isEmpty, !key.isEmpty, key.first != "/", key.last != "/" else {
             throw PriceFault("names no provider or no model: the key is model, or provider/model")
         }
-        var base = base
-        var tiers: [Price.Tier] = []
-        if ranges.isEmpty {
-            // A field without a rate of its own in a tier keeps that of the tier below.
-            var lower = base
-            for threshold in above.keys.sorted() {
-                lower = (above[threshold] ?? Rates()).or(lower)
-                tiers.append(Price.Tier(threshold: threshold, rates: lower))
-            }
-        } else {
-            let ranges = ranges.sorted { $0.start < $1.start }
-            for (range, next) in zip(ranges, ranges.dropFirst()) where range.end != next.start {
-                throw PriceFault("tiered_pricing: the range that begins at \(next.start) must begin at \(range.end)")
-            }
-            guard ranges[0].start == 0 else { throw PriceFault("tiered_pricing: the first range must begin at 0") }
-            // Beyond the last range the last holds, so its end says nothing.
-            tiers = ranges.dropFirst().map { Price.Tier(threshold: $0.start, rates: $0.rates(beside: self.base)) }
-            base = ranges[0].rates(beside: self.base)
-        }
+        let (base, tiers) = ranges.isEmpty ? (base, tiersAboveThresholds()) : try tiersOfRanges()
         if base.isEmpty && tiers.isEmpty { return nil }
         return Price(
             key: key, provider: provider, base: base, tiers: tiers,
             tiersBeginAtThreshold: ranges.isEmpty && spellings.canonical(provider) == spellings.canonical("xai"))
     }
-}
 
-/// The kinds of tokens that have a rate.
-package enum PriceKind: CaseIterable, Sendable {
-    case input, cacheRead, cacheWrite, output, reasoning
-
-    package var fieldName: String {
-        switch self {
-        case .input: "input_cost_per_token"
-        case .cacheRead: "cache_read_input_token_cost"
-        case .cacheWrite: "cache_creation_input_token_cost"
-        case .output: "output_cost_per_token"
-        case .reasoning: "output_cost_per_reasoning_token"
+    private func tiersAboveThresholds() -> [Price.Tier] {
+        // A kind without a rate in a tier keeps the rate of the tier below.
+        var lower = base
+        var tiers: [Price.Tier] = []
+        for (threshold, rates) in above.sorted(by: { $0.key < $1.key }) {
+            lower = rates.or(lower)
+            tiers.append(Price.Tier(threshold: threshold, rates: lower))
         }
+        return tiers
     }
-}
 
-/// A field of a price entry that holds a rate: `input_cost_per_token`, `output_cost_per_token_above_200k_tokens`.
-package struct PriceField: Sendable {
-    let kind: PriceKind
-    /// Input tokens above which it holds; `nil` is the rate of all other calls.
-    let threshold: Int64?
-
-    package static let providerName = "litellm_provider"
-    package static let rangesName = "tiered_pricing"
-    /// Within a range of `tiered_pricing`.
-    package static let rangeName = "range"
-
-    /// - Returns: `nil` for fields that say nothing of the price of tokens.
-    package init?(name: String) {
-        for kind in PriceKind.allCases where name.hasPrefix(kind.fieldName) {
-            let rest = name.dropFirst(kind.fieldName.count)
-            if rest.isEmpty {
-                self.kind = kind
-                threshold = nil
-                return
-            }
-            guard rest.hasPrefix("_above_"), rest.hasSuffix("k_tokens"),
-                let thousands = DecimalNumber(rest.dropFirst("_above_".count).dropLast("k_tokens".count).utf8)?.integer,
-                "\(thousands)" == rest.dropFirst("_above_".count).dropLast("k_tokens".count),
-                (1...1_000_000_000).contains(thousands)
-            else { continue }
-            self.kind = kind
-            threshold = thousands * 1000
-            return
+    private func tiersOfRanges() throws(PriceFault) -> (Rates, [Price.Tier]) {
+        let ranges = ranges.sorted { $0.start < $1.start }
+        for (range, next) in zip(ranges, ranges.dropFirst()) where range.end != next.start {
+            throw PriceFault("tiered_pricing: the range that begins at \(next.start) must begin at \(range.end)")
         }
-        return nil
+        guard ranges[0].start == 0 else { throw PriceFault("tiered_pricing: the first range must begin at 0") }
+        // The last range also holds beyond its end, so its end is not used.
+        let tiers = ranges.dropFirst().map { Price.Tier(threshold: $0.start, rates: $0.rates(beside: base)) }
+        return (ranges[0].rates(beside: base), tiers)
     }
-
-    /// Whether the member of this name says something of the price of tokens.
-    static func isRead(_ name: String) -> Bool {
-        name == providerName || name == rangesName || PriceField(name: name) != nil
-    }
-
-    /// As a person finds it in a list of what is known.
-    package static let names =
-        [providerName] + PriceKind.allCases.map(\.fieldName)
-        + PriceKind.allCases.map { $0.fieldName + "_above_<N>k_tokens" }
-        + [rangesName]
-}
-
-extension Rates {
-    package subscript(kind: PriceKind) -> Rate? {
-        get {
-            switch kind {
-            case .input: input
-            case .cacheRead: cacheRead
-            case .cacheWrite: cacheWrite
-            case .output: output
-            case .reasoning: reasoning
-            }
-        }
-        set {
-            switch kind {
-            case .input: input = newValue
-            case .cacheRead: cacheRead = newValue
-            case .cacheWrite: cacheWrite = newValue
-            case .output: output = newValue
-            case .reasoning: reasoning = newValue
-            }
-        }
-    }
-}
-
-/// What is wrong with a price, for a person.
-package struct PriceFault: Error, Sendable, CustomStringConvertible {
-    package let description: String
-    /// The name that is at fault, where it is one of several.
-    package let name: String?
-
-    package init(_ description: String, of name: String? = nil) {
-        self.description = description
-        self.name = name
-    }
-
-    /// What is said of a rate that is none, behind the field's name.
-    package static let rateForm = "must be 0, or a number from 1e-24 to 10, in USD for one token, such as 1.5e-7"
 }

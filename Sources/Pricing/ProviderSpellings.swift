@@ -1,13 +1,13 @@
 /// The names by which providers are known: senders and price tables spell them in several ways.
 ///
-/// Compared without case. A spelling that ends in `*` stands for all that begin so (`vertex_ai-*`): the longest that fits,
-/// where no whole spelling of its layer does.
+/// Compared without case. A spelling that ends in `*` matches all names with that prefix (`vertex_ai-*`). Within a
+/// layer a whole spelling goes first, then the longest prefix.
 package struct ProviderSpellings: Sendable {
-    /// The last goes before those before it.
+    /// A later layer overrides those before it.
     private var layers: [Layer] = []
 
     private struct Layer: Sendable {
-        /// What each spelling leads to, to the end.
+        /// By spelling, the name at the end of its chain.
         var exact: [String: String] = [:]
         /// The longest first.
         var prefixes: [(prefix: String, canonical: String)] = []
@@ -19,10 +19,21 @@ package struct ProviderSpellings: Sendable {
 
     package init() {}
 
-    /// With spellings that go before those that are there.
+    /// The spellings that ship with the program.
+    package static func shipped() throws(PriceFault) -> ProviderSpellings {
+        var aliases: [(spelling: String, canonical: String)] = []
+        try ShippedFile.providers.withText { text throws(PriceFault) in
+            try PriceFileMembers.forEach(in: text) { canonical, names throws(PriceFileValue.Fault) in
+                for name in try names.elements() { aliases.append((try name.text(), canonical)) }
+            }
+        }
+        return try ProviderSpellings().adding(aliases)
+    }
+
+    /// With spellings that override those that are there.
     ///
-    /// - Parameter aliases: what a spelling leads to may be a spelling itself.
-    /// - Throws: where a spelling stands twice, or spellings lead to each other; names it.
+    /// - Parameter aliases: the target of a spelling may be a spelling itself.
+    /// - Throws: if a spelling occurs twice, or spellings form a cycle; names one.
     package func adding(_ aliases: [(spelling: String, canonical: String)]) throws(PriceFault) -> ProviderSpellings {
         var layer = Layer()
         var seen: Set<String> = []
@@ -40,7 +51,7 @@ package struct ProviderSpellings: Sendable {
         layer.prefixes.sort { ($1.prefix.utf8.count, $0.prefix) < ($0.prefix.utf8.count, $1.prefix) }
         var steps = self
         steps.layers.append(layer)
-        // In one step from here on. All that a name can lead to is seen to, each once.
+        // From here on each spelling leads to its end in one step. Each name is followed once.
         var ends: [String: String] = [:]
         for (spelling, canonical) in aliases {
             guard steps.end(of: canonical.lowercased(), &ends) != nil else {
@@ -60,8 +71,8 @@ package struct ProviderSpellings: Sendable {
         return result
     }
 
-    /// - Parameter ends: of names that were looked at.
-    /// - Returns: `nil` where it leads back to a name on its way.
+    /// - Parameter ends: the ends of names that were followed before.
+    /// - Returns: `nil` if the chain leads back to one of its names.
     private func end(of name: String, _ ends: inout [String: String]) -> String? {
         var way: [String] = []
         var seen: Set<String> = []
@@ -78,7 +89,7 @@ package struct ProviderSpellings: Sendable {
         return end
     }
 
-    /// The name that stands for all spellings of a provider: the same in lower case where nothing else is known.
+    /// The one name for all spellings of a provider; an unknown name in lower case.
     package func canonical(_ name: String) -> String {
         let name = name.lowercased()
         for layer in layers.reversed() {

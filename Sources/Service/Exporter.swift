@@ -152,16 +152,16 @@ package final class Exporter: Sendable {
     /// What keeps it from taking records, as `/-/ready` says; `nil` when nothing does.
     package var obstacle: String? { service.obstacle }
 
-    /// Calls `alive` from the ledger's queue; at once if a disk operation has run for less than `diskLimit`. If the queue
-    /// hangs, never.
+    /// Calls `alive` from the ledger's queue; at once if a disk operation has run for less than `diskLimit`. If the
+    /// queue hangs, never.
     package func whenAlive(diskLimit: Duration, _ alive: @escaping @Sendable () -> Void) {
         service.ledger.whenAlive(diskLimit: diskLimit, alive)
     }
 
     /// Takes no more records, answers what was taken, closes. Within 5 s; blocks.
     ///
-    /// - Returns: false if the disk hangs (exit the process; open connections close), a commit is undecided, or the files
-    ///   were moved.
+    /// - Returns: false if the disk hangs (exit the process; open connections close), a commit is undecided, or the
+    ///   files were moved.
     @discardableResult
     package func stop() -> Bool {
         let deadline = ContinuousClock.now + Self.stopLimit

@@ -93,7 +93,8 @@ enum Refusal: Error {
                 detail: "there is no budget of this name; GET /api/v1/budgets lists them, --config.file makes them")
         case .spent(let account):
             return Problem(
-                status: 402, detail: "the budget \(account.budget.name) is spent until \(account.windowEnd.rfc3339)"
+                status: 402,
+                detail: "the budget \(account.budget.name) is spent until \(account.windowEnd.rfc3339Seconds)"
             ) { account.write(to: &$0) }
         case .nothingToForget:
             return Problem(status: 404, detail: "no series has these labels; GET /summary lists agents and models")

@@ -4,7 +4,8 @@ import HTTP
 
 /// One row of the route table: a path, who may use it, and what answers it.
 final class Route: Sendable {
-    /// The path, as the exporter's own metrics show it. One that ends in `NAME` stands for all paths that continue there.
+    /// The path, as the exporter's own metrics show it. One that ends in `NAME` stands for all paths that continue
+    /// there.
     let path: String
     /// Empty if the route answers any method.
     let methods: [String]
@@ -121,8 +122,8 @@ struct Routes: Sendable {
         String(path.dropFirst(route.path.count - Route.anyName.count))
     }
 
-    /// Whether `path` can be the telemetry path: absolute, of characters that no client encodes (RFC 3986, section 2.3),
-    /// and not another route's.
+    /// Whether `path` can be the telemetry path: absolute, of characters that no client encodes (RFC 3986, section
+    /// 2.3), and not another route's.
     static func isFree(_ path: String) -> Bool {
         path.hasPrefix("/")
             && path.utf8.allSatisfy { byte in

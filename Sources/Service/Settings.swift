@@ -34,7 +34,8 @@ package struct Settings: Sendable {
     /// The folder of the database, unless the operator names another.
     package static let storagePath = "data"
 
-    /// Whether a path can be the telemetry path: absolute, of characters that no client encodes, and not another route's.
+    /// Whether a path can be the telemetry path: absolute, of characters that no client encodes, and not another
+    /// route's.
     package static func canBeTelemetryPath(_ path: String) -> Bool { Routes.isFree(path) }
 }
 

@@ -1,7 +1,7 @@
 import ArgumentParser
 import Configuration
 
-/// Where prices and budgets are read from.
+/// The sources of prices and budgets.
 struct ConfigurationOptions: ParsableArguments {
     @Option(
         name: .customLong("prices.file"),

@@ -36,17 +36,17 @@ struct Prices: ParsableCommand {
         }
         listed.sort { ($0.provider, $0.key) < ($1.provider, $1.key) }
         print(Row.table(listed.map(Row.init)))
-        if let model, let told = price?.key ?? target { print("\nCalls of \(model) cost what \(told) costs.") }
+        if let model, let named = price?.key ?? target { print("\nCalls of \(model) cost what \(named) costs.") }
     }
 }
 
-/// One price, as it is listed.
+/// A price in the list.
 private struct Row {
     let price: Price
 
-    private static let heads = ["provider", "model", "input", "cache read", "cache write", "output", "reasoning"]
+    private static let heads = ["provider", "model"] + PriceKind.allCases.map(\.title)
 
-    /// The price, and below it the tiers that it has.
+    /// The price, and below it its tiers.
     private var lines: [[String]] {
         let sign = price.tiersBeginAtThreshold ? ">=" : ">"
         return [Self.line(price.provider, price.key, price.base)]
@@ -55,9 +55,7 @@ private struct Row {
 
     private static func line(_ provider: String, _ name: String, _ rates: Rates) -> [String] {
         [provider, name]
-            + [rates.input, rates.cacheRead, rates.cacheWrite, rates.output, rates.reasoning].map {
-                $0?.perMillionTokens ?? "-"
-            }
+            + PriceKind.allCases.map { rates[$0]?.perMillionTokens ?? "-" }
     }
 
     static func table(_ rows: [Row]) -> String {
@@ -66,7 +64,7 @@ private struct Row {
         return lines.map { line in
             let cells = zip(line, widths).enumerated().map { column, cell in
                 let padding = String(repeating: " ", count: cell.1 - cell.0.count)
-                // Numbers stand to the right, so that their ends can be compared.
+                // Numbers are right-aligned, so that their magnitudes can be compared.
                 return column < 2 ? cell.0 + padding : padding + cell.0
             }
             return cells.joined(separator: "  ")

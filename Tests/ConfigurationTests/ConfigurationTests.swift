@@ -26,6 +26,13 @@ import Testing
         }
     }
 
+    private static let priceFields = """
+        litellm_provider, input_cost_per_token, cache_read_input_token_cost, cache_creation_input_token_cost, \
+        output_cost_per_token, output_cost_per_reasoning_token, input_cost_per_token_above_<N>k_tokens, \
+        cache_read_input_token_cost_above_<N>k_tokens, cache_creation_input_token_cost_above_<N>k_tokens, \
+        output_cost_per_token_above_<N>k_tokens, output_cost_per_reasoning_token_above_<N>k_tokens, tiered_pricing
+        """
+
     private struct Refusal: Error {
         let description: String
     }
@@ -55,9 +62,9 @@ import Testing
                 period: hour
             """)
         let prices = configuration.prices
-        #expect(prices.price(provider: "ACME", model: "big")?.base.input?.perMillionTokens == "1")
-        #expect(prices.price(provider: "x", model: "big")?.base.output?.perMillionTokens == "2")
-        #expect(prices.price(provider: "gateway", model: "small")?.tiers.first?.rates.input?.perMillionTokens == "4")
+        #expect(prices.price(provider: "ACME", model: "big")?.base[.input]?.perMillionTokens == "1")
+        #expect(prices.price(provider: "x", model: "big")?.base[.output]?.perMillionTokens == "2")
+        #expect(prices.price(provider: "gateway", model: "small")?.tiers.first?.rates[.input]?.perMillionTokens == "4")
         #expect(
             configuration.budgets == [
                 Budget(
@@ -67,6 +74,18 @@ import Testing
                     provider: LabelValue("openai"),
                     model: LabelValue("gpt-4o"), limit: try #require(Money(picoUSD: 250_000_000_000)), period: .hour),
             ])
+    }
+
+    @Test("may repeat a value by an alias")
+    func repeated() throws {
+        let prices = try Self.read(
+            """
+            prices:
+              p/a: &rates {input_cost_per_token: 1e-6}
+              p/b: *rates
+            """
+        ).prices
+        #expect(prices.price(provider: "p", model: "b")?.base[.input]?.perMillionTokens == "1")
     }
 
     @Test("may be empty, or hold nothing but comments", arguments: ["", "# nothing\n", "budgets:\n", "---\n"])
@@ -82,20 +101,20 @@ import Testing
             #"{"p/m": {"litellm_provider": "p", "input_cost_per_token": \#(rate), "output_cost_per_token": 1}}"#
         }
         let files = try Self.read("", prices: [file("1e-6"), file("2e-6")])
-        #expect(files.prices.price(provider: "p", model: "m")?.base.input?.perMillionTokens == "2")
+        #expect(files.prices.price(provider: "p", model: "m")?.base[.input]?.perMillionTokens == "2")
         let over = try Self.read("prices: {p/m: {input_cost_per_token: 3e-6}}", prices: [file("1e-6")])
-        #expect(over.prices.price(provider: "p", model: "m")?.base.input?.perMillionTokens == "3")
+        #expect(over.prices.price(provider: "p", model: "m")?.base[.input]?.perMillionTokens == "3")
         // However it is spelled.
         let spelled = try Self.read(
             "prices: {m: {litellm_provider: gate, input_cost_per_token: 4e-6}}\naliases: {providers: {gate: P}}",
             prices: [file("1e-6")])
-        #expect(spelled.prices.price(provider: "p", model: "m")?.base.input?.perMillionTokens == "4")
+        #expect(spelled.prices.price(provider: "p", model: "m")?.base[.input]?.perMillionTokens == "4")
         // Whole: nothing is left of the entry before.
-        #expect(over.prices.price(provider: "p", model: "m")?.base.output == nil)
+        #expect(over.prices.price(provider: "p", model: "m")?.base[.output] == nil)
     }
 
     @Test(
-        "that is wrong is refused, with the flag, the file, the line and what is wanted",
+        "that is wrong is refused, with the flag, the file, the line and the remedy",
         arguments: [
             ("budget: []", 1, "budget is not known here; the keys are prices, aliases, budgets"),
             ("- 1", 1, "the file must be a mapping (name: value)"),
@@ -118,7 +137,11 @@ import Testing
             ),
             (
                 "prices:\n  p/m:\n    input_price: 1", 3,
-                "prices.p/m.input_price is not known here; the keys are litellm_provider, input_cost_per_token, cache_read_input_token_cost, cache_creation_input_token_cost, output_cost_per_token, output_cost_per_reasoning_token, input_cost_per_token_above_<N>k_tokens, cache_read_input_token_cost_above_<N>k_tokens, cache_creation_input_token_cost_above_<N>k_tokens, output_cost_per_token_above_<N>k_tokens, output_cost_per_reasoning_token_above_<N>k_tokens, tiered_pricing"
+                "prices.p/m.input_price is not known here; the keys are \(priceFields)"
+            ),
+            (
+                "prices:\n  m:\n    litelprovider: q", 3,
+                "prices.m.litelprovider is not known here; the keys are \(priceFields)"
             ),
             (
                 "prices:\n  p/m:\n    tiered_pricing:\n      - {range: [0], input_cost_per_token: 0}", 4,
@@ -138,6 +161,22 @@ import Testing
             ),
             (
                 String(repeating: "- ", count: 100_000), 1,
+                "nested more than 32 levels, or more than 100000 values or 1000 anchors"
+            ),
+            ("x: *a", 1, "not YAML: found undefined alias"),
+            ("x: &a 1\ny: &a 2", 2, "not YAML: found duplicate anchor; first occurrence: second occurrence"),
+            ("? *a\n: 1\n? &a b", 1, "not YAML: found undefined alias"),
+            ("a: \"\\q\"", 1, "not YAML: while parsing a quoted scalar: found unknown escape character"),
+            // A value that is repeated counts each time: here 111,111 values, and 2 x 20 levels.
+            (
+                "a: &a [x,x,x,x,x,x,x,x,x,x]\n"
+                    + zip("abcd", "bcde").map { alias, name in
+                        "\(name): &\(name) [" + Array(repeating: "*\(alias)", count: 10).joined(separator: ",") + "]\n"
+                    }.joined(), 5, "nested more than 32 levels, or more than 100000 values or 1000 anchors"
+            ),
+            (
+                "a: &a " + String(repeating: "[", count: 20) + String(repeating: "]", count: 20) + "\nb: "
+                    + String(repeating: "[", count: 20) + "*a" + String(repeating: "]", count: 20), 2,
                 "nested more than 32 levels, or more than 100000 values or 1000 anchors"
             ),
             ("aliases:\n  models: {a: [b]}", 2, "aliases.models.a must be a text"),
@@ -212,7 +251,7 @@ import Testing
         #expect(folder?.description == "--prices.file /: is not a regular file, which could be read again on reload")
     }
 
-    @Test("is not read from what is no file, or from too large a one")
+    @Test("is read only from regular files, up to a limit")
     func unreadable() throws {
         let path = FileManager.default.temporaryDirectory.appending(path: "llm-exporter-\(UUID().uuidString)").path
         defer { try? FileManager.default.removeItem(atPath: path) }

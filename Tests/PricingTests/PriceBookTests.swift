@@ -11,7 +11,7 @@ import Testing
             .adding([("corp", "Open-AI"), ("azure.ai.*", "azure")])
         var table = PriceTable()
         for (place, (key, provider)) in keys.enumerated() {
-            // The rate tells which entry was found.
+            // The rate shows which entry was found.
             table.add(
                 try PriceFile(
                     Array(
@@ -36,24 +36,24 @@ import Testing
             // provider/model goes before the model of a provider.
             ("openai", "gpt-4o", 1), ("OpenAI", "gpt-4o", 1), ("open-ai", "openai/gpt-4o", 1),
             ("corp", "gpt-4o", 1), ("CORP", "open-ai/gpt-4o", 1),
-            // Its own date, and one that nobody knows.
+            // A date of its own, and one without an entry.
             ("openai", "gpt-4o-2024-05-13", 2), ("openai", "gpt-4o-2031-01-01", 1), ("openai", "gpt-4o-20310101", 1),
             ("openai", "openai/gpt-4o@20310101", 1), ("azure", "gpt-4o-2031-01-01", 3),
             ("vertex_ai", "gemini-pro", 4), ("vertex_ai-whatever", "gemini-pro", 4),
             ("openrouter", "openai/gpt-4o", 5), ("openrouter", "openrouter/openai/gpt-4o", 5),
             ("perplexity", "sonar", 6), ("perplexity", "perplexity/sonar", 6), ("X_AI", "grok", 8),
-            // No price of another provider, no part of a name, no other case, no half a date.
+            // Not another provider's price, a part of a name, another case or half a date.
             ("azure", "gemini-pro", nil), ("openai", "azure/gpt-4o", nil), ("openai", "gpt", nil),
             ("openai", "GPT-4o", nil), ("openai", "gpt-4o-0613", nil), ("openai", "gpt-4o-2031-01", nil),
             ("openai", "-2031-01-01", nil), ("openai", "", nil), ("", "", nil), ("openai", "/", nil),
         ] as [(String, String, Int?)])
     func names(provider: String, model: String, found: Int?) throws {
         let price = try Self.book(Self.keys).price(provider: provider, model: model)
-        #expect(price?.base.input?.perMillionTokens == found.map(String.init))
+        #expect(price?.base[.input]?.perMillionTokens == found.map(String.init))
     }
 
     @Test(
-        "goes by the aliases where the table has nothing",
+        "goes by the aliases if the table has no price",
         arguments: [
             ("x", "mine", 3), ("openai", "short", 2), ("acme", "small", 8), ("openai", "gpt-4o", 1),
             ("other", "small", nil), ("other", "short", nil),
@@ -71,7 +71,7 @@ import Testing
                 ("gpt-4o", "xai/grok"), ("corp/mini", "gpt-4o-first"), ("azure.ai.inference/deployment", "gpt-4o"),
                 ("meta/llama", "openai/gpt-4o"), ("dated", "gpt-4o-first-2099-01-01"),
             ])
-        #expect(book.price(provider: provider, model: model)?.base.input?.perMillionTokens == found.map(String.init))
+        #expect(book.price(provider: provider, model: model)?.base[.input]?.perMillionTokens == found.map(String.init))
     }
 
     @Test(
@@ -102,18 +102,18 @@ import Testing
         let lower = [("gpt-4o", "openai"), ("openai/gpt-4o", "openai"), ("azure/gpt-4o", "azure")]
         let book = try Self.book(lower + [(key, provider)])
         for (sent, model) in [("openai", "gpt-4o"), ("corp", "gpt-4o"), ("openai", "open-ai/gpt-4o-2031-01-01")] {
-            #expect(book.price(provider: sent, model: model)?.base.input?.perMillionTokens == "3")
+            #expect(book.price(provider: sent, model: model)?.base[.input]?.perMillionTokens == "3")
         }
-        #expect(book.price(provider: "azure", model: "gpt-4o")?.base.input?.perMillionTokens == "2")
+        #expect(book.price(provider: "azure", model: "gpt-4o")?.base[.input]?.perMillionTokens == "2")
         let spelled = try Self.book(lower + [("azure.ai.openai/gpt-4o", "azure.ai.openai")])
-        #expect(spelled.price(provider: "azure", model: "gpt-4o")?.base.input?.perMillionTokens == "3")
+        #expect(spelled.price(provider: "azure", model: "gpt-4o")?.base[.input]?.perMillionTokens == "3")
     }
 
     @Test("sees the last entry of a key, whole")
     func layers() throws {
         let book = try Self.book([("m", "openai"), ("m", "azure")])
         #expect(book.price(provider: "openai", model: "m") == nil)
-        #expect(book.price(provider: "azure", model: "m")?.base.input?.perMillionTokens == "1")
+        #expect(book.price(provider: "azure", model: "m")?.base[.input]?.perMillionTokens == "1")
     }
 }
 

@@ -7,7 +7,7 @@ import Testing
         try PriceFile(Array(text.utf8), spellings: ProviderSpellings())
     }
 
-    @Test("skips its explanation, entries without a provider, and what is no price for tokens")
+    @Test("skips its explanation, entries without a provider, and prices of other things than tokens")
     func skipped() throws {
         let file = try Self.read(
             #"""
@@ -17,12 +17,11 @@ import Testing
               "cache_creation_input_token_cost_above_1hr_above_200k_tokens": 5, "input_cost_per_token_batches": 5,
               "tiered_pricing": [{"max_results_range": [0, 25], "input_cost_per_query": 1}], "x": {"y": [1]}}}
             """#)
-        #expect(file.prices.keys.sorted() == ["a", "image"])
-        let image = try #require(file.prices["image"])
-        #expect(image == nil)
-        let price = try #require(file.prices["a"] ?? nil)
-        #expect(price.base.input?.perMillionTokens == "1")
-        #expect(price.base.cacheWrite == nil)
+        #expect(file.listings.keys.sorted() == ["a", "image"])
+        #expect(try #require(file.listings["image"]).price == nil)
+        let price = try #require(file.listings["a"]?.price)
+        #expect(price.base[.input]?.perMillionTokens == "1")
+        #expect(price.base[.cacheWrite] == nil)
         #expect(price.tiers.isEmpty)
     }
 
@@ -32,9 +31,8 @@ import Testing
         let file = try Self.read(
             "\u{FEFF}{\"a\": {\"litellm_provider\": \"q\"}, \"a\": \(entry), \"b\": \(entry), \"b\": {\"litellm_provider\": \"q\"}}"
         )
-        #expect(file.prices["a"]??.provider == "p")
-        let priceless = try #require(file.prices["b"])
-        #expect(priceless == nil)
+        #expect(file.listings["a"]?.price?.provider == "p")
+        #expect(try #require(file.listings["b"]).price == nil)
     }
 
     @Test("that is not UTF-8 is refused with the line")
@@ -52,13 +50,13 @@ import Testing
         let file = try Self.read(
             #"{"a": {"litellm_provider": "p", "input_cost_per_token": 0.000001\#(zeros)5, "output_cost_per_token": 0e-200}}"#
         )
-        let price = try #require(file.prices["a"] ?? nil)
-        #expect(price.base.input?.perMillionTokens == "1")
-        #expect(price.base.output?.perMillionTokens == "0")
+        let price = try #require(file.listings["a"]?.price)
+        #expect(price.base[.input]?.perMillionTokens == "1")
+        #expect(price.base[.output]?.perMillionTokens == "0")
     }
 
     @Test(
-        "that is wrong is refused, with the line or the key, and what is wanted",
+        "that is wrong is refused, with the line or the key, and the remedy",
         arguments: [
             ("", "not JSON: look at line 1 and what follows"),
             ("[]", "must be a JSON object"),
@@ -131,12 +129,51 @@ import Testing
         #expect(fault?.description == reason)
     }
 
+    @Test(
+        "ends with its last byte, whatever is behind it in memory",
+        arguments: ["[", "]", "{", "}", "\"", "\\", ",", ":", "0", "e", "\u{0}", "}\n]", "\": {}}"])
+    func behind(bytes: String) {
+        func outcome(_ text: Span<UInt8>) -> String {
+            do throws(PriceFault) {
+                return try PriceFile(text, spellings: ProviderSpellings()).listings.keys.sorted().joined()
+            } catch {
+                return error.description
+            }
+        }
+        for (text, expected) in [
+            ("{\"a\": [[[[[[[", "not JSON: look at line 1 and what follows"),
+            ("{\"a\": {\"b\": 1}", "not JSON: look at line 1 and what follows"),
+            ("{\"a\": [[[[}", "not JSON: look at line 1 and what follows"),
+            (
+                "{\"a\": {\"litellm_provider\": \"p\", \"input_cost_per_token\": 1",
+                "not JSON: look at line 1 and what follows"
+            ),
+            ("{\"a\": 12", "not JSON: look at line 1 and what follows"),
+            ("{\"a\": tru", "not JSON: look at line 1 and what follows"),
+            ("{\"a\"", "not JSON: look at line 1 and what follows"),
+            ("{", "not JSON: look at line 1 and what follows"),
+            // The line where reading stops.
+            ("{\n\"a\": {\n\"b\": 1,\n\n", "not JSON: look at line 3 and what follows"),
+            ("{\n\"a\": {}\n", "not JSON: look at line 2 and what follows"),
+            ("", "not JSON: look at line 1 and what follows"),
+            ("[[[[[[[", "not JSON: look at line 1 and what follows"),
+            ("[[[[[[[]]]]]]]", "must be a JSON object"),
+            ("{\"a\": \"b", "not JSON: a text is not closed by a quote"),
+            ("{\"a\": \"b\\", "not JSON: a text is not closed by a quote"),
+            ("{\"a\": {\"litellm_provider\": \"p\", \"input_cost_per_token\": 1}}", "a"),
+            ("{}", ""),
+        ] {
+            let memory = Array(text.utf8) + Array(String(repeating: bytes, count: 100).utf8)
+            #expect(outcome(memory.span.extracting(first: text.utf8.count)) == expected, "\(text)")
+        }
+    }
+
     @Test("ships with the program, and so do the spellings of providers")
     func shipped() throws {
         let spellings = try ProviderSpellings.shipped()
-        let prices = try PriceFile.shipped(spellings).prices
+        let prices = try PriceFile.shipped(spellings).listings
         #expect(prices.count > 3000)
-        #expect(prices.values.allSatisfy { $0 != nil })
+        #expect(prices.values.allSatisfy { $0.price != nil })
         for (spelling, canonical) in [
             ("azure.ai.openai", "azure"), ("GCP.Gemini", "gemini"), ("gcp.vertex_ai", "vertex_ai"),
             ("vertex_ai-anthropic_models", "vertex_ai"), ("aws.bedrock", "bedrock"), ("bedrock_converse", "bedrock"),

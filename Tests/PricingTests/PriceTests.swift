@@ -12,7 +12,7 @@ import Testing
     {
         let file = try PriceFile(
             Array(#"{"m": {"litellm_provider": "\#(provider)", \#(fields)}}"#.utf8), spellings: ProviderSpellings())
-        let price = try #require(file.prices["m"] ?? nil)
+        let price = try #require(file.listings["m"]?.price)
         return Price.cost(of: record(usage, isSuccess: isSuccess), by: price)
     }
 
@@ -31,7 +31,7 @@ import Testing
     private static let all = Usage(input: 1000, output: 100, cacheRead: 300, cacheWrite: 200, reasoning: 40)
 
     @Test(
-        "charges each kind of tokens by its rate, or by the rate of what it is part of",
+        "charges each kind of tokens by its rate, or by the rate of the kind that it is part of",
         arguments: [
             (flat, Usage(input: 1000, output: 100), "0.0028"),
             (allRates, all, "0.00241"),
@@ -61,7 +61,7 @@ import Testing
     }
 
     @Test(
-        "of a tier holds for the whole call above its threshold; what the tier does not name stays as it was",
+        "of a tier holds for the whole call above its threshold; a kind without a rate in the tier keeps its rate",
         arguments: [
             (128_000, 0, "0.128"), (128_001, 0, "0.256002"), (256_000, 0, "0.512"), (256_001, 0, "1.024004"),
             // By all input tokens, those from the cache included; the cache rate is the flat one in both tiers.
@@ -116,7 +116,7 @@ import Testing
             try Self.cost(fields, Usage(input: 200, output: 2, cacheRead: 100, reasoning: 1)) == Self.usd("0.000255"))
     }
 
-    @Test("is unknown for tokens of a kind without a rate, and for a total that tells no kinds")
+    @Test("is unknown for tokens of a kind without a rate, and for a total without kinds")
     func unknown() throws {
         let inputOnly = #""input_cost_per_token": 1e-6"#
         #expect(try Self.cost(inputOnly, Usage(input: 7, output: 0)) == Self.usd("0.000007"))
@@ -135,15 +135,15 @@ import Testing
         #expect(try Self.cost(Self.flat, Usage(input: 1000, total: 1000)) == Self.usd("0.002"))
         // Both sides go before a total that says otherwise, as thinking may be in neither.
         #expect(try Self.cost(Self.flat, Usage(input: 1000, output: 100, total: 2000)) == Self.usd("0.0028"))
-        // As senders do who write 0 for what they do not know.
+        // Some senders write 0 for an unknown count.
         #expect(try Self.cost(Self.flat, Usage(input: 1000, total: 0)) == Self.usd("0.002"))
         #expect(try Self.cost(Self.flat, Usage(output: 100, total: 99)) == Self.usd("0.0008"))
-        // By the tier of all input, also where that is derived.
+        // By the tier of all input, also if that is derived.
         let tiered = Self.flat + #", "input_cost_per_token_above_1k_tokens": 4e-6"#
         #expect(try Self.cost(tiered, Usage(output: 0, total: 1001)) == Self.usd("0.004004"))
     }
 
-    @Test("of a call without usage is missing where it succeeded, and nothing where it failed")
+    @Test("of a call without usage is missing if it succeeded, and 0 if it failed")
     func withoutUsage() throws {
         #expect(try Self.cost(Self.flat, Usage()) == .usageMissing)
         #expect(try Self.cost(Self.flat, Usage(), isSuccess: false) == .amount(.zero))

@@ -11,8 +11,8 @@ import Testing
         number: 1, budget: Budget(name: LabelValue("daily"), limit: .zero, period: .day),
         windowStart: Instant(unixMilliseconds: 0))
 
-    /// Each refusal with its status; the connection closes where a second reader could see another request, or the server
-    /// ends.
+    /// Each refusal with its status; the connection closes where a second reader could see another request, or the
+    /// server ends.
     private static let all: [(refusal: Refusal, status: Int, closes: Bool)] = [
         (.fault(.contradictoryLength), 400, true), (.fault(.contradictoryHost), 400, true),
         (.fault(.draining), 503, true), (.fault(.stopping), 503, true), (.fault(.tooManyConnections), 429, true),

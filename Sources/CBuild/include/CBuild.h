@@ -1,8 +1,8 @@
-// What this build was made from: a C target, because only C targets can be given a value by the manifest.
+// The commit of this build, in a C target because Package.swift can pass a value only to those.
 #ifndef CBUILD_H
 #define CBUILD_H
 
-/// The commit, `-dirty` where files differed from it, or `unknown` outside a checkout; lent for ever.
+/// The commit, with `-dirty` if files differed from it, or `unknown` outside a checkout. Lives as long as the process.
 const char *cbuild_revision(void);
 
 #endif

@@ -1,5 +1,5 @@
-// gzip, deflate and zstd over whole bodies, with a bound on what they may become: zlib's inflateInit2 is a macro, and
-// results lie in mappings that take memory only as they are written.
+// gzip, deflate and zstd over whole bodies, with a limit on the decoded length. In C because zlib's inflateInit2 is a
+// macro and because results lie in mappings, which take memory only as they are written.
 #ifndef CCONTENTCODING_H
 #define CCONTENTCODING_H
 
@@ -8,7 +8,7 @@
 
 typedef enum {
     CCONTENTCODING_OK = 0,
-    /// Not of the coding, or cut short, or followed by something else.
+    /// Not in this coding, truncated, or followed by other bytes.
     CCONTENTCODING_MALFORMED,
     /// The decoded body would exceed the limit.
     CCONTENTCODING_TOO_LARGE,
@@ -16,14 +16,15 @@ typedef enum {
 } ccontentcoding_result;
 
 typedef struct {
-    /// Whole pages from mmap, which the receiver unmaps; NULL unless the result is CCONTENTCODING_OK.
+    /// Whole pages from mmap, owned by the caller, which unmaps them; NULL unless the result is CCONTENTCODING_OK.
     void *bytes;
     size_t length;
     size_t mapped_length;
 } ccontentcoding_block;
 
-/// Decodes gzip (RFC 1952, several members too), or else deflate (RFC 9110, section 8.4.1.2: zlib's format; raw deflate,
-/// which some send by that name, is taken as well). At most `limit` bytes and `padding` readable ones behind them.
+/// Decodes gzip (RFC 1952, also of several members) or deflate (RFC 9110, section 8.4.1.2: zlib's format; also raw
+/// deflate, which some clients send by that name). The output has at most `limit` bytes, and `padding` readable bytes
+/// after them.
 ccontentcoding_result ccontentcoding_inflate(
     const void *input, size_t length, bool is_gzip, size_t limit, size_t padding, ccontentcoding_block *output);
 
@@ -31,7 +32,7 @@ ccontentcoding_result ccontentcoding_inflate(
 ccontentcoding_result ccontentcoding_unzstd(
     const void *input, size_t length, size_t limit, size_t padding, ccontentcoding_block *output);
 
-/// Encodes as one gzip member, at zlib's fastest level: a scrape is read once.
+/// Encodes as one gzip member, at zlib's fastest level, because a scrape is read once.
 ccontentcoding_result ccontentcoding_gzip(const void *input, size_t length, ccontentcoding_block *output);
 
 /// Encodes as one zstd frame at level 1.

@@ -3,12 +3,12 @@
 // came first.
 //
 // The life of an exchange:
-// - An exchange is one request and its answer. It is made when the headers are in and freed by libmicrohttpd's completion
-//   callback after the answer.
-// - `open` is called once, when the headers are in. It lets the request go on (chttpshim_exchange_proceed) or answers it
-//   (chttpshim_exchange_respond): at once, or later from any thread. The connection is suspended meanwhile.
-// - `handle` is called once for a request that went on, when its body is in or at fault. It answers at once, or later from
-//   any thread.
+// - An exchange is one request and its answer. It is made when the headers are in and freed by libmicrohttpd's
+//   completion callback after the answer.
+// - `open` is called once, when the headers are in. It lets the request go on (chttpshim_exchange_proceed) or answers
+//   it (chttpshim_exchange_respond): at once, or later from any thread. The connection is suspended meanwhile.
+// - `handle` is called once for a request that went on, when its body is in or at fault. It answers at once, or later
+//   from any thread.
 // - Exactly one decision for each `open` and each `handle`. After it the exchange must not be touched.
 #ifndef CHTTPSHIM_H
 #define CHTTPSHIM_H
@@ -63,11 +63,11 @@ typedef struct {
     size_t body_padding_bytes;
     /// Passed to the callbacks; the caller keeps it alive until chttpshim_server_stop has returned.
     void *context;
-    /// As GnuTLS writes them, lent for the call that starts the server. With them the server speaks TLS under the identity
-    /// of chttpshim_tls_use. NULL speaks plain HTTP.
+    /// As GnuTLS writes them, lent for the call that starts the server. With them the server speaks TLS under the
+    /// identity of chttpshim_tls_use. NULL speaks plain HTTP.
     const char *tls_priorities;
-    /// Connections at a time from one address (of IPv6, from one /64 prefix); 0 for no limit of its own. Requests on further
-    /// connections are at fault; a quarter more, and connections are closed at once.
+    /// Connections at a time from one address (of IPv6, from one /64 prefix); 0 for no limit of its own. Requests on
+    /// further connections are at fault; a quarter more, and connections are closed at once.
     unsigned connections_per_address;
     /// Called on a server thread when the headers of a request are in.
     void (*open)(void *context, chttpshim_exchange *exchange);
@@ -75,85 +75,70 @@ typedef struct {
     void (*handle)(void *context, chttpshim_exchange *exchange);
     /// Called on a server thread with the owner of an exchange whose client went away between `open` and `handle`.
     void (*drop)(void *owner);
-    /// Called on a server thread when it has read what had arrived, before it suspends connections that have no answer yet:
-    /// `handle` may put off to it what it gathers. May be called when there is nothing to do. NULL suspends at once.
+    /// Called on a server thread when it has read what had arrived, before it suspends connections that have no answer
+    /// yet: `handle` may put off to it what it gathers. May be called when there is nothing to do. NULL suspends at
+    /// once.
     void (*flush)(void *context);
     /// Called on a server thread with a message of libmicrohttpd, lent for the call.
     void (*log)(void *context, const char *message);
 } chttpshim_options;
 
-/// What a server asks of its clients' certificates.
-typedef enum {
-    CHTTPSHIM_CLIENT_CERTIFICATE_NONE = 0,
-    CHTTPSHIM_CLIENT_CERTIFICATE_REQUESTED,
-    CHTTPSHIM_CLIENT_CERTIFICATE_REQUIRED,
-    CHTTPSHIM_CLIENT_CERTIFICATE_VERIFIED_IF_GIVEN,
-    CHTTPSHIM_CLIENT_CERTIFICATE_VERIFIED,
-} chttpshim_client_certificate;
-
-/// What cannot be used.
-typedef enum {
-    CHTTPSHIM_TLS_FAULT_MEMORY = 0,
-    CHTTPSHIM_TLS_FAULT_CERTIFICATE,
-    CHTTPSHIM_TLS_FAULT_KEY,
-    /// The key is not the certificate's.
-    CHTTPSHIM_TLS_FAULT_PAIR,
-    CHTTPSHIM_TLS_FAULT_CLIENT_AUTHORITIES,
-} chttpshim_tls_fault;
-
-/// All lent, texts as PEM.
-typedef struct {
-    const char *certificate;
-    const char *key;
-    /// Needed if certificates are verified, else NULL.
-    const char *client_authorities;
-    chttpshim_client_certificate client_certificate;
-    /// The subject alternative names one of which a client's certificate must have; none for any.
-    const char *const *client_names;
-    size_t client_name_count;
-} chttpshim_tls_material;
-
+/// The identity that servers show in TLS handshakes, and the client certificates that they accept. PEM texts are lent
+/// for the call. A function that returns a text returns GnuTLS's reason for its failure (static), or NULL.
 typedef struct chttpshim_tls_identity chttpshim_tls_identity;
 
-/// The caller's, until chttpshim_tls_use. NULL with what is at fault, and GnuTLS's reason (static).
-chttpshim_tls_identity *chttpshim_tls_identity_create(
-    const chttpshim_tls_material *material, chttpshim_tls_fault *fault, const char **reason);
+/// The caller's, until chttpshim_tls_use. NULL if there is no memory.
+chttpshim_tls_identity *chttpshim_tls_identity_create(void);
 void chttpshim_tls_identity_free(chttpshim_tls_identity *identity);
 
-/// What all servers of the process are in handshakes that begin from now on; taken over and never
-/// freed, because a handshake may use it and GnuTLS does not say when it ends.
-void chttpshim_tls_use(chttpshim_tls_identity *identity);
+/// Needed: the server's certificate, followed by those that lead to an authority; at most 16. Called once.
+const char *chttpshim_tls_identity_set_certificate(chttpshim_tls_identity *identity, const char *certificate);
+/// Needed: the certificate's private key. Called once.
+const char *chttpshim_tls_identity_set_key(chttpshim_tls_identity *identity, const char *key);
+/// Whether the key is the certificate's: both are used as they are set.
+const char *chttpshim_tls_check_pair(const char *certificate, const char *key);
 
-/// Whether GnuTLS takes this text for priorities.
-bool chttpshim_tls_knows_priorities(const char *priorities);
+/// Asks clients for a certificate, and refuses those that show none (`requires`), or one that no authority vouches for
+/// (`verifies`).
+void chttpshim_tls_identity_ask_clients(chttpshim_tls_identity *identity, bool requires, bool verifies);
+/// Needed if certificates are verified. Called once.
+const char *chttpshim_tls_identity_set_client_authorities(chttpshim_tls_identity *identity, const char *authorities);
+/// Adds a subject alternative name; a client's certificate must have one of those added. Without any, all are accepted.
+const char *chttpshim_tls_identity_add_client_name(chttpshim_tls_identity *identity, const char *name);
+
+/// Makes it the identity of all handshakes that begin from now on. It is never freed: a handshake may still use it, and
+/// GnuTLS does not report when a handshake ends.
+void chttpshim_tls_use(chttpshim_tls_identity *identity);
 
 /// Opens a listening socket: variadic fcntl and unions of sockaddr are awkward from Swift.
 ///
-/// `host` NULL means all addresses, IPv6 and IPv4 in one socket if the system has IPv6. Returns the socket, or -1 with a
-/// reason in `error` (lent by the C library, static) and whether it is that the address is taken.
+/// `host` NULL means all addresses, IPv6 and IPv4 in one socket if the system has IPv6. Returns the socket, or -1 with
+/// a reason in `error` (lent by the C library, static) and whether it is that the address is taken.
 int chttpshim_listen(const char *host, const char *port, bool *is_in_use, const char **error);
 
 /// Writes `127.0.0.1:80` or `[::1]:80` into `buffer`; false if the socket has no such address.
 bool chttpshim_socket_address(int listen_socket, char *buffer, size_t capacity);
 
-/// Takes no more connections from a socket that another process keeps open: they wait in it for a successor. The descriptor
-/// stays valid and leads to a socket that no client can reach. False if the system refuses; nothing has changed then.
+/// Takes no more connections from a socket that another process keeps open: they wait in it for a successor. The
+/// descriptor stays valid and leads to a socket that no client can reach. False if the system refuses; nothing has
+/// changed then.
 ///
-/// Must be called before chttpshim_server_stop: MHD_stop_daemon shuts its listening socket down for all processes that hold it.
+/// Must be called before chttpshim_server_stop: MHD_stop_daemon shuts its listening socket down for all processes that
+/// hold it.
 bool chttpshim_leave_socket(int listen_socket);
 
 /// Starts serving. NULL if libmicrohttpd refuses; the socket is then still the caller's.
 chttpshim_server *chttpshim_server_start(const chttpshim_options *options);
 
-/// From now on requests come as CHTTPSHIM_FAULT_DRAINING, and each answer closes its connection. Requests whose headers are
-/// in go on.
+/// From now on requests come as CHTTPSHIM_FAULT_DRAINING, and each answer closes its connection. Requests whose headers
+/// are in go on.
 ///
-/// Not by MHD_quiesce_daemon: in 0.9.75 it and the workers of a pool both take the socket out of epoll, and the second one
-/// ends the process.
+/// Not by MHD_quiesce_daemon: in 0.9.75 it and the workers of a pool both take the socket out of epoll, and the second
+/// one ends the process.
 void chttpshim_server_drain(chttpshim_server *server);
 
-/// Ends connections that have taken too long over a request or an answer: 30 s, and a second for each 16 KiB. Must be called
-/// every second or so.
+/// Ends connections that have taken too long over a request or an answer: 30 s, and a second for each 16 KiB. Must be
+/// called every second or so.
 void chttpshim_server_end_late(chttpshim_server *server);
 
 /// Ends connections that have been reading one answer for this long, to free the memory of those answers.
@@ -162,8 +147,8 @@ void chttpshim_server_end_slow_answers(chttpshim_server *server, unsigned second
 /// Requests between their headers and the end of their answer.
 unsigned chttpshim_server_requests_in_flight(chttpshim_server *server);
 
-/// Refuses new requests (CHTTPSHIM_FAULT_STOPPING), waits until all that `open` and `handle` hold is decided, closes all
-/// connections and frees the server. Blocks; never call it on a server thread.
+/// Refuses new requests (CHTTPSHIM_FAULT_STOPPING), waits until all that `open` and `handle` hold is decided, closes
+/// all connections and frees the server. Blocks; never call it on a server thread.
 void chttpshim_server_stop(chttpshim_server *server);
 
 /// Lent until the decision.
@@ -193,16 +178,16 @@ void *chttpshim_exchange_take_body(chttpshim_exchange *exchange, size_t *length)
 /// An answer with a body from malloc, which is taken over, also on failure. NULL if there is no memory.
 chttpshim_response *chttpshim_response_create(void *body, size_t length);
 
-/// An answer with a body that several answers share: `body` is lent until `release` is called with `owner`, once, from any
-/// thread, also on failure. NULL if there is no memory.
+/// An answer with a body that several answers share: `body` is lent until `release` is called with `owner`, once, from
+/// any thread, also on failure. NULL if there is no memory.
 chttpshim_response *chttpshim_response_create_shared(
     const void *body, size_t length, void (*release)(void *owner), void *owner);
 
 /// Adds a header, which is copied. Does nothing for a response that is NULL.
 void chttpshim_response_add_header(chttpshim_response *response, const char *name, const char *value);
 
-/// Answers, from any thread; takes `response` over, whose body has `length` bytes. In `open` the request is refused: a small
-/// body is read and discarded before the answer is sent. `closes` ends the connection after the answer.
+/// Answers, from any thread; takes `response` over, whose body has `length` bytes. In `open` the request is refused: a
+/// small body is read and discarded before the answer is sent. `closes` ends the connection after the answer.
 ///
 /// A response that is NULL closes the connection without an answer: the outcome is unknown to the client.
 void chttpshim_exchange_respond(

@@ -1,12 +1,12 @@
 #ifndef CPRICETABLE_H
 #define CPRICETABLE_H
 
-// The shipped prices, within the program: it finds them wherever it is installed.
+// The shipped prices, embedded in the program, so that it has them wherever it is installed.
 
 #include <stddef.h>
 #include <stdint.h>
 
-/// A file as it lies in the program: `length` bytes that live as long as the process.
+/// An embedded file: `length` bytes that live as long as the process.
 typedef struct cpricetable_file {
     const uint8_t *start;
     size_t length;

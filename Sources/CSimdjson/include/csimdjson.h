@@ -3,12 +3,12 @@
 
 // simdjson's on-demand parser for Swift, which cannot call its C++ templates.
 //
-// One document is read at a time: an object, or an array whose elements are read one by one. Of an object the members
-// with known keys are given out, by their place in a key table; all others are walked and checked, so that a text is
-// taken only if it is JSON (RFC 8259) to its last byte, valid UTF-8 without lone surrogates, nested at most
-// CSIMDJSON_DEPTH_LIMIT levels. A parser that skips what is not read checks less of that: brackets, quotes and UTF-8.
+// One document is read at a time: an object, or an array whose elements are read one by one. The members with known
+// keys are given out, by their place in a key table. All others are walked and checked: a text is accepted only if it
+// is JSON (RFC 8259) to its last byte, valid UTF-8 without lone surrogates, nested at most CSIMDJSON_DEPTH_LIMIT
+// levels. A parser that skips unread values checks brackets, quotes and UTF-8 only.
 //
-// Or the whole document is read at once, as a tree, for whoever needs all of it.
+// csimdjson_tree.h reads objects whose keys are not known beforehand.
 //
 // Nothing here throws or keeps state outside `csimdjson_parser`. Running out of memory ends the process, as in Swift.
 
@@ -38,15 +38,15 @@ typedef enum csimdjson_type : uint8_t {
     csimdjson_type_string,
     csimdjson_type_array,
     csimdjson_type_object,
-    /// Neither; found only where unread values are skipped.
+    /// None of these; found only if unread values are skipped.
     csimdjson_type_malformed,
 } csimdjson_type;
 
 /// What a call found.
 typedef enum csimdjson_status : uint8_t {
-    /// A document or an element, of the type told.
+    /// A document or an element, with its type.
     csimdjson_status_found = 0,
-    /// The end of the array, and of the document behind it.
+    /// The end of the array or object, and of the document behind it.
     csimdjson_status_end,
     // Not JSON:
     csimdjson_status_syntax,
@@ -64,9 +64,9 @@ typedef enum csimdjson_status : uint8_t {
 
 /// The value of a member.
 typedef struct csimdjson_value {
-    /// A string's bytes, unescaped; the token of a number or boolean as it was written; where unread values are
-    /// skipped, an array or object as it was written. Else `NULL`. Lies in the document or the parser, and stays until
-    /// the next call of `csimdjson_open`.
+    /// A string's bytes, unescaped; the token of a number or boolean as it was written; if unread values are skipped,
+    /// an array or object as it was written. Else `NULL`. Owned by the document or the parser, valid until the next
+    /// call of `csimdjson_open`.
     const uint8_t *start;
     /// In bytes.
     uint32_t length;
@@ -81,67 +81,50 @@ typedef struct csimdjson_key {
     size_t length;
 } csimdjson_key;
 
-/// An object's members. The parser owns what the pointers lead to, until its next call.
+/// An object's members. The pointers are the parser's, valid until its next call.
 typedef struct csimdjson_object {
-    /// By place in the key table; absent where the object lacks the key.
+    /// By place in the key table; absent if the object lacks the key.
     const csimdjson_value *values;
-    /// Keys that the table does not hold, as often as they occur.
+    /// Keys that the table does not hold, each as often as it occurs.
     const csimdjson_key *unknown_keys;
     size_t unknown_count;
 } csimdjson_object;
-
-/// A value of a tree.
-typedef struct csimdjson_node {
-    /// Of a member of an object; empty elsewhere.
-    csimdjson_key key;
-    csimdjson_value value;
-    /// In bytes from the document's start.
-    size_t offset;
-    /// How many nodes behind it lie within it.
-    size_t count;
-} csimdjson_node;
 
 /// For one thread at a time.
 typedef struct csimdjson_parser csimdjson_parser;
 
 /// Makes a parser, which the caller destroys.
 ///
-/// - keys: the key table: texts, each ended by a line feed, no two alike; copied. `a.b` is the member `b` of the object
-///   that is the member `a`. No path leads through the end of another.
+/// - keys: the key table: different texts, each ended by a line feed; copied. `a.b` is the member `b` of the object
+///   that is the member `a`. No path continues another.
 csimdjson_parser *csimdjson_parser_create(const char *keys);
-/// The same, for large texts of which little is needed: what the table does not name is stepped over unchecked.
+/// The same, for large texts of which little is read: keys that the table does not name are stepped over unchecked.
 csimdjson_parser *csimdjson_skipping_parser_create(const char *keys);
 void csimdjson_parser_destroy(csimdjson_parser *parser);
 
 /// Begins a document.
 ///
-/// - bytes: `length` bytes and CSIMDJSON_PADDING readable ones behind them, which the caller keeps unchanged until the
-///   last value of the document is read.
-/// - type: the document's. A scalar has been checked to its end; an object or an array is yet to be read.
+/// - bytes: `length` bytes and CSIMDJSON_PADDING readable ones of any content behind them, which the caller keeps
+///   unchanged until the last value of the document is read.
+/// - type: the document's. A scalar has been checked to its end; an object or an array has not been read yet.
 csimdjson_status csimdjson_open(csimdjson_parser *parser, const uint8_t *bytes, size_t length, csimdjson_type *type);
 
-/// Reads the object that the document is, and checks that nothing follows it.
+/// Reads a document that is an object, and checks that nothing follows it.
 csimdjson_status csimdjson_read_object(csimdjson_parser *parser, csimdjson_object *object);
 
-/// Reads the next element of the array that the document is; at the end it checks that nothing follows.
+/// Reads the next element of a document that is an array; at the end it checks that nothing follows.
 ///
-/// - value: the element, of an object its type alone.
+/// - value: the element; if it is an object, its type only.
 /// - object: filled in if the element is an object.
 csimdjson_status csimdjson_next_element(csimdjson_parser *parser, csimdjson_value *value, csimdjson_object *object);
 
-/// Reads the document, its outermost object or array first and each value before those within it, and checks that nothing
-/// follows it.
-///
-/// - nodes: the parser owns them, until its next call; none where the document is a scalar.
-csimdjson_status csimdjson_read_tree(csimdjson_parser *parser, const csimdjson_node **nodes, size_t *count);
-
-/// Where in the document reading stands: the last token looked at, in bytes from the document's start.
+/// The offset of the last token looked at, in bytes from the document's start.
 size_t csimdjson_offset(const csimdjson_parser *parser);
 
 /// Whether a text is UTF-8, from its first byte to its last.
 bool csimdjson_is_utf8(const uint8_t *bytes, size_t length);
 
-/// The `double` nearest to a number token; infinite where it is past all of them.
+/// The `double` nearest to a number token; infinite if it is past all of them.
 double csimdjson_double(const uint8_t *token, size_t length);
 
 #ifdef __cplusplus

@@ -1,7 +1,7 @@
 #ifndef CYAML_H
 #define CYAML_H
 
-// Debian's libyaml-dev: the configuration file.
+// libyaml, which reads the configuration files.
 #include <yaml.h>
 
 #endif

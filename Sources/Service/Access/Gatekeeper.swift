@@ -4,11 +4,11 @@ import Dispatch
 
 /// Decides whether the sender of a request may make it, before the body is read.
 ///
-/// bcrypt takes tens of milliseconds. It runs on a queue of its own, one password at a time, never on a server thread. Its
-/// result is kept under a keyed digest of the header, so that each client pays once.
+/// bcrypt takes tens of milliseconds. It runs on a queue of its own, one password at a time, never on a server thread.
+/// Its result is kept under a keyed digest of the header, so that each client pays once.
 final class Gatekeeper<Settings: Sendable>: Sendable {
-    /// Passwords that may wait for their check. Senders of further ones are asked to come again: by then those before them
-    /// are known.
+    /// Passwords that may wait for their check. Senders of further ones are asked to come again: by then those before
+    /// them are known.
     static var waitingLimit: Int { 16 }
     /// Headers whose result is kept.
     private static var keptLimit: Int { 1024 }
@@ -26,11 +26,11 @@ final class Gatekeeper<Settings: Sendable>: Sendable {
     private struct State {
         var inForce: InForce
         /// Correct headers, with the hash that they matched: if a user's hash changes, the new password is needed.
-        var right: [Digest: (user: String, hash: PasswordHash)] = [:]
+        var right: [CredentialDigest: (user: String, hash: PasswordHash)] = [:]
         /// Wrong ones, so that a client with a wrong setting does not keep the checker busy.
-        var wrong: Set<Digest> = []
+        var wrong: Set<CredentialDigest> = []
         /// Requests that wait for the check of the same password.
-        var waiting: [Digest: [Waiting]] = [:]
+        var waiting: [CredentialDigest: [Waiting]] = [:]
     }
 
     /// Called once, with `nil` if the request may go on.
@@ -110,7 +110,7 @@ final class Gatekeeper<Settings: Sendable>: Sendable {
         case waits
     }
 
-    private func check(_ user: String, _ password: String, _ digest: Digest, _ waiting: Waiting) {
+    private func check(_ user: String, _ password: String, _ digest: CredentialDigest, _ waiting: Waiting) {
         let step = state.withLock { state -> Step in
             if state.wrong.contains(digest) { return .decided(.unauthenticated) }
             if state.waiting[digest] != nil {
@@ -129,7 +129,7 @@ final class Gatekeeper<Settings: Sendable>: Sendable {
         }
     }
 
-    private func compare(_ user: String, _ password: String, _ hash: PasswordHash, _ digest: Digest) {
+    private func compare(_ user: String, _ password: String, _ hash: PasswordHash, _ digest: CredentialDigest) {
         // After `stop` no request waits for it.
         guard state.withLock({ $0.waiting[digest] }) != nil else { return }
         let matches = hash.matches(password)
@@ -138,7 +138,8 @@ final class Gatekeeper<Settings: Sendable>: Sendable {
             let users = state.inForce.rules.users
             // A reload may have come in between.
             guard let known = users[user], known.hash == hash else {
-                // If the hash changed, the password was not compared with the new one: it is checked when it comes again.
+                // If the hash changed, the password was not compared with the new one: it is checked when it comes
+                // again.
                 if users[user] == nil { Self.keep(digest, in: &state.wrong) }
                 return (waiting, nil)
             }
@@ -155,7 +156,7 @@ final class Gatekeeper<Settings: Sendable>: Sendable {
         }
     }
 
-    private static func keep(_ digest: Digest, in wrong: inout Set<Digest>) {
+    private static func keep(_ digest: CredentialDigest, in wrong: inout Set<CredentialDigest>) {
         if wrong.count >= keptLimit { wrong = [] }
         wrong.insert(digest)
     }

@@ -88,27 +88,12 @@ package final class WebAccess: Sendable {
 
 extension TLSIdentity {
     fileprivate convenience init(_ tls: WebConfiguration.TLS) throws(ConfigurationError) {
-        let asked: ClientCertificate =
-            switch tls.clientCertificate {
-            case .none: .none
-            case .requested: .requested
-            case .required: .required
-            case .verifiedIfGiven: .verifiedIfGiven
-            case .verified: .verified
-            }
         do throws(Failure) {
             try self.init(
-                certificate: tls.certificate, key: tls.key, clientCertificate: asked,
+                certificate: tls.certificate, key: tls.key, clientCertificate: tls.clientCertificate,
                 clientAuthorities: tls.clientAuthorities, clientNames: tls.clientNames)
         } catch {
-            let part: WebConfiguration.TLS.Part =
-                switch error.culprit {
-                case .certificate, .memory: .certificate
-                case .key: .key
-                case .pair: .pair
-                case .clientAuthorities: .clientAuthorities
-                }
-            throw tls.fault(part, error.reason)
+            throw tls.fault(error.culprit, error.reason)
         }
     }
 }

@@ -58,18 +58,6 @@ extension BudgetAccount {
         json.key("unpriced_calls")
         json.number(unpricedCalls)
         json.key("resets_at")
-        json.string(windowEnd.rfc3339)
-    }
-}
-
-extension Instant {
-    /// To the second, in UTC (RFC 3339, section 5.6).
-    var rfc3339: String {
-        let seconds = unixMilliseconds / 1000
-        let date = CivilDate(daysSince1970: Int(seconds / 86_400))
-        func padded(_ number: Int) -> String { number < 10 ? "0\(number)" : "\(number)" }
-        let time = Int(seconds % 86_400)
-        return "\(date.year)-\(padded(date.month))-\(padded(date.day))"
-            + "T\(padded(time / 3600)):\(padded(time / 60 % 60)):\(padded(time % 60))Z"
+        json.string(windowEnd.rfc3339Seconds)
     }
 }

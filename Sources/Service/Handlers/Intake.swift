@@ -112,8 +112,8 @@ extension Intake {
 // MARK: - The handler
 
 extension Service {
-    /// `POST /record` and the routes of other formats: bytes become records here, on the server's thread, or behind other
-    /// large bodies on the decoder's queue; records become totals on the ledger's queue.
+    /// `POST /record` and the routes of other formats: bytes become records here, on the server's thread, or behind
+    /// other large bodies on the decoder's queue; records become totals on the ledger's queue.
     func intake(
         _ exchange: borrowing Exchange, _ answer: Answer,
         _ format: (borrowing Exchange, RecordDecoders) throws(Refusal) -> any Format

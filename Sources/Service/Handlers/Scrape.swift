@@ -19,7 +19,8 @@ struct WaitingScrapes: Sendable {
 extension Service {
     /// `GET /metrics`: a snapshot of what is committed, rendered whole before the first byte is sent.
     ///
-    /// Scrapes that arrive during a rendering share the next one: with hundreds of scrapers, none waits for more than two.
+    /// Scrapes that arrive during a rendering share the next one: with hundreds of scrapers, none waits for more than
+    /// two.
     func telemetry(_ exchange: borrowing Exchange, _ answer: Answer) {
         let form = WaitingScrapes.Form(
             format: Negotiation.format(accept: exchange.header("Accept")),

@@ -9,12 +9,12 @@
 //   https://github.com/apple/swift-protobuf/
 
 // What of OTLP is read and written here, with the field numbers of the specification (opentelemetry-proto 1.9:
-// collector/trace/v1/trace_service.proto, trace/v1/trace.proto, resource/v1/resource.proto, common/v1/common.proto) and of
-// google/rpc/status.proto. All other fields are skipped: none of these messages nests in itself.
+// collector/trace/v1/trace_service.proto, trace/v1/trace.proto, resource/v1/resource.proto, common/v1/common.proto) and
+// of google/rpc/status.proto. All other fields are skipped: none of these messages nests in itself.
 //
 // What senders write as text is `bytes` here, which is the same on the wire: of a `string` the parser checks the UTF-8,
-// and one prompt that is cut within a character would cost all spans of its request. Only protobuf is read by this; JSON
-// has other bytes.
+// and one prompt that is cut within a character would cost all spans of its request. Only protobuf is read by this;
+// JSON has other bytes.
 
 #if canImport(FoundationEssentials)
 import FoundationEssentials

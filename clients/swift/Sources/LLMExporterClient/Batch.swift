@@ -9,8 +9,8 @@ struct Batch: Sendable {
     private(set) var body: [UInt8] = []
     private(set) var records = 0
     let created: ContinuousClock.Instant
-    /// The place, among all records of the monitor, of the oldest that was batched in the same turn; nil where a process
-    /// that died left it behind.
+    /// The place, among all records of the monitor, of the oldest that was batched in the same turn; nil where a
+    /// process that died left it behind.
     let firstPlace: Int?
     /// Whether it lies in the spool rather than in memory.
     var isStored = false

@@ -12,8 +12,8 @@ import NIOHTTP1
 ///
 /// Recording neither waits nor throws, whatever the exporter does, whatever the values are; nor does the initializer: a
 /// wrong URL is warned of, and records are dropped and counted once the queue is full. Make one for a process and keep
-/// it; all tasks and threads may use it. Before the program ends, `close` it: what waits in memory then is lost otherwise,
-/// and so it is, without a spool, when the last reference to an open monitor goes.
+/// it; all tasks and threads may use it. Before the program ends, `close` it: what waits in memory then is lost
+/// otherwise, and so it is, without a spool, when the last reference to an open monitor goes.
 public final class LLMMonitor: Sendable {
     /// How to reach the exporter, and what may wait for it.
     public struct Configuration: Sendable {

@@ -1,8 +1,8 @@
 import Dispatch
 import NIOConcurrencyHelpers
 
-/// Work on `State` that may wait for a disk: one closure at a time, on a private serial queue, never on the threads that
-/// run the agent's tasks.
+/// Work on `State` that may wait for a disk: one closure at a time, on a private serial queue, never on the threads
+/// that run the agent's tasks.
 final class QueueConfined<State: Sendable>: Sendable {
     private let queue = DispatchQueue(label: "llm_exporter")
     // Never contended; it makes the compiler's proof.

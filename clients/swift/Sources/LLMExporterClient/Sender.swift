@@ -8,9 +8,9 @@ import NIOConcurrencyHelpers
 
 /// The one queue and the tasks between an agent and the exporter.
 ///
-/// The agent's side (`put`) takes a lock, appends, and returns: no I/O, no waiting, whatever the exporter does. One task
-/// gathers records into batches, and hands them to the spool where there is one; another turns batches into requests,
-/// and answers into counts.
+/// The agent's side (`put`) takes a lock, appends, and returns: no I/O, no waiting, whatever the exporter does. One
+/// task gathers records into batches, and hands them to the spool where there is one; another turns batches into
+/// requests, and answers into counts.
 ///
 /// Every record put in meets one of these ends, and `Statistics` counts each: sent, duplicate, rejected, dropped,
 /// expired. A batch leaves the backlog only when its end is known; until then it is sent again, byte for byte.
@@ -140,7 +140,8 @@ final class Sender: Sendable {
         return isDrained
     }
 
-    /// Ends the tasks without waiting for them; what is left is on its way to the spool, or else is dropped and counted.
+    /// Ends the tasks without waiting for them; what is left is on its way to the spool, or else is dropped and
+    /// counted.
     func abandon() {
         backlog.withLockedValue { $0.isClosed = true }
         task.withLockedValue { $0 }?.cancel()

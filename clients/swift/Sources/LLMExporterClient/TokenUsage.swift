@@ -43,8 +43,8 @@ struct AnswerPart: Decodable, Sendable {
     var usage: TokenUsage?
     /// The same of Anthropic, whose events tell it in parts.
     var anthropic: AnthropicUsage?
-    /// The kind of a failure that came as an answer, also with a 200: an `error` object, in a stream an `error` event, or
-    /// `"status": "failed"` of OpenAI's responses.
+    /// The kind of a failure that came as an answer, also with a 200: an `error` object, in a stream an `error` event,
+    /// or `"status": "failed"` of OpenAI's responses.
     var failure: String?
 
     init(from decoder: any Decoder) throws {
