@@ -44,6 +44,30 @@ extension LedgerStorageTests {
         #expect(tests.accepted(await tests.submit(Self.end(1))) == 1)
     }
 
+    @Test("recovers without a post after two failures in one batch")
+    func recoversFromTwoFailures() async throws {
+        let tests = Self(retryInterval: .milliseconds(5))
+        tests.storage.script(nil, .failed, .failed)
+        let answers = Locked<[String]>([])
+        // On the ledger's queue: the requests made here are one batch.
+        tests.ledger.submit([(0, Self.end(0))]) { [tests] _ in
+            tests.ledger.submit([(0, Self.end(1))]) { answer in
+                answers.withLock { $0.append("post \(tests.refusal(answer).map { "\($0)" } ?? "taken")") }
+            }
+            tests.ledger.reset { answer in
+                answers.withLock { $0.append("reset \(tests.refusal(answer).map { "\($0)" } ?? "taken")") }
+            }
+        }
+        try await tests.eventually { answers.withLock { $0.count == 2 } }
+        #expect(
+            answers.withLock { $0 } == [
+                "post storageFailed(\"no luck\")", "reset storageFailed(\"no luck\")",
+            ])
+        try await tests.eventually { tests.ledger.obstacle == nil }
+        #expect(tests.storage.calls == ["commit", "commit", "replace", "probe"])
+        await tests.expectShown(Shown(0))
+    }
+
     @Test("that cannot reset or forget leaves all as it was")
     func refusedReplacement() async {
         #expect(accepted(await submit(Self.end(0), Self.start(90))) == 2)

@@ -26,10 +26,6 @@ package struct DecimalNumber: Sendable {
         var kept = 0
         var dropped = 0
         var hasMore = false
-        func digit(_ byte: UInt8?) -> UInt8? {
-            guard let byte, byte >= UInt8(ascii: "0"), byte <= UInt8(ascii: "9") else { return nil }
-            return byte - UInt8(ascii: "0")
-        }
         func keep(_ value: UInt8) {
             if kept == Self.keptDigits {
                 dropped += 1
@@ -41,11 +37,11 @@ package struct DecimalNumber: Sendable {
             }
         }
 
-        guard let first = digit(byte) else { return nil }
+        guard let first = Self.digit(byte) else { return nil }
         keep(first)
         byte = bytes.next()
         if first != 0 {
-            while let next = digit(byte) {
+            while let next = Self.digit(byte) {
                 keep(next)
                 byte = bytes.next()
             }
@@ -53,8 +49,8 @@ package struct DecimalNumber: Sendable {
         var fractionDigits = 0
         if byte == UInt8(ascii: ".") {
             byte = bytes.next()
-            guard digit(byte) != nil else { return nil }
-            while let next = digit(byte) {
+            guard Self.digit(byte) != nil else { return nil }
+            while let next = Self.digit(byte) {
                 keep(next)
                 fractionDigits += 1
                 byte = bytes.next()
@@ -62,15 +58,9 @@ package struct DecimalNumber: Sendable {
         }
         var written = 0
         if byte == UInt8(ascii: "e") || byte == UInt8(ascii: "E") {
-            byte = bytes.next()
-            let below = byte == UInt8(ascii: "-")
-            if below || byte == UInt8(ascii: "+") { byte = bytes.next() }
-            guard digit(byte) != nil else { return nil }
-            while let next = digit(byte) {
-                written = min(written * 10 + Int(next), Self.exponentBound)
-                byte = bytes.next()
-            }
-            if below { written = -written }
+            guard let exponent = Self.exponent(&bytes) else { return nil }
+            written = exponent
+            byte = nil
         }
         guard byte == nil else { return nil }
 
@@ -78,6 +68,25 @@ package struct DecimalNumber: Sendable {
         self.hasMore = hasMore
         exponent = written - fractionDigits + dropped
         isNegative = minus && (significand != 0 || hasMore)
+    }
+
+    /// The exponent behind its letter, which ends the number.
+    private static func exponent(_ bytes: inout some IteratorProtocol<UInt8>) -> Int? {
+        var byte = bytes.next()
+        let below = byte == UInt8(ascii: "-")
+        if below || byte == UInt8(ascii: "+") { byte = bytes.next() }
+        guard Self.digit(byte) != nil else { return nil }
+        var written = 0
+        while let next = Self.digit(byte) {
+            written = min(written * 10 + Int(next), exponentBound)
+            byte = bytes.next()
+        }
+        return byte == nil ? (below ? -written : written) : nil
+    }
+
+    private static func digit(_ byte: UInt8?) -> UInt8? {
+        guard let byte, byte >= UInt8(ascii: "0"), byte <= UInt8(ascii: "9") else { return nil }
+        return byte - UInt8(ascii: "0")
     }
 
     /// The magnitude as a whole number of 10^-scale, rounded half to even; `nil` if it exceeds `Int128`.
