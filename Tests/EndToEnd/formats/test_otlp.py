@@ -597,7 +597,8 @@ def empty(*path):
 @pytest.mark.parametrize("body", [
     empty(1), empty(1, 1, 1), empty(1, 2), empty(1, 2, 2), empty(1, 2, 2, 9), empty(1, 2, 2, 11), empty(1, 2, 2, 15),
     chunk(1, chunk(2, chunk(2, chunk(99, b"x" * (LIMIT - 100))))), b"\x9b\x06\x9c\x06" * (LIMIT // 4),
-], ids=["resources", "resource attributes", "scopes", "spans", "attributes", "events", "statuses", "unknown field", "groups"])
+], ids=["resources", "resource attributes", "scopes", "spans", "attributes", "events", "statuses", "unknown field",
+        "groups"])
 def test_millions_of_empty_messages_take_little_memory_and_time(exporter, body):
     body = gzip.compress(body, 1)
     exporter.forget_memory_peak()

@@ -18,7 +18,8 @@ from exporter import BINARY, PATIENCE, ROOT, call, encode, eventually
 pytestmark = pytest.mark.heavy
 
 #: What remains of the service: how it is started, watched and ended.
-KEPT = re.compile(r"\[.*\]|Description=|Type=|WatchdogSec=|EnvironmentFile=|Exec|Restart|TimeoutStopSec=|StateDirectory=")
+KEPT = re.compile(
+    r"\[.*\]|Description=|Type=|WatchdogSec=|EnvironmentFile=|Exec|Restart|TimeoutStopSec=|StateDirectory=")
 
 #: Instead of 30 s.
 WATCHDOG = "1s"
@@ -29,7 +30,8 @@ class UserManager:
 
     def __init__(self, folder: Path):
         self.folder = folder
-        self.environment = {**os.environ, "XDG_RUNTIME_DIR": str(folder / "run"), "XDG_CONFIG_HOME": str(folder / "config")}
+        self.environment = {
+            **os.environ, "XDG_RUNTIME_DIR": str(folder / "run"), "XDG_CONFIG_HOME": str(folder / "config")}
         (folder / "run").mkdir(mode=0o700)
         self.units = folder / "config" / "systemd" / "user"
         self.units.mkdir(parents=True)
