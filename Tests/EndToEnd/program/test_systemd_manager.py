@@ -133,7 +133,12 @@ def test_the_socket_works_as_soon_as_it_is_enabled(manager, port):
     assert manager.shown("ActiveState")["ActiveState"] == "active"
 
     stop, told = threading.Event(), []
-    thread = threading.Thread(target=lambda: [told.append(ask(port)[0]) for _ in iter(stop.is_set, True)])
+
+    def asking():
+        while not stop.is_set():
+            told.append(ask(port)[0])
+
+    thread = threading.Thread(target=asking)
     thread.start()
     try:
         manager.control("restart", "llm-exporter.service")
