@@ -120,7 +120,7 @@ void chttpshim_exchange_respond(
     }
 }
 
-// MARK: What a request says
+// MARK: Reading a request
 
 const char *chttpshim_exchange_method(const chttpshim_exchange *exchange)
 {

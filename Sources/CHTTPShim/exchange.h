@@ -40,7 +40,7 @@ struct chttpshim_exchange {
     const char *method;
     const char *path;
     chttpshim_fault fault;
-    // What `open` leaves for `handle`. Released through `drop` if the peer goes away in between.
+    // The object that `open` leaves for `handle`. Released through `drop` if the peer goes away in between.
     void *owner;
     bool is_pending;
     bool awaits_opening;
@@ -61,7 +61,7 @@ struct chttpshim_exchange {
     unsigned status;
     bool closes;
     bool is_refused;
-    // What becomes of the body after `open`.
+    // The treatment of the body that `open` chose.
     chttpshim_opening opening;
     _Atomic enum chttpshim_decision opening_decision;
     _Atomic enum chttpshim_decision answer_decision;

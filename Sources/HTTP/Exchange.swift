@@ -2,8 +2,8 @@ package import Bodies
 
 /// One request and its answer, lent to the service for one call.
 ///
-/// Not copyable, because it looks into the server's own memory, which is gone once the request is decided. What
-/// outlives the call is `answering`.
+/// Not copyable, because it looks into the server's own memory, which is gone once the request is decided. Only
+/// `answering` outlives the call.
 @safe package struct Exchange: ~Copyable {
     private let source: any ExchangeSource
 
@@ -18,10 +18,10 @@ package import Bodies
     /// Why the request must be refused; `nil` for a sound one.
     package var fault: RequestFault? { source.fault }
 
-    /// The value of a header, whatever its case; the first, if there are several.
+    /// The value of a header, in any case of letters; the first, if there are several.
     package func header(_ name: StaticString) -> String? { source.header(name) }
 
-    /// Arguments in the query, whatever their names: more than `query` gave means that some were not understood.
+    /// Arguments in the query, of any name: more than `query` gave means that some were not understood.
     package var queryCount: Int { source.queryCount }
 
     /// A decoded argument of the query; `nil` if it is absent or not UTF-8.
@@ -53,15 +53,15 @@ package protocol Answering: AnyObject, Sendable {
     func proceed(_ body: BodyTreatment)
 }
 
-/// What becomes of the body of a request that goes on.
+/// The treatment of the body of a request that goes on.
 package enum BodyTreatment: Sendable {
     case read
     /// Thrown away as it comes: it takes no memory.
     case discard
 }
 
-/// What an exchange is made of: libmicrohttpd in the program, a double in tests. The members that read are valid only
-/// during the call that lends the exchange.
+/// The request and answer behind an exchange: libmicrohttpd in the program, a double in tests. The members that read
+/// are valid only during the call that lends the exchange.
 package protocol ExchangeSource: Answering {
     var method: String { get }
     var path: String { get }

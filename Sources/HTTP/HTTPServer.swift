@@ -1,7 +1,7 @@
 private import Bodies
 private import CHTTPShim
 
-/// What a server serves. Called on server threads; it must not wait.
+/// A service behind a server. Called on server threads; it must not wait.
 package protocol HTTPService: AnyObject, Sendable {
     /// Decides on a request whose headers are in: lets it go on, answers it, or hands `answering` on.
     func open(_ exchange: borrowing Exchange)

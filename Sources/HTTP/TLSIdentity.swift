@@ -6,7 +6,7 @@ private import CHTTPShim
     private let identity: OpaquePointer
     private var isUsed = false
 
-    /// What is asked of clients. The raw values are Go's names, which the web configuration uses.
+    /// The demand on clients. The raw values are Go's names, which the web configuration uses.
     package enum ClientCertificate: String, CaseIterable, Sendable {
         case none = "NoClientCert"
         case requested = "RequestClientCert"

@@ -199,13 +199,13 @@ extension Exposition {
     /// A line up to its label block.
     private static func start(of name: String) -> [UInt8] { Array((name + "{").utf8) }
 
-    /// What follows the label block if the family has one label more.
+    /// The text behind the label block if the family has one label more.
     private static func end(of label: String, _ value: LabelValue) -> [UInt8] {
         [UInt8(ascii: ",")] + LabelBlock([(label, value)]).bytes + blockEnd
     }
 
-    /// What follows the label block by the value of one label more, rendered when first met: values repeat from set to
-    /// set.
+    /// The text behind the label block by the value of one label more, rendered when first met: values repeat from set
+    /// to set.
     private struct LineEnds {
         private let label: String
         private var known: [LabelValue: [UInt8]] = [:]
@@ -239,7 +239,7 @@ extension Exposition {
 
     /// A bucket of the two latency histograms.
     private struct Bucket {
-        /// What follows the label block.
+        /// The text behind the label block.
         let end: [UInt8]
 
         static func all(of bounds: HistogramBounds) -> [Bucket] {

@@ -6,7 +6,7 @@ private import Synchronization
 ///
 /// Each is declared once: name, help, labels. A counter is declared by making it; a gauge by the closure that reads it.
 ///
-/// - Parameter Moment: what gauges read from, once a scrape.
+/// - Parameter Moment: the state that gauges read, once a scrape.
 package struct OwnFamilies<Moment>: Sendable {
     private var declared: [@Sendable (Moment) -> MetricFamily] = []
 

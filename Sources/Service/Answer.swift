@@ -39,7 +39,8 @@ struct Answer: Sendable {
         answering.answer(response)
     }
 
-    /// Says why nothing of the request was applied. If nobody can say whether it was, the connection closes.
+    /// Says why nothing of the request was applied. If it is not known whether it was, the
+    /// connection closes.
     func send(_ refusal: Refusal) {
         guard let problem = refusal.problem(bodyLimitBytes: service.settings.bodyLimitBytes) else {
             service.metrics.unanswered.add()

@@ -1,6 +1,6 @@
 import Model
 
-/// What the program was built from.
+/// The sources and libraries of this build.
 package struct BuildDescription: Sendable {
     package let version: String
     package let revision: String

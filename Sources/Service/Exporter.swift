@@ -148,7 +148,7 @@ package final class Exporter: Sendable {
         return max(16, min(Int(clamping: limits.rlim_cur), 65_536) - 64)
     }
 
-    /// Reloads prices, budgets and the web configuration. What is wrong with them is logged and counted.
+    /// Reloads prices, budgets and the web configuration. Faults are logged and counted.
     ///
     /// - Parameter reply: called once, with what is wrong; `nil` when all is in force.
     package func reload(_ reply: @escaping @Sendable (_ failure: String?) -> Void) {

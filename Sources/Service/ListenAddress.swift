@@ -1,4 +1,4 @@
-/// Where to listen: `host:port`, `:port` for all addresses, or `[::1]:port`.
+/// An address to listen on: `host:port`, `:port` for all addresses, or `[::1]:port`.
 package struct ListenAddress: Sendable, Equatable {
     /// `nil` is all addresses.
     package let host: String?

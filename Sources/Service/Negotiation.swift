@@ -4,7 +4,7 @@ import Metrics
 /// What form of a scrape the Accept headers ask for.
 enum Negotiation {
     /// OpenMetrics when Accept names it and prefers it to text; text in every other case, also when nothing fits: a
-    /// scrape in a form that was not asked for can be read by a person, a 406 by nobody.
+    /// scrape in a form that was not asked for can be read by a person, a 406 cannot.
     static func format(accept: String?) -> ExpositionFormat {
         guard let accept else { return .text }
         let entries = QualityValues(accept).entries

@@ -4,11 +4,11 @@ import Metrics
 import Model
 import Store
 
-/// What the exporter counts of itself: `llm_exporter_*`. Begins at 0 with each start.
+/// The exporter's own counts: `llm_exporter_*`. They begin at 0 with each start.
 ///
 /// A new family is declared here once; the place that counts it calls its `add` or `observe`.
 final class OwnMetrics: Sendable {
-    /// What gauges read from, once a scrape.
+    /// The state that gauges read, once a scrape.
     struct Moment: Sendable {
         let ledger: LedgerSnapshot
         let waitingBytes: Int
@@ -163,7 +163,7 @@ final class OwnMetrics: Sendable {
     private static let batchSizes =
         HistogramBounds(microseconds: [1, 10, 100, 1000, 10_000, 100_000].map { $0 * 1_000_000 }) ?? .standard
 
-    // MARK: What happens
+    // MARK: Counting
 
     func answered(_ route: Int, status: Int, in duration: Duration) {
         requests.add(RequestKey(route: route, status: status))

@@ -9,7 +9,7 @@ import Model
 /// refusal become a status.
 enum Refusal: Error {
     case fault(RequestFault)
-    // Who asks, and for what.
+    // The client and its rights.
     case nothingHere
     case method(allowed: [String])
     case unauthenticated
@@ -27,7 +27,7 @@ enum Refusal: Error {
     case noMemory
     case decoderIsBusy
     case decoderIsLate
-    // What is asked of the ledger.
+    // The ledger, scrapes and budgets.
     case ledger(LedgerRefusal)
     case notReady(String)
     case readersAreSlow
@@ -36,7 +36,7 @@ enum Refusal: Error {
     case nothingToForget
     case reload(String)
 
-    /// The answer; `nil` if nobody can say whether the request was applied: then the connection closes without one.
+    /// The answer; `nil` if it is not known whether the request was applied: then the connection closes without one.
     func problem(bodyLimitBytes: Int) -> Problem? {
         switch self {
         case .fault(let fault): return Self.problem(of: fault, bodyLimitBytes: bodyLimitBytes)

@@ -62,7 +62,7 @@ final class Route: Sendable {
         }
     }
 
-    /// What the unknown end of a path stands for.
+    /// The end of a path that stands for any name.
     fileprivate static let anyName = "NAME"
 }
 
@@ -117,7 +117,7 @@ struct Routes: Sendable {
 
     subscript(place: Int) -> Route { rows[place] }
 
-    /// What stands behind the prefix of a route with any name.
+    /// The name in the path of a route that takes any name.
     static func name(in path: String, of route: Route) -> String {
         String(path.dropFirst(route.path.count - Route.anyName.count))
     }

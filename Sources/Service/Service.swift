@@ -34,7 +34,7 @@ final class Service: HTTPService {
     /// Decodes large bodies, one at a time: the server threads stay free for other requests.
     let decoder = DispatchQueue(label: "llm-exporter.decoder")
     let decoders = RecordDecoders()
-    /// Of bodies that wait for the decoder.
+    /// The memory that decoding the waiting bodies may take.
     let decodingBytes = Atomic(0)
 
     /// Reads configurations, one at a time.

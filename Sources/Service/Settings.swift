@@ -2,7 +2,7 @@ package import Configuration
 package import Model
 package import Store
 
-/// What the operator chose. The defaults of the flags stand here, and nowhere else (docs/flags.md).
+/// The operator's choices. The defaults of the flags stand here, and nowhere else (docs/flags.md).
 package struct Settings: Sendable {
     package var listenAddresses = [ListenAddress(host: "127.0.0.1", port: 10140)]
     /// Connections at a time; `nil` for as many as the limit of open files allows.
@@ -23,7 +23,7 @@ package struct Settings: Sendable {
     package var storage = StorageChoice.memory
     /// Whether histograms restart at 0 if stored ones have bounds that cannot be converted.
     package var resetsHistogramsOnChange = false
-    /// Where prices and budgets are read from.
+    /// The files of prices and budgets.
     package var configuration = Configuration.Sources()
     package var build: BuildDescription
 
@@ -39,7 +39,7 @@ package struct Settings: Sendable {
     package static func canBeTelemetryPath(_ path: String) -> Bool { Routes.isFree(path) }
 }
 
-/// Where the state is kept.
+/// The place of the state.
 package enum StorageChoice: Sendable {
     case memory
     case folder(StorageFolder)

@@ -43,7 +43,7 @@ typedef enum {
     CHTTPSHIM_FAULT_OUT_OF_MEMORY,
 } chttpshim_fault;
 
-/// What becomes of the body of a request that goes on.
+/// The treatment of the body of a request that goes on.
 typedef enum {
     CHTTPSHIM_READ_BODY = 0,
     /// Read from the connection and thrown away: it takes no memory.
@@ -169,7 +169,7 @@ unsigned chttpshim_exchange_query_count(chttpshim_exchange *exchange);
 /// Lets a request go on, from any thread. `owner` is kept for `handle`, which takes it over, or for `drop`.
 void chttpshim_exchange_proceed(chttpshim_exchange *exchange, chttpshim_opening opening, void *owner);
 
-/// What chttpshim_exchange_proceed kept, for `handle`; the caller takes it over.
+/// The owner that chttpshim_exchange_proceed kept, for `handle`; the caller takes it over.
 void *chttpshim_exchange_take_owner(chttpshim_exchange *exchange);
 
 /// The body, from malloc, with padding readable behind it. The caller takes it over and frees it; NULL if empty.

@@ -17,7 +17,7 @@ final class Gatekeeper<Settings: Sendable>: Sendable {
     private let state: Locked<State>
     private let checker = DispatchQueue(label: "llm-exporter.passwords", qos: .utility)
 
-    /// What one reload replaces: the rules, and whatever else belongs to them.
+    /// The values that one reload replaces: the rules, and the settings that belong to them.
     struct InForce: Sendable {
         let rules: AccessRules
         let settings: Settings
@@ -48,7 +48,7 @@ final class Gatekeeper<Settings: Sendable>: Sendable {
         state = Locked(State(inForce: inForce))
     }
 
-    /// What is in force beside the rules.
+    /// The settings in force, beside the rules.
     var settings: Settings { state.withLock { $0.inForce.settings } }
 
     /// Replaces the rules and the settings together.

@@ -9,7 +9,7 @@ package final class WebAccess: Sendable {
     let tlsPriorities: String?
     private let gatekeeper: Gatekeeper<WebSettings>
 
-    /// What a reload replaces together with the access rules.
+    /// The settings that a reload replaces together with the access rules.
     struct WebSettings: Sendable {
         /// Added to each answer.
         let headers: [(name: String, value: String)]

@@ -11,7 +11,7 @@ extension Service {
         }
     }
 
-    /// What keeps records from being taken; `nil` if nothing does.
+    /// The reason why no records are taken; `nil` if they are.
     var obstacle: String? {
         if !isReady.load(ordering: .relaxed) { return "the exporter is starting or stopping" }
         return ledger.obstacle.map { "records cannot be committed: \($0)" }
