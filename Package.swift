@@ -72,12 +72,12 @@ let package = Package(
         .executableTarget(
             name: "micro-bench", dependencies: ["Bodies", "Formats", "Metrics", "Model", "Pricing", "Store"],
             path: "Benchmarks/micro"),
-        .target(name: "LoopbackServer", path: "Tests/LoopbackServer"),
+        .target(name: "LoopbackServer", dependencies: ["Concurrency"], path: "Tests/LoopbackServer"),
         .testTarget(name: "AccessTests", dependencies: ["Access"]),
         .testTarget(name: "BodiesTests", dependencies: ["Bodies"]),
         .testTarget(
             name: "ClientTests",
-            dependencies: ["Client", "LoopbackServer", .product(name: "Logging", package: "swift-log")]),
+            dependencies: ["Client", "Concurrency", "LoopbackServer", .product(name: "Logging", package: "swift-log")]),
         .testTarget(name: "ConfigurationTests", dependencies: ["Access", "Configuration", "Model", "Pricing"]),
         .testTarget(
             name: "FormatsTests",

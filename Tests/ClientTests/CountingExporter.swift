@@ -1,6 +1,6 @@
+import Concurrency
 import FoundationEssentials
 import LoopbackServer
-import Synchronization
 
 /// An exporter that counts posted lines as the real one does: each id once.
 ///
@@ -53,38 +53,34 @@ final class CountingExporter: Sendable {
         }
     }
 
-    private let state: Shared
+    private let state: Locked<State>
     private let server: LoopbackServer
 
-    private final class Shared: Sendable {
-        let mutex = Mutex(State())
-    }
-
     var url: String { server.url }
-    var posts: [Post] { state.mutex.withLock { $0.posts } }
+    var posts: [Post] { state.withLock { $0.posts } }
     /// Ids that were counted.
-    var counted: Set<String> { state.mutex.withLock { $0.counted } }
+    var counted: Set<String> { state.withLock { $0.counted } }
     var connectionCount: Int { server.connectionCount }
     var requests: [LoopbackServer.Request] { server.requests }
 
     /// - Parameter behaviour: what it does with a post; its number counts from 0.
     init(behaviour: @escaping @Sendable (_ number: Int, _ post: Post) -> Behaviour = { _, _ in .count }) throws {
-        let state = Shared()
+        let state = Locked(State())
         self.state = state
         server = try LoopbackServer { request in
             guard request.method == "POST", request.path == "/record" else { return .answer(status: 404, body: []) }
             let key = request.headers.first { $0.hasPrefix("Idempotency-Key: ") }.map { String($0.dropFirst(17)) } ?? ""
             let text = String(decoding: request.body, as: UTF8.self)
             let post = Post(key: key, lines: text.split(separator: "\n").map(String.init))
-            let number = state.mutex.withLock {
+            let number = state.withLock {
                 $0.posts.append(post)
                 return $0.posts.count - 1
             }
             switch behaviour(number, post) {
             case .count:
-                return .answer(status: 200, body: Array(state.mutex.withLock { $0.count(post) }.utf8))
+                return .answer(status: 200, body: Array(state.withLock { $0.count(post) }.utf8))
             case .countAndHangUp:
-                _ = state.mutex.withLock { $0.count(post) }
+                _ = state.withLock { $0.count(post) }
                 return .hangUp
             case .hangUp:
                 return .hangUp

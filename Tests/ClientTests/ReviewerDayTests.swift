@@ -1,7 +1,7 @@
+import Concurrency
 import FoundationEssentials
 import Logging
 import LoopbackServer
-import Synchronization
 import Testing
 
 @testable import Client
@@ -10,7 +10,7 @@ import Testing
     /// Keeps what is logged.
     struct Recorder: LogHandler {
         final class Lines: Sendable {
-            let texts = Mutex<[String]>([])
+            let texts = Locked<[String]>([])
         }
 
         let lines: Lines

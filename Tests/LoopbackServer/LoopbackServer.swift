@@ -1,6 +1,6 @@
+import Concurrency
 import Dispatch
 import Glibc
-import Synchronization
 
 /// A tiny real HTTP server on a free port of 127.0.0.1, for tests.
 ///
@@ -31,7 +31,7 @@ import Synchronization
             var open: Set<Int32> = []
             var requests: [Request] = []
         }
-        let state = Mutex(State())
+        let state = Locked(State())
     }
 
     private let listener: Int32
