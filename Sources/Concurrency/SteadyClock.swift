@@ -14,6 +14,7 @@ package struct SteadyClock: Sendable {
 
     private static var sinceBoot: Int64 {
         var now = timespec()
+        // Safe: the call fills the local struct.
         unsafe clock_gettime(CLOCK_BOOTTIME, &now)
         return Int64(now.tv_sec) * 1000 + Int64(now.tv_nsec) / 1_000_000
     }
@@ -23,6 +24,7 @@ extension Instant {
     /// Now, by the system's clock.
     package static var wallClock: Instant {
         var now = timespec()
+        // Safe: the call fills the local struct.
         unsafe clock_gettime(CLOCK_REALTIME, &now)
         return Instant(unixMilliseconds: Int64(now.tv_sec) * 1000 + Int64(now.tv_nsec) / 1_000_000)
     }

@@ -15,6 +15,7 @@ package struct ListeningSocket: Sendable {
     package init(host: String?, port: UInt16) throws(HTTPServerError) {
         var isInUse = false
         var reason: UnsafePointer<CChar>?
+        // Safe: the texts are lent for the call; the reason is a static text.
         let descriptor = unsafe withOptionalCString(host) { host in
             unsafe chttpshim_listen(host, String(port), &isInUse, &reason)
         }
@@ -42,6 +43,7 @@ package struct ListeningSocket: Sendable {
     private static func address(of descriptor: Int32) -> String {
         // The longest is an IPv6 address with a scope: 80 bytes hold it.
         var text = [CChar](repeating: 0, count: 80)
+        // Safe: the call fills no more than the buffer.
         let isKnown = unsafe chttpshim_socket_address(descriptor, &text, text.count)
         let bytes = text.prefix { $0 != 0 }.map(UInt8.init(bitPattern:))
         return isKnown ? String(decoding: bytes, as: UTF8.self) : "an unknown address"

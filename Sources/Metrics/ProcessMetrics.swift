@@ -66,6 +66,7 @@ package enum ProcessMetrics {
     }
 
     private static func openDescriptors() -> Int128? {
+        // Safe: the folder is this function's own until it is closed.
         guard let folder = unsafe opendir("/proc/self/fd") else { return nil }
         defer { unsafe closedir(folder) }
         var entries: Int128 = 0
@@ -76,6 +77,7 @@ package enum ProcessMetrics {
 
     private static func limit(_ resource: __rlimit_resource) -> MetricFamily.Value? {
         var limits = rlimit()
+        // Safe: the call fills the local struct.
         guard unsafe getrlimit(__rlimit_resource_t(resource.rawValue), &limits) == 0 else { return nil }
         return limits.rlim_cur == ~0 ? .double(.infinity) : .integer(Int128(limits.rlim_cur))
     }
@@ -86,6 +88,7 @@ package enum ProcessMetrics {
         defer { close(descriptor) }
         var bytes: [UInt8] = []
         while true {
+            // Safe: `read` fills no more than the buffer's capacity, and says how much.
             let chunk = unsafe [UInt8](unsafeUninitializedCapacity: 4096) { buffer, count in
                 count = unsafe max(0, read(descriptor, buffer.baseAddress, buffer.count))
             }

@@ -144,6 +144,7 @@ package final class Exporter: Sendable {
     /// As many connections as descriptors allow, less those that the program itself needs.
     private static func connectionLimit() -> Int {
         var limits = rlimit()
+        // Safe: the call fills the local struct.
         guard unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limits) == 0 else { return 900 }
         return max(16, min(Int(clamping: limits.rlim_cur), 65_536) - 64)
     }

@@ -8,6 +8,7 @@ enum Version {
 
     static var build: BuildDescription {
         BuildDescription(
+            // Safe: the text is static.
             version: number, revision: unsafe String(cString: cbuild_revision()), swiftVersion: swift,
             libmicrohttpdVersion: HTTPServer.libraryVersion)
     }

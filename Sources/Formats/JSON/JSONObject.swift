@@ -2,7 +2,7 @@ internal import CSimdjson
 
 /// The members of an object that have known keys, and the other keys. Valid until the next call of its reader.
 @safe struct JSONObject {
-    // The pointers lead into the reader; no value of this type outlives the reading of its record.
+    // Safe: the pointers lead into the reader; no value of this type outlives the reading of its record.
     private let object: csimdjson_object
 
     @unsafe init(_ object: csimdjson_object) {

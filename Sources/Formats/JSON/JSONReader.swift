@@ -2,7 +2,7 @@ private import CSimdjson
 
 /// Reads JSON texts one after the other. The bytes that its values show belong to the text or to the reader.
 @safe struct JSONReader: ~Copyable {
-    // The parser is this value's own: it is destroyed with it, and no copy exists.
+    // Safe: the parser is this value's own: it is destroyed with it, and no copy exists.
     private let parser: OpaquePointer
 
     /// Most arrays and objects within one another.

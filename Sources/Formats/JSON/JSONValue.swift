@@ -18,6 +18,7 @@ enum JSONValue {
     case malformed
 
     init(_ value: csimdjson_value) {
+        // Safe: the text lives as long as the object that has the value.
         let text = unsafe BorrowedBytes(UnsafeBufferPointer(start: value.start, count: Int(value.length)))
         if unsafe value.is_repeated {
             self = .repeated

@@ -8,6 +8,7 @@ struct Resource {
     mutating func add(_ name: BorrowedBytes, _ value: BorrowedValue) {
         guard !value.isBlank else { return }
         var hasher = Hasher()
+        // Safe: the bytes are read while the closures run.
         unsafe name.withUnsafeBytes { unsafe hasher.combine(bytes: UnsafeRawBufferPointer($0)) }
         hasher.combine(name.count)
         switch value {
