@@ -21,6 +21,11 @@ from exporter import BINARY, PATIENCE, SANITIZER, Exporter, call, eventually, nd
 COST = Decimal("0.000001")
 
 
+#: Four connections with a hundred records each: if more are counted, `send` has seen an acknowledgement. Until then it
+#: takes an exporter that does not answer for a wrong address, and gives up.
+ACKNOWLEDGED = 4 * 100
+
+
 def records(count, first=0, **fields):
     return [call(agent_name=f"agent-{number % 3}", cost_usd=COST, input_tokens=number, **fields)
             for number in range(first, first + count)]
@@ -279,7 +284,7 @@ def test_it_waits_while_the_exporter_is_away_and_says_so_on_a_terminal(tmp_path,
 
         reader = threading.Thread(target=reading)
         reader.start()
-        eventually(lambda: exporter.calls() > 0, "records arrive")
+        eventually(lambda: exporter.calls() > ACKNOWLEDGED, "records are acknowledged")
         exporter.kill()
     eventually(lambda: b"waiting: " in shown, "it says that it waits")
     with Exporter("--web.listen-address", f"127.0.0.1:{port}", storage=storage) as exporter:
@@ -300,7 +305,7 @@ def test_off_a_terminal_it_says_that_it_waits_and_that_it_goes_on(tmp_path, call
         port = exporter.address[1]
         sender = subprocess.Popen([BINARY, "send", path, "--url", exporter.url, "--batch", "100"],
                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        eventually(lambda: exporter.calls() > 0, "records arrive")
+        eventually(lambda: exporter.calls() > ACKNOWLEDGED, "records are acknowledged")
         exporter.kill()
     assert sender.stderr and sender.stderr.readline().startswith(f"{path}: waiting: ")
     with Exporter("--web.listen-address", f"127.0.0.1:{port}", storage=storage) as exporter:
