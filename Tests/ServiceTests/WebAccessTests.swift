@@ -120,12 +120,20 @@ private func basic(_ user: String, _ password: String) -> String {
         #expect(access.authenticates)
     }
 
-    @Test("requests that wait for a password check are refused when the exporter stops")
+    @Test("requests that wait for a password check are refused when the exporter stops, each once")
     func stop() throws {
-        let service = try ServiceUnderTest(web: guarded)
-        service.service.web?.stop()
-        // After the stop a check still works; nothing hangs.
-        let answer = try service.get("/metrics", headers: ["Authorization": basic("ann", "secret")])
-        #expect(answer.status == 200)
+        // Each comparison takes tens of milliseconds, one after the other: the last ones wait when the stop comes.
+        let service = try ServiceUnderTest(web: guarded.replacing("$2y$04$", with: "$2y$10$")).service
+        let exchanges = (0..<12).map { number in
+            ExchangeDouble("GET", "/metrics", headers: ["Authorization": basic("ann", "wrong \(number)")])
+        }
+        for exchange in exchanges { service.open(Exchange(exchange)) }
+        service.web?.stop()
+        let statuses = try exchanges.map { exchange -> Int? in
+            guard case .answered(let response) = try exchange.decision() else { return nil }
+            return response.status
+        }
+        #expect(statuses.allSatisfy { $0 == 401 || $0 == 429 })
+        #expect(statuses.last == 429)
     }
 }
