@@ -31,8 +31,4 @@ package struct CostSources: Equatable, Sendable {
             }
         }
     }
-
-    package mutating func add(_ other: CostSources) {
-        for source in CostSource.allCases { self[source] += other[source] }
-    }
 }
