@@ -17,12 +17,12 @@ package struct AccessRules: Sendable {
         package let name: String
         /// SHA-256.
         package let digest: CredentialDigest
-        package let scopes: Set<Scope>
+        package let principal: Principal
 
         package init(name: String, digest: CredentialDigest, scopes: Set<Scope>) {
             self.name = name
             self.digest = digest
-            self.scopes = scopes
+            principal = Principal(name: "token \(name)", scopes: scopes)
         }
     }
 
@@ -31,11 +31,11 @@ package struct AccessRules: Sendable {
     /// Whether every request may do everything: there are no users and no tokens.
     package var isOpen: Bool { users.isEmpty && tokens.isEmpty }
 
-    /// The scopes of a token; `nil` if it is unknown. Takes the same time for all tokens, known or not.
-    package func scopes(bearing token: String) -> Set<Scope>? {
+    /// The bearer of a token; `nil` if it is unknown. Takes the same time for all tokens, known or not.
+    package func principal(bearing token: String) -> Principal? {
         guard let digest = CredentialDigest(sha256: Array(token.utf8)) else { return nil }
-        var found: Set<Scope>?
-        for token in tokens where token.digest.isEqual(to: digest) { found = token.scopes }
+        var found: Principal?
+        for token in tokens where token.digest.isEqual(to: digest) { found = token.principal }
         return found
     }
 

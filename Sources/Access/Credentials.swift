@@ -18,7 +18,7 @@ package enum Credentials: Sendable, Equatable {
         let rest = String(header[space...].drop { $0 == " " })
         switch scheme {
         case "bearer":
-            guard !rest.isEmpty else { return nil }
+            guard !rest.isEmpty, !rest.utf8.contains(0) else { return nil }
             self = .bearer(token: rest)
         case "basic":
             guard let bytes = Self.decoded(rest), !bytes.contains(0),

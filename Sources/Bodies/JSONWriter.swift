@@ -28,6 +28,11 @@ package struct JSONWriter {
         bytes.append(UInt8(ascii: "\""))
     }
 
+    package mutating func null() {
+        separate()
+        bytes.append(contentsOf: "null".utf8)
+    }
+
     package mutating func number(_ value: some BinaryInteger) { number(Int128(value), scale: 0) }
 
     /// `value` x 10^-scale, exact.

@@ -1,6 +1,7 @@
 #include "connections.h"
 #include "tls.h"
 
+#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <search.h>
 #include <stdatomic.h>
@@ -15,7 +16,7 @@
 enum { REQUEST_MILLISECONDS = 30 * 1000, LEAST_BYTES_PER_MILLISECOND = 16 };
 
 struct address_count {
-    unsigned char address[16];
+    chttpshim_address address;
     unsigned connections;
 };
 
@@ -27,6 +28,7 @@ struct chttpshim_connection {
     _Atomic int64_t deadline;
     // Since when it has been reading an answer; 0 if it does not.
     _Atomic int64_t answered_since;
+    chttpshim_address address;
     struct address_count *count;
     bool is_beyond_limit;
     unsigned tls_generation;
@@ -46,26 +48,51 @@ static int compare(const void *left, const void *right)
     return memcmp(left, right, sizeof((struct address_count *)0)->address);
 }
 
-// The first half of an IPv6 address belongs to one host or household, which can use any address of that half.
-static void key_of(const struct sockaddr *address, unsigned char key[16])
+// An IPv4 address becomes an IPv6 one (RFC 4291, section 2.5.5.2); another family becomes all zeros.
+static chttpshim_address address_of(const struct sockaddr *from)
 {
-    memset(key, 0, 16);
-    if (address == NULL) return;
-    if (address->sa_family == AF_INET) {
-        key[10] = key[11] = 0xFF;
-        memcpy(key + 12, &((const struct sockaddr_in *)address)->sin_addr, 4);
-    } else if (address->sa_family == AF_INET6) {
-        const struct in6_addr *host = &((const struct sockaddr_in6 *)address)->sin6_addr;
-        memcpy(key, host, IN6_IS_ADDR_V4MAPPED(host) || IN6_IS_ADDR_LOOPBACK(host) ? 16 : 8);
+    chttpshim_address address = {0};
+    if (from == NULL) return address;
+    if (from->sa_family == AF_INET) {
+        address.bytes[10] = address.bytes[11] = 0xFF;
+        memcpy(address.bytes + 12, &((const struct sockaddr_in *)from)->sin_addr, 4);
+    } else if (from->sa_family == AF_INET6) {
+        memcpy(address.bytes, &((const struct sockaddr_in6 *)from)->sin6_addr, sizeof address.bytes);
     }
+    return address;
+}
+
+// Whether the first half of an address belongs to one host or household, which can use any address of that half.
+static bool has_network(const struct in6_addr *host)
+{
+    return !IN6_IS_ADDR_V4MAPPED(host) && !IN6_IS_ADDR_LOOPBACK(host);
+}
+
+static chttpshim_address network_of(chttpshim_address address)
+{
+    struct in6_addr host;
+    memcpy(&host, address.bytes, sizeof host);
+    if (has_network(&host)) memset(address.bytes + 8, 0, 8);
+    return address;
+}
+
+void chttpshim_address_write(const chttpshim_address *address, bool as_network, char *buffer, size_t capacity)
+{
+    chttpshim_address shown = as_network ? network_of(*address) : *address;
+    struct in6_addr host;
+    memcpy(&host, shown.bytes, sizeof host);
+    bool is_ipv4 = IN6_IS_ADDR_V4MAPPED(&host);
+    if (inet_ntop(is_ipv4 ? AF_INET : AF_INET6, shown.bytes + (is_ipv4 ? 12 : 0), buffer, (socklen_t)capacity) == NULL)
+        buffer[0] = '\0';
+    if (as_network && has_network(&host)) strncat(buffer, "/64", capacity - strlen(buffer) - 1);
 }
 
 // NULL if there is no memory: the connection is then not counted.
-static struct address_count *count_address(chttpshim_connections *connections, const struct sockaddr *address)
+static struct address_count *count_address(chttpshim_connections *connections, chttpshim_address address)
 {
     struct address_count *count = calloc(1, sizeof *count);
     if (count == NULL) return NULL;
-    key_of(address, count->address);
+    count->address = network_of(address);
     struct address_count **found = tsearch(count, &connections->by_address, compare);
     if (found == NULL || *found != count) free(count);
     if (found == NULL) return NULL;
@@ -101,10 +128,10 @@ static void begin(chttpshim_connections *connections, struct MHD_Connection *pee
     connection->descriptor = MHD_get_connection_info(peer, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
     connection->tls_generation = chttpshim_tls_generation();
     atomic_init(&connection->deadline, now_milliseconds() + REQUEST_MILLISECONDS);
-    const struct sockaddr *address = MHD_get_connection_info(peer, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr;
+    connection->address = address_of(MHD_get_connection_info(peer, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr);
 
     pthread_mutex_lock(&connections->lock);
-    connection->count = count_address(connections, address);
+    connection->count = count_address(connections, connection->address);
     connection->is_beyond_limit = connections->limit_per_address > 0 && connection->count != NULL
         && connection->count->connections > connections->limit_per_address;
     connection->next = connections->first;
@@ -140,6 +167,11 @@ void chttpshim_connections_notify(
 chttpshim_connection *chttpshim_connection_of(struct MHD_Connection *connection)
 {
     return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+}
+
+chttpshim_address chttpshim_connection_address(const chttpshim_connection *connection)
+{
+    return connection != NULL ? connection->address : (chttpshim_address){0};
 }
 
 bool chttpshim_connection_is_beyond_limit(const chttpshim_connection *connection)

@@ -19,6 +19,14 @@ typedef struct chttpshim_connections {
 
 typedef struct chttpshim_connection chttpshim_connection;
 
+/// An address of IPv6, or one of IPv4 in its form; all zeros if it is of neither.
+typedef struct {
+    unsigned char bytes[16];
+} chttpshim_address;
+
+/// Writes `192.0.2.1` or `2001:db8::1`; as a network an IPv6 address becomes its /64 prefix, `2001:db8::/64`.
+void chttpshim_address_write(const chttpshim_address *address, bool as_network, char *buffer, size_t capacity);
+
 void chttpshim_connections_init(chttpshim_connections *connections, const chttpshim_options *options);
 /// Must be called when no connection is left.
 void chttpshim_connections_destroy(chttpshim_connections *connections);
@@ -29,6 +37,9 @@ void chttpshim_connections_notify(
 
 /// The shim's own record of a connection; NULL if there was no memory for it.
 chttpshim_connection *chttpshim_connection_of(struct MHD_Connection *connection);
+
+/// The client's address.
+chttpshim_address chttpshim_connection_address(const chttpshim_connection *connection);
 
 /// Whether the client's address was already at its connection limit when the connection came.
 bool chttpshim_connection_is_beyond_limit(const chttpshim_connection *connection);

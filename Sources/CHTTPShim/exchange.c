@@ -132,6 +132,11 @@ const char *chttpshim_exchange_path(const chttpshim_exchange *exchange)
     return exchange->path;
 }
 
+void chttpshim_exchange_peer(const chttpshim_exchange *exchange, bool as_network, char *buffer, size_t capacity)
+{
+    chttpshim_address_write(&exchange->address, as_network, buffer, capacity);
+}
+
 chttpshim_fault chttpshim_exchange_fault(const chttpshim_exchange *exchange)
 {
     return exchange->fault;

@@ -37,6 +37,8 @@ struct chttpshim_exchange {
     chttpshim_server *server;
     struct MHD_Connection *connection;
     chttpshim_connection *peer;
+    // Copied: the peer may go away while its answer is made.
+    chttpshim_address address;
     const char *method;
     const char *path;
     chttpshim_fault fault;

@@ -28,6 +28,7 @@ static chttpshim_exchange *new_exchange(
     exchange->server = server;
     exchange->connection = connection;
     exchange->peer = chttpshim_connection_of(connection);
+    exchange->address = chttpshim_connection_address(exchange->peer);
     exchange->method = method;
     exchange->path = path;
     atomic_init(&exchange->opening_decision, CHTTPSHIM_AWAITED);

@@ -4,6 +4,7 @@
 #define CSIMDJSON_DOCUMENT_HPP
 
 #include "csimdjson.h"
+#include "grammar.hpp"
 
 #include <simdjson.h>
 
@@ -16,55 +17,6 @@ namespace csimdjson {
 namespace ondemand = simdjson::ondemand;
 
 static_assert(simdjson::SIMDJSON_PADDING <= CSIMDJSON_PADDING, "texts are padded for the simdjson that is linked");
-
-inline bool isSpace(uint8_t byte)
-{
-    return byte == ' ' || byte == '\t' || byte == '\n' || byte == '\r';
-}
-
-inline bool isDigit(uint8_t byte)
-{
-    return byte >= '0' && byte <= '9';
-}
-
-/// RFC 8259, section 6. simdjson checks numbers only while converting them, and then refuses 1e999.
-inline bool isNumber(const uint8_t *byte, const uint8_t *end)
-{
-    if (byte != end && *byte == '-') byte++;
-    if (byte == end || !isDigit(*byte)) return false;
-    if (*byte++ != '0') {
-        while (byte != end && isDigit(*byte)) byte++;
-    }
-    if (byte != end && *byte == '.') {
-        byte++;
-        if (byte == end || !isDigit(*byte)) return false;
-        while (byte != end && isDigit(*byte)) byte++;
-    }
-    if (byte != end && (*byte == 'e' || *byte == 'E')) {
-        byte++;
-        if (byte != end && (*byte == '+' || *byte == '-')) byte++;
-        if (byte == end || !isDigit(*byte)) return false;
-        while (byte != end && isDigit(*byte)) byte++;
-    }
-    return byte == end;
-}
-
-/// The first quote or backslash, eight bytes at a time. Reads at most seven bytes beyond it, which the padding allows.
-inline const uint8_t *stringStop(const uint8_t *byte)
-{
-    constexpr uint64_t ones = 0x0101010101010101, tops = 0x8080808080808080;
-    for (;; byte += 8) {
-        uint64_t word;
-        std::memcpy(&word, byte, 8);
-        const uint64_t quotes = word ^ (ones * '"');
-        const uint64_t backslashes = word ^ (ones * '\\');
-        // A top bit marks a byte that is 0; above the lowest such byte there may be more.
-        const uint64_t zeros = (((quotes - ones) & ~quotes) | ((backslashes - ones) & ~backslashes)) & tops;
-        if (zeros != 0) break;
-    }
-    while (*byte != '"' && *byte != '\\') byte++;
-    return byte;
-}
 
 /// Unescaping turns a lone low surrogate into these bytes, which UTF-8 forbids.
 inline bool hasSurrogate(const uint8_t *bytes, size_t length)
@@ -90,12 +42,6 @@ inline csimdjson_status status(simdjson::error_code error)
     default: return csimdjson_status_syntax;
     }
 }
-
-#define TRY(EXPRESSION)                                    \
-    do {                                                   \
-        const csimdjson_status tried = (EXPRESSION);       \
-        if (tried != csimdjson_status_found) return tried; \
-    } while (0)
 
 class Document {
 public:
@@ -141,8 +87,27 @@ protected:
                                                                               : csimdjson_status_trailing;
     }
 
-    /// Reads a value to its end, `depth` levels below the document's outermost one, itself included.
-    csimdjson_status read(ondemand::value &value, int depth, csimdjson_value &result)
+    /// Checks that nothing but white space follows a value that was skipped.
+    csimdjson_status finishSkipped()
+    {
+        const uint8_t *byte = grammar.stop();
+        while (byte != end && isSpace(*byte)) byte++;
+        if (byte == end) return csimdjson_status_found;
+        here = byte;
+        return csimdjson_status_trailing;
+    }
+
+    /// Checks a value to its end. The document's iterator steps over it.
+    csimdjson_status skip(ondemand::value &value)
+    {
+        const csimdjson_status checked =
+            grammar.walk(reinterpret_cast<const uint8_t *>(value.raw_json_token().data()), end);
+        here = grammar.here;
+        return checked;
+    }
+
+    /// Reads a value. Of an array or an object it gives out the type alone.
+    csimdjson_status read(ondemand::value &value, csimdjson_value &result)
     {
         const std::string_view token = value.raw_json_token();
         here = reinterpret_cast<const uint8_t *>(token.data());
@@ -151,43 +116,20 @@ protected:
         result = {nullptr, 0, csimdjson_type_absent, false};
         switch (found) {
         case ondemand::json_type::string: {
-            result.type = csimdjson_type_string;
             ondemand::raw_json_string raw;
-            if (auto error = value.get_raw_json_string().get(raw)) return status(error);
+            if (auto error = value.get_raw_json_string().get(raw)) return csimdjson::status(error);
             csimdjson_key string;
-            TRY(text(raw, string));
-            result.start = string.start;
-            result.length = uint32_t(string.length);
-            return csimdjson_status_found;
-        }
-        case ondemand::json_type::array: {
-            result.type = csimdjson_type_array;
-            if (depth > CSIMDJSON_DEPTH_LIMIT) return csimdjson_status_depth;
-            ondemand::array elements;
-            if (auto error = value.get_array().get(elements)) return status(error);
-            for (auto each : elements) {
-                ondemand::value inner;
-                if (auto error = std::move(each).get(inner)) return status(error);
-                csimdjson_value ignored;
-                TRY(read(inner, depth + 1, ignored));
+            const csimdjson_status status = text(raw, string);
+            if (status == csimdjson_status_surrogate) {
+                result.type = csimdjson_type_lone_surrogate;
+                return csimdjson_status_found;
             }
+            TRY(status);
+            result = {string.start, uint32_t(string.length), csimdjson_type_string, false};
             return csimdjson_status_found;
         }
-        case ondemand::json_type::object: {
-            result.type = csimdjson_type_object;
-            if (depth > CSIMDJSON_DEPTH_LIMIT) return csimdjson_status_depth;
-            ondemand::object members;
-            if (auto error = value.get_object().get(members)) return status(error);
-            for (auto each : members) {
-                ondemand::field field;
-                if (auto error = std::move(each).get(field)) return status(error);
-                csimdjson_key key;
-                TRY(text(field.key(), key));
-                csimdjson_value ignored;
-                TRY(read(field.value(), depth + 1, ignored));
-            }
-            return csimdjson_status_found;
-        }
+        case ondemand::json_type::array: result.type = csimdjson_type_array; return skip(value);
+        case ondemand::json_type::object: result.type = csimdjson_type_object; return skip(value);
         default:
             // The iterator steps over the one token of an unread scalar.
             return scalar(token, found, result);
@@ -218,6 +160,8 @@ protected:
     }
 
     /// The text of a string or key, in place if it has no escapes.
+    ///
+    /// - Returns: `surrogate` for a text that is JSON and yet cannot be UTF-8; `result` is then as it was written.
     csimdjson_status text(const ondemand::raw_json_string &raw, csimdjson_key &result)
     {
         const uint8_t *first = reinterpret_cast<const uint8_t *>(raw.raw());
@@ -236,14 +180,19 @@ protected:
             unescaped = unescapedBuffer.get();
         }
         std::string_view string;
-        if (auto error = parser.unescape(raw, unescaped).get(string)) return status(error);
+        const bool isText = parser.unescape(raw, unescaped).get(string) == simdjson::SUCCESS;
         result = {reinterpret_cast<const uint8_t *>(string.data()), string.size()};
-        return hasSurrogate(result.start, result.length) ? csimdjson_status_escape : csimdjson_status_found;
+        if (isText && !hasSurrogate(result.start, result.length)) return csimdjson_status_found;
+        TRY(grammar.walkString(first));
+        while (*byte != '"') byte = stringStop(byte + 2);
+        result = {first, size_t(byte - first)};
+        return csimdjson_status_surrogate;
     }
 
 private:
+    Grammar grammar;
     static constexpr size_t smallestCapacity = 1024;
-    /// The depth that simdjson allocates for, well above what is walked.
+    /// The depth that simdjson allocates for, well above what is walked with its iterators.
     static constexpr size_t simdjsonDepth = 2 * CSIMDJSON_DEPTH_LIMIT;
 
     /// Strings with escapes, one behind the other. Each is unescaped once, so they take no more room than the document.

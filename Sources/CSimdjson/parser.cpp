@@ -64,7 +64,7 @@ struct csimdjson_parser : csimdjson::Document {
             if (auto error = value.get_object().get(object)) return status(error);
             return readObject(object, result);
         }
-        return skipsUnread ? leaf<true>(value, 2, scalar) : leaf<false>(value, 2, scalar);
+        return skipsUnread ? leaf<true>(value, scalar) : leaf<false>(value, scalar);
     }
 
 private:
@@ -80,42 +80,41 @@ private:
     {
         std::memset(values, 0, keys.count * sizeof(csimdjson_value));
         unknownKeys.clear();
-        TRY(skipsUnread ? members<true>(object, KeyTable::root, 2) : members<false>(object, KeyTable::root, 2));
+        TRY(skipsUnread ? members<true>(object, KeyTable::root) : members<false>(object, KeyTable::root));
         result = {values, unknownKeys.data(), unknownKeys.size()};
         return csimdjson_status_found;
     }
 
-    /// Reads the members of an object, whose values are `depth` levels below the document's outermost one.
+    /// Reads the members of an object.
     ///
     /// - parent: the key that the object is the value of.
     template <bool skips>
-    csimdjson_status members(ondemand::object &object, uint8_t parent, int depth)
+    csimdjson_status members(ondemand::object &object, uint8_t parent)
     {
         for (auto member : object) {
             ondemand::field field;
             if (auto error = std::move(member).get(field)) return status(error);
             csimdjson_key name;
             const csimdjson_status named = text(field.key(), name);
-            if (!skips && named != csimdjson_status_found) return named;
-            const bool isUnreadable = skips && named != csimdjson_status_found;
-            const uint8_t key = isUnreadable ? KeyTable::none : keys.find(parent, name.start, name.length);
+            // A key with a lone surrogate is none of the table's.
+            if (!skips && named != csimdjson_status_surrogate) TRY(named);
+            const bool isReadable = named == csimdjson_status_found;
+            const uint8_t key = isReadable ? keys.find(parent, name.start, name.length) : uint8_t(KeyTable::none);
             if (key == KeyTable::none) {
                 // On-demand steps over unread values.
                 if (skips) continue;
                 if (parent == KeyTable::root) unknownKeys.push_back(name);
-                csimdjson_value ignored;
-                TRY(read(field.value(), depth, ignored));
+                TRY(skip(field.value()));
                 continue;
             }
             const uint8_t place = keys.place(key);
             if (place == KeyTable::none) {
-                TRY(inner<skips>(field.value(), key, depth));
+                TRY(inner<skips>(field.value(), key));
             } else if (values[place].type != csimdjson_type_absent) {
                 values[place].is_repeated = true;
-                csimdjson_value ignored;
-                TRY(leaf<skips>(field.value(), depth, ignored));
+                if (!skips) TRY(skip(field.value()));
             } else {
-                TRY(leaf<skips>(field.value(), depth, values[place]));
+                TRY(leaf<skips>(field.value(), values[place]));
             }
         }
         return csimdjson_status_found;
@@ -123,27 +122,26 @@ private:
 
     /// Reads a value whose key only leads to others; a value that is no object is only checked.
     template <bool skips>
-    csimdjson_status inner(ondemand::value &value, uint8_t key, int depth)
+    csimdjson_status inner(ondemand::value &value, uint8_t key)
     {
         ondemand::json_type found;
         csimdjson_value ignored;
         if (auto error = value.type().get(found)) return skipped(status(error), ignored);
-        if (found != ondemand::json_type::object) return leaf<skips>(value, depth, ignored);
-        if (depth > CSIMDJSON_DEPTH_LIMIT) return csimdjson_status_depth;
+        if (found != ondemand::json_type::object) return leaf<skips>(value, ignored);
         ondemand::object object;
         if (auto error = value.get_object().get(object)) return status(error);
-        return members<skips>(object, key, depth + 1);
+        return members<skips>(object, key);
     }
 
     /// Reads a value that is given out.
     template <bool skips>
-    csimdjson_status leaf(ondemand::value &value, int depth, csimdjson_value &result)
+    csimdjson_status leaf(ondemand::value &value, csimdjson_value &result)
     {
-        if (!skips) return read(value, depth, result);
+        if (!skips) return read(value, result);
         ondemand::json_type found;
         if (auto error = value.type().get(found)) return skipped(status(error), result);
         if (found != ondemand::json_type::array && found != ondemand::json_type::object)
-            return skipped(read(value, depth, result), result);
+            return skipped(read(value, result), result);
         std::string_view raw;
         csimdjson_type type = csimdjson_type_array;
         if (found == ondemand::json_type::array) {
@@ -181,8 +179,9 @@ private:
         if (found == ondemand::json_type::string) {
             csimdjson_key string;
             ondemand::raw_json_string raw;
-            if (auto error = document.get_raw_json_string().get(raw)) return status(error);
-            TRY(text(raw, string));
+            if (auto error = document.get_raw_json_string().get(raw)) return csimdjson::status(error);
+            const csimdjson_status status = text(raw, string);
+            if (status != csimdjson_status_surrogate) TRY(status);
             type = csimdjson_type_string;
         } else {
             TRY(scalar(token, found, value));

@@ -27,10 +27,9 @@ struct csimdjson_tree : csimdjson::Document {
         if (found != ondemand::json_type::object && found != ondemand::json_type::array) return csimdjson_status_found;
         // All of it is checked first, so that nothing is given out of a text that is not JSON.
         ondemand::value value;
-        csimdjson_value ignored;
         if (auto error = document.get_value().get(value)) return status(error);
-        TRY(read(value, 1, ignored));
-        TRY(finish());
+        TRY(skip(value));
+        TRY(finishSkipped());
         if (!isObject) return csimdjson_status_found;
         rewind();
         if (auto error = document.get_object().get(object)) return status(error);
@@ -108,7 +107,8 @@ private:
             }
         } else {
             csimdjson_value scalar;
-            TRY(read(value, depth, scalar));
+            TRY(read(value, scalar));
+            if (scalar.type == csimdjson_type_lone_surrogate) return csimdjson_status_escape;
             nodes[place].value = scalar;
         }
         nodes[place].count = nodes.size() - place - 1;

@@ -22,9 +22,11 @@ private import Glibc
         unsafe mutex.deallocate()
     }
 
-    package func withLock<Result>(_ body: (inout State) -> Result) -> Result {
+    package func withLock<Result, Failure>(
+        _ body: (inout State) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
         unsafe pthread_mutex_lock(mutex)
         defer { unsafe pthread_mutex_unlock(mutex) }
-        return body(&state)
+        return try body(&state)
     }
 }

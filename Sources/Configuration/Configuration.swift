@@ -6,6 +6,13 @@ package import Pricing
 package struct Configuration: Sendable {
     package let prices: PriceBook
     package let budgets: [Budget]
+    /// What is allowed and yet looks like a mistake, each as one line that names the file; at most
+    /// `warningLimit` and one more.
+    package let warnings: [String]
+    /// Whether `--config.file` sets something.
+    package let hasFileContent: Bool
+    /// The file's name in errors.
+    private let fileName: String
 
     /// Its sources: the shipped prices, price files in their order, and the configuration file over them.
     package struct Sources: Sendable {
@@ -27,34 +34,54 @@ package struct Configuration: Sendable {
     ///
     /// - Throws: names the file, and the line or key.
     package init(_ sources: Sources) throws(ConfigurationError) {
-        let file: ConfigurationFile?
+        let fileName = "--config.file \(sources.configurationFile ?? "")"
+        var file: ConfigurationFile?
         if let path = sources.configurationFile {
-            let name = "--config.file \(path)"
-            file = try ConfigurationFile(ConfigurationFile.text(of: path, named: name), file: name)
-        } else {
-            file = nil
+            file = try ConfigurationFile(ConfigurationFile.text(of: path, named: fileName), file: fileName)
         }
         var spellings = try Self.naming("the shipped providers") { () throws(PriceFault) in
             try ProviderSpellings.shipped()
         }
         if let file { spellings = try file.adding(to: spellings) }
         var table = PriceTable()
+        var warnings: [String] = []
         if sources.usesShippedPrices {
             table.add(
                 try Self.naming("the shipped prices") { () throws(PriceFault) in try PriceFile.shipped(spellings) })
         }
         for path in sources.priceFiles {
-            let bytes = try Self.bytes(of: path, named: "--prices.file \(path)", limit: Self.priceFileLimit)
-            table.add(
-                try Self.naming("--prices.file \(path)") { () throws(PriceFault) in
-                    try PriceFile(bytes, spellings: spellings)
-                })
+            let name = "--prices.file \(path)"
+            let bytes = try Self.bytes(of: path, named: name, limit: Self.priceFileLimit)
+            let file = try Self.naming(name) { () throws(PriceFault) in try PriceFile(bytes, spellings: spellings) }
+            warnings += file.doubts.map { ConfigurationError(file: name, line: nil, $0.description).description }
+            table.add(file)
         }
-        if let file { table.add(try file.prices(spellings)) }
+        if let file { table.add(try file.prices(spellings) { warnings.append($0.description) }) }
         var prices = PriceBook(table: table, spellings: spellings)
         try file?.addAliases(to: &prices)
         self.prices = prices
         budgets = file?.budgets ?? []
+        hasFileContent = file.map { !$0.isEmpty } ?? false
+        self.fileName = fileName
+        if file != nil, !hasFileContent {
+            warnings.append("\(fileName): sets nothing: no prices, no aliases and no budgets")
+        }
+        let more = warnings.count - Self.warningLimit
+        self.warnings =
+            warnings.prefix(Self.warningLimit) + (more > 0 ? ["and \(more) more such warnings"] : [])
+    }
+
+    private static let warningLimit = 20
+
+    /// Refuses a reload that would drop all that `--config.file` sets.
+    ///
+    /// An editor that saves a file truncates it first: what a reload reads in that instant must not forget the budgets.
+    ///
+    /// - Parameter hadFileContent: `hasFileContent` of the configuration in force.
+    package func checkReplacing(hadFileContent: Bool) throws(ConfigurationError) {
+        guard hadFileContent, !hasFileContent else { return }
+        throw ConfigurationError(
+            file: fileName, line: nil, "sets nothing any more: if you want that, restart the exporter")
     }
 
     private static func naming<Result>(_ file: String, _ body: () throws(PriceFault) -> Result)

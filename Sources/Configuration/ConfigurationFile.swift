@@ -33,6 +33,9 @@ struct ConfigurationFile {
         if let budgets = members["budgets"], !budgets.isNull { self.budgets = try [Budget](budgets) }
     }
 
+    /// Whether it sets nothing.
+    var isEmpty: Bool { prices.isEmpty && modelAliases.isEmpty && providerAliases.isEmpty && budgets.isEmpty }
+
     // MARK: Aliases
 
     /// The spellings, and over them those of the file.
@@ -64,11 +67,17 @@ struct ConfigurationFile {
     // MARK: Prices
 
     /// The prices by key.
-    func prices(_ spellings: ProviderSpellings) throws(ConfigurationError) -> [String: Price] {
+    ///
+    /// - Parameter doubt: called with each value that is allowed and yet looks like a mistake.
+    func prices(
+        _ spellings: ProviderSpellings, doubt: (ConfigurationError) -> Void
+    ) throws(ConfigurationError) -> [String: Price] {
         var prices: [String: Price] = [:]
         for (key, value) in self.prices {
             let provider = key.firstIndex(of: "/").map { String(key[..<$0]) }
-            guard let listing = try PriceListing(value, key: key, provider: provider, spellings: spellings) else {
+            guard
+                let listing = try PriceListing(value, key: key, provider: provider, spellings: spellings, doubt: doubt)
+            else {
                 throw value.fault("needs litellm_provider, or a key of the form provider/model")
             }
             guard let price = listing.price else {

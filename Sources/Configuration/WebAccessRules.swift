@@ -17,7 +17,10 @@ extension AccessRules {
             }
             self.users[name] = User(hash: hash)
         }
-        for (name, value) in try scopes?.membersUnlessNull() ?? [] {
+        if let scopes, scopes.isNull {
+            throw scopes.fault("names no user, so that all would have the usual scopes; leave it out for that")
+        }
+        for (name, value) in try scopes?.members() ?? [] {
             guard self.users[name] != nil else { throw value.fault("names no user of basic_auth_users") }
             self.users[name]?.scopes = try Self.scopes(value)
         }

@@ -54,7 +54,9 @@ package struct WebConfiguration: Sendable {
     package init(path: String) throws(ConfigurationError) {
         file = "--web.config.file \(path)"
         let text = try ConfigurationFile.text(of: path, named: file)
-        guard let document = try YAMLValue.document(text, file: file), !document.isNull else { return }
+        guard let document = try YAMLValue.document(text, file: file), !document.isNull else {
+            throw ConfigurationError(file: file, line: nil, Self.nothing)
+        }
         let members = try document.members(of: [
             "tls_server_config", "http_server_config", "basic_auth_users", "user_scopes", "bearer_tokens", "rate_limit",
         ])
@@ -68,6 +70,43 @@ package struct WebConfiguration: Sendable {
         if let http = members["http_server_config"], !http.isNull { headers = try Self.headers(http) }
         access = try AccessRules(
             users: members["basic_auth_users"], scopes: members["user_scopes"], tokens: members["bearer_tokens"])
+        try checkThatItProtects(members)
+    }
+
+    private static let nothing =
+        "sets nothing, and so protects nothing: give it users, tokens, TLS or headers, or leave --web.config.file out"
+
+    /// Refuses a file that would let everyone in although someone meant it to ask for credentials.
+    private func checkThatItProtects(_ members: [String: YAMLValue]) throws(ConfigurationError) {
+        guard access.isOpen, tls?.clientCertificate != .verified else { return }
+        for key in ["basic_auth_users", "bearer_tokens"] {
+            guard let value = members[key] else { continue }
+            throw value.fault("names nobody, so that everyone would be let in: name someone, or leave the key out")
+        }
+        if tls == nil, headers.isEmpty { throw fault(Self.nothing) }
+    }
+
+    /// Refuses a reload that would let in clients without the credentials that are needed now.
+    ///
+    /// An editor that saves a file truncates it first: what a reload reads in that instant must not open the door.
+    ///
+    /// - Parameter current: the configuration in force.
+    package func checkReplacing(_ current: WebConfiguration) throws(ConfigurationError) {
+        let before = current.tls
+        let opening: String? =
+            if access.isOpen, !current.access.isOpen {
+                "has no users and no tokens any more"
+            } else if before?.clientCertificate.isRequired == true, tls?.clientCertificate.isRequired != true {
+                "does not require client certificates any more"
+            } else if before?.clientCertificate == .verified, tls?.clientCertificate != .verified {
+                "does not verify client certificates any more"
+            } else if before?.clientNames.isEmpty == false, tls?.clientNames.isEmpty != false {
+                "accepts client certificates of any name"
+            } else {
+                nil
+            }
+        guard let opening else { return }
+        throw fault("\(opening), which would let strangers in: if you want that, restart the exporter")
     }
 
     /// An error of the file as a whole.

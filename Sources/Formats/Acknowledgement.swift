@@ -13,10 +13,11 @@ extension Outcome {
         json.number(rejections.count)
         json.key("errors")
         json.array { json in
-            for (index, rejection) in rejections.listed {
+            for listed in rejections.listed {
+                let rejection = listed.rejection
                 json.object { json in
                     json.key("index")
-                    json.number(index)
+                    json.number(listed.index)
                     if let field = rejection.field {
                         json.key("field")
                         json.string(field)

@@ -11,6 +11,11 @@ package struct DecodedBatch: Sendable {
     package let unknownFields: Int
     package let ignoredSpans: IgnoredSpans
 
+    /// Whether calls begin in it.
+    package var hasStarts: Bool {
+        events.contains { if case .start = $0.event { true } else { false } }
+    }
+
     init(
         events: [(index: Int, event: Event)], rejections: RejectedRecords, warnings: BodyWarnings,
         ignoredSpans: IgnoredSpans = IgnoredSpans()

@@ -38,6 +38,9 @@ package import Bodies
         get { source.tag }
         nonmutating set { source.tag = newValue }
     }
+
+    /// The client's name, as `proceed` left it for `handle`.
+    package var client: String? { source.client }
 }
 
 /// The right to decide one exchange: once, from any thread. Later decisions are dropped. If it is dropped undecided,
@@ -50,7 +53,21 @@ package protocol Answering: AnyObject, Sendable {
     func abandon()
 
     /// Lets a request go on that `open` held.
-    func proceed(_ body: BodyTreatment)
+    ///
+    /// - Parameter client: the name under which the client is known, for `handle`.
+    func proceed(_ body: BodyTreatment, client: String?)
+
+    /// The client's address, without its port. Until the decision.
+    var peer: String { get }
+
+    /// The network that one host or household has: an IPv4 address, or the /64 prefix of an IPv6 one. Until the
+    /// decision.
+    var network: String { get }
+}
+
+extension Answering {
+    /// Lets a request of an unknown client go on.
+    package func proceed(_ body: BodyTreatment) { proceed(body, client: nil) }
 }
 
 /// The treatment of the body of a request that goes on.
@@ -72,4 +89,6 @@ package protocol ExchangeSource: Answering {
     func takeBody() -> PaddedBytes
     /// Set and read only during the calls that lend the exchange.
     var tag: Int { get set }
+    /// Read only during `handle`.
+    var client: String? { get }
 }

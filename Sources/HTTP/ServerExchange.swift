@@ -5,12 +5,14 @@ private import Synchronization
 
 /// An exchange of libmicrohttpd's.
 @safe final class ServerExchange: ExchangeSource, @unchecked Sendable {
-    // Unchecked: the pointer is used for reading within `open` and `handle` only, and for one decision in each, which
-    // `isDecided` guards; the C side orders that decision against its own work. `tag` is used within those two calls,
-    // which follow one another.
+    // Unchecked: the pointer is used for reading within `open` and `handle` only, but for the client's address, which
+    // does not change, and for one decision in each, which `isDecided` guards; the C side orders that decision against
+    // its own work. `tag` is used within those two calls, which follow one another; `client` is set by the decision
+    // between them.
     private let exchange: OpaquePointer
     private let isDecided = Atomic(false)
     var tag = 0
+    private(set) var client: String?
 
     init(_ exchange: OpaquePointer) {
         unsafe self.exchange = exchange
@@ -27,6 +29,19 @@ private import Synchronization
     var method: String { unsafe String(cString: chttpshim_exchange_method(exchange)) }
     var path: String { unsafe String(cString: chttpshim_exchange_path(exchange)) }
     var fault: RequestFault? { RequestFault(rawValue: unsafe chttpshim_exchange_fault(exchange).rawValue) }
+
+    var peer: String { address(asNetwork: false) }
+    var network: String { address(asNetwork: true) }
+
+    private func address(asNetwork: Bool) -> String {
+        let capacity = Int(CHTTPSHIM_PEER_BYTES)
+        // Safe: the call writes a C string into the buffer, which is copied at once.
+        return unsafe withUnsafeTemporaryAllocation(of: CChar.self, capacity: capacity) { buffer in
+            guard let start = buffer.baseAddress else { return "" }
+            unsafe chttpshim_exchange_peer(exchange, asNetwork, start, capacity)
+            return unsafe String(cString: start)
+        }
+    }
 
     func header(_ name: StaticString) -> String? {
         guard let value = unsafe chttpshim_exchange_header(exchange, name.cString) else { return nil }
@@ -87,8 +102,9 @@ private import Synchronization
         unsafe chttpshim_exchange_respond(exchange, 0, nil, 0, true)
     }
 
-    func proceed(_ body: BodyTreatment) {
+    func proceed(_ body: BodyTreatment, client: String?) {
         guard decides() else { return }
+        self.client = client
         let opening = body == .read ? CHTTPSHIM_READ_BODY : CHTTPSHIM_DISCARD_BODY
         // Retained for `handle`, which takes it back, or for `drop`.
         unsafe chttpshim_exchange_proceed(exchange, opening, Unmanaged.passRetained(self).toOpaque())

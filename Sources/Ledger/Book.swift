@@ -79,8 +79,9 @@ struct Book {
         let isLong = Mailbox.isLong(requests)
         if isLong { showState(isAtDisk: false) }
         let outcomes = submissions.map { prepare($0, in: &batch) }
+        batch.expireExcessCalls(onto: state)
         if isLong { hideState() }
-        let refusal = batch.isEmpty ? nil : commit(batch, records: Self.accepted(outcomes))
+        let refusal = batch.isEmpty ? nil : commit(batch, records: outcomes.reduce(0) { $0 + $1.accepted })
         answer(submissions, outcomes, refusal)
         for request in requests { change(request) }
         answerScrapes()
@@ -88,30 +89,21 @@ struct Book {
 
     // MARK: Prepare
 
-    private func prepare(_ submission: Submission, in batch: inout Batch) -> Result<Outcome, LedgerRefusal> {
-        guard batch.hasRoomForStarts(of: submission.events, onto: state) else {
-            return .failure(.tooManyOpenCalls)
-        }
+    private func prepare(_ submission: Submission, in batch: inout Batch) -> Outcome {
         var outcome = Outcome()
         for placed in submission.events {
             do throws(RecordRejection) {
-                switch try batch.fold(placed.event, onto: state) {
+                switch try batch.fold(placed.event, from: submission.sender, onto: state) {
                 case .accepted:
                     outcome.accepted += 1
                     if case .end(let record) = placed.event { outcome.costSources[record.costSource] += 1 }
                 case .duplicate: outcome.duplicates += 1
                 }
             } catch {
-                outcome.rejections.append(index: placed.index, error)
+                outcome.rejections.append(index: placed.index, of: placed.event.agentName, error.code) { error }
             }
         }
-        return .success(outcome)
-    }
-
-    private static func accepted(_ outcomes: [Result<Outcome, LedgerRefusal>]) -> Int {
-        outcomes.reduce(0) { sum, outcome in
-            if case .success(let outcome) = outcome { sum + outcome.accepted } else { sum }
-        }
+        return outcome
     }
 
     // MARK: Commit
@@ -140,7 +132,7 @@ struct Book {
     // MARK: Answer
 
     private func answer(
-        _ submissions: [Submission], _ outcomes: [Result<Outcome, LedgerRefusal>], _ refusal: LedgerRefusal?
+        _ submissions: [Submission], _ outcomes: [Outcome], _ refusal: LedgerRefusal?
     ) {
         guard !submissions.isEmpty else { return }
         // Before answering: an answered client may send again at once.
@@ -148,13 +140,13 @@ struct Book {
         mailbox.withLock { $0.waitingBytes -= bytes }
         for (submission, outcome) in zip(submissions, outcomes) {
             guard let refusal else {
-                submission.reply(outcome)
+                submission.reply(.success(outcome))
                 continue
             }
             // A submission of duplicates alone needs no commit, so its answer stands although the commit failed.
             var own = Batch(onto: state, at: moment)
             let alone = prepare(submission, in: &own)
-            submission.reply(own.isEmpty ? alone : .failure(refusal))
+            submission.reply(own.isEmpty ? .success(alone) : .failure(refusal))
         }
     }
 

@@ -41,16 +41,18 @@ package final class Ledger: Sendable {
     /// Counts the events of one request, each on its own: those that obey the rules are counted, the others reported.
     ///
     /// - Parameters:
+    ///   - sender: whose share of the calls in flight the starts take.
     ///   - bytes: what the request's body takes beside its events.
     ///   - isGathered: whether the work begins only with the next `flush`, so that what a thread reads in one go
     ///     becomes one batch. Not for a durable ledger: what comes during a commit is a batch anyway.
     ///   - reply: called once, when the outcome is final, on the ledger's queue or, refused at once, on this thread. It
     ///     must not wait.
     package func submit(
-        _ events: [(index: Int, event: Event)], bytes: Int = 0, isGathered: Bool = false,
+        _ events: [(index: Int, event: Event)], from sender: Sender = .unknown, bytes: Int = 0,
+        isGathered: Bool = false,
         reply: @escaping @Sendable (Result<Outcome, LedgerRefusal>) -> Void
     ) {
-        let submission = Submission(events: events, bytes: bytes, reply: reply)
+        let submission = Submission(events: events, from: sender, bytes: bytes, reply: reply)
         var refusal: LedgerRefusal?
         post(startsWork: !isGathered) { mailbox in
             refusal = admission(to: mailbox)
@@ -83,7 +85,7 @@ package final class Ledger: Sendable {
         post(.reset(clearsBudgets: clearsBudgets, reply: reply))
     }
 
-    /// Keeps accounts for exactly these budgets, from one commit on.
+    /// Keeps accounts for these budgets, from one commit on.
     ///
     /// - Parameters:
     ///   - adopt: called once the budgets are in force, which may be only when an undecided commit is settled; then not

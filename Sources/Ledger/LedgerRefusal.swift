@@ -2,8 +2,6 @@ internal import Store
 
 /// Why nothing of a request was applied; with `outcomeUnknown` it may have been.
 package enum LedgerRefusal: Error, Sendable, Equatable {
-    /// The limit of calls in flight is reached (`OpenCalls.limit`).
-    case tooManyOpenCalls
     /// The limit of bytes that wait to be committed is reached.
     case overloaded
     /// The disk is full.

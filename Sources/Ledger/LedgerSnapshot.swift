@@ -12,7 +12,7 @@ package struct LedgerSnapshot: Sendable {
     package let budgets: [BudgetAccount]
 
     init(_ state: LedgerState, at moment: Moment) {
-        budgets = state.budgets.elements.map { $0.turned(to: moment.timeOfDay) }
+        budgets = state.budgets.elements.filter { !$0.isRemoved }.map { $0.turned(to: moment.timeOfDay) }
         totals = state.registry.snapshot
         places = state.registry.places
         maxSeries = state.registry.maxSeries

@@ -5,7 +5,7 @@ enum Request: Sendable {
     case submission(Submission)
     /// Removes all series.
     case reset(clearsBudgets: Bool, reply: @Sendable (Result<Void, LedgerRefusal>) -> Void)
-    /// Keeps accounts for exactly these budgets.
+    /// Keeps accounts for these budgets.
     case configure([Budget], adopt: @Sendable () -> Void, reply: @Sendable (Result<Void, LedgerRefusal>) -> Void)
     /// Removes the series of a selection.
     case forget(SeriesSelection, reply: @Sendable (Result<ForgottenTotals, LedgerRefusal>) -> Void)
@@ -25,15 +25,17 @@ enum Request: Sendable {
 /// The events of one request of a client, and how to answer it.
 struct Submission: Sendable {
     let events: [(index: Int, event: Event)]
+    let sender: Sender
     /// Bytes that it takes while it waits.
     let cost: Int
     let reply: @Sendable (Result<Outcome, LedgerRefusal>) -> Void
 
     init(
-        events: [(index: Int, event: Event)], bytes: Int,
+        events: [(index: Int, event: Event)], from sender: Sender, bytes: Int,
         reply: @escaping @Sendable (Result<Outcome, LedgerRefusal>) -> Void
     ) {
         self.events = events
+        self.sender = sender
         self.reply = reply
         cost = bytes + events.count * MemoryLayout<(index: Int, event: Event)>.stride + Self.overhead
     }

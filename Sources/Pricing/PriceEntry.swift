@@ -30,7 +30,11 @@ struct PriceEntry {
 
 extension PriceEntry {
     /// Reads an entry; `nil` if neither it nor `provider` names a provider.
-    init?<Value: PriceValue>(_ entry: Value, provider: String?) throws(Value.Fault) {
+    ///
+    /// - Parameter doubt: called with each rate that looks like a price for a million tokens.
+    init?<Value: PriceValue>(
+        _ entry: Value, provider: String?, doubt: (Value.Fault) -> Void
+    ) throws(Value.Fault) {
         let members = try entry.members()
         var provider = provider
         if let named = members.first(where: { $0.name == PriceField.providerName })?.value, !Self.isAbsent(named) {
@@ -51,10 +55,11 @@ extension PriceEntry {
             case .provider: break
             case .ranges:
                 for range in try value.elements() {
-                    if let range = try Self.range(range) { ranges.append(range) }
+                    if let range = try Self.range(range, doubt) { ranges.append(range) }
                 }
-            case .rate(let kind, above: nil): base[kind] = try Self.rate(value)
-            case .rate(let kind, above: let threshold?): above[threshold, default: Rates()][kind] = try Self.rate(value)
+            case .rate(let kind, above: nil): base[kind] = try Self.rate(value, doubt)
+            case .rate(let kind, above: let threshold?):
+                above[threshold, default: Rates()][kind] = try Self.rate(value, doubt)
             }
         }
         guard let provider else { return nil }
@@ -65,7 +70,9 @@ extension PriceEntry {
 
     /// - Returns: `nil` for a range that LiteLLM's table gives no input rate: ranges of search results, which cost by
     ///   the query.
-    private static func range<Value: PriceValue>(_ range: Value) throws(Value.Fault) -> Range? {
+    private static func range<Value: PriceValue>(
+        _ range: Value, _ doubt: (Value.Fault) -> Void
+    ) throws(Value.Fault) -> Range? {
         let members = try range.members()
         if Value.isLenient, !members.contains(where: { $0.name == PriceKind.input.fieldName }) { return nil }
         var rates = Rates()
@@ -75,7 +82,7 @@ extension PriceEntry {
             if name == PriceField.rangeName {
                 bounds = try value.numbers().map { $0?.integer }
             } else if let kind = PriceKind(fieldName: name) {
-                rates[kind] = try rate(value)
+                rates[kind] = try rate(value, doubt)
             } else if !Value.isLenient {
                 throw value.unknown(among: PriceField.namesInRange)
             }
@@ -86,8 +93,13 @@ extension PriceEntry {
         return Range(start: start, end: end, rates: rates)
     }
 
-    private static func rate<Value: PriceValue>(_ value: Value) throws(Value.Fault) -> Rate {
+    private static func rate<Value: PriceValue>(
+        _ value: Value, _ doubt: (Value.Fault) -> Void
+    ) throws(Value.Fault) -> Rate {
         guard let rate = try value.number().flatMap(Rate.init) else { throw value.fault(Rate.form) }
+        if rate.isDoubtful {
+            doubt(value.fault("is \(rate.perToken) USD for one token: is that the price of a million tokens?"))
+        }
         return rate
     }
 }

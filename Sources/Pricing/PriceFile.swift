@@ -2,18 +2,25 @@
 package struct PriceFile: Sendable {
     /// By key: `model` or `provider/model`.
     let listings: [String: PriceListing]
+    /// Values that are allowed and yet look like mistakes, each with its line and key.
+    package let doubts: [PriceFault]
 
     /// - Parameter text: JSON (RFC 8259). The bytes behind it are not looked at.
     /// - Throws: if it is not a JSON object of objects, or holds an invalid price; names the line and the key.
     package init(_ text: borrowing Span<UInt8>, spellings: ProviderSpellings) throws(PriceFault) {
         var listings: [String: PriceListing] = [:]
+        var doubts: [PriceFault] = []
         try PriceFileMembers.forEach(in: text) { key, entry throws(PriceFileValue.Fault) in
             // It explains the fields to people; its values are words.
             if key == "sample_spec" { return }
             // If a key occurs twice, the later entry replaces the earlier one, as with keys in two files.
-            if let listing = try PriceListing(entry, key: key, spellings: spellings) { listings[key] = listing }
+            let listing = try PriceListing(entry, key: key, spellings: spellings) {
+                doubts.append(PriceFault($0, in: key))
+            }
+            if let listing { listings[key] = listing }
         }
         self.listings = listings
+        self.doubts = doubts
     }
 
     package init(_ text: [UInt8], spellings: ProviderSpellings) throws(PriceFault) {

@@ -28,7 +28,7 @@ enum PriceFileMembers {
             do throws(PriceFileValue.Fault) {
                 try body(key, reader.next(named: ""))
             } catch {
-                throw PriceFault("line \(error.line): \"\(key)\": \(error.text)")
+                throw PriceFault(error, in: key)
             }
         }
         guard status == csimdjson_status_end else {
@@ -79,6 +79,10 @@ enum PriceFileMembers {
 }
 
 extension PriceFault {
+    init(_ fault: PriceFileValue.Fault, in key: String) {
+        self.init("line \(fault.line): \"\(key)\": \(fault.text)")
+    }
+
     /// - Parameter line: of the last token that was understood. simdjson checks bytes and quotes first, and has then
     ///   understood none.
     fileprivate init(_ status: csimdjson_status, in text: borrowing Span<UInt8>, line: Int) {

@@ -14,10 +14,12 @@ package enum PriceListing: Sendable {
     /// - Parameters:
     ///   - key: `model` or `provider/model`.
     ///   - provider: the provider of an entry that does not name one.
+    ///   - doubt: called with each value that is allowed and yet looks like a mistake.
     package init?<Value: PriceValue>(
-        _ value: Value, key: String, provider: String? = nil, spellings: ProviderSpellings
+        _ value: Value, key: String, provider: String? = nil, spellings: ProviderSpellings,
+        doubt: (Value.Fault) -> Void
     ) throws(Value.Fault) {
-        guard let entry = try PriceEntry(value, provider: provider) else { return nil }
+        guard let entry = try PriceEntry(value, provider: provider, doubt: doubt) else { return nil }
         do throws(PriceFault) {
             self = try entry.price(key: key, spellings: spellings).map(PriceListing.price) ?? .withoutPrice
         } catch {

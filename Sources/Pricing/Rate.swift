@@ -22,6 +22,11 @@ package struct Rate: Equatable, Sendable {
         self.units = units
     }
 
+    /// Above 0.01 USD for one token: more than any model costs, and what a price for a million tokens looks like.
+    var isDoubtful: Bool { units > Self.limit / 1000 }
+
+    var perToken: String { PlainDecimal.text(units, scale: Self.scale) }
+
     /// US dollars for a million tokens, as price lists give them.
     package var perMillionTokens: String { PlainDecimal.text(units, scale: Self.scale - 6) }
 }

@@ -71,11 +71,7 @@ package final class Exporter: Sendable {
             endSlowAnswers: { servers.withLock { for server in $0 { server.endSlowAnswers(after: 1) } } }, log: log,
             state: state, storage: storage,
             clock: { .wallClock }, ledgerClock: { clock.now })
-        log.info(
-            "Read prices and budgets",
-            metadata: [
-                "prices": "\(configuration.prices.count)", "budgets": "\(configuration.budgets.count)",
-            ])
+        log.noteConfiguration("Read prices and budgets", configuration)
     }
 
     /// Listens on all addresses.

@@ -96,6 +96,48 @@ enum Refusal: Error {
         }
     }
 
+    /// The reason in one word, for logs and `GET /api/v1/rejections`.
+    var code: String {
+        switch self {
+        case .fault(.bodyTooLarge), .tooLarge: "too_large"
+        case .fault(.draining), .fault(.stopping), .ledger(.closed): "stopping"
+        case .fault(.tooManyConnections): "too_many_connections"
+        case .fault(.outdated): "outdated_connection"
+        case .fault(.outOfMemory), .noMemory: "no_memory"
+        case .fault: "malformed_request"
+        case .nothingHere: "no_such_path"
+        case .method: "method"
+        case .unauthenticated: "unauthenticated"
+        case .forbidden: "forbidden"
+        case .tooManyPasswords: "too_many_passwords"
+        case .adminRoutesAreOff: "admin_api_off"
+        case .arguments: "arguments"
+        case .mediaType: "media_type"
+        case .contentCoding: "content_coding"
+        case .idempotencyKey: "idempotency_key"
+        case .malformed: "malformed_body"
+        case .decoderIsBusy, .decoderIsLate, .ledger(.overloaded): "overloaded"
+        case .ledger(.storageFull): "storage_full"
+        case .ledger(.storageFailed): "storage_failed"
+        case .ledger(.outcomeUnknown): "outcome_unknown"
+        case .notReady: "not_ready"
+        case .readersAreSlow: "slow_readers"
+        case .noSuchBudget: "no_such_budget"
+        case .spent: "budget_spent"
+        case .nothingToForget: "nothing_to_forget"
+        case .reload: "reload_failed"
+        }
+    }
+
+    /// Whether the sender must change what it sends, or its rights, before the same post can be taken. Strangers are
+    /// not meant: they could fill the list of rejections.
+    var blamesContent: Bool {
+        switch self {
+        case .fault(.bodyTooLarge), .tooLarge, .forbidden, .mediaType, .contentCoding, .idempotencyKey, .malformed: true
+        default: false
+        }
+    }
+
     private static let authenticationRequired = Problem(
         status: 401,
         detail: "authentication required: user and password of basic_auth_users, or a token of bearer_tokens, "
@@ -128,10 +170,6 @@ enum Refusal: Error {
 
     private static func problem(of refusal: LedgerRefusal) -> Problem? {
         switch refusal {
-        case .tooManyOpenCalls:
-            .retryLater(
-                "\(OpenCalls.limit) calls are in flight already; nothing was applied. "
-                    + "Calls end with their end record or after --active-calls.lease")
         case .overloaded: .retryLater("more records wait to be stored than the exporter can hold; nothing was applied")
         case .storageFull(let reason):
             .retryLater(status: 507, "the disk of --storage.path is full; nothing was applied (\(reason))")

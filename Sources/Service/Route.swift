@@ -104,6 +104,7 @@ struct Routes: Sendable {
             .post("/-/reload", [.admin]) { service, _, answer in service.reload(answer) },
             .get("/api/v1/budgets", [.record, .scrape]) { service, _, answer in service.budgets(answer) },
             .get("/api/v1/budgets/" + Route.anyName, [.record, .scrape]) { $0.budget($1, $2) },
+            .get("/api/v1/rejections", [.scrape]) { service, _, answer in service.recentRejections(answer) },
             .post("/api/v1/admin/reset", [.admin]) { $0.reset($1, $2) },
             .post("/api/v1/admin/forget", [.admin]) { $0.forget($1, $2) },
         ]

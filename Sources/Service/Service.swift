@@ -17,7 +17,10 @@ final class Service: HTTPService {
     let log: Logger
     let ledger: Ledger
     let metrics: OwnMetrics
+    let rejections = Rejections()
     let pricer: Pricer
+    /// Whether the configuration in force has content of `--config.file`.
+    let hasFileContent: Atomic<Bool>
     /// The time of day, for exemplars.
     let clock: Ledger.Clock
     /// `nil` lets everyone in.
@@ -51,6 +54,7 @@ final class Service: HTTPService {
         self.log = log
         self.clock = clock
         pricer = Pricer(configuration.prices)
+        hasFileContent = Atomic(configuration.hasFileContent)
         routes = Routes(telemetryPath: settings.telemetryPath)
         let metrics = OwnMetrics(settings, routes)
         self.metrics = metrics
@@ -72,16 +76,16 @@ final class Service: HTTPService {
             return
         }
         let body: BodyTreatment = route.readsBody && exchange.method == "POST" ? .read : .discard
+        let answering = exchange.answering
         guard let web, let scopes = route.scopes else {
-            exchange.answering.proceed(body)
+            answering.proceed(body)
             return
         }
         let answer = Answer(to: exchange, at: route, of: self)
-        web.judge(exchange.header("Authorization"), needing: scopes) { refusal in
-            if let refusal {
-                answer.send(refusal)
-            } else {
-                answer.proceed(body)
+        web.judge(exchange.header("Authorization"), needing: scopes, from: { answering.network }) { decision in
+            switch decision {
+            case .success(let principal): answering.proceed(body, client: principal?.name)
+            case .failure(let refusal): answer.send(refusal)
             }
         }
     }

@@ -173,7 +173,9 @@ extension StoredState {
         var latest = Instant(unixMilliseconds: 0)
         for call in openCalls {
             latest = min(max(latest, call.begun), now)
-            calls.open(OpenCall(number: call.number, id: call.id, agentName: call.agentName, begun: latest))
+            calls.open(
+                OpenCall(
+                    number: call.number, id: call.id, agentName: call.agentName, sender: call.sender, begun: latest))
         }
         return calls
     }

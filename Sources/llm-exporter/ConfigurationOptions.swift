@@ -30,6 +30,7 @@ struct ConfigurationOptions: ParsableArguments {
             throw Failure("--config.check needs a file to check: add --config.file", exitCode: Failure.usage)
         }
         let configuration = try load()
+        for warning in configuration.warnings { print("warning: \(warning)") }
         print(
             "\(sources.files.joined(separator: ", ")): sound; with it \(configuration.prices.count) prices "
                 + "and \(configuration.budgets.count) budgets")

@@ -48,7 +48,8 @@ enum FlagValue {
 
     static func byteSize(_ text: String) throws -> ByteSize {
         guard let size = ByteSize(text) else {
-            throw ValidationError("expected a size above 0 and up to 2GiB, such as 32MiB, 500KB or 1048576")
+            throw ValidationError(
+                "expected a size from 1KiB to 2GiB, such as 32MiB or 500KB; a number without a unit is bytes")
         }
         return size
     }
@@ -56,8 +57,8 @@ enum FlagValue {
     static func buckets(_ text: String) throws -> Buckets {
         guard let buckets = Buckets(text) else {
             throw ValidationError(
-                "expected seconds above 0, increasing, separated by commas, to the microsecond, "
-                    + "such as 0.1,0.5,1,2.5,5,10"
+                "expected at most \(Buckets.limit) bounds in seconds above 0, increasing, separated by commas, "
+                    + "to the microsecond, such as 0.1,0.5,1,2.5,5,10"
             )
         }
         return buckets
@@ -115,8 +116,8 @@ struct ByteSize: CustomStringConvertible {
         ("gib", 1 << 30),
     ]
 
-    /// The largest: simdjson reads at most 4 GiB.
-    private static let limit = 2 << 30
+    /// From a size that holds a record, so that 32 without its unit is found, to what simdjson reads: below 4 GiB.
+    private static let limits = (1 << 10)...(2 << 30)
 
     init(bytes: Int) {
         self.bytes = bytes
@@ -133,7 +134,7 @@ struct ByteSize: CustomStringConvertible {
         let name = text.dropFirst(digits.count).lowercased()
         guard let number = Int(digits), let unit = Self.units.first(where: { $0.name == name }) else { return nil }
         let (bytes, overflow) = number.multipliedReportingOverflow(by: unit.bytes)
-        guard !overflow, bytes > 0, bytes <= Self.limit else { return nil }
+        guard !overflow, Self.limits.contains(bytes) else { return nil }
         self.init(bytes: bytes)
     }
 }
@@ -141,6 +142,9 @@ struct ByteSize: CustomStringConvertible {
 /// Upper bounds of the histograms in seconds: `0.1,0.5,1`.
 struct Buckets: CustomStringConvertible {
     let bounds: HistogramBounds
+
+    /// Most bounds: each series shows a line for each.
+    static let limit = 64
 
     init(bounds: HistogramBounds) {
         self.bounds = bounds
@@ -154,7 +158,9 @@ struct Buckets: CustomStringConvertible {
             else { return nil }
             microseconds.append(value)
         }
-        guard let bounds = HistogramBounds(microseconds: microseconds) else { return nil }
+        guard microseconds.count <= Self.limit, let bounds = HistogramBounds(microseconds: microseconds) else {
+            return nil
+        }
         self.init(bounds: bounds)
     }
 

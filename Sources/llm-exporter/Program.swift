@@ -7,9 +7,12 @@ enum Program {
     static func main() {
         // A write to a closed connection must fail with an error instead of ending the program.
         signal(SIGPIPE, SIG_IGN)
+        // A reload that comes while the exporter still starts waits until it serves, and does not end it.
+        let reloads = Signals(SIGHUP)
         let first = CommandLine.arguments.dropFirst().first ?? ""
         do {
             var command = try Root.parseAsRoot()
+            if !(command is Serve) { reloads.release() }
             try command.run()
         } catch let failure as Failure {
             if failure.isLogged { exit(failure.exitCode) }

@@ -75,7 +75,7 @@ struct Serve: ParsableCommand {
         help: ArgumentHelp(
             "Folder of the database, created if missing. (default: \(Settings.storagePath))", valueName: "folder"),
         transform: FlagValue.folder)
-    var storagePath = StorageFolder(Settings.storagePath)
+    var storagePath: StorageFolder?
 
     @Flag(name: .customLong("storage.memory"), help: "Keep nothing on disk: totals begin at 0 with each start.")
     var storageMemory = false
@@ -148,6 +148,12 @@ struct Serve: ParsableCommand {
     @Option(name: .customLong("log.format"), help: "Form of a log line.")
     var logFormat = LogFormat.logfmt
 
+    func validate() throws {
+        if storageMemory, storagePath != nil {
+            throw ValidationError("--storage.memory and --storage.path contradict each other: give one of them")
+        }
+    }
+
     func run() throws {
         if configCheck {
             if let webConfigFile {
@@ -174,6 +180,7 @@ struct Serve: ParsableCommand {
         if systemdSocket, !listenAddresses.isEmpty {
             log.warning("--web.listen-address is not used: with --web.systemd-socket the sockets are systemd's")
         }
+        // SIGHUP waits since the program began.
         let signals = Signals(SIGTERM, SIGINT, SIGHUP)
         let supervision = Supervision()
         let exporter: Exporter
@@ -227,7 +234,7 @@ struct Serve: ParsableCommand {
         settings.maxSeries = maxSeries
         settings.activeCallLease = activeCallLease.duration
         settings.bounds = buckets.bounds
-        settings.storage = storageMemory ? .memory : .folder(storagePath)
+        settings.storage = storageMemory ? .memory : .folder(storagePath ?? StorageFolder(Settings.storagePath))
         settings.resetsHistogramsOnChange = resetHistogramsOnChange
         settings.configuration = configuration.sources
         return settings

@@ -13,7 +13,8 @@ import Testing
         "a malformed header holds no credentials",
         arguments: [
             "", "Basic", "Basic ", "Basic !!!", "Basic YWxpY2U=", "Basic YWxpAGNlOmE=", "Basic /////w==",
-            "Basic YWxpY2U6 czpj", "Digest YWxpY2U6czpj", "Bearer ", "Bearer " + String(repeating: "a", count: 5000),
+            "Basic YWxpY2U6 czpj", "Digest YWxpY2U6czpj", "Bearer ", "Bearer abc\0", "Bearer abc\0def", "Bearer \0",
+            "Bearer " + String(repeating: "a", count: 5000),
         ])
     func malformed(header: String) {
         #expect(Credentials(header: header) == nil)
@@ -58,8 +59,9 @@ import Testing
         let hex = "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b"
         var rules = AccessRules()
         rules.tokens = [.init(name: "ci", digest: try #require(CredentialDigest(hex: hex)), scopes: [.record])]
-        #expect(rules.scopes(bearing: "secret") == [.record])
-        #expect(rules.scopes(bearing: "secre") == nil && rules.scopes(bearing: "") == nil)
+        #expect(rules.principal(bearing: "secret")?.scopes == [.record])
+        #expect(rules.principal(bearing: "secret")?.name == "token ci")
+        #expect(rules.principal(bearing: "secre") == nil && rules.principal(bearing: "") == nil)
         #expect(CredentialDigest(hex: hex.uppercased()) == CredentialDigest(hex: hex))
         #expect(CredentialDigest(hex: String(hex.dropLast())) == nil)
         #expect(CredentialDigest(hex: "g" + hex.dropFirst()) == nil)

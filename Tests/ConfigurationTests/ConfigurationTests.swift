@@ -274,4 +274,125 @@ import Testing
         #expect(!configuration.budgets.isEmpty)
         #expect(configuration.prices.price(provider: "acme", model: "acme-large") != nil)
     }
+
+    @Test("a rate that looks like a price for a million tokens is warned of, by file, key and line")
+    func doubtfulRates() throws {
+        let configuration = try Self.read(
+            """
+            prices:
+              openai/a: {input_cost_per_token: 3, output_cost_per_token: 0.01}
+              openai/b:
+                input_cost_per_token: 1e-7
+                output_cost_per_token: 2e-7
+                output_cost_per_token_above_200k_tokens: 0.011
+            """,
+            prices: [
+                """
+                {"x": {"litellm_provider": "p", "input_cost_per_token": 0.010000001},
+                 "y": {"litellm_provider": "p", "input_cost_per_token": 0.01,
+                       "tiered_pricing": [{"range": [0, 10], "input_cost_per_token": 2.5}]}}
+                """
+            ])
+        let question = "USD for one token: is that the price of a million tokens?"
+        let warnings = configuration.warnings.map { warning in
+            String(warning.split(separator: "/").last ?? "").replacing(question, with: "?")
+        }
+        #expect(
+            warnings == [
+                "0.json: line 1: \"x\": input_cost_per_token is 0.010000001 ?",
+                "0.json: line 3: \"y\": input_cost_per_token is 2.5 ?",
+                "a.input_cost_per_token is 3 ?", "b.output_cost_per_token_above_200k_tokens is 0.011 ?",
+            ])
+        #expect(configuration.warnings.allSatisfy { $0.hasPrefix("--prices.file ") || $0.hasPrefix("--config.file ") })
+        #expect(configuration.warnings[2].contains("c.yaml:2: prices.openai/"))
+        #expect(configuration.warnings[3].contains("c.yaml:6: prices.openai/"))
+    }
+
+    @Test("many doubtful rates give few warnings")
+    func manyDoubtfulRates() throws {
+        let entries = (0..<500).map { #""m\#($0)": {"litellm_provider": "p", "input_cost_per_token": 1}"# }
+        let configuration = try Self.read("prices: {}", prices: ["{\(entries.joined(separator: ","))}"])
+        #expect(configuration.warnings.count == 21)
+        #expect(configuration.warnings.last == "and 481 more such warnings")
+    }
+
+    @Test("the shipped prices have no doubtful rate")
+    func shippedRates() throws {
+        #expect(try Configuration(Configuration.Sources()).warnings.isEmpty)
+    }
+
+    @Test(
+        "a file that sets nothing is warned of",
+        arguments: ["", "\n# later\n", "---", "null", "{}", "budgets: []", "prices:"])
+    func setsNothing(text: String) throws {
+        let configuration = try Self.read(text)
+        #expect(!configuration.hasFileContent)
+        #expect(configuration.warnings.count == 1)
+        #expect(configuration.warnings[0].contains("c.yaml: sets nothing"))
+        #expect(throws: ConfigurationError.self) { try configuration.checkReplacing(hadFileContent: true) }
+        try configuration.checkReplacing(hadFileContent: false)
+        #expect(try !Self.read("aliases: {providers: {a: openai}}").warnings.contains { $0.contains("sets nothing") })
+    }
+}
+
+@Suite("A web configuration") struct WebConfigurationTests {
+    private static func read(_ text: String) throws -> WebConfiguration {
+        let file = FileManager.default.temporaryDirectory.appending(path: "llm-exporter-\(UUID().uuidString).yml")
+        defer { try? FileManager.default.removeItem(at: file) }
+        try Data(text.utf8).write(to: file)
+        return try WebConfiguration(path: file.path)
+    }
+
+    @Test(
+        "that protects nothing is refused",
+        arguments: [
+            ("", "sets nothing"), ("# users: later\n", "sets nothing"), ("--- # nothing\n", "sets nothing"),
+            ("{}", "sets nothing"), ("tls_server_config:\nhttp_server_config:\n", "sets nothing"),
+            ("http_server_config: {headers: {Strict-Transport-Security: ''}}", "sets nothing"),
+            ("basic_auth_users:\n", "basic_auth_users names nobody"), ("basic_auth_users: {}\n", "names nobody"),
+            ("bearer_tokens: []\n", "bearer_tokens names nobody"),
+            ("http_server_config: {headers: {X-Frame-Options: deny}}\nbearer_tokens:\n", "bearer_tokens names nobody"),
+            ("tls_server_config: {cert: c, key: k}\nbasic_auth_users: {}\n", "basic_auth_users names nobody"),
+            ("user_scopes:\n", "user_scopes names no user"),
+        ])
+    func protectsNothing(text: String, fault: String) {
+        let error = #expect(throws: ConfigurationError.self) { try Self.read(text) }
+        #expect(error?.description.contains(fault) == true, "\(error?.description ?? "")")
+        #expect(error?.description.contains("--web.config.file") == true)
+    }
+
+    private static let users = "basic_auth_users: {a: $2y$04$29VbwzVXpFAb8dovqNpReOzStr46zeJ6fZy4chuU1Sx.M7LEup.OG}\n"
+
+    private static func tls(_ more: String) -> String { "tls_server_config: {cert: c, key: k\(more)}\n" }
+
+    private static let verified = tls(", client_ca: a, client_auth_type: RequireAndVerifyClientCert")
+    private static let named = tls(
+        ", client_ca: a, client_auth_type: RequireAndVerifyClientCert, client_allowed_sans: [x, y]")
+    private static let any = tls(", client_auth_type: RequireAnyClientCert")
+
+    @Test(
+        "cannot be replaced by one that lets strangers in",
+        arguments: [
+            (users, tls("")), (users + verified, users), (users + verified, users + tls("")),
+            (users + verified, verified),
+            (verified, tls(", client_ca: a, client_auth_type: VerifyClientCertIfGiven")), (verified, any),
+            (any, tls("")),
+            (any, users + tls(", client_auth_type: RequestClientCert")), (named, verified), (verified, users + tls("")),
+        ])
+    func opening(before: String, after: String) throws {
+        let before = try Self.read(before), after = try Self.read(after)
+        let error = #expect(throws: ConfigurationError.self) { try after.checkReplacing(before) }
+        #expect(error?.description.contains("restart the exporter") == true)
+    }
+
+    @Test(
+        "can be replaced by one that asks for as much",
+        arguments: [
+            (users, users), (users, users + verified), (tls(""), users), (verified, named), (any, verified),
+            (named, named.replacing("[x, y]", with: "[z]")), (verified, users + verified), (tls(""), any),
+            (users, users.replacing("{a:", with: "{b:")),
+        ])
+    func keeping(before: String, after: String) throws {
+        try Self.read(after).checkReplacing(Self.read(before))
+    }
 }

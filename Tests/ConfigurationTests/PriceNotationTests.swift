@@ -15,7 +15,8 @@ import Testing
     private static func yaml(_ entry: String) -> Result<String, ConfigurationError> {
         Result { () throws(ConfigurationError) in
             let file = try ConfigurationFile(#"{"prices": {"p/m": \#(entry)}}"#, file: "c.yaml")
-            return try file.prices(ProviderSpellings())["p/m"].map { summary(.price($0)) } ?? "no entry"
+            return try file.prices(ProviderSpellings(), doubt: { _ in })["p/m"].map { summary(.price($0)) }
+                ?? "no entry"
         }
     }
 

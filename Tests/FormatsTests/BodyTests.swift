@@ -71,9 +71,8 @@ import Testing
             ("{\"a\":\"b}", .json, "opened at byte 5"),
             ("{\"a\":\"\u{1}\"}", .json, "control character in a string that must be escaped at byte 6"),
             ("{\"a\":\"\\x\"}", .json, "escape in the string at byte 5"), ("{\"\\u12\":1}", .json, "escape"),
-            ("{\"a\":\"\\ud800\"}", .json, "escape"), ("{\"a\":\"\\udc00\"}", .json, "escape"),
-            ("{\"a\":\"\\udc00\\ud800\"}", .json, "escape"), ("{\"a\":\"\\ud800\\u0041\"}", .json, "escape"),
-            ("{\"\\udfff\":1}", .json, "escape"), ("{\"a\":[1,2}", .json, "not JSON"),
+            ("{\"a\":\"\\ud80\"}", .json, "escape"), ("{\"a\":[\"\\u00g0\"]}", .json, "escape"),
+            ("{\"a\":[1,2}", .json, "not JSON"),
             ("{\"a\":[1 2]}", .json, "not JSON"),
             ("{\"a\":{\"b\":tru}}", .json, "not JSON"), ("{\"a\":\"b\":1}", .json, "not JSON"),
             ("{\"a\":1 2}", .json, "not JSON"),
@@ -103,17 +102,66 @@ import Testing
         }
     }
 
-    @Test("arrays and objects nest 64 levels deep and no further")
+    @Test("a value that nobody reads may be nested to any depth, and is still checked to its end")
     func depth() throws {
-        func nested(_ levels: Int, _ open: String, _ close: String) -> String {
-            String(repeating: open, count: levels) + "1" + String(repeating: close, count: levels)
+        func nested(_ levels: Int, _ open: String, _ close: String, _ middle: String = "1") -> String {
+            String(repeating: open, count: levels) + middle + String(repeating: close, count: levels)
         }
-        for (open, close) in [("[", "]"), ("{\"a\":", "}")] {
-            #expect(try decode(record("\"x\":" + nested(63, open, close))).onlyRecord != nil)
-            let error = #expect(throws: MalformedBody.self) { try decode(record("\"x\":" + nested(64, open, close))) }
-            #expect(error?.detail.contains("deeper than 64") == true)
-            #expect(throws: MalformedBody.self) { try decode(record("\"x\":" + nested(100_000, open, close))) }
+        for (open, close) in [("[", "]"), ("{\"a\":", "}"), ("[ {\"a\" : ", " } ]")] {
+            for levels in [63, 64, 70, 100_000] {
+                let batch = try decode("[\(record()),\(record("\"x\":" + nested(levels, open, close)))]")
+                #expect(batch.events.count == 2)
+                #expect(batch.warnings == [#"unknown field "x" ignored (first in record 1)"#])
+                for middle in ["nul", "01", "1 2", "\"\\x\"", "1]", "[", ","] {
+                    let broken = record("\"x\":" + nested(levels, open, close, middle))
+                    #expect(throws: MalformedBody.self) { try decode(broken) }
+                }
+            }
+            // A field that is read is at fault, and its record alone.
+            let deep = try decode("[\(record()),\(record("\"id\":" + nested(100, open, close)))]")
+            #expect(deep.events.count == 1)
+            #expect(deep.rejections.listed.map(\.rejection.code) == [.wrongType])
+            // Elements of the outer array are no records, however deep they are.
+            let elements = try decode("[\(nested(100, open, close)),\(record())]")
+            #expect(elements.events.count == 1)
         }
+    }
+
+    @Test("half of a surrogate pair costs no record if nobody reads it, and else that record alone")
+    func loneSurrogates() throws {
+        for half in [#"cut \ud83d"#, #"\ude00"#, #"\ud83d\u0041"#, #"\ude00\ud83d x"#, #"\"\ud83d\""#] {
+            for member in [
+                "\"error_message\":\"\(half)\"", "\"x\":[{\"y\":[\"\(half)\"]}]", "\"x\":{\"\(half)\":1}",
+                "\"\(half)\":1",
+            ] {
+                let batch = try decode("[\(record()),\(record(member))]")
+                #expect(batch.events.count == 2, "\(member)")
+                #expect(batch.warnings.count == 1, "\(member)")
+                #expect(batch.unknownFields == 1, "\(member)")
+            }
+            let read = try decode("[\(record()),\(record("\"id\":\"\(half)\"")),\"\(half)\"]")
+            #expect(read.events.count == 1)
+            #expect(read.rejections.listed.map(\.rejection.code) == [.invalidFormat, .notAnObject])
+            #expect(read.rejections.listed.first?.rejection.field == "id")
+            #expect(read.rejections.listed.first?.rejection.message.contains("surrogate") == true)
+            // Neither is the second value of a key read that stands twice.
+            let twice = try decode("[\(record()),\(record("\"id\":\"a\",\"id\":\"\(half)\""))]")
+            #expect(twice.rejections.listed.map(\.rejection.code) == [.duplicateKey])
+        }
+        #expect(throws: MalformedBody.self) { try decode(#""\ud83d""#) }
+    }
+
+    @Test(
+        "text behind the value is named as such, with its place",
+        arguments: [
+            ("{\"a\":1} x", 8), ("{\"a\":1}{\"a\":2}", 7), ("{\"a\":\"}\"}]", 9), ("null x", 5), ("[{}] ,", 5),
+            ("\"a\" \"b\"", 4), ("[1]\n[2]", 4), ("{\"a\":[1]} {", 10),
+        ])
+    func trailingText(body: String, place: Int) {
+        let error = #expect(throws: MalformedBody.self) { try decode(body) }
+        #expect(
+            error?.detail.contains("something follows the end of the value at byte \(place)") == true,
+            "\(error?.detail ?? "")")
     }
 
     @Test("each record of an array stands alone, by its index")

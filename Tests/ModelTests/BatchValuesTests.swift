@@ -10,7 +10,8 @@ import Testing
         var tokens: Int64 = 0
         var picoUSD: Int128?
         var latencies: [Int64] = []
-        var traces: [Int: String] = [:]
+        /// The newest by their own time, by bucket.
+        var traces: [Int: Trace] = [:]
         var lastInput: Int64?
         var lastOutput: Int64?
         var usageMissing: Int64 = 0
@@ -23,7 +24,10 @@ import Testing
             if let latency = record.latencyMicroseconds {
                 latencies.append(latency)
                 let bounds: [Int64] = [100_000, 500_000, 1_000_000, 2_500_000, 5_000_000, 10_000_000]
-                if let trace = record.trace { traces[bounds.firstIndex { latency <= $0 } ?? 6] = trace.id }
+                let bucket = bounds.firstIndex { latency <= $0 } ?? 6
+                if let trace = record.trace, trace.unixMilliseconds >= traces[bucket]?.unixMilliseconds ?? 0 {
+                    traces[bucket] = trace
+                }
             }
             lastInput = record.usage.input ?? lastInput
             lastOutput = record.usage.output ?? lastOutput
@@ -42,7 +46,7 @@ import Testing
             #expect((totals?.latency?.sumMicroseconds ?? 0) == latencies.reduce(0, +))
             #expect(
                 (totals?.latency?.exemplars ?? []).enumerated().reduce(into: [:]) {
-                    $0[$1.offset] = $1.element?.trace.id
+                    $0[$1.offset] = $1.element?.trace
                 }
                     == traces)
             #expect(totals?.lastInputTokens == lastInput)
@@ -66,7 +70,9 @@ import Testing
         if Bool.random(using: &random) { record.cost = Money(picoUSD: .random(in: 0...1_000, using: &random)) }
         if Bool.random(using: &random) { record.latencyMicroseconds = .random(in: 0...12_000_000, using: &random) }
         if Bool.random(using: &random) { record.apiLatencyMicroseconds = .random(in: 0...12_000_000, using: &random) }
-        if Bool.random(using: &random) { record.trace = Trace(id: "\(number)", unixMilliseconds: 0) }
+        if Bool.random(using: &random) {
+            record.trace = Trace(id: "\(number)", unixMilliseconds: Int64(number * 7919 % 1009))
+        }
         if Bool.random(using: &random) { record.memoryRSSMegabytes = Double(number) }
         if Bool.random(using: &random) { record.memoryAvailableMegabytes = Double(number) }
         return record

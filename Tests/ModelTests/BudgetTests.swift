@@ -158,9 +158,59 @@ import Testing
         #expect(state.budgets[0].budget.limit == Self.usd(50))
         #expect(state.budgets[0].number == numbers[1])
         #expect(Set(state.budgets.elements.map(\.number)).count == 3)
+    }
+
+    @Test("keeps what was spent if a reload removes it and another brings it back in the same window")
+    func removal() throws {
+        var state = Self.state()
+        state.take(Self.call("A", 4), Self.call("A", nil, "x"))
+        let before = Self.spent(state)
+        #expect(before == ["all 4 1", "A 4 1", "narrow 0 1"])
         state.configure([], now: dawn)
+        #expect(state.budgets.elements.map(\.isRemoved) == [true, true, true])
+        // What is called meanwhile is in no budget.
+        state.take(Self.call("A", 1))
         state.configure(Self.budgets, now: dawn)
-        #expect(Self.spent(state) == ["all 0 0", "A 0 0", "narrow 0 0"])
+        #expect(Self.spent(state) == before)
+        #expect(!state.budgets.elements.contains { $0.isRemoved })
+        state.take(Self.call("A", 1))
+        #expect(Self.spent(state) == ["all 5 1", "A 5 1 spent", "narrow 0 1"])
+    }
+
+    @Test("is forgotten after its removal once its window ends, if nothing was spent, or if another took its name")
+    func removalEnds() throws {
+        var state = Self.state()
+        state.take(Self.call("A", 4))
+        let end = BudgetPeriod.hour.end(of: dawn)
+        state.configure([], now: dawn)
+        #expect(state.budgets.elements.map(\.budget.name) == ["all", "A"])
+        state.configure([], now: end)
+        #expect(state.budgets.elements.map(\.budget.name) == ["all"])
+        state.configure(Self.budgets, now: end)
+        #expect(Self.spent(state, at: end) == ["all 4 0", "A 0 0", "narrow 0 0"])
+        state.configure([Budget(name: "all", limit: Self.usd(1), period: .day)], now: end)
+        #expect(Self.spent(state, at: end) == ["all 0 0"])
+        // A reset of the spending holds for removed budgets, too.
+        state.take(Self.call("A", 1), now: end)
+        state.configure([], now: end)
+        state.reset(clearsBudgets: true)
+        state.configure([Budget(name: "all", limit: Self.usd(1), period: .day)], now: end)
+        #expect(Self.spent(state, at: end) == ["all 0 0"])
+    }
+
+    @Test("of many that were removed, the newest thousand are kept")
+    func manyRemoved() throws {
+        var state = LedgerState.example()
+        for round in 0..<3 {
+            state.configure(
+                (0..<600).map { Budget(name: LabelValue("\(round) \($0)"), limit: Self.usd(1), period: .month) },
+                now: dawn)
+            state.take(Self.call("A", 1))
+        }
+        state.configure([], now: dawn)
+        #expect(state.budgets.count == 1000)
+        #expect(state.budgets.elements.map(\.budget.name).last == "2 599")
+        #expect(Set(state.budgets.elements.map(\.number)).count == 1000)
     }
 
     @Test("is not reset with the series, unless that is asked for")

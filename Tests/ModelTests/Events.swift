@@ -28,10 +28,12 @@ extension Event {
 
 extension LedgerState {
     static func example(
-        maxSeries: Int = 10_000, window: Duration = .seconds(86_400), maxIDs: Int = 1_000_000
+        maxSeries: Int = 10_000, window: Duration = .seconds(86_400), maxIDs: Int = 1_000_000,
+        openCalls: OpenCalls = OpenCalls()
     ) -> LedgerState {
         LedgerState(
-            registry: Registry(maxSeries: maxSeries), recentIDs: RecentIDs(window: window, maxIDs: maxIDs))
+            registry: Registry(maxSeries: maxSeries), recentIDs: RecentIDs(window: window, maxIDs: maxIDs),
+            openCalls: openCalls)
     }
 
     func batch(now: Instant = dawn) -> Batch { Batch(onto: self, at: Moment(now)) }

@@ -55,4 +55,29 @@ import Testing
         let new = try #require(HistogramBounds(microseconds: [500_000]))
         #expect(histogram.rebucketed(from: Self.old, to: new)?.exemplars.map(\.?.trace.id) == ["new", nil])
     }
+
+    @Test("keeps the newest exemplar by its own time, in whatever order the observations come", arguments: 0..<20)
+    func exemplarsCommute(seed: Int) throws {
+        var random = Seeded(UInt64(seed))
+        var observations = (0..<12).map { _ in
+            (
+                microseconds: Int64.random(in: 0...3, using: &random),
+                trace: Trace(
+                    id: ["0a", "0b", "ff"].randomElement(using: &random) ?? "",
+                    unixMilliseconds: Int64.random(in: 1...3, using: &random))
+            )
+        }
+        func histogram() -> Histogram {
+            var histogram = Histogram(bounds: Self.old)
+            for one in observations { histogram.observe(one.microseconds, bounds: Self.old, trace: one.trace) }
+            return histogram
+        }
+        let first = histogram()
+        observations.shuffle(using: &random)
+        #expect(histogram() == first)
+        let newest = try #require(observations.map(\.trace.unixMilliseconds).max())
+        let kept = try #require(first.exemplars[0]?.trace)
+        #expect(kept.unixMilliseconds == newest)
+        #expect(kept.id == observations.filter { $0.trace.unixMilliseconds == newest }.map(\.trace.id).max())
+    }
 }

@@ -47,7 +47,7 @@ extension OpenCalls {
             calls.close(Digest(bits: number))
         }
         let order = try #require(
-            Mirror(reflecting: calls).children.first { $0.label == "order" }?.value as? [(id: Digest, begun: Instant)])
+            Mirror(reflecting: calls).descendant("order", "entries") as? [(id: Digest, number: Int64)])
         #expect(order.count <= 1_030)
         #expect(calls.count == 1)
         #expect(calls.begun(before: at(1)).map(\.agentName) == ["Long"])
@@ -139,30 +139,101 @@ extension OpenCalls {
         #expect(state.openCalls.count == 0)
     }
 
-    @Test("find room up to their limit, repeated starts and those already ended apart")
-    func room() {
-        var state = LedgerState.example()
-        let limit = UInt128(OpenCalls.limit)
-        state.take((0..<limit - 2).map { .started("A", .example($0)) })
-        state.take([.end(CallRecord(labels: SeriesLabels("A"), id: .example(limit + 50)))])
-        func hasRoom(_ numbers: [UInt128], in batch: Batch? = nil) -> Bool {
-            let events = numbers.map { (index: 0, event: Event.started("A", .example($0))) }
-            return (batch ?? state.batch()).hasRoomForStarts(of: events, onto: state)
+    // MARK: Too many
+
+    /// Starts calls one after the other, in batches of `size`.
+    private func state(limit: Int, starting senders: [Sender], batchesOf size: Int) throws -> LedgerState {
+        var state = LedgerState.example(openCalls: OpenCalls(limit: limit))
+        for first in stride(from: 0, to: senders.count, by: size) {
+            var batch = state.batch(now: at(first))
+            for (number, sender) in zip(first..<first + size, senders[first...]) {
+                let event = Event.started("A", .example(UInt128(number)))
+                #expect(try batch.fold(event, from: sender, onto: state) == .accepted)
+            }
+            batch.expireExcessCalls(onto: state)
+            state.adopt(batch)
+            #expect(state.openCalls.count == min(limit, first + size, senders.count))
         }
-        #expect(hasRoom([]))
-        #expect(hasRoom([limit, limit + 1]))
-        #expect(!hasRoom([limit, limit + 1, limit + 2]))
-        #expect(hasRoom([limit, limit + 1, limit + 1, limit]))
-        #expect(hasRoom([limit, limit + 1, 0, 1, 2]))
-        #expect(hasRoom([limit, limit + 1, limit + 50]))
-        var batch = state.batch()
-        _ = try? batch.fold(.started("A", .example(limit)), onto: state)
-        #expect(hasRoom([limit + 1, limit], in: batch))
-        #expect(!hasRoom([limit + 1, limit + 2], in: batch))
-        _ = try? batch.fold(
-            .end(CallRecord(labels: SeriesLabels("A"), id: .example(0))), onto: state)
-        #expect(hasRoom([limit + 1, limit + 2], in: batch))
+        return state
+    }
+
+    private func starts(of state: LedgerState) -> [Int64] { state.openCalls.all.map(\.number).sorted() }
+
+    @Test("past the limit the sender with the most calls loses its oldest, and nobody else loses any")
+    func flood() throws {
+        let flood = Sender("address 192.0.2.1")
+        let others = [Sender("user ann"), Sender("token ci")]
+        let senders = [others[0]] + Array(repeating: flood, count: 300) + [others[1], others[0]]
+        let state = try state(limit: 100, starting: senders, batchesOf: 7)
+        // Numbers begin at 1: ann's first start stays, of the flood the last 97.
+        #expect(starts(of: state) == [1] + Array(205...303))
+        #expect(state.active("A") == 100)
+        #expect(state.registry.agents["A"]?.expiredCalls == 203)
+    }
+
+    @Test("of senders with equally many calls the oldest of all goes first")
+    func tie() throws {
+        let senders = (0..<10).map { Sender("address 192.0.2.\($0)") }
+        let state = try state(limit: 6, starting: senders, batchesOf: 3)
+        #expect(starts(of: state) == Array(5...10))
+    }
+
+    @Test("what expires does not depend on how many starts are handled at once", arguments: 0..<20)
+    func excess(seed: Int) throws {
+        var random = Seeded(UInt64(seed))
+        let limit = 30
+        let counts = Dictionary(
+            uniqueKeysWithValues: (0..<6).map { (Sender("\($0)"), Int.random(in: 0...20, using: &random)) })
+        var queues: [Sender: [Int64]] = [:]
+        var number: Int64 = 0
+        for (sender, count) in counts {
+            for _ in 0..<count {
+                number += Int64.random(in: 1...3, using: &random)
+                queues[sender, default: []].append(number)
+            }
+        }
+        let excess = max(0, counts.values.reduce(0, +) - limit)
+        guard excess > 0 else { return }
+        let losses = CallExcess(excess, of: counts) { queues[$0]?[$1] ?? .max }.losses
+        // One after the other, as the rule says it.
+        var expected: [Sender: Int] = [:]
+        var rest = queues
+        for _ in 0..<excess {
+            let most = try #require(rest.values.map(\.count).max())
+            let first = try #require(
+                rest.filter { $0.value.count == most }.min { $0.value[0] < $1.value[0] }?.key)
+            rest[first]?.removeFirst()
+            expected[first, default: 0] += 1
+        }
+        #expect(losses == expected)
+    }
+
+    @Test("calls that end in the same batch make room, and an expired call's end counts and lowers nothing")
+    func endsMakeRoom() throws {
+        var state = try state(limit: 3, starting: Array(repeating: Sender("user ann"), count: 3), batchesOf: 3)
+        func end(_ number: UInt128) -> Event { .end(CallRecord(labels: SeriesLabels("A"), id: .example(number))) }
+        var batch = state.batch(now: at(9))
+        for event in [.started("A", .example(7)), end(1), .started("A", .example(8))] {
+            _ = try batch.fold(event, from: Sender("user ann"), onto: state)
+        }
+        batch.expireExcessCalls(onto: state)
         state.adopt(batch)
-        #expect(state.openCalls.count == OpenCalls.limit - 2)
+        #expect(state.active("A") == 3)
+        #expect(state.registry.agents["A"]?.expiredCalls == 1)
+        // The call that expired is the oldest one, number 0.
+        state.take([end(0)])
+        #expect(state.active("A") == 3)
+        #expect(state.totals(SeriesLabels("A"))?.calls.total == 2)
+        state.take([end(2), end(7), end(8)])
+        #expect(state.active("A") == 0)
+        #expect(state.openCalls.count == 0)
+    }
+
+    @Test("one batch with more starts than the limit keeps the last of them")
+    func oneLargeBatch() throws {
+        let senders = Array(repeating: Sender("user ann"), count: 50)
+        let state = try state(limit: 10, starting: senders, batchesOf: 50)
+        #expect(starts(of: state) == Array(41...50))
+        #expect(state.recentIDs.count == 50)
     }
 }

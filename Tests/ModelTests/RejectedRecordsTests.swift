@@ -4,7 +4,9 @@ import Testing
 @Suite("Rejected records") struct RejectedRecordsTests {
     private func records(_ indices: some Sequence<Int>, _ code: RecordRejection.Code) -> RejectedRecords {
         var records = RejectedRecords()
-        for index in indices { records.append(index: index, RecordRejection(code: code, message: "\(index)")) }
+        for index in indices {
+            records.append(index: index, of: nil, code) { RecordRejection(code: code, message: "\(index)") }
+        }
         return records
     }
 

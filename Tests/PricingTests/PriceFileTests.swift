@@ -60,8 +60,8 @@ import Testing
         arguments: [
             ("", "not JSON: look at line 1 and what follows"),
             ("[]", "must be a JSON object"),
-            ("{\n\"a\": {},\n\"b\" {}}", "not JSON: look at line 2 and what follows"),
-            ("{\n\"a\": {}}\n}", "not JSON: look at line 2 and what follows"),
+            ("{\n\"a\": {},\n\"b\" {}}", "not JSON: look at line 3 and what follows"),
+            ("{\n\"a\": {}}\n}", "not JSON: look at line 3 and what follows"),
             ("\"", "not JSON: a text is not closed by a quote"),
             (
                 "{\n\n\"a\": \"\t\"}",

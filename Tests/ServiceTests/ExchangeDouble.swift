@@ -10,6 +10,8 @@ final class ExchangeDouble: ExchangeSource {
     let method: String
     let path: String
     let fault: RequestFault?
+    let peer: String
+    var network: String { peer }
     private let headers: [String: String]
     private let arguments: [(name: String, value: String)]
     private let body: [UInt8]
@@ -18,6 +20,7 @@ final class ExchangeDouble: ExchangeSource {
 
     private struct State {
         var tag = 0
+        var client: String?
         var decision: Decision?
         var decisions = 0
     }
@@ -31,9 +34,10 @@ final class ExchangeDouble: ExchangeSource {
     /// - Parameter target: the path, and behind `?` the arguments of the query, both as decoded.
     init(
         _ method: String, _ target: String, headers: [String: String] = [:], body: [UInt8] = [],
-        fault: RequestFault? = nil
+        fault: RequestFault? = nil, peer: String = "192.0.2.1"
     ) {
         self.method = method
+        self.peer = peer
         let parts = target.split(separator: "?", maxSplits: 1)
         path = String(parts.first ?? "")
         arguments = (parts.count > 1 ? parts[1].split(separator: "&") : []).map { pair in
@@ -57,7 +61,12 @@ final class ExchangeDouble: ExchangeSource {
 
     func answer(_ response: Response) { decide(.answered(response)) }
     func abandon() { decide(.abandoned) }
-    func proceed(_ body: BodyTreatment) { decide(.proceeded(body)) }
+    var client: String? { state.withLock { $0.client } }
+
+    func proceed(_ body: BodyTreatment, client: String?) {
+        state.withLock { $0.client = client }
+        decide(.proceeded(body))
+    }
 
     private func decide(_ decision: Decision) {
         state.withLock { state in

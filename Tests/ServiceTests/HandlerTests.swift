@@ -92,6 +92,34 @@ import Testing
         #expect(try service.sample("llm_exporter_config_last_reload_successful") == "0")
     }
 
+    @Test("a reload that finds the file empty changes nothing; a budget that is gone for a while keeps its spending")
+    func emptyReload() throws {
+        let text = "budgets: [{name: daily, limit_usd: 9, period: day}]\n"
+        let path = try ServiceUnderTest.file(text)
+        let service = try ServiceUnderTest { $0.configuration.configurationFile = path }
+        func reload(_ text: String) throws -> Int {
+            try Data(text.utf8).write(to: URL(filePath: path))
+            return try service.post("/-/reload").status
+        }
+        func spent() throws -> Double? { try service.get("/api/v1/budgets/daily").json["spent_usd"] as? Double }
+        _ = try service.post("/record", record)
+        for empty in ["", "# nothing\n", "---\n", "budgets: []\n", "budgets:\nprices: {}\naliases: {models: {}}\n"] {
+            #expect(try reload(empty) == 500, "\(empty)")
+            #expect(try spent() == 0.5, "\(empty)")
+        }
+        #expect(try reload("aliases: {providers: {corp: openai}}\n") == 200)
+        #expect(try service.get("/api/v1/budgets/daily").status == 404)
+        let listed = try service.get("/api/v1/budgets").json["budgets"] as? [Any]
+        #expect(listed?.isEmpty == true)
+        #expect(try !service.get("/metrics").text.contains("budget=\"daily\""))
+        #expect(try reload(text) == 200)
+        #expect(try spent() == 0.5)
+        // Without content from the beginning, an empty file is what it was.
+        let empty = try ServiceUnderTest.file("# later\n")
+        let other = try ServiceUnderTest { $0.configuration.configurationFile = empty }
+        #expect(try other.post("/-/reload").status == 200)
+    }
+
     @Test("not ready while starting or stopping, healthy all the time")
     func health() throws {
         let service = try ServiceUnderTest()

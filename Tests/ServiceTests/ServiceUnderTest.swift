@@ -1,7 +1,6 @@
 import Configuration
 import Foundation
 import Ledger
-import Logging
 import Model
 import Store
 import Testing
@@ -12,13 +11,17 @@ import Testing
 /// A service without sockets: exchanges go straight to it.
 struct ServiceUnderTest {
     let service: Service
+    private let capture = LogCapture()
+
+    var logLines: [String] { capture.lines }
 
     /// - Parameters:
-    ///   - web: the text of a web configuration; `nil` for none.
+    ///   - web: the text of a web configuration; `nil` for none, unless `webFile` names one.
     ///   - configuration: the text of a configuration file.
     ///   - storage: memory, unless the test scripts one.
     init(
-        web: String? = nil, configuration: String? = nil, storage: sending any Storage = MemoryStorage(),
+        web: String? = nil, webFile: String? = nil, configuration: String? = nil,
+        storage: sending any Storage = MemoryStorage(),
         change: (inout Settings) -> Void = { _ in }
     ) throws {
         var settings = Settings(
@@ -31,8 +34,9 @@ struct ServiceUnderTest {
         let loaded = try Configuration(settings.configuration)
         let now = Instant(unixMilliseconds: 1_790_000_000_000)
         service = Service(
-            settings: settings, configuration: loaded, web: try web.map { try WebAccess(path: Self.file($0)) },
-            endSlowAnswers: {}, log: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
+            settings: settings, configuration: loaded,
+            web: try webFile.map { try WebAccess(path: $0) } ?? web.map { try WebAccess(path: Self.file($0)) },
+            endSlowAnswers: {}, log: capture.logger,
             state: LedgerState(
                 registry: Registry(bounds: settings.bounds, maxSeries: settings.maxSeries),
                 recentIDs: RecentIDs(window: settings.idWindow, maxIDs: settings.maxIDs),

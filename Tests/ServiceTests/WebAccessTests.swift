@@ -28,6 +28,7 @@ private func basic(_ user: String, _ password: String) -> String {
     private static let credentials: [(header: String?, scopes: Set<Scope>?)] = [
         (nil, nil), ("Bearer record-token", [.record]), ("Bearer scrape-token", [.scrape]),
         ("Bearer admin-token", [.admin]), ("Bearer wrong", nil), ("Bearer ", nil), ("Digest x", nil),
+        ("Bearer record-token\0", nil), ("Bearer admin-token\0x", nil),
         (basic("ann", "secret"), [.record, .scrape]), (basic("root", "secret"), [.admin]),
         (basic("ann", "wrong"), nil), (basic("nobody", "secret"), nil), ("Basic not base64", nil),
     ]
@@ -38,21 +39,63 @@ private func basic(_ user: String, _ password: String) -> String {
         ("POST", "/v1/metrics", [.record]), ("POST", "/v1/logs", [.record]), ("GET", "/metrics", [.scrape]),
         ("GET", "/summary", [.scrape]), ("GET", "/", [.scrape]), ("GET", "/api/v1/budgets", [.record, .scrape]),
         ("GET", "/api/v1/budgets/x", [.record, .scrape]), ("POST", "/-/reload", [.admin]),
-        ("POST", "/api/v1/admin/reset", [.admin]), ("POST", "/api/v1/admin/forget", [.admin]),
+        ("GET", "/api/v1/rejections", [.scrape]), ("POST", "/api/v1/admin/reset", [.admin]),
+        ("POST", "/api/v1/admin/forget", [.admin]),
         ("GET", "/-/healthy", nil), ("GET", "/-/ready", nil),
     ]
 
     @Test("each route asks each credential for its scope, before the body is read")
     func matrix() throws {
-        let service = try ServiceUnderTest(web: guarded).service
-        #expect(Self.routes.count == Routes.table(telemetryPath: "/metrics").count)
-        for route in Self.routes {
-            for credential in Self.credentials {
+        try Self.checkMatrix(ServiceUnderTest(web: guarded).service, "")
+    }
+
+    /// What a reload may find in the file, as an editor or a script leaves it, and whether it is taken. Each refused one
+    /// would let strangers in.
+    private static let reloads: [(name: String, text: String, isTaken: Bool)] = [
+        ("the same", guarded, true), ("empty", "", false), ("white space", " \n\n", false),
+        ("comments alone", "# users come here\n", false), ("an empty document", "---\n", false),
+        ("null", "null\n", false), ("an empty mapping", "{}\n", false),
+        ("users without users", "basic_auth_users:\n", false), ("no users", "basic_auth_users: {}\n", false),
+        ("no tokens", "bearer_tokens: []\n", false), ("neither", "basic_auth_users:\nbearer_tokens:\n", false),
+        ("headers alone", "http_server_config: {headers: {X-Frame-Options: deny}}\n", false),
+        ("users cut off", String(guarded.prefix(40)), false), ("scopes cut off", cut(after: "user_scopes:"), false),
+        ("not YAML", "basic_auth_users: [", false), ("another key", "basic_auth_user: {}\n", false),
+    ]
+
+    /// `guarded` up to a text.
+    private static func cut(after text: String) -> String {
+        guarded.range(of: text).map { String(guarded[..<$0.upperBound]) } ?? ""
+    }
+
+    @Test("whatever a reload finds in the file, each route asks each credential for its scope as before")
+    func reloads() throws {
+        let path = try ServiceUnderTest.file(guarded)
+        let service = try ServiceUnderTest(webFile: path)
+        for reload in Self.reloads {
+            try Data(reload.text.utf8).write(to: URL(filePath: path))
+            let answer = try service.post("/-/reload", headers: ["Authorization": "Bearer admin-token"])
+            #expect(answer.status == (reload.isTaken ? 200 : 500), "\(reload.name)")
+            #expect(answer.text.contains(path) != reload.isTaken, "\(reload.name)")
+            try Self.checkMatrix(service.service, "after \(reload.name): ")
+        }
+        // The file was removed, and then it is as it was.
+        try FileManager.default.removeItem(atPath: path)
+        #expect(try service.post("/-/reload", headers: ["Authorization": "Bearer admin-token"]).status == 500)
+        try Self.checkMatrix(service.service, "without the file: ")
+        try Data(guarded.utf8).write(to: URL(filePath: path))
+        #expect(try service.post("/-/reload", headers: ["Authorization": "Bearer admin-token"]).status == 200)
+        try Self.checkMatrix(service.service, "after all: ")
+    }
+
+    private static func checkMatrix(_ service: Service, _ moment: String) throws {
+        #expect(routes.count == Routes.table(telemetryPath: "/metrics").count)
+        for route in routes {
+            for credential in credentials {
                 let exchange = ExchangeDouble(
                     route.method, route.path, headers: credential.header.map { ["Authorization": $0] } ?? [:])
                 service.open(Exchange(exchange))
                 let decision = try exchange.decision()
-                let comment: Comment = "\(route.method) \(route.path) with \(credential.header ?? "nothing")"
+                let comment: Comment = "\(moment)\(route.method) \(route.path) with \(credential.header ?? "nothing")"
                 switch (route.scopes, credential.scopes, decision) {
                 case (nil, _, .proceeded): break
                 case (let needed?, let held?, .proceeded): #expect(!needed.isDisjoint(with: held), comment)
@@ -66,6 +109,17 @@ private func basic(_ user: String, _ password: String) -> String {
                 }
             }
         }
+    }
+
+    @Test("a configuration that no one put in force twice: what turned authentication on stays, in whatever order")
+    func overlappingReloads() throws {
+        let path = try ServiceUnderTest.file("http_server_config: {headers: {X-Frame-Options: deny}}")
+        let access = try WebAccess(path: path)
+        let open = try access.candidate()
+        try Data(guarded.utf8).write(to: URL(filePath: path))
+        try access.use(access.candidate())
+        #expect(throws: (any Error).self) { try access.use(open) }
+        #expect(access.authenticates)
     }
 
     @Test("a path that leads nowhere tells strangers nothing")
@@ -97,7 +151,9 @@ private func basic(_ user: String, _ password: String) -> String {
         func passes(_ token: String) -> Bool {
             let passed = Locked(false)
             // Tokens are compared within the call.
-            access.judge("Bearer " + token, needing: [.record]) { refusal in passed.withLock { $0 = refusal == nil } }
+            access.judge("Bearer " + token, needing: [.record], from: { "192.0.2.1" }) { decision in
+                passed.withLock { $0 = (try? decision.get()) != nil }
+            }
             return passed.withLock { $0 }
         }
         let other = guarded.replacing("deny", with: "sameorigin").replacing(
@@ -106,7 +162,7 @@ private func basic(_ user: String, _ password: String) -> String {
         let candidate = try access.candidate()
         #expect(access.headers.map(\.value) == ["deny"])
         #expect(!passes("scrape-token"))
-        access.use(candidate)
+        try access.use(candidate)
         #expect(access.headers.map(\.value) == ["sameorigin"])
         #expect(passes("scrape-token"))
     }
@@ -135,5 +191,52 @@ private func basic(_ user: String, _ password: String) -> String {
         }
         #expect(statuses.allSatisfy { $0 == 401 || $0 == 429 })
         #expect(statuses.last == 429)
+    }
+
+    @Test("a new password from elsewhere is checked in spite of a flood of wrong ones")
+    func flood() throws {
+        // Each comparison takes tens of milliseconds.
+        let service = try ServiceUnderTest(web: guarded.replacing("$2y$04$", with: "$2y$10$")).service
+        func ask(_ user: String, _ password: String, from peer: String) -> ExchangeDouble {
+            let exchange = ExchangeDouble(
+                "GET", "/metrics", headers: ["Authorization": basic(user, password)], peer: peer)
+            service.open(Exchange(exchange))
+            return exchange
+        }
+        let flood = (0..<40).map { ask("ann", "wrong \($0)", from: "192.0.2.7") }
+        let other = ask("ann", "wrong all the same", from: "192.0.2.8")
+        guard case .answered(let answer) = try other.decision() else {
+            Issue.record("a wrong password was let in")
+            return
+        }
+        // Compared, where the flood's own last ones found no place.
+        #expect(answer.status == 401)
+        let statuses = try flood.map { exchange -> Int? in
+            guard case .answered(let response) = try exchange.decision() else { return nil }
+            return response.status
+        }
+        #expect(statuses.count { $0 == 429 } >= 40 - PasswordQueue.networkLimit - 1)
+        #expect(statuses.contains(401))
+    }
+
+    @Test("networks take turns, each with places of its own; if there are too many, the longest line loses its last")
+    func passwordQueue() throws {
+        var queue = PasswordQueue()
+        func check(_ user: String) throws -> PasswordQueue.Check {
+            let digest = try #require(CredentialDigest(sha256: Array(user.utf8)))
+            return PasswordQueue.Check(user: user, password: "", digest: digest)
+        }
+        for number in 0..<PasswordQueue.networkLimit { #expect(try queue.add(check("a\(number)"), from: "A") == nil) }
+        #expect(try queue.add(check("a too many"), from: "A")?.user == "a too many")
+        #expect(try queue.add(check("b0"), from: "B") == nil)
+        #expect(try queue.add(check("b1"), from: "B") == nil)
+        #expect((0..<5).map { _ in queue.next()?.user } == ["a0", "b0", "a1", "b1", "a2"])
+        for number in 0..<51 { #expect(try queue.add(check("n\(number)"), from: "\(number)") == nil) }
+        #expect(try queue.add(check("newcomer"), from: "N")?.user == "a15")
+        var order: [String] = []
+        while let next = queue.next() { order.append(next.user) }
+        #expect(order.count == 64)
+        #expect(order.contains("newcomer"))
+        #expect(Set(order).count == 64)
     }
 }

@@ -87,7 +87,7 @@ extension LedgerState {
                 """
                 open \(call.number) \(String(call.id.bits, radix: 16)) \(quoted(call.agentName)) \
                 since \(call.begun.unixMilliseconds)
-                """)
+                """ + (call.sender == .unknown ? "" : " from \(quoted(call.sender.text))"))
         }
         // In the order in which they expire.
         lines += openCalls.begun(before: Instant(unixMilliseconds: .max)).map {

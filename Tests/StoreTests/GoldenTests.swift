@@ -27,7 +27,9 @@ import Testing
 
     /// Something of everything, in five batches.
     private func written(to folder: StorageFolder, version: Int64) throws -> History {
-        var history = try History(folder, Self.settings(version))
+        // Senders of starts came with version 3.
+        var history = try History(
+            folder, Self.settings(version), from: version < 3 ? .unknown : Sender("user ann"))
         try history.take([
             .end(
                 CallRecord(
@@ -73,7 +75,7 @@ import Testing
         return history
     }
 
-    @Test("holds what was committed when it was made", arguments: [1, 2] as [Int64])
+    @Test("holds what was committed when it was made", arguments: [1, 2, 3] as [Int64])
     func isRead(version: Int64) throws {
         try withFolder { folder in
             let bytes = [UInt8](try Data(contentsOf: Self.golden(version)))
@@ -92,7 +94,10 @@ import Testing
             #expect(try folder.contents() == ["llm-exporter.db": bytes])
             let account = try folder.opened(Self.settings(version), now: expected.now).account(
                 of: expected.ids, now: expected.now)
-            #expect(account.filter { !$0.hasPrefix("budget") }.map { $0[...] } == Self.account)
+            let open = version < 3 ? "" : " from \"user ann\""
+            #expect(
+                account.filter { !$0.hasPrefix("budget") }
+                    == Self.account.map { $0.hasPrefix("open ") ? $0 + open : String($0) })
             #expect(account.filter { $0.hasPrefix("budget") }.map { $0[...] } == (version < 2 ? [] : Self.budgets))
             #expect(try Inspection(folder).check().batch == batch)
             try folder.fill(["llm-exporter.db": copied])

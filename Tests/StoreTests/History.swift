@@ -12,8 +12,13 @@ struct History {
     private var sent: Set<Digest> = []
     private let folder: StorageFolder
     private let settings: StoreSettings
+    private let sender: Sender
 
-    init(_ folder: StorageFolder, _ settings: StoreSettings = .example(), now: Instant = dawn) throws {
+    init(
+        _ folder: StorageFolder, _ settings: StoreSettings = .example(), now: Instant = dawn,
+        from sender: Sender = Sender("user ann")
+    ) throws {
+        self.sender = sender
         self.folder = folder
         self.settings = settings
         self.now = now
@@ -38,7 +43,7 @@ struct History {
     mutating func take(_ events: [Event], expiring lease: Duration? = nil) throws -> [Batch.Folded?] {
         var batch = Batch(onto: state, at: Moment(now))
         if let lease { batch.expireCalls(begunBefore: now.adding(.zero - lease), onto: state) }
-        let outcomes = events.map { try? batch.fold($0, onto: state) }
+        let outcomes = events.map { try? batch.fold($0, from: sender, onto: state) }
         for event in events { remember(event) }
         try require(store.commit(batch))
         state.adopt(batch)

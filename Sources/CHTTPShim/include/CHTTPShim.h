@@ -157,6 +157,13 @@ const char *chttpshim_exchange_method(const chttpshim_exchange *exchange);
 const char *chttpshim_exchange_path(const chttpshim_exchange *exchange);
 chttpshim_fault chttpshim_exchange_fault(const chttpshim_exchange *exchange);
 
+/// Bytes that the text of an address takes, with the zero at its end.
+enum { CHTTPSHIM_PEER_BYTES = 64 };
+
+/// Writes the client's address, without its port, into `buffer`: `192.0.2.1` or `2001:db8::1`. As a network, an IPv6
+/// address is its /64 prefix, which one host or household has: `2001:db8::/64`. From any thread, until the decision.
+void chttpshim_exchange_peer(const chttpshim_exchange *exchange, bool as_network, char *buffer, size_t capacity);
+
 /// A header's value or NULL; lent until the decision. The first, if there are several.
 const char *chttpshim_exchange_header(chttpshim_exchange *exchange, const char *name);
 

@@ -5,8 +5,8 @@
 //
 // One document is read at a time: an object, or an array whose elements are read one by one. The members with known
 // keys are given out, by their place in a key table. All others are walked and checked: a text is accepted only if it
-// is JSON (RFC 8259) to its last byte, valid UTF-8 without lone surrogates, nested at most CSIMDJSON_DEPTH_LIMIT
-// levels. A parser that skips unread values checks brackets, quotes and UTF-8 only.
+// is JSON (RFC 8259) to its last byte, and valid UTF-8. Unread values may be nested to any depth and hold lone
+// surrogates. A parser that skips unread values checks brackets, quotes and UTF-8 only.
 //
 // csimdjson_tree.h reads objects whose keys are not known beforehand.
 //
@@ -23,7 +23,7 @@ extern "C" {
 /// Readable bytes that simdjson needs behind the end of a text.
 enum { CSIMDJSON_PADDING = 64 };
 
-/// Most arrays and objects within one another, the outermost included.
+/// Most arrays and objects within one another that csimdjson_tree.h reads, the outermost included.
 enum { CSIMDJSON_DEPTH_LIMIT = 64 };
 
 /// Most keys of a table, those that only lead to others included.
@@ -38,6 +38,8 @@ typedef enum csimdjson_type : uint8_t {
     csimdjson_type_string,
     csimdjson_type_array,
     csimdjson_type_object,
+    /// A string with half of a surrogate pair, such as `"\ud83d"`: JSON, and yet no text (RFC 8259, section 8.2).
+    csimdjson_type_lone_surrogate,
     /// None of these; found only if unread values are skipped.
     csimdjson_type_malformed,
 } csimdjson_type;
@@ -53,6 +55,8 @@ typedef enum csimdjson_status : uint8_t {
     csimdjson_status_unclosed_string,
     csimdjson_status_control_character,
     csimdjson_status_escape,
+    /// Only within CSimdjson: values that hold one have a type of their own.
+    csimdjson_status_surrogate,
     csimdjson_status_encoding,
     csimdjson_status_number,
     csimdjson_status_incomplete,

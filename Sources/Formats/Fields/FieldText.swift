@@ -1,3 +1,5 @@
+internal import Model
+
 extension JSONValue {
     /// The text of a field that is a string; `nil` if it is absent or null.
     func string(_ field: Field) throws(RecordFault) -> BorrowedBytes? {
@@ -5,6 +7,7 @@ extension JSONValue {
         case .string(let text): return text
         case .absent, .null: return nil
         case .repeated: throw .duplicateKey(field)
+        case .loneSurrogate: throw .loneSurrogate(field)
         case let other: throw .wrongType(field, other, expected: "a string")
         }
     }
@@ -17,6 +20,15 @@ extension JSONValue {
         case .repeated: throw .duplicateKey(field)
         case let other: throw .wrongType(field, other, expected: "a number")
         }
+    }
+}
+
+extension JSONValue {
+    /// The text as an `agent_name`, `provider` or `model`; `nil` if a record may not have it.
+    var validName: LabelValue? {
+        guard case .string(let text) = self else { return nil }
+        let name = text.trimmingSpaces()
+        return name.isName ? LabelValue(name.string) : nil
     }
 }
 
@@ -40,7 +52,7 @@ extension Collection<UInt8> {
 
 extension String {
     /// Whether a record may have the text as its `agent_name`, `provider` or `model`.
-    var isName: Bool { utf8.isName }
+    package var isName: Bool { utf8.isName }
 }
 
 extension BidirectionalCollection<UInt8> {

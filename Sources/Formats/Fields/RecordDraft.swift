@@ -57,6 +57,11 @@ struct RecordDraft {
         }
     }
 
+    /// The agent's name, if a record may have it.
+    var validAgentName: LabelValue? {
+        withFields { $0[.agentName].validName }
+    }
+
     private mutating func omit(_ field: Field, isInconsistent: Bool) {
         values[field.place] = .absent
         // If two parts are too large together, either may be wrong.
@@ -72,11 +77,11 @@ struct RecordDraft {
         return start..<bytes.count
     }
 
-    private func withFields<Result>(
-        _ body: (Lent) throws(RecordFault) -> Result
-    ) throws(RecordFault) -> Result {
+    private func withFields<Result, Failure>(
+        _ body: (Lent) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
         // Safe: what `body` receives lives for its call, and only values made of it leave it.
-        try unsafe bytes.withUnsafeBufferPointer { (buffer) throws(RecordFault) in
+        try unsafe bytes.withUnsafeBufferPointer { (buffer) throws(Failure) in
             let text = unsafe BorrowedBytes(buffer)
             return try body(Lent(text: text, values: values))
         }

@@ -7,6 +7,7 @@ enum RecordFault: Error {
     case missing(RequiredFields, isStart: Bool)
     case duplicateKey(Field)
     case wrongType(Field, SeenValue, expected: StaticString)
+    case loneSurrogate(Field)
     case notInteger(Field, Excerpt, bound: Int64)
     case outOfRange(Field, Excerpt, bound: Int64)
     /// A timestamp before 1970.
@@ -42,7 +43,8 @@ enum RecordFault: Error {
     var field: Field? {
         switch self {
         case .missing(let fields, _): fields.first
-        case .duplicateKey(let field), .wrongType(let field, _, _), .notInteger(let field, _, _),
+        case .duplicateKey(let field), .wrongType(let field, _, _), .loneSurrogate(let field),
+            .notInteger(let field, _, _),
             .outOfRange(let field, _, _), .empty(let field, _), .tooLong(let field, _, _, _),
             .controlCharacter(let field, _), .reserved(let field, _), .invalidFormat(let field, _, _),
             .inconsistent(let field, _, _, _, _):
@@ -57,6 +59,7 @@ enum RecordFault: Error {
         case .missing, .noCall: .missing
         case .duplicateKey: .duplicateKey
         case .wrongType: .wrongType
+        case .loneSurrogate: .invalidFormat
         case .notInteger: .notInteger
         case .outOfRange, .timeBelowZero: .outOfRange
         case .empty: .empty
@@ -80,6 +83,8 @@ enum RecordFault: Error {
         case .missing(let fields, let isStart): fields.message(isStart: isStart)
         case .duplicateKey(let field): "\(field.name) stands in the record twice; send it once"
         case .wrongType(let field, let seen, let expected): "\(field.name) is \(seen); send \(expected)"
+        case .loneSurrogate(let field):
+            "\(field.name) holds half of a surrogate pair, such as \\ud83d; cut texts between characters"
         case .notInteger(let field, let seen, let bound):
             "\(field.name) is \(seen); send a whole number from 0 to \(bound)"
         case .outOfRange(let field, let seen, let bound): "\(field.name) is \(seen); send a number from 0 to \(bound)"
@@ -138,7 +143,7 @@ struct RequiredFields: OptionSet {
 
 /// A value of the wrong type, as a message shows it.
 enum SeenValue: CustomStringConvertible {
-    case null, array, object, malformed
+    case null, array, object, loneSurrogate, malformed
     case boolean(Excerpt)
     case number(Excerpt)
     case string(Excerpt)
@@ -151,6 +156,7 @@ enum SeenValue: CustomStringConvertible {
         case .string(let text): self = .string(Excerpt(text))
         case .array: self = .array
         case .object: self = .object
+        case .loneSurrogate: self = .loneSurrogate
         case .malformed: self = .malformed
         }
     }
@@ -163,6 +169,7 @@ enum SeenValue: CustomStringConvertible {
         case .string(let text): "the string \"\(text)\""
         case .array: "an array"
         case .object: "an object"
+        case .loneSurrogate: "a string with half of a surrogate pair"
         case .malformed: "not JSON"
         }
     }

@@ -13,6 +13,9 @@ protocol BodyObjects: ~Copyable {
     /// Whether a byte order mark may precede the body.
     static var allowsByteOrderMark: Bool { get }
 
+    /// The agent of an object that `event` has just refused; `nil` if it names none that is valid.
+    func agentName(of object: JSONObject) -> LabelValue?
+
     /// - Parameter index: the object's place in the body.
     /// - Throws: the first rule that the object breaks.
     mutating func event(

@@ -142,11 +142,11 @@ struct BodyWalk<Objects: BodyObjects & ~Copyable>: ~Copyable {
                 } else if content != .null || !Objects.skipsNull {
                     // An array is read to its end, to distinguish a line that is no object from one that is not JSON.
                     try skipRest(of: line.text)
-                    reject(.notAnObject, index: index, line: line.number)
+                    reject(.notAnObject, of: nil, index: index, line: line.number)
                 }
                 hasSoundLine = hasSoundLine || content == .object || content == .null
             } catch {
-                rejections.append(index: index, .malformedJSON) {
+                rejections.append(index: index, of: nil, .malformedJSON) {
                     RecordRejection(malformed: error, in: line.text, line: line.number)
                 }
             }
@@ -163,7 +163,7 @@ struct BodyWalk<Objects: BodyObjects & ~Copyable>: ~Copyable {
             switch element {
             case .object(let object): take(object, index: index, line: line)
             case .other(.null) where Objects.skipsNull: break
-            case .other: reject(.notAnObject, index: index, line: line)
+            case .other: reject(.notAnObject, of: nil, index: index, line: line)
             }
             index += 1
         }
@@ -180,11 +180,15 @@ struct BodyWalk<Objects: BodyObjects & ~Copyable>: ~Copyable {
         do throws(RecordFault) {
             events.append((index, try objects.event(of: object, index: index, warnings: &warnings)))
         } catch {
-            reject(error, index: index, line: line)
+            // Read only for rejections that an answer lists.
+            let agentName = rejections.isListing ? objects.agentName(of: object) : nil
+            reject(error, of: agentName, index: index, line: line)
         }
     }
 
-    private mutating func reject(_ fault: RecordFault, index: Int, line: Int?) {
-        rejections.append(index: index, fault.code) { fault.rejection(line: line) }
+    private mutating func reject(
+        _ fault: RecordFault, of agentName: LabelValue?, index: Int, line: Int?
+    ) {
+        rejections.append(index: index, of: agentName, fault.code) { fault.rejection(line: line) }
     }
 }

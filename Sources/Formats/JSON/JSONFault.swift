@@ -7,7 +7,7 @@ struct JSONFault: Error {
     let offset: Int
 
     enum Kind {
-        case syntax, unclosedString, controlCharacter, escape, encoding, number, incomplete, trailing, depth, tooLong
+        case syntax, unclosedString, controlCharacter, escape, encoding, number, incomplete, trailing, tooLong
 
         init(_ status: csimdjson_status) {
             switch status {
@@ -18,7 +18,6 @@ struct JSONFault: Error {
             case csimdjson_status_number: self = .number
             case csimdjson_status_incomplete: self = .incomplete
             case csimdjson_status_trailing: self = .trailing
-            case csimdjson_status_depth: self = .depth
             case csimdjson_status_too_long: self = .tooLong
             default: self = .syntax
             }
@@ -28,19 +27,18 @@ struct JSONFault: Error {
     /// What is wrong and where, for a person.
     func reason(in text: BorrowedBytes) -> String {
         switch kind {
-        case .incomplete: "an array or object is not closed"
-        case .syntax, .trailing:
-            // Most often the sender was cut short.
-            if Self.isCutShort(text) {
+        case .incomplete, .syntax, .trailing:
+            // simdjson looks at the last bracket first, and takes what follows a value for a missing bracket.
+            if kind != .syntax, let place = Self.trailingText(in: text) {
+                "something follows the end of the value at byte \(place)"
+            } else if Self.isCutShort(text) {
+                // Most often the sender was cut short.
                 "an array or object is not closed"
-            } else if kind == .trailing {
-                "something follows the end of the value"
             } else {
                 "unexpected text near byte \(offset)"
             }
         case .number: "no JSON number at byte \(offset)"
         case .escape: "an invalid escape in the string at byte \(offset)"
-        case .depth: "arrays and objects nested deeper than \(JSONReader.depthLimit) levels at byte \(offset)"
         case .tooLong: "longer than 4 GiB"
         case .encoding:
             String(validating: text, as: UTF8.self) == nil
@@ -53,27 +51,63 @@ struct JSONFault: Error {
     /// Whether more arrays and objects begin than end.
     private static func isCutShort(_ text: BorrowedBytes) -> Bool {
         var open = 0
-        var isInString = false
-        var isEscaped = false
-        for byte in text {
-            if isInString {
-                if isEscaped {
-                    isEscaped = false
-                } else if byte == UInt8(ascii: "\\") {
-                    isEscaped = true
-                } else if byte == UInt8(ascii: "\"") {
-                    isInString = false
-                }
-                continue
-            }
-            switch byte {
-            case UInt8(ascii: "\""): isInString = true
-            case UInt8(ascii: "["), UInt8(ascii: "{"): open += 1
-            case UInt8(ascii: "]"), UInt8(ascii: "}"): open -= 1
-            default: break
-            }
+        forEachByteOutsideStrings(of: text) { _, byte in
+            open += Self.step(byte)
+            return true
         }
         return open > 0
+    }
+
+    /// The first byte behind the value that a text begins with, but for white space; `nil` if nothing follows it.
+    private static func trailingText(in text: BorrowedBytes) -> Int? {
+        guard let first = text.first(where: { !$0.isWhiteSpace }) else { return nil }
+        let isContainer = step(first) > 0
+        var open = 0
+        var hasEnded = false
+        var trailing: Int?
+        var hasBegun = false
+        forEachByteOutsideStrings(of: text) { place, byte in
+            if byte.isWhiteSpace {
+                hasEnded = hasEnded || hasBegun && !isContainer
+                return true
+            }
+            if hasEnded {
+                trailing = place
+                return false
+            }
+            hasBegun = true
+            open += step(byte)
+            hasEnded = isContainer && open <= 0
+            return true
+        }
+        return trailing
+    }
+
+    private static func step(_ byte: UInt8) -> Int {
+        switch byte {
+        case UInt8(ascii: "["), UInt8(ascii: "{"): 1
+        case UInt8(ascii: "]"), UInt8(ascii: "}"): -1
+        default: 0
+        }
+    }
+
+    /// Calls `body` with the place of each byte that is in no string, the quotes that open one included, while it
+    /// returns true.
+    private static func forEachByteOutsideStrings(of text: BorrowedBytes, _ body: (Int, UInt8) -> Bool) {
+        var isInString = false
+        var isEscaped = false
+        for (place, byte) in text.enumerated() {
+            if isEscaped {
+                isEscaped = false
+            } else if isInString, byte == UInt8(ascii: "\\") {
+                isEscaped = true
+            } else if isInString {
+                isInString = byte != UInt8(ascii: "\"")
+            } else {
+                isInString = byte == UInt8(ascii: "\"")
+                guard body(place, byte) else { return }
+            }
+        }
     }
 
     /// Bytes before the first that is not UTF-8.

@@ -5,9 +5,6 @@ private import CSimdjson
     // Safe: the parser is this value's own: it is destroyed with it, and no copy exists.
     private let parser: OpaquePointer
 
-    /// Most arrays and objects within one another.
-    static let depthLimit = Int(CSIMDJSON_DEPTH_LIMIT)
-
     /// A reader that checks the whole text.
     ///
     /// - Parameter keyTable: the keys whose values it returns, each ended by a line feed.

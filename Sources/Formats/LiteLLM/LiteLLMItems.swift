@@ -32,14 +32,16 @@ struct LiteLLMItems: BodyObjects, ~Copyable {
         .model, .callID, .status, .startTime, .provider, .promptTokens, .cost,
     ]
 
+    func agentName(of object: JSONObject) -> LabelValue? { draft.validAgentName }
+
     mutating func event(
         of object: JSONObject, index: Int, warnings: inout BodyWarnings
     ) throws(RecordFault) -> Event {
         let item = LiteLLMItem(object)
+        draft.removeAll()
         guard Self.keysOfCalls.contains(where: { !item[$0].isAbsent }) else {
             throw .noCall("the item says nothing of a call")
         }
-        draft.removeAll()
         setAgentName(item)
         // LiteLLM leaves out the provider of a model that it does not know; a failed call counts all the same.
         try copy(item[.provider], string: .provider, else: Self.unknown)

@@ -12,6 +12,8 @@ struct RecordObjects: BodyObjects {
         self.rules = rules
     }
 
+    func agentName(of object: JSONObject) -> LabelValue? { object[.agentName].validName }
+
     mutating func event(
         of object: JSONObject, index: Int, warnings: inout BodyWarnings
     ) throws(RecordFault) -> Event {

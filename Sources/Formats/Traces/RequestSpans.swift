@@ -57,6 +57,15 @@ struct RequestSpans {
         return known.count - 1
     }
 
+    private func agentName(of call: CallSpan) -> String {
+        call.agentName ?? lineage.agentName(above: call) ?? call.resourceAgent
+    }
+
+    private func validAgentName(of call: CallSpan) -> LabelValue? {
+        let name = agentName(of: call)
+        return name.isName ? LabelValue(name) : nil
+    }
+
     func batch(arrival: Instant) -> DecodedBatch {
         var rules = RecordRules()
         rules.begin(idempotencyKey: nil, arrival: arrival, idOwner: Self.idOwner)
@@ -68,8 +77,7 @@ struct RequestSpans {
         events.reserveCapacity(calls.count)
         for (place, call) in calls.enumerated() {
             draft.removeAll()
-            call.write(
-                to: &draft, agentName: call.agentName ?? lineage.agentName(above: call) ?? call.resourceAgent)
+            call.write(to: &draft, agentName: agentName(of: call))
             do throws(RecordFault) {
                 events.append((place, try draft.event(index: call.index, by: &rules, warnings: &warnings)))
             } catch {
@@ -82,7 +90,8 @@ struct RequestSpans {
         for number in events.indices { events[number].index = calls[events[number].index].index }
         var rejections = RejectedRecords()
         for (place, fault) in faults where !dropped[place] {
-            rejections.append(index: calls[place].index, fault.code) { fault.rejection() }
+            let call = calls[place]
+            rejections.append(index: call.index, of: validAgentName(of: call), fault.code) { fault.rejection() }
         }
         var ignored = IgnoredSpans()
         ignored.otherSpans = count - calls.count

@@ -26,7 +26,7 @@ package struct TracesFormat: Format {
     }
 
     package func answer(to outcome: Outcome) -> Response {
-        guard let (_, first) = outcome.rejections.listed.first else {
+        guard let first = outcome.rejections.listed.first?.rejection else {
             if outcome.warnings.isEmpty { return OTLPAnswer.success(encoding) }
             // No span was rejected and there is a message: a warning (opentelemetry-proto,
             // `ExportTracePartialSuccess`).

@@ -53,9 +53,11 @@ package struct Batch: Sendable {
     /// Folds one event in.
     ///
     /// - Throws: `id_reused`, or `total_overflow` if a total would pass its bound; `self` is then unchanged.
-    package mutating func fold(_ event: Event, onto state: LedgerState) throws(RecordRejection) -> Folded {
+    package mutating func fold(
+        _ event: Event, from sender: Sender = .unknown, onto state: LedgerState
+    ) throws(RecordRejection) -> Folded {
         switch event {
-        case .start(let start): open(start, onto: state)
+        case .start(let start): open(start, from: sender, onto: state)
         case .end(let record): try count(record, onto: state)
         }
     }
@@ -64,23 +66,41 @@ package struct Batch: Sendable {
     package mutating func expireCalls(begunBefore deadline: Instant, onto state: LedgerState) {
         // A call that ended in this batch has lowered the gauge already.
         for call in state.openCalls.begun(before: deadline) where closed.place(of: call.id) == nil {
-            closed.append(call)
-            agents[place: touchAgent(call.agentName, onto: state)].expireCall()
+            expire(call, onto: state)
         }
     }
 
-    /// Whether all of a request's starts find room among the open calls.
-    package func hasRoomForStarts(of events: [(index: Int, event: Event)], onto state: LedgerState) -> Bool {
-        var room = OpenCalls.limit - state.openCalls.count + closed.count - (begun.count - ended.count)
-        if events.count <= room { return true }
-        var counted: Set<Digest> = []
-        for case (_, .start(let start)) in events
-        where remembered(start.id.start, state) == nil && remembered(start.id.end, state) == nil
-            && counted.insert(start.id.call).inserted
-        {
-            room -= 1
+    /// Ends the lease of calls until no more are in flight than may be: each time the oldest call of the sender that
+    /// has the most. A sender that floods the exporter with starts expires its own.
+    ///
+    /// Called once, after the last event.
+    package mutating func expireExcessCalls(onto state: LedgerState) {
+        let excess = state.openCalls.count - closed.count + begun.count - ended.count - state.openCalls.limit
+        guard excess > 0 else { return }
+        let opened = Dictionary(grouping: opened, by: \.sender)
+        var counts = state.openCalls.countsBySender
+        for call in closed.elements { counts[call.sender, default: 0] -= 1 }
+        for (sender, calls) in opened { counts[sender, default: 0] += calls.count }
+        let shares = CallExcess(excess, of: counts) { sender, place in
+            oldest(place + 1, of: sender, opened, state).last?.number ?? .max
         }
-        return room >= 0
+        for (sender, count) in shares.losses {
+            for call in oldest(count, of: sender, opened, state) { expire(call, onto: state) }
+        }
+    }
+
+    /// The oldest calls of a sender that are in flight.
+    private func oldest(
+        _ count: Int, of sender: Sender, _ opened: [Sender: [OpenCall]], _ state: LedgerState
+    ) -> [OpenCall] {
+        let standing = Array(
+            state.openCalls.oldest(of: sender).lazy.filter { closed.place(of: $0.id) == nil }.prefix(count))
+        return standing + opened[sender, default: []].prefix(count - standing.count)
+    }
+
+    private mutating func expire(_ call: OpenCall, onto state: LedgerState) {
+        if begun.place(of: call.id) != nil { ended.insert(call.id) } else { closed.append(call) }
+        agents[place: touchAgent(call.agentName, onto: state)].expireCall()
     }
 
     private func remembered(_ key: Digest, _ state: LedgerState) -> UInt64? {
@@ -89,7 +109,7 @@ package struct Batch: Sendable {
 
     // MARK: Starts
 
-    private mutating func open(_ start: CallStart, onto state: LedgerState) -> Folded {
+    private mutating func open(_ start: CallStart, from sender: Sender, onto state: LedgerState) -> Folded {
         if remembered(start.id.start, state) != nil { return .duplicate }
         // A call in flight may outlive the memory of its start; raised twice, the gauge would never come down.
         if state.openCalls[start.id.call] != nil, closed.place(of: start.id.call) == nil { return .duplicate }
@@ -100,7 +120,7 @@ package struct Batch: Sendable {
         begun.append(
             OpenCall(
                 number: state.openCalls.nextNumber + Int64(begun.count), id: start.id.call, agentName: agentName,
-                begun: moment.steady))
+                sender: sender, begun: moment.steady))
         agents[place: touchAgent(agentName, onto: state)].openCall()
         return .accepted
     }

@@ -2,6 +2,13 @@
 package enum Event: Sendable {
     case start(CallStart)
     case end(CallRecord)
+
+    package var agentName: LabelValue {
+        switch self {
+        case .start(let start): start.agentName
+        case .end(let record): record.labels.agentName
+        }
+    }
 }
 
 /// A call that began. Raises `llm_active_calls` until its end or the end of its lease.

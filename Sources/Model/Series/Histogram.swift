@@ -1,6 +1,7 @@
 /// Observations of one latency series.
 ///
-/// One count a bucket, cumulated only when rendered. Adding is commutative, except for exemplars, where the newer wins.
+/// One count a bucket, cumulated only when rendered. Adding is commutative: of two exemplars the newer by its own time
+/// stays, whichever came first.
 package struct Histogram: Equatable, Sendable {
     /// Observations by bucket, not cumulated; the last is `+Inf`.
     package private(set) var counts: [Int64]
@@ -37,7 +38,7 @@ package struct Histogram: Equatable, Sendable {
         sumMicroseconds = sum
         if let trace {
             if exemplars.isEmpty { exemplars = Array(repeating: nil, count: counts.count) }
-            exemplars[bucket] = Exemplar(trace: trace, microseconds: microseconds)
+            exemplars[bucket] = Exemplar(trace: trace, microseconds: microseconds).orNewer(exemplars[bucket])
         }
     }
 
@@ -55,8 +56,7 @@ package struct Histogram: Equatable, Sendable {
                 ? new.bucket(of: old.microseconds[bucket]) : new.microseconds.count
             result.counts[target] += counts[bucket]
             guard !exemplars.isEmpty, let exemplar = exemplars[bucket] else { continue }
-            let known = result.exemplars[target]?.trace.unixMilliseconds ?? .min
-            if exemplar.trace.unixMilliseconds >= known { result.exemplars[target] = exemplar }
+            result.exemplars[target] = exemplar.orNewer(result.exemplars[target])
         }
         return result
     }
@@ -70,5 +70,18 @@ package struct Exemplar: Equatable, Sendable {
     package init(trace: Trace, microseconds: Int64) {
         self.trace = trace
         self.microseconds = microseconds
+    }
+
+    /// The newer of the two; of equally old ones that with the greater trace id, then the greater latency.
+    ///
+    /// Prometheus refuses an exemplar that is older than the last one of its series.
+    func orNewer(_ other: Exemplar?) -> Exemplar {
+        guard let other else { return self }
+        let (own, others) = (trace, other.trace)
+        if own.unixMilliseconds != others.unixMilliseconds {
+            return own.unixMilliseconds > others.unixMilliseconds ? self : other
+        }
+        if own.id != others.id { return others.id.utf8.lexicographicallyPrecedes(own.id.utf8) ? self : other }
+        return microseconds >= other.microseconds ? self : other
     }
 }

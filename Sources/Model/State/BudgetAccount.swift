@@ -1,7 +1,10 @@
 /// The spending of one budget in its latest window: one row of the database.
 package struct BudgetAccount: NumberedSeries, Equatable {
     package let number: Int64
-    package internal(set) var budget: Budget
+    package fileprivate(set) var budget: Budget
+    /// Whether the configuration has the budget no longer. It counts no calls and is not shown, but its spending stays
+    /// until the window ends: a budget that comes back, say after a faulty edit, goes on where it was.
+    package fileprivate(set) var isRemoved = false
     /// When the window began that `spent` belongs to.
     package let windowStart: Instant
     package private(set) var spent: Money
@@ -61,6 +64,12 @@ package struct BudgetAccount: NumberedSeries, Equatable {
         unpricedCalls = 0
     }
 
+    /// Whether anything was counted in the window of `time`.
+    fileprivate func hasSpending(at time: Instant) -> Bool {
+        let account = turned(to: time)
+        return account.spent > .zero || account.unpricedCalls > 0
+    }
+
     package var remainingPicoUSD: Int128 { budget.limit.picoUSD - spent.picoUSD }
     package var isSpent: Bool { remainingPicoUSD <= 0 }
     /// When the present window ends.
@@ -68,14 +77,29 @@ package struct BudgetAccount: NumberedSeries, Equatable {
 }
 
 extension Table<BudgetAccount> {
-    /// Accounts for exactly these budgets. One that counts the same calls over the same time as before keeps what was
-    /// spent; every other begins at 0.
+    /// Most removed budgets that are kept; of more, the newest.
+    private static var removedLimit: Int { 1000 }
+
+    /// Accounts for these budgets, and the removed ones that have spent something in their present window. A budget
+    /// that counts the same calls over the same time as before keeps what was spent; every other begins at 0.
     package func configured(for budgets: [Budget], now: Instant) -> Table<BudgetAccount> {
-        var table = Table()
-        for var account in elements {
-            guard let budget = budgets.first(where: { $0.continues(account.budget) }) else { continue }
+        let wanted = Dictionary(budgets.map { ($0.name, $0) }) { first, _ in first }
+        let kept = elements.compactMap { account -> BudgetAccount? in
+            var account = account
+            account.isRemoved = wanted[account.budget.name] == nil
+            if account.isRemoved { return account.hasSpending(at: now) ? account : nil }
+            guard let budget = wanted[account.budget.name], budget.continues(account.budget) else { return nil }
             account.budget = budget
-            table.put(account)
+            return account
+        }
+        var excess = kept.count(where: \.isRemoved) - Self.removedLimit
+        var table = Table()
+        for account in kept {
+            if account.isRemoved, excess > 0 {
+                excess -= 1
+            } else {
+                table.put(account)
+            }
         }
         var number = nextNumber
         for budget in budgets where table.index(of: budget.name) == nil {

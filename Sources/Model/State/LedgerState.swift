@@ -5,6 +5,7 @@ package struct LedgerState: Sendable {
     package private(set) var registry: Registry
     package private(set) var recentIDs: RecentIDs
     package private(set) var openCalls: OpenCalls
+    /// Those of the configuration, and removed ones whose spending is kept.
     package private(set) var budgets: Table<BudgetAccount>
     /// Indices of the budgets of one agent, and of those of all agents: most calls count for few of many.
     private var budgetIndices: [LabelValue?: [Int]] = [:]
@@ -21,7 +22,9 @@ package struct LedgerState: Sendable {
     }
 
     private mutating func indexBudgets() {
-        budgetIndices = Dictionary(grouping: budgets.indices) { budgets[$0].budget.agentName }
+        budgetIndices = Dictionary(grouping: budgets.indices.filter { !budgets[$0].isRemoved }) {
+            budgets[$0].budget.agentName
+        }
     }
 
     /// The budgets that a call counts for.
@@ -49,7 +52,7 @@ package struct LedgerState: Sendable {
         for index in budgets.indices { budgets[index].clear() }
     }
 
-    /// Keeps accounts for exactly these budgets.
+    /// Keeps accounts for these budgets; removed ones keep their spending until their window ends.
     ///
     /// - Parameter now: the time of day.
     package mutating func configure(_ budgets: [Budget], now: Instant) {

@@ -5,12 +5,14 @@ package struct OpenCall: Keyed, Equatable {
     package let id: Digest
     /// The name under which the call is counted.
     package let agentName: LabelValue
+    package let sender: Sender
     package let begun: Instant
 
-    package init(number: Int64, id: Digest, agentName: LabelValue, begun: Instant) {
+    package init(number: Int64, id: Digest, agentName: LabelValue, sender: Sender = .unknown, begun: Instant) {
         self.number = number
         self.id = id
         self.agentName = agentName
+        self.sender = sender
         self.begun = begun
     }
 

@@ -7,9 +7,6 @@ import Dispatch
 /// bcrypt takes tens of milliseconds. It runs on a queue of its own, one password at a time, never on a server thread.
 /// Its result is kept under a keyed digest of the header, so that each client pays once.
 final class Gatekeeper<Settings: Sendable>: Sendable {
-    /// Passwords that may wait for their check. Senders of further ones are asked to come again: by then those before
-    /// them are known.
-    static var waitingLimit: Int { 16 }
     /// Headers whose result is kept.
     private static var keptLimit: Int { 1024 }
 
@@ -26,15 +23,29 @@ final class Gatekeeper<Settings: Sendable>: Sendable {
     private struct State {
         var inForce: InForce
         /// Correct headers, with the hash that they matched: if a user's hash changes, the new password is needed.
-        var right: [CredentialDigest: (user: String, hash: PasswordHash)] = [:]
+        var right: [CredentialDigest: Known] = [:]
         /// Wrong ones, so that a client with a wrong setting does not keep the checker busy.
         var wrong: Set<CredentialDigest> = []
         /// Requests that wait for the check of the same password.
         var waiting: [CredentialDigest: [Waiting]] = [:]
+        var queue = PasswordQueue()
     }
 
-    /// Called once, with `nil` if the request may go on.
-    typealias Decision = @Sendable (Refusal?) -> Void
+    private struct Known: Sendable {
+        let user: String
+        let hash: PasswordHash
+        /// Of the principal.
+        let name: String
+
+        init(user: String, hash: PasswordHash) {
+            self.user = user
+            self.hash = hash
+            name = "user \(user)"
+        }
+    }
+
+    /// Called once; with `nil` if everyone is let in.
+    typealias Decision = @Sendable (Result<Principal?, Refusal>) -> Void
 
     private struct Waiting: Sendable {
         let scopes: Set<Scope>
@@ -53,10 +64,11 @@ final class Gatekeeper<Settings: Sendable>: Sendable {
 
     /// Replaces the rules and the settings together.
     ///
-    /// - Parameter body: what else must change at the same moment; given the settings before. It must not wait.
-    func use(_ inForce: InForce, _ body: (_ before: Settings) -> Void) {
-        state.withLock { state in
-            body(state.inForce.settings)
+    /// - Parameter body: what else must change at the same moment; given the settings before. It must not wait. If it
+    ///   throws, all stays as it was.
+    func use<Failure>(_ inForce: InForce, _ body: (_ before: Settings) throws(Failure) -> Void) throws(Failure) {
+        try state.withLock { (state) throws(Failure) in
+            try body(state.inForce.settings)
             state.inForce = inForce
             // A new user may have a password that was wrong before.
             state.wrong = []
@@ -68,28 +80,33 @@ final class Gatekeeper<Settings: Sendable>: Sendable {
     /// - Parameters:
     ///   - authorization: the header; `nil` if there is none.
     ///   - scopes: one of which is needed; empty if it is enough to be known.
-    func judge(_ authorization: String?, needing scopes: Set<Scope>, _ decide: @escaping Decision) {
+    ///   - network: the client's; called if a password must be checked.
+    func judge(
+        _ authorization: String?, needing scopes: Set<Scope>, from network: () -> String, _ decide: @escaping Decision
+    ) {
         // The lock is held for look-ups only: decisions are made after it.
         let rules = state.withLock(\.inForce.rules)
         if rules.isOpen {
-            decide(nil)
+            decide(.success(nil))
             return
         }
         guard let authorization, let digest = key.digest(of: Array(authorization.utf8)) else {
-            decide(.unauthenticated)
+            decide(.failure(.unauthenticated))
             return
         }
-        if let (user, hash) = state.withLock({ $0.right[digest] }), let known = rules.users[user], known.hash == hash {
-            decide(Self.refusal(of: known.scopes, needing: scopes))
+        if let known = state.withLock({ $0.right[digest] }), let user = rules.users[known.user],
+            user.hash == known.hash
+        {
+            decide(Self.decision(on: Principal(name: known.name, scopes: user.scopes), needing: scopes))
             return
         }
         switch Credentials(header: authorization) {
-        case nil: decide(.unauthenticated)
-        case .bearer(let token):
-            let held = rules.scopes(bearing: token)
-            decide(held.map { Self.refusal(of: $0, needing: scopes) } ?? .unauthenticated)
+        case nil: decide(.failure(.unauthenticated))
+        case .bearer(let token): decide(Self.decision(on: rules.principal(bearing: token), needing: scopes))
         case .basic(let user, let password):
-            check(user, password, digest, Waiting(scopes: scopes, decide: decide))
+            check(
+                PasswordQueue.Check(user: user, password: password, digest: digest), from: network(),
+                for: Waiting(scopes: scopes, decide: decide))
         }
     }
 
@@ -99,61 +116,53 @@ final class Gatekeeper<Settings: Sendable>: Sendable {
             defer { state.waiting = [:] }
             return state.waiting.values.flatMap { $0 }
         }
-        for one in waiting { one.decide(.tooManyPasswords) }
+        for one in waiting { one.decide(.failure(.tooManyPasswords)) }
     }
 
     // MARK: Passwords
 
-    private enum Step {
-        case decided(Refusal)
-        case check(PasswordHash)
-        case waits
+    private func check(_ check: PasswordQueue.Check, from network: String, for waiting: Waiting) {
+        let (isQueued, refused, refusal) = state.withLock { state -> (Bool, [Waiting], Refusal) in
+            if state.wrong.contains(check.digest) { return (false, [waiting], .unauthenticated) }
+            let isAwaited = state.waiting[check.digest] != nil
+            state.waiting[check.digest, default: []].append(waiting)
+            if isAwaited { return (false, [], .tooManyPasswords) }
+            guard let dropped = state.queue.add(check, from: network) else { return (true, [], .tooManyPasswords) }
+            let refused = state.waiting.removeValue(forKey: dropped.digest) ?? []
+            return (dropped.digest != check.digest, refused, .tooManyPasswords)
+        }
+        for one in refused { one.decide(.failure(refusal)) }
+        if isQueued { checker.async(execute: DispatchWorkItem { [self] in compareNext() }) }
     }
 
-    private func check(_ user: String, _ password: String, _ digest: CredentialDigest, _ waiting: Waiting) {
-        let step = state.withLock { state -> Step in
-            if state.wrong.contains(digest) { return .decided(.unauthenticated) }
-            if state.waiting[digest] != nil {
-                state.waiting[digest]?.append(waiting)
-                return .waits
-            }
-            guard state.waiting.count < Self.waitingLimit else { return .decided(.tooManyPasswords) }
-            state.waiting[digest] = [waiting]
-            return .check(state.inForce.rules.hash(for: user, key: key))
+    private func compareNext() {
+        let next = state.withLock { state -> (PasswordQueue.Check, PasswordHash)? in
+            // After `stop` no request waits for a check.
+            guard let check = state.queue.next(), state.waiting[check.digest] != nil else { return nil }
+            return (check, state.inForce.rules.hash(for: check.user, key: key))
         }
-        switch step {
-        case .decided(let refusal): waiting.decide(refusal)
-        case .check(let hash):
-            checker.async(execute: DispatchWorkItem { [self] in compare(user, password, hash, digest) })
-        case .waits: break
-        }
-    }
-
-    private func compare(_ user: String, _ password: String, _ hash: PasswordHash, _ digest: CredentialDigest) {
-        // After `stop` no request waits for it.
-        guard state.withLock({ $0.waiting[digest] }) != nil else { return }
-        let matches = hash.matches(password)
-        let (waiting, scopes) = state.withLock { state -> ([Waiting], Set<Scope>?) in
-            let waiting = state.waiting.removeValue(forKey: digest) ?? []
+        guard let (check, hash) = next else { return }
+        let matches = hash.matches(check.password)
+        let (waiting, principal) = state.withLock { state -> ([Waiting], Principal?) in
+            let waiting = state.waiting.removeValue(forKey: check.digest) ?? []
             let users = state.inForce.rules.users
             // A reload may have come in between.
-            guard let known = users[user], known.hash == hash else {
+            guard let user = users[check.user], user.hash == hash else {
                 // If the hash changed, the password was not compared with the new one: it is checked when it comes
                 // again.
-                if users[user] == nil { Self.keep(digest, in: &state.wrong) }
+                if users[check.user] == nil { Self.keep(check.digest, in: &state.wrong) }
                 return (waiting, nil)
             }
             guard matches else {
-                Self.keep(digest, in: &state.wrong)
+                Self.keep(check.digest, in: &state.wrong)
                 return (waiting, nil)
             }
             if state.right.count >= Self.keptLimit { state.right = [:] }
-            state.right[digest] = (user, hash)
-            return (waiting, known.scopes)
+            let known = Known(user: check.user, hash: hash)
+            state.right[check.digest] = known
+            return (waiting, Principal(name: known.name, scopes: user.scopes))
         }
-        for one in waiting {
-            one.decide(scopes.map { Self.refusal(of: $0, needing: one.scopes) } ?? .unauthenticated)
-        }
+        for one in waiting { one.decide(Self.decision(on: principal, needing: one.scopes)) }
     }
 
     private static func keep(_ digest: CredentialDigest, in wrong: inout Set<CredentialDigest>) {
@@ -161,7 +170,12 @@ final class Gatekeeper<Settings: Sendable>: Sendable {
         wrong.insert(digest)
     }
 
-    private static func refusal(of held: Set<Scope>, needing scopes: Set<Scope>) -> Refusal? {
-        scopes.isEmpty || !held.isDisjoint(with: scopes) ? nil : .forbidden(scopes)
+    /// - Parameter principal: `nil` if the credentials are nobody's.
+    private static func decision(
+        on principal: Principal?, needing scopes: Set<Scope>
+    ) -> Result<Principal?, Refusal> {
+        guard let principal else { return .failure(.unauthenticated) }
+        return scopes.isEmpty || !principal.scopes.isDisjoint(with: scopes)
+            ? .success(principal) : .failure(.forbidden(scopes))
     }
 }

@@ -11,11 +11,12 @@ package final class WebAccess: Sendable {
 
     /// The settings that a reload replaces together with the access rules.
     struct WebSettings: Sendable {
-        /// Added to each answer.
-        let headers: [(name: String, value: String)]
+        let configuration: WebConfiguration
+
         /// Whether requests need a password, a token or a verified certificate.
-        let authenticates: Bool
-        let tls: WebConfiguration.TLS?
+        var authenticates: Bool {
+            !configuration.access.isOpen || configuration.tls?.clientCertificate == .verified
+        }
     }
 
     /// A web configuration that can be used as a whole.
@@ -29,11 +30,7 @@ package final class WebAccess: Sendable {
         }
 
         var inForce: Gatekeeper<WebSettings>.InForce {
-            let verifies = configuration.tls?.clientCertificate == .verified
-            let settings = WebSettings(
-                headers: configuration.headers, authenticates: !configuration.access.isOpen || verifies,
-                tls: configuration.tls)
-            return .init(rules: configuration.access, settings: settings)
+            .init(rules: configuration.access, settings: WebSettings(configuration: configuration))
         }
     }
 
@@ -56,31 +53,37 @@ package final class WebAccess: Sendable {
     var authenticates: Bool { gatekeeper.settings.authenticates }
 
     /// Added to each answer.
-    var headers: [(name: String, value: String)] { gatekeeper.settings.headers }
+    var headers: [(name: String, value: String)] { gatekeeper.settings.configuration.headers }
 
     func judge(
-        _ authorization: String?, needing scopes: Set<Scope>, _ decide: @escaping @Sendable (Refusal?) -> Void
+        _ authorization: String?, needing scopes: Set<Scope>, from network: () -> String,
+        _ decide: @escaping @Sendable (Result<Principal?, Refusal>) -> Void
     ) {
-        gatekeeper.judge(authorization, needing: scopes, decide)
+        gatekeeper.judge(authorization, needing: scopes, from: network, decide)
     }
 
     /// Reads the file, and those that it names, for `use`.
     ///
-    /// - Throws: also for a change that takes a restart.
+    /// - Throws: also for a change that takes a restart, such as one that turns authentication off.
     func candidate() throws(ConfigurationError) -> Candidate {
         let candidate = try Candidate(path: path)
         guard candidate.configuration.tls?.priorities == tlsPriorities else {
             throw candidate.configuration.fault(
                 "turns TLS on or off, or changes its versions, cipher suites or curves: restart the exporter for that")
         }
+        try candidate.configuration.checkReplacing(gatekeeper.settings.configuration)
         return candidate
     }
 
     /// Puts a configuration in force: rules, headers and TLS identity at one moment.
-    func use(_ candidate: Candidate) {
-        gatekeeper.use(candidate.inForce) { before in
+    ///
+    /// - Throws: if it would turn off authentication that another reload has turned on since `candidate` read it.
+    func use(_ candidate: Candidate) throws(ConfigurationError) {
+        let configuration = candidate.configuration
+        try gatekeeper.use(candidate.inForce) { (before) throws(ConfigurationError) in
+            try configuration.checkReplacing(before.configuration)
             // Under a new identity that is the same, clients would have to connect again for nothing.
-            let isSame = before.tls?.isAlike(candidate.configuration.tls) ?? false
+            let isSame = before.configuration.tls?.isAlike(configuration.tls) ?? false
             if !isSame { candidate.identity?.use() }
         }
     }

@@ -18,7 +18,9 @@ extension Service {
         ledger.reset(clearsBudgets: clearsBudgets) { [log] result in
             switch result {
             case .success:
-                log.info(clearsBudgets ? "Reset all series, and what was spent of budgets" : "Reset all series")
+                log.info(
+                    clearsBudgets ? "Reset all series, and what was spent of budgets" : "Reset all series",
+                    metadata: answer.origin)
                 answer.send(Response(status: 204))
             case .failure(let refusal): answer.send(.ledger(refusal))
             }
@@ -55,7 +57,14 @@ extension Service {
                 answer.send(.nothingToForget)
                 return
             }
-            log.info("Forgot series", metadata: ["series": "\(forgotten.series)"])
+            var metadata = answer.origin
+            metadata["series"] = "\(forgotten.series)"
+            for (key, label) in [
+                ("agent_name", selection.agentName), ("provider", selection.provider), ("model", selection.model),
+            ] {
+                if let label { metadata[key] = "\(label)" }
+            }
+            log.info("Forgot series", metadata: metadata)
             var json = JSONWriter()
             json.object { json in
                 json.key("series")

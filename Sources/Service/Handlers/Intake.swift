@@ -26,6 +26,11 @@ struct Intake: Sendable {
         self.coding = coding
     }
 
+    /// The agent that our clients name in a header, if it is valid.
+    static func agentName(_ exchange: borrowing Exchange) -> LabelValue? {
+        exchange.header("X-Agent-Name").flatMap { $0.isName ? LabelValue($0) : nil }
+    }
+
     /// Whether the body is small enough to be decoded on a server thread, as far as its length shows.
     func isSmall(_ settings: Settings) -> Bool { body.count <= inlineLimitBytes(settings) }
 
@@ -123,21 +128,22 @@ extension Service {
             if let refusal = ledger.refusal { throw .ledger(refusal) }
             let intake = try Intake(exchange, as: format(exchange, decoders))
             guard intake.isSmall(settings) else {
-                try decodeLater(intake, answer)
+                try decodeLater(intake, of: Intake.agentName(exchange), answer)
                 return
             }
             do throws(Refusal) {
                 try take(intake, limit: intake.inlineLimitBytes(settings), isGathered: gathers, answer)
             } catch .tooLarge {
                 // A small body that unpacks to a large one.
-                try decodeLater(intake, answer)
+                try decodeLater(intake, of: Intake.agentName(exchange), answer)
             }
         } catch {
-            answer.send(error)
+            answer.send(error, of: Intake.agentName(exchange))
         }
     }
 
-    private func decodeLater(_ intake: Intake, _ answer: Answer) throws(Refusal) {
+    /// - Parameter agentName: the agent that the request's header names.
+    private func decodeLater(_ intake: Intake, of agentName: LabelValue?, _ answer: Answer) throws(Refusal) {
         let cost = intake.costBytes(settings)
         // One body always finds room.
         guard decodingBytes.add(cost, ordering: .relaxed).oldValue < ledger.waitingBytesLimit else {
@@ -152,7 +158,7 @@ extension Service {
                     if !intake.isSentOnce, .now - answer.began > Self.decodingPatience { throw .decoderIsLate }
                     try take(intake, limit: settings.bodyLimitBytes, isGathered: false, answer)
                 } catch {
-                    answer.send(error)
+                    answer.send(error, of: agentName)
                 }
             })
     }
@@ -164,12 +170,14 @@ extension Service {
     private func take(_ intake: Intake, limit: Int, isGathered: Bool, _ answer: Answer) throws(Refusal) {
         var (batch, bytes) = try intake.decode(limit: limit, arrival: clock())
         pricer.price(&batch.events)
-        ledger.submit(batch.events, bytes: bytes, isGathered: isGathered) { [metrics, batch] result in
+        let sender = batch.hasStarts ? answer.sender : .unknown
+        ledger.submit(batch.events, from: sender, bytes: bytes, isGathered: isGathered) { [metrics, batch] result in
             switch result {
             case .success(var outcome):
                 outcome.rejections = batch.rejections.merging(outcome.rejections)
                 outcome.warnings = batch.warnings
                 metrics.took(outcome, of: batch)
+                answer.report(outcome.rejections)
                 answer.send(intake.answer(to: outcome))
             case .failure(let refusal): answer.send(.ledger(refusal))
             }

@@ -2,6 +2,8 @@ import Configuration
 import Dispatch
 import HTTP
 import Ledger
+import Logging
+import Synchronization
 
 extension Service {
     /// `POST /-/reload`: 200 when the new configuration is in force, 500 when the old one stays.
@@ -20,9 +22,12 @@ extension Service {
     ///
     /// - Parameter reply: called once, with what is wrong and where; `nil` when all is in force.
     func reload(_ reply: @escaping @Sendable (_ failure: String?) -> Void) {
-        @Sendable func fail(_ reason: String) {
+        @Sendable func report(_ reason: String) {
             metrics.reloaded(succeeded: false)
             log.error("Reload failed: the old configuration stays in force", metadata: ["reason": "\(reason)"])
+        }
+        @Sendable func fail(_ reason: String) {
+            report(reason)
             reply("the old configuration stays in force: \(reason)")
         }
         reloader.async(
@@ -31,18 +36,21 @@ extension Service {
                 let candidate: WebAccess.Candidate?
                 do throws(ConfigurationError) {
                     configuration = try Configuration(settings.configuration)
+                    try configuration.checkReplacing(hadFileContent: hasFileContent.load(ordering: .relaxed))
                     candidate = try web?.candidate()
                 } catch {
                     fail(error.description)
                     return
                 }
-                let prices = configuration.prices.count
                 ledger.configure(configuration.budgets) { [self] in
-                    pricer.use(configuration.prices)
-                    if let candidate { web?.use(candidate) }
+                    do throws(ConfigurationError) {
+                        if let candidate { try web?.use(candidate) }
+                    } catch {
+                        report(error.description)
+                        return
+                    }
+                    use(configuration)
                     metrics.reloaded(succeeded: true)
-                    log.info(
-                        "Reloaded", metadata: ["prices": "\(prices)", "budgets": "\(configuration.budgets.count)"])
                 } reply: { [self] result in
                     switch result {
                     case .success: reply(nil)
@@ -56,5 +64,22 @@ extension Service {
                     }
                 }
             })
+    }
+
+    /// Puts prices and budgets in force that the ledger has stored.
+    private func use(_ configuration: Configuration) {
+        pricer.use(configuration.prices)
+        hasFileContent.store(configuration.hasFileContent, ordering: .relaxed)
+        log.noteConfiguration("Reloaded", configuration)
+    }
+}
+
+extension Logger {
+    /// Logs what a configuration has, and what in it looks like a mistake.
+    func noteConfiguration(_ message: Logger.Message, _ configuration: Configuration) {
+        info(
+            message,
+            metadata: ["prices": "\(configuration.prices.count)", "budgets": "\(configuration.budgets.count)"])
+        for warning in configuration.warnings { self.warning("\(warning)") }
     }
 }

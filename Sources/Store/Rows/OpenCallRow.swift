@@ -3,14 +3,15 @@ internal import Model
 extension OpenCall {
     /// The call as it is stored: begun by the time of day.
     func stored(at moment: Moment) -> OpenCall {
-        OpenCall(number: number, id: id, agentName: agentName, begun: moment.timeOfDay(at: begun))
+        OpenCall(
+            number: number, id: id, agentName: agentName, sender: sender, begun: moment.timeOfDay(at: begun))
     }
 }
 
 extension OpenCall: Row {
     static var table: String { "open_calls" }
 
-    static var schema: [Int64: String] { [1: creation] }
+    static var schema: [Int64: String] { [1: creation, 3: "ALTER TABLE open_calls ADD COLUMN sender TEXT"] }
 
     private static var creation: String {
         """
@@ -21,16 +22,22 @@ extension OpenCall: Row {
         """
     }
 
-    static var columns: [String] { ["call_digest", "agent_name", "begun_ms"] }
+    static var columns: [String] { ["call_digest", "agent_name", "begun_ms", "sender"] }
 
-    var values: [Value] { [.bytes(id.stored), .text(agentName.text), .integer(begun.unixMilliseconds)] }
+    var values: [Value] {
+        [
+            .bytes(id.stored), .text(agentName.text), .integer(begun.unixMilliseconds),
+            sender == .unknown ? .null : .text(sender.text.text),
+        ]
+    }
 
     init(number: Int64, values: [Value]) throws(StoreError) {
         var reader = ValueReader(values)
         guard let id = Digest(stored: try reader.bytes()[...]) else { throw StoreError(.damaged, "not a digest") }
-        self.init(
-            number: number, id: id, agentName: LabelValue(try reader.text()),
-            begun: Instant(unixMilliseconds: try reader.integer()))
+        let agentName = LabelValue(try reader.text())
+        let begun = Instant(unixMilliseconds: try reader.integer())
+        let sender = try reader.optionalText().map { Sender($0) } ?? .unknown
+        self.init(number: number, id: id, agentName: agentName, sender: sender, begun: begun)
     }
 }
 

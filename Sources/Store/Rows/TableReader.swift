@@ -10,7 +10,8 @@ struct TableReader<Content: Row> {
 
     /// Calls `body` with each row and its checksum, in the order of their numbers.
     mutating func forEach(_ body: (Content, UInt64) throws(StoreError) -> Void) throws(StoreError) {
-        let columns = ["number", "checksum"] + Content.columns
+        let present = try presentColumns()
+        let columns = ["number", "checksum"] + Content.columns.map { present.contains($0) ? $0 : "NULL" }
         let statement = try connection.prepare(
             "SELECT \(columns.joined(separator: ", ")) FROM \(Content.table) ORDER BY number")
         defer { statement.reset() }
@@ -33,5 +34,16 @@ struct TableReader<Content: Row> {
             }
             try body(row, checksum)
         }
+    }
+
+    /// The columns that the table has: a later version of the schema may add some.
+    private func presentColumns() throws(StoreError) -> Set<String> {
+        let statement = try connection.prepare("SELECT name FROM pragma_table_info('\(Content.table)')")
+        defer { statement.reset() }
+        var columns: Set<String> = []
+        while try statement.step() {
+            if case .text(let name) = statement.value(0) { columns.insert(name) }
+        }
+        return columns
     }
 }

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from credentials import basic, bearer, digest, hashed
-from exporter import DidNotStart, Exporter, Reply, call, encode, eventually
+from exporter import JSON, DidNotStart, Exporter, Reply, call, encode, eventually
 
 pytestmark = pytest.mark.concurrency
 
@@ -360,3 +360,50 @@ def _answers(exporter: Exporter) -> bool:
         return exporter.get("/-/healthy").status == 200
     except (ConnectionError, http.client.HTTPException):
         return False
+
+
+def test_a_file_that_is_emptied_lets_nobody_in(tmp_path: Path):
+    """What an editor's save leaves for an instant, by a signal as systemd sends it."""
+    path = tmp_path / "web.yml"
+    path.write_text(configuration())
+    with Exporter("--web.config.file", str(path), "--web.enable-admin-api") as exporter:
+        def failures() -> int:
+            return sum("Reload failed" in line for line in exporter.log_lines)
+
+        for number, text in enumerate(["", "# nothing\n", "basic_auth_users:\n", "bearer_tokens: []\n",
+                                       "http_server_config:\n  headers: {X-Frame-Options: deny}\n"], 1):
+            path.write_text(text)
+            exporter.signal(signal.SIGHUP)
+            eventually(lambda number=number: failures() == number, f"the reload of {text!r} is refused")
+            for method, route in [("POST", "/record"), ("POST", "/api/v1/admin/reset"), ("GET", "/metrics")]:
+                assert exporter.request(method, route, encode(call())).status == 401, text
+            assert exporter.request("GET", "/metrics", headers=bearer(TOKENS["prometheus"])).status == 200
+        path.write_text(configuration())
+        exporter.signal(signal.SIGHUP)
+        eventually(lambda: "msg=Reloaded" in exporter.log, "the file is whole again")
+
+
+def test_guesses_from_one_address_keep_no_user_of_another_out(tmp_path: Path):
+    path = tmp_path / "web.yml"
+    path.write_text(configuration(alice=hashed(SECRETS["alice"], 12)))
+
+    def ask_from(address: str, password: str) -> int:
+        connection = http.client.HTTPConnection(*exporter.address, timeout=60, source_address=(address, 0))
+        try:
+            connection.request("POST", "/record", encode(call()), {**JSON, **basic("alice", password)})
+            return connection.getresponse().status
+        finally:
+            connection.close()
+
+    statuses: list[int] = []
+    with Exporter("--web.config.file", str(path)) as exporter:
+        guesses = [threading.Thread(target=lambda n=n: statuses.append(ask_from("127.0.0.1", f"guess {n}")))
+                   for n in range(48)]
+        for thread in guesses:
+            thread.start()
+        eventually(lambda: 429 in statuses, "the guesser's places are taken")
+        assert ask_from("127.0.0.9", SECRETS["alice"]) == 200
+        assert 401 not in statuses or statuses.count(401) < 16, "the right password waited for all guesses"
+        for thread in guesses:
+            thread.join()
+    assert set(statuses) == {401, 429}

@@ -221,21 +221,21 @@ def test_a_reload_changes_prices_and_a_bad_file_changes_nothing(start, tmp_path,
     reload(False, f"{config}:2: budgets[0].period must be one of")
     assert charged() == 2
     assert exporter.get("/api/v1/budgets/all").status == 402
-    config.write_text("budgets: []\n")
+    config.write_text("budgets: [{name: all, limit_usd: 2, period: day}]\n")
     prices.unlink()
     reload(False, "cannot be read: No such file or directory")
     assert exporter.get("/api/v1/budgets/all").status == 402
     prices.write_text(table(input_cost_per_token=3e-6))
     reload(True)
     assert charged() == 3
-    assert exporter.get("/api/v1/budgets").json == {"budgets": []}
+    assert [budget["limit_usd"] for budget in exporter.get("/api/v1/budgets").json["budgets"]] == [2]
 
 
 @pytest.mark.parametrize("flag, content, words", [
     ("--config.file", "budgets:\n  - {name: a, limit: 5, period: day}\n", ":2: budgets[0].limit is not known here"),
     ("--config.file", "budget: []\n", ":1: budget is not known here; the keys are prices, aliases, budgets"),
     ("--config.file", "a: [\n", ": not YAML"),
-    ("--prices.file", '{"a": 1,\n"b": 2,\n"c"}', ": not JSON: look at line 2"),
+    ("--prices.file", '{"a": 1,\n"b": 2,\n"c"}', ": not JSON: look at line 3"),
     ("--prices.file", table(input_cost_per_token=-1),
      ': line 1: "acme/parrot-1": input_cost_per_token must be 0, or a number'),
     ("--prices.file", "[]", "must be a JSON object"),

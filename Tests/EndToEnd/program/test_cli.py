@@ -43,13 +43,14 @@ def test_the_log_names_the_folder_from_the_root(start, tmp_path):
 BAD_VALUES = {
     "--web.listen-address": ["nonsense", "127.0.0.1", "127.0.0.1:99999", "127.0.0.1:-1", "127.0.0.1:http", "", "[::1",
                              "::1:80", "127.0.0.1:80:80"],
-    "--web.max-body-size": ["5Q", "-1", "", "MiB", "0"],
+    "--web.max-body-size": ["5Q", "-1", "", "MiB", "0", "32", "1023", "0.5MiB", "3GiB"],
     "--web.telemetry-path": ["metrics", ""],
     "--dedup.window": ["5x", "-1h", "", "h"],
     "--dedup.max-ids": ["-1", "many"],
     "--limits.max-series": ["-1", "1.5", "all"],
     "--active-calls.lease": ["soon", "-1s"],
-    "--histogram.buckets": ["", "a", "1,1", "2,1", "1,,2", "NaN", "-1,1", "1,+Inf,2"],
+    "--histogram.buckets": ["", "a", "1,1", "2,1", "1,,2", "NaN", "-1,1", "1,+Inf,2",
+                            ",".join(map(str, range(1, 66)))],
     "--log.level": ["loud"],
     "--log.format": ["xml"],
 }
@@ -84,6 +85,73 @@ def test_a_file_that_cannot_be_read_is_exit_code_2(flag):
     done = run("--storage.memory", "--web.listen-address", "127.0.0.1:0", flag, "/nonexistent/file")
     assert done.returncode == 2, done
     assert len(done.stderr.strip().splitlines()) == 1 and flag in done.stderr
+
+
+@pytest.mark.parametrize("text", ["", "# users come here\n", "basic_auth_users:\n", "bearer_tokens: []\n", "{}\n"])
+def test_a_web_configuration_that_protects_nothing_is_exit_code_2(tmp_path, text):
+    file = tmp_path / "web.yml"
+    file.write_text(text)
+    for check in ([], ["--config.check"]):
+        done = run("--storage.memory", "--web.listen-address", "127.0.0.1:0", "--web.config.file", str(file), *check)
+        assert done.returncode == 2, done
+        assert len(done.stderr.strip().splitlines()) == 1 and str(file) in done.stderr
+        assert "everyone would be let in" in done.stderr or "protects nothing" in done.stderr
+
+
+def test_an_empty_configuration_file_is_warned_of(start, tmp_path):
+    file = tmp_path / "config.yaml"
+    file.write_text("# budgets come here\n")
+    exporter = start("--config.file", str(file))
+    [line] = [line for line in exporter.log_lines if "level=warn" in line]
+    assert f"--config.file {file}: sets nothing" in line
+    assert run("--config.file", str(file), "--config.check").returncode == 0
+
+
+def test_a_rate_that_looks_like_a_price_for_a_million_is_warned_of(start, tmp_path):
+    file = tmp_path / "prices.json"
+    file.write_text('{\n"p/m": {"litellm_provider": "p",\n"input_cost_per_token": 2.5}}\n')
+    exporter = start("--prices.file", str(file))
+    [line] = [line for line in exporter.log_lines if "level=warn" in line]
+    assert str(file) in line and "line 3" in line and "p/m" in line and "input_cost_per_token is 2.5" in line
+    done = run("--prices.file", str(file), "--config.check")
+    assert done.returncode == 0 and "line 3" in done.stdout
+
+
+@pytest.mark.parametrize("flags", [["--storage.memory", "--storage.path", "x"],
+                                   ["--storage.path=x", "--storage.memory"]])
+def test_flags_that_contradict_each_other_are_exit_code_2(tmp_path, monkeypatch, flags):
+    monkeypatch.chdir(tmp_path)
+    done = run("--web.listen-address", "127.0.0.1:0", *flags)
+    assert done.returncode == 2, done
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert "--storage.memory" in done.stderr and "--storage.path" in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.concurrency
+def test_a_reload_that_comes_while_it_starts_waits_until_it_serves(start, tmp_path):
+    file = tmp_path / "config.yaml"
+    file.write_text("budgets: [{name: daily, limit_usd: 1, period: day}]\n")
+    for delay in [0.0, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1]:
+        exporter = start("--config.file", str(file), awaited=False)
+        # The first instructions of a process are the loader's: only then is it the program.
+        eventually(lambda process=exporter.process: blocks_hangups(process.pid), "the program's first instruction",
+                   every=0.0002)
+        time.sleep(delay)
+        exporter.signal(signal.SIGHUP)
+        exporter.await_listening()
+        eventually(lambda exporter=exporter: 'msg=Reloaded' in exporter.log, "the reload that came early")
+        exporter.stop()
+
+
+def blocks_hangups(pid: int) -> bool:
+    """Whether the process keeps SIGHUP pending (proc(5), SigBlk), or has ended."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except FileNotFoundError:
+        return True
+    blocked = next((line for line in status.splitlines() if line.startswith("SigBlk:")), "SigBlk: 0")
+    return bool(int(blocked.split()[1], 16) & 1 << (signal.SIGHUP - 1))
 
 
 def test_serve_is_the_default_command(start):

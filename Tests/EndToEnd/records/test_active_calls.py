@@ -1,10 +1,14 @@
 """Starts and ends: the gauge of calls in flight."""
 
+import gzip
+import http.client
+import re
 import threading
 
 import pytest
 
-from exporter import NDJSON, call, eventually, ndjson
+from credentials import bearer, digest
+from exporter import NDJSON, Reply, call, eventually, ndjson
 
 
 def begin(id="call-1", agent="TestAgent", **fields):
@@ -145,27 +149,78 @@ def test_starts_and_ends_from_many_threads_balance(exporter):
     assert exporter.calls() == 320
 
 
-@pytest.mark.heavy
-def test_open_starts_are_at_most_100_000_and_then_503_applies_nothing(exporter):
-    for batch in range(4):
-        records = [begin(f"{batch}-{n}") for n in range(25_000)]
-        assert exporter.post(ndjson(records), NDJSON).outcome() == (25_000, 0, 0)
-    assert active(exporter) == "100000"
-    for body in ([begin("more")], [call(agent_name="B"), begin("more"), call(agent_name="B", id="b")]):
-        reply = exporter.post(body)
-        reply.problem(503)
-        assert int(reply.headers["Retry-After"]) > 0
-    assert active(exporter) == "100000"
-    assert exporter.calls() == 0
-    # Calls without a start go on, a repeated start is still a duplicate, and an end makes room.
-    assert exporter.post(call(agent_name="B", id="b")).outcome() == (1, 0, 0)
-    assert exporter.post(begin("0-0")).outcome() == (0, 1, 0)
-    assert exporter.post(call(id="0-0")).outcome() == (1, 0, 0)
-    assert exporter.post(begin("more")).outcome() == (1, 0, 0)
-    assert active(exporter) == "100000"
-
-
 def test_a_start_whose_call_has_ended_changes_nothing_of_an_agent_without_starts(exporter):
     exporter.post(call(agent_name="A", id="1")).outcome()
     assert exporter.post({"event": "start", "agent_name": "A", "id": "1"}).outcome() == (1, 0, 0)
     assert not exporter.scrape().find("llm_active_calls")
+
+
+LIMIT = 100_000
+
+
+def flood(exporter, agent, first, count):
+    starts = b"".join(b'{"agent_name":"%s","event":"start","id":"%d"}\n' % (agent, first + n) for n in range(count))
+    return exporter.post(gzip.compress(starts, 1), {**NDJSON, "Content-Encoding": "gzip"})
+
+
+def post_from(exporter, address, records):
+    """Posts from another address of the loopback network, which is another sender."""
+    connection = http.client.HTTPConnection(*exporter.address, timeout=30, source_address=(address, 0))
+    try:
+        connection.request("POST", "/record", ndjson(records), NDJSON)
+        answer = connection.getresponse()
+        return Reply(answer.status, answer.headers, answer.read())
+    finally:
+        connection.close()
+
+
+@pytest.mark.heavy
+def test_a_flood_of_starts_keeps_nobody_out_and_expires_its_own(exporter):
+    assert post_from(exporter, "127.0.0.9", [begin("early", "victim")]).outcome() == (1, 0, 0)
+    assert flood(exporter, b"evil", 0, LIMIT).outcome() == (LIMIT, 0, 0)
+    both = [begin("late", "victim"), *(call(agent_name="victim", id=f"e{n}") for n in range(10))]
+    assert post_from(exporter, "127.0.0.9", both).outcome() == (11, 0, 0)
+    assert flood(exporter, b"evil", LIMIT, 500).outcome() == (500, 0, 0)
+    assert active(exporter, "victim") == "2"
+    assert expired(exporter, "victim") in (None, "0")
+    assert active(exporter, "evil") == str(LIMIT - 2)
+    assert expired(exporter, "evil") == "502"
+    # Calls that have expired count all the same.
+    ends = [call(agent_name="victim", id="early"), call(agent_name="evil", id="0")]
+    assert exporter.post(ends).outcome() == (2, 0, 0)
+    assert (active(exporter, "victim"), active(exporter, "evil")) == ("1", str(LIMIT - 2))
+
+
+@pytest.mark.heavy
+def test_senders_of_one_address_are_told_apart_by_user_and_token(start, tmp_path):
+    file = tmp_path / "web.yml"
+    file.write_text("bearer_tokens:\n" + "".join(
+        f"  - {{name: {name}, scopes: [record, scrape], sha256: {digest(name)}}}\n" for name in ("evil", "victim")))
+    exporter = start("--web.config.file", str(file))
+
+    def post(sender, records):
+        return exporter.post(ndjson(records), {**NDJSON, **bearer(sender)}).outcome()
+
+    def gauge(agent):
+        text = exporter.request("GET", "/metrics", headers=bearer("victim")).body.decode()
+        return re.search(rf'^llm_active_calls{{agent_name="{agent}"}} (\d+)$', text, re.MULTILINE)[1]
+
+    assert post("victim", [begin("early", "victim")]) == (1, 0, 0)
+    assert post("evil", [begin(str(n), "evil") for n in range(LIMIT)]) == (LIMIT, 0, 0)
+    assert (gauge("victim"), gauge("evil")) == ("1", str(LIMIT - 1))
+    # The same agent name does not hide behind another's starts.
+    assert post("evil", [begin(f"v{n}", "victim") for n in range(3)]) == (3, 0, 0)
+    assert (gauge("victim"), gauge("evil")) == ("4", str(LIMIT - 4))
+
+
+@pytest.mark.heavy
+def test_the_sender_of_a_start_outlives_a_restart(start, tmp_path):
+    exporter = start(storage=tmp_path / "state")
+    assert post_from(exporter, "127.0.0.9", [begin("early", "victim")]).outcome() == (1, 0, 0)
+    assert flood(exporter, b"evil", 0, LIMIT - 1).outcome() == (LIMIT - 1, 0, 0)
+    exporter.kill()
+    exporter = start(storage=tmp_path / "state")
+    assert active(exporter, "victim") == "1"
+    assert flood(exporter, b"evil", LIMIT, 5).outcome() == (5, 0, 0)
+    assert (active(exporter, "victim"), active(exporter, "evil")) == ("1", str(LIMIT - 1))
+    assert expired(exporter, "evil") == "5"

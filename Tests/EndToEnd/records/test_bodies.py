@@ -166,14 +166,18 @@ def test_a_line_that_is_not_utf_8_spoils_only_itself(exporter):
 @pytest.mark.parametrize("nested", ["[" * 100_000, "[" * 100_000 + "]" * 100_000, '{"a":' * 100_000,
                                     '{"a":' * 50_000 + "1" + "}" * 50_000], ids=["[", "[]", "{", "{}"])
 @pytest.mark.parametrize("place", ["body", "field", "line"])
-def test_deep_nesting_is_refused_and_the_program_lives(standing, nested, place):
+def test_the_program_lives_through_deep_nesting_and_takes_what_is_json(standing, nested, place):
     before = standing.calls()
     if place == "line":
-        assert standing.post(encode(call(agent_name="Deep", note=Raw(nested))) + "\n", NDJSON).status in (400, 422)
+        reply = standing.post(encode(call(agent_name="Deep", note=Raw(nested))) + "\n", NDJSON)
     else:
         reply = standing.post(nested if place == "body" else encode(call(note=Raw(nested))))
+    is_record = place != "body" and nested.endswith(("]", "}"))
+    if is_record:
+        assert reply.outcome() == (1, 0, 0)
+    else:
         assert reply.status in (400, 422), reply
-    assert standing.calls() == before
+    assert standing.calls() == before + is_record
     assert standing.get("/-/healthy").status == 200
 
 
@@ -573,3 +577,34 @@ def test_noise_does_not_stop_the_program(standing, noise):
             # Some noise is the start of a request that may yet come: not closed at once.
             wire.is_closed_by_peer(within=0.2)
     assert standing.get("/-/healthy").status == 200
+
+
+@pytest.mark.parametrize("member", [r'"error_message":"cut \ud83d"', r'"prompt":{"parts":["\ude00 x"]}', r'"\ud83d":1',
+                                    f'"raw":{"[" * 70}{"]" * 70}', f'"raw":{"[" * 50_000}{"]" * 50_000}',
+                                    '"raw":' + '{"a":' * 3000 + "1" + "}" * 3000], ids=lambda m: m[:20])
+@pytest.mark.parametrize("lines", [False, True], ids=["array", "lines"])
+def test_a_value_that_nobody_reads_costs_no_record(exporter, member, lines):
+    """JavaScript writes half of a surrogate pair for a text that was cut at a number of UTF-16 units."""
+    good = encode(call(id="q1"))
+    odd = encode(call(id="q2"))[:-1] + "," + member + "}"
+    body = f"{good}\n{odd}\n" if lines else f"[{good},{odd}]"
+    reply = exporter.post(body, NDJSON if lines else JSON)
+    assert reply.outcome() == (2, 0, 0)
+    assert len(reply.json["warnings"]) == 1 and "unknown field" in reply.json["warnings"][0]
+
+
+def test_half_of_a_surrogate_pair_in_a_field_costs_its_record_alone(exporter):
+    reply = exporter.post('[' + encode(call(id="q1")) + r',{"agent_name":"cut \ud83d","provider":"p","model":"m"}]')
+    assert reply.outcome() == (1, 0, 1)
+    error = reply.first_error()
+    assert (error["index"], error["field"], error["code"]) == (1, "agent_name", "invalid_format")
+
+
+@pytest.mark.parametrize("body", ['{"agent_name":"t","provider":"p","model":"m"} x', "null x", '{"agent_name":"t"}]',
+                                  '[{"agent_name":"t"}] []', '"a" "b"'])
+def test_text_behind_the_value_is_named_as_such(exporter, body):
+    assert "something follows the end of the value at byte" in exporter.post(body).problem(400)["detail"]
+
+
+def test_an_unclosed_array_is_still_named_as_such(exporter):
+    assert "an array or object is not closed" in exporter.post('[{"agent_name":"t"}').problem(400)["detail"]

@@ -443,6 +443,31 @@ def test_a_trace_id_becomes_the_exemplar_of_its_bucket(exporter, field, family):
     assert " # " not in exporter.scrape().text.replace("\n# ", "")
 
 
+@pytest.mark.parametrize("order", [(0, 1, 2), (1, 0, 2), (2, 1, 0), (1, 2, 0)], ids=str)
+@pytest.mark.parametrize("together", [True, False], ids=["one body", "posts"])
+def test_the_newest_exemplar_by_its_own_time_stays_whichever_came_first(exporter, order, together):
+    now = int(time.time())
+    records = [call(latency_ms=120, timestamp=now - 120, trace_id="bbbb"),
+               call(latency_ms=130, timestamp=now - 60, trace_id="ab"),
+               call(latency_ms=140, timestamp=now - 60, trace_id="aa")]
+    for batch in [[records[n] for n in order]] if together else [[records[n]] for n in order]:
+        assert exporter.post(batch).outcome() == (len(batch), 0, 0)
+    [exemplar] = exemplars(exporter.openmetrics(), "llm_latency_seconds").values()
+    assert (exemplar.labels, Decimal(exemplar.timestamp)) == ({"trace_id": "ab"}, now - 60)
+    assert Decimal(exemplar.value) == Decimal("0.13")
+
+
+def test_the_newest_exemplar_stays_across_a_restart(start, tmp_path):
+    now = int(time.time())
+    exporter = start(storage=tmp_path / "state")
+    assert_accepted(exporter, call(latency_ms=120, timestamp=now - 10, trace_id="aaaa"))
+    exporter.kill()
+    exporter = start(storage=tmp_path / "state")
+    assert_accepted(exporter, call(latency_ms=120, timestamp=now - 120, trace_id="bbbb"))
+    [exemplar] = exemplars(exporter.openmetrics(), "llm_latency_seconds").values()
+    assert exemplar.labels == {"trace_id": "aaaa"}
+
+
 @pytest.mark.parametrize("written", ["unix", "unix_decimal", "rfc3339", "rfc3339_offset"])
 def test_a_recent_timestamp_is_the_time_of_the_exemplar(exporter, written):
     moment = int(time.time()) - 300
