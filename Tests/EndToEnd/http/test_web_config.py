@@ -8,6 +8,7 @@ import signal
 import statistics
 import threading
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -367,14 +368,14 @@ def test_a_file_that_is_emptied_lets_nobody_in(tmp_path: Path):
     path = tmp_path / "web.yml"
     path.write_text(configuration())
     with Exporter("--web.config.file", str(path), "--web.enable-admin-api") as exporter:
-        def failures() -> int:
-            return sum("Reload failed" in line for line in exporter.log_lines)
+        def has_failed(times: int) -> bool:
+            return sum("Reload failed" in line for line in exporter.log_lines) == times
 
         for number, text in enumerate(["", "# nothing\n", "basic_auth_users:\n", "bearer_tokens: []\n",
                                        "http_server_config:\n  headers: {X-Frame-Options: deny}\n"], 1):
             path.write_text(text)
             exporter.signal(signal.SIGHUP)
-            eventually(lambda number=number: failures() == number, f"the reload of {text!r} is refused")
+            eventually(partial(has_failed, number), f"the reload of {text!r} is refused")
             for method, route in [("POST", "/record"), ("POST", "/api/v1/admin/reset"), ("GET", "/metrics")]:
                 assert exporter.request(method, route, encode(call())).status == 401, text
             assert exporter.request("GET", "/metrics", headers=bearer(TOKENS["prometheus"])).status == 200
@@ -388,17 +389,15 @@ def test_guesses_from_one_address_keep_no_user_of_another_out(tmp_path: Path):
     path.write_text(configuration(alice=hashed(SECRETS["alice"], 12)))
 
     def ask_from(address: str, password: str) -> int:
-        connection = http.client.HTTPConnection(*exporter.address, timeout=60, source_address=(address, 0))
-        try:
-            connection.request("POST", "/record", encode(call()), {**JSON, **basic("alice", password)})
-            return connection.getresponse().status
-        finally:
-            connection.close()
+        headers = {**JSON, **basic("alice", password)}
+        return exporter.request("POST", "/record", encode(call()), headers, source=address).status
+
+    def guess(number: int) -> None:
+        statuses.append(ask_from("127.0.0.1", f"guess {number}"))
 
     statuses: list[int] = []
     with Exporter("--web.config.file", str(path)) as exporter:
-        guesses = [threading.Thread(target=lambda n=n: statuses.append(ask_from("127.0.0.1", f"guess {n}")))
-                   for n in range(48)]
+        guesses = [threading.Thread(target=guess, args=(number,)) for number in range(48)]
         for thread in guesses:
             thread.start()
         eventually(lambda: 429 in statuses, "the guesser's places are taken")

@@ -8,11 +8,12 @@ import socket
 import subprocess
 import threading
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from exporter import BINARY, END_WITHIN, Wire, call, encode, eventually, run
+from exporter import BINARY, END_WITHIN, Exporter, Wire, call, encode, eventually, run
 
 BODY = encode(call())
 POST = f"POST /record HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: {len(BODY)}\r\n\r\n"
@@ -135,13 +136,16 @@ def test_a_reload_that_comes_while_it_starts_waits_until_it_serves(start, tmp_pa
     for delay in [0.0, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1]:
         exporter = start("--config.file", str(file), awaited=False)
         # The first instructions of a process are the loader's: only then is it the program.
-        eventually(lambda process=exporter.process: blocks_hangups(process.pid), "the program's first instruction",
-                   every=0.0002)
+        eventually(partial(blocks_hangups, exporter.pid), "the program's first instruction", every=0.0002)
         time.sleep(delay)
         exporter.signal(signal.SIGHUP)
         exporter.await_listening()
-        eventually(lambda exporter=exporter: 'msg=Reloaded' in exporter.log, "the reload that came early")
+        eventually(partial(has_reloaded, exporter), "the reload that came early")
         exporter.stop()
+
+
+def has_reloaded(exporter: Exporter) -> bool:
+    return "msg=Reloaded" in exporter.log
 
 
 def blocks_hangups(pid: int) -> bool:

@@ -292,8 +292,12 @@ class Exporter:
 
     # HTTP
 
-    def request(self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> Reply:
-        connection = http.client.HTTPConnection(*self.address, timeout=3 * PATIENCE)
+    def request(self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None,
+                source: str | None = None) -> Reply:
+        """Asks, from the address `source` of the loopback network, if it is given: that is another sender."""
+        host, port = self.address
+        connection = http.client.HTTPConnection(
+            host, port, timeout=3 * PATIENCE, source_address=(source, 0) if source else None)
         try:
             connection.request(method, path, body=body, headers=headers or {})
             answer = connection.getresponse()
