@@ -1,8 +1,9 @@
-// The open connections of a server: how many from one address, and each one's deadline.
+// The open connections of a server: how many from one address, and each one's deadline and request target.
 #ifndef CHTTPSHIM_CONNECTIONS_H
 #define CHTTPSHIM_CONNECTIONS_H
 
 #include "CHTTPShim.h"
+#include "target.h"
 
 #include <microhttpd.h>
 #include <pthread.h>
@@ -29,6 +30,16 @@ void chttpshim_connections_notify(
 
 /// The shim's own record of a connection; NULL if there was no memory for it.
 chttpshim_connection *chttpshim_connection_of(struct MHD_Connection *connection);
+
+/// A request line came; the request itself is not opened yet.
+void chttpshim_connection_begin_request(chttpshim_connection *connection, const char *target);
+/// The request is opened.
+void chttpshim_connection_open_request(chttpshim_connection *connection);
+chttpshim_target *chttpshim_connection_target(chttpshim_connection *connection);
+
+/// The connection of the calling server thread whose headers are in while its request is not opened; NULL if there is
+/// none. There is never more than one: libmicrohttpd opens a request as soon as its headers are in.
+struct MHD_Connection *chttpshim_connections_find_unopened(chttpshim_connections *connections);
 
 /// Whether the client's address was already at its connection limit when the connection came.
 bool chttpshim_connection_is_beyond_limit(const chttpshim_connection *connection);

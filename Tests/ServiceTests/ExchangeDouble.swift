@@ -10,6 +10,7 @@ final class ExchangeDouble: ExchangeSource {
     let method: String
     let path: String
     let fault: RequestFault?
+    let repeatedHeader: String?
     private let headers: [String: String]
     private let arguments: [(name: String, value: String)]
     private let body: [UInt8]
@@ -31,9 +32,10 @@ final class ExchangeDouble: ExchangeSource {
     /// - Parameter target: the path, and behind `?` the arguments of the query, both as decoded.
     init(
         _ method: String, _ target: String, headers: [String: String] = [:], body: [UInt8] = [],
-        fault: RequestFault? = nil
+        fault: RequestFault? = nil, repeatedHeader: String? = nil
     ) {
         self.method = method
+        self.repeatedHeader = repeatedHeader
         let parts = target.split(separator: "?", maxSplits: 1)
         path = String(parts.first ?? "")
         arguments = (parts.count > 1 ? parts[1].split(separator: "&") : []).map { pair in
@@ -46,6 +48,7 @@ final class ExchangeDouble: ExchangeSource {
     }
 
     func header(_ name: StaticString) -> String? { headers["\(name)".lowercased()] }
+    func list(_ name: StaticString) -> String? { header(name) }
     var queryCount: Int { arguments.count }
     func query(_ name: StaticString) -> String? { arguments.first { $0.name == "\(name)" }?.value }
     func takeBody() -> PaddedBytes { PaddedBytes(body) }
