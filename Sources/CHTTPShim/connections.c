@@ -1,7 +1,10 @@
+#define _GNU_SOURCE  // POLLRDHUP
+
 #include "connections.h"
 #include "tls.h"
 
 #include <netinet/in.h>
+#include <poll.h>
 #include <search.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -229,13 +232,27 @@ void chttpshim_connection_rest(chttpshim_connections *connections, chttpshim_con
     atomic_store_explicit(&connection->answered_since, 0, memory_order_relaxed);
 }
 
+// Whether the peer has sent its end while libmicrohttpd waits for more of a request. libmicrohttpd 0.9.75 reads once for
+// each event: an end that comes together with the last bytes stays unread. Shutting down the reading side makes another
+// event and takes nothing away: what has arrived can still be read, and an answer can still be sent.
+static bool is_abandoned(const chttpshim_connection *connection)
+{
+    if (atomic_load_explicit(&connection->answered_since, memory_order_relaxed) != 0) return false;
+    struct pollfd state = {.fd = connection->descriptor, .events = POLLRDHUP};
+    return poll(&state, 1, 0) == 1 && (state.revents & POLLRDHUP) != 0;
+}
+
 void chttpshim_connections_end_late(chttpshim_connections *connections)
 {
     int64_t now = now_milliseconds();
     pthread_mutex_lock(&connections->lock);
     for (chttpshim_connection *connection = connections->first; connection != NULL; connection = connection->next) {
         int64_t deadline = atomic_load_explicit(&connection->deadline, memory_order_relaxed);
-        if (deadline == 0 || now < deadline) continue;
+        if (deadline == 0) continue;
+        if (now < deadline) {
+            if (is_abandoned(connection)) shutdown(connection->descriptor, SHUT_RD);
+            continue;
+        }
         // The connection's thread finds the end of the peer and cleans up. It cannot have closed the descriptor,
         // because it takes the lock first.
         shutdown(connection->descriptor, SHUT_RDWR);

@@ -58,7 +58,7 @@ void chttpshim_connection_wait(chttpshim_connection *connection);
 /// The request is over: the next one may begin as late as idle connections are kept.
 void chttpshim_connection_rest(chttpshim_connections *connections, chttpshim_connection *connection);
 
-/// Ends the connections that are late.
+/// Ends the connections that are late, and those whose peer has gone before its request was whole.
 void chttpshim_connections_end_late(chttpshim_connections *connections);
 /// Ends the connections that have been reading one answer for `seconds`.
 void chttpshim_connections_end_slow_answers(chttpshim_connections *connections, unsigned seconds);

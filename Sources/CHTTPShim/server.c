@@ -194,6 +194,8 @@ chttpshim_server *chttpshim_server_start(const chttpshim_options *options)
 void chttpshim_server_drain(chttpshim_server *server)
 {
     atomic_store(&server->draining, true);
+    // A request whose client has gone would hold up the end.
+    chttpshim_connections_end_late(&server->connections);
 }
 
 void chttpshim_server_end_late(chttpshim_server *server)

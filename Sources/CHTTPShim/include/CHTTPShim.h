@@ -146,8 +146,8 @@ chttpshim_server *chttpshim_server_start(const chttpshim_options *options);
 /// one ends the process.
 void chttpshim_server_drain(chttpshim_server *server);
 
-/// Ends connections that have taken too long over a request or an answer: 30 s, and a second for each 16 KiB. Must be
-/// called every second or so.
+/// Ends connections that have taken too long over a request or an answer: 30 s, and a second for each 16 KiB; and those
+/// whose client has gone within a request. Must be called every second or so.
 void chttpshim_server_end_late(chttpshim_server *server);
 
 /// Ends connections that have been reading one answer for this long, to free the memory of those answers.
