@@ -5,13 +5,15 @@ import json
 import re
 import socket
 import ssl
+import subprocess
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
 from credentials import Authority
-from exporter import JSON, OPENMETRICS, PATIENCE, Exporter, Wire, call, encode, eventually, run
+from exporter import BINARY, JSON, OPENMETRICS, PATIENCE, Exporter, Wire, call, encode, eventually, run
 
 BODY = encode(call())
 ROUTES = {"/": "GET", "/metrics": "GET", "/summary": "GET", "/-/healthy": "GET", "/-/ready": "GET",
@@ -450,3 +452,41 @@ def test_requests_are_counted_by_route_and_code(exporter):
     assert counts["/-/healthy", "200"] == "1"
     assert not [route for route, _ in counts if "nowhere" in route], "paths of clients are no labels"
     assert sum(int(v) for (_, code), v in counts.items() if code == "404") == 2
+
+
+# Descriptors
+
+@pytest.mark.parametrize("closed", ["<&- >&- 2>&-", "<&-", ">&- 2>&-", "<&- 2>&-"])
+def test_descriptors_that_the_parent_closed_are_not_given_to_the_database(tmp_path, closed):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        address = free.getsockname()
+    storage = tmp_path / "data"
+    # Nothing of the log is left to read the port from.
+    command = f'exec "$0" --web.listen-address=127.0.0.1:{address[1]} --storage.path="$1" --log.level=debug {closed}'
+    with (tmp_path / "log").open("w") as log:
+        process = subprocess.Popen(["sh", "-c", command, BINARY, storage], stdin=log, stdout=log, stderr=log)
+
+    def answers():
+        try:
+            with Wire(address) as wire:
+                wire.send(post("Host: a", f"Content-Length: {len(BODY)}"))
+                return wire.reply().outcome() == (1, 0, 0)
+        except OSError:
+            return False
+
+    try:
+        eventually(answers, "it serves")
+        for number, form in enumerate(("<&-", " >&-", "2>&-")):
+            if form in " " + closed:
+                assert str(Path(f"/proc/{process.pid}/fd/{number}").readlink()) == "/dev/null"
+        # Each of these is a line of the log.
+        with Wire(address) as wire:
+            wire.send("GET / HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n")
+            assert_one_problem(wire.everything(), 400)
+        process.terminate()
+        assert process.wait(PATIENCE) == 0
+    finally:
+        process.kill()
+        process.wait()
+    checked = run("check-storage", "--storage.path", str(storage))
+    assert checked.returncode == 0, checked.stderr
