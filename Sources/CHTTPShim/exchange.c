@@ -167,16 +167,20 @@ const char *chttpshim_exchange_repeated_header(const chttpshim_exchange *exchang
 
 typedef struct {
     const char *name;
+    size_t name_length;
     // Lines of this name to skip.
     unsigned before;
     const char *value;
 } wanted_line;
 
-static enum MHD_Result find_line(void *context, enum MHD_ValueKind kind, const char *name, const char *value)
+static enum MHD_Result find_line(
+    void *context, enum MHD_ValueKind kind, const char *name, size_t name_length, const char *value, size_t length)
 {
     (void)kind;
+    (void)length;
     wanted_line *wanted = context;
-    if (strcasecmp(name, wanted->name) != 0 || wanted->before-- > 0) return MHD_YES;
+    if (name_length != wanted->name_length || strcasecmp(name, wanted->name) != 0) return MHD_YES;
+    if (wanted->before-- > 0) return MHD_YES;
     wanted->value = value;
     return MHD_NO;
 }
@@ -185,8 +189,8 @@ const char *chttpshim_exchange_header(chttpshim_exchange *exchange, const char *
 {
     const char *authority = chttpshim_connection_target(exchange->peer)->authority;
     if (authority != NULL && strcasecmp(name, MHD_HTTP_HEADER_HOST) == 0) return index == 0 ? authority : NULL;
-    wanted_line wanted = {.name = name, .before = index};
-    MHD_get_connection_values(exchange->connection, MHD_HEADER_KIND, find_line, &wanted);
+    wanted_line wanted = {.name = name, .name_length = strlen(name), .before = index};
+    MHD_get_connection_values_n(exchange->connection, MHD_HEADER_KIND, find_line, &wanted);
     return wanted.value;
 }
 

@@ -28,7 +28,10 @@ typedef struct {
 
 // Headers that the exporter reads, and that are no lists: two readers could each take another of two (RFC 9110, section
 // 5.3).
-static const char *const singles[] = {"Content-Type", "Authorization", "Idempotency-Key", "X-Agent-Name"};
+static const struct {
+    size_t length;
+    const char *name;
+} singles[] = {{12, "Content-Type"}, {13, "Authorization"}, {15, "Idempotency-Key"}, {12, "X-Agent-Name"}};
 
 // MARK: Names
 
@@ -95,10 +98,17 @@ static void end_lines(framing *found, const char *method, size_t size)
 static void note_single(framing *found, const char *name, size_t length)
 {
     for (unsigned index = 0; index < sizeof singles / sizeof singles[0]; index++) {
-        if (length != strlen(singles[index]) || strcasecmp(name, singles[index]) != 0) continue;
-        if ((found->seen & 1U << index) != 0) found->repeated = singles[index];
+        if (length != singles[index].length || strcasecmp(name, singles[index].name) != 0) continue;
+        if ((found->seen & 1U << index) != 0) found->repeated = singles[index].name;
         found->seen |= 1U << index;
     }
+}
+
+static bool is_number(const char *text)
+{
+    const char *byte = text;
+    while (*byte >= '0' && *byte <= '9') byte++;
+    return byte != text && *byte == '\0';
 }
 
 static enum MHD_Result note_header(
@@ -117,7 +127,7 @@ static enum MHD_Result note_header(
     case 'c':
         if (strcasecmp(name, "Content-Length") != 0) break;
         found->content_lengths++;
-        if (length == 0 || strspn(value, "0123456789") != length) found->has_bad_length = true;
+        if (!is_number(value)) found->has_bad_length = true;
         break;
     case 't':
         if (strcasecmp(name, "Transfer-Encoding") != 0) break;

@@ -1,5 +1,6 @@
 #include "target.h"
 
+#include <ctype.h>
 #include <microhttpd.h>
 #include <string.h>
 #include <strings.h>
@@ -54,6 +55,7 @@ void chttpshim_target_take_apart(chttpshim_target *target, char *text)
 
 bool chttpshim_is_authority(const char *text)
 {
-    static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$&'()*+,;=:%[]";
-    return text[strspn(text, allowed)] == '\0';
+    for (const unsigned char *byte = (const unsigned char *)text; *byte != '\0'; byte++)
+        if (!isalnum(*byte) && strchr("-._~!$&'()*+,;=:%[]", *byte) == NULL) return false;
+    return true;
 }
