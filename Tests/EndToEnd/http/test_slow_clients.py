@@ -205,14 +205,16 @@ def vanish(exporter, request, count, tls=None):
     """Clients that send a part of a request and are gone; those that speak TLS take leave or do not."""
     for number in range(count):
         client = socket.create_connection(exporter.address, timeout=PATIENCE)
-        if tls is not None:
-            client = tls.wrap_socket(client, server_hostname="127.0.0.1")
-        client.sendall(request)
-        if tls is not None and number % 2 == 0:
-            client.settimeout(0)
-            with pytest.raises(ssl.SSLWantReadError):
-                client.unwrap()
-        client.close()
+        if tls is None:
+            client.sendall(request)
+            client.close()
+            continue
+        with tls.wrap_socket(client, server_hostname="127.0.0.1") as secret:
+            secret.sendall(request)
+            if number % 2 == 0:
+                secret.settimeout(0)
+                with pytest.raises(ssl.SSLWantReadError):
+                    secret.unwrap()
 
 
 @pytest.fixture(scope="module")
