@@ -5,6 +5,7 @@ import Glibc
 @main
 enum Program {
     static func main() {
+        FileDescriptors.openStandard()
         // A write to a closed connection must fail with an error instead of ending the program.
         signal(SIGPIPE, SIG_IGN)
         // A reload that comes while the exporter still starts waits until it serves, and does not end it.

@@ -17,13 +17,13 @@ struct Intake: Sendable {
     init(_ exchange: borrowing Exchange, as format: any Format) throws(Refusal) {
         self.format = format
         body = exchange.takeBody()
-        let name = exchange.header("Content-Encoding") ?? ""
-        if name.isEmpty || name.lowercased() == "identity" || body.isEmpty {
+        guard let list = exchange.list("Content-Encoding"), !body.isEmpty else {
             coding = nil
             return
         }
-        guard let coding = ContentCoding(token: name) else { throw .contentCoding }
-        self.coding = coding
+        // Several would be decoded one after the other; no sender of records encodes twice.
+        guard let codings = ContentCoding.list(list), codings.count <= 1 else { throw .contentCoding }
+        coding = codings.first
     }
 
     /// The agent that our clients name in a header, if it is valid.
