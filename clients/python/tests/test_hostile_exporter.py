@@ -1,4 +1,4 @@
-"""An exporter that is not to be trusted: whatever it answers neither forges nor fills the agent's log or its memory."""
+"""An exporter that is not to be trusted: no answer of it forges or fills the agent's log, or fills its memory."""
 
 from __future__ import annotations
 

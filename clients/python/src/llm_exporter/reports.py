@@ -35,8 +35,8 @@ def shown(value: Any) -> str:
 class Reports:
     """Warns once of each kind of trouble in this process; repetitions are logged at debug level.
 
-    The first word of a kind is one of this package's; the rest may come from elsewhere. Of each first word, the first
-    `_MAX_KINDS` kinds are warned of.
+    The first word of a kind is one of this package's; the rest may come from elsewhere. At most `_MAX_KINDS` kinds with
+    the same first word are warned of and remembered.
     """
 
     def __init__(self) -> None:

@@ -6,8 +6,8 @@ count twice.
 
 - The files are sent with the agent's credentials. So the folder and each file in it must belong to the user that the
   process runs as (root accepts only root's), and no other user may write to them. Otherwise the folder is not used, and
-  batches stay in memory; a file is neither sent nor deleted. The open descriptor is checked, not the path, which may lead
-  elsewhere a moment later.
+  batches stay in memory; a file is neither sent nor deleted. The open descriptor is checked, not the path, which may
+  lead elsewhere a moment later.
 - Each process writes files of its own, ``KEY-PID-RANDOM.spool``, and holds a lock (`flock`) on each while it lives. A
   file that can be locked is an orphan: its process died, and the process that takes the lock delivers it. KEY is a
   digest of the exporter's URL, because only that exporter knows the ids.

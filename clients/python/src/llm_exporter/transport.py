@@ -333,7 +333,7 @@ def _retry_after(value: Optional[str]) -> Optional[float]:
         if value.strip().isdigit():
             return float(value)
         return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
-    except Exception:  # the parser of dates meets whatever a server writes
+    except Exception:  # a server may write anything, and the parser of dates has no list of its errors
         return None
 
 
