@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 import time
+from pathlib import Path
 from typing import Any, Callable
 
 import pytest
@@ -238,6 +240,45 @@ def test_close_ends_the_flushes_of_other_threads_beside_a_thread_too(hung_url: s
     eventually(lambda: len(monitor._sender._flushes) == 3)
     assert not monitor.close(0.1)
     assert flushing.joined(10) == [False] * 3
+
+
+def test_a_close_within_the_work_of_its_own_thread_ends(
+    hung_url: str, new_monitor: Any, thread_limit: ThreadLimit, monkeypatch: pytest.MonkeyPatch, warnings_of: Any
+) -> None:
+    """As a signal handler may call it."""
+    monitor: LLMMonitor = new_monitor(hung_url)
+    real = sender.encode
+
+    def encode(*arguments: Any) -> Any:
+        assert monitor.close(0.1) is False
+        return real(*arguments)
+
+    monkeypatch.setattr(sender, "encode", encode)
+    monitor.record_metric(record())
+    assert Running(lambda: monitor.flush(20)).joined(10) == [False]
+    assert monitor.statistics() == Statistics(recorded=1, queued=1)
+    assert warnings_of() == ["the sender was busy when it was closed: 1 records may be lost"]
+
+
+def test_a_disk_that_hangs_does_not_hold_up_close(
+    closed_url: str, new_monitor: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monitor = new_monitor(closed_url, spool_dir=str(tmp_path / "spool"))
+    release = threading.Event()
+
+    def fsync(descriptor: int) -> None:
+        release.wait(20)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    monitor.record_metric(record())
+    try:
+        eventually((tmp_path / "spool").exists)
+        began = time.monotonic()
+        assert not monitor.close(0.1)
+        assert time.monotonic() - began < 10
+    finally:
+        release.set()
+        monkeypatch.undo()
 
 
 def test_close_of_one_thread_beside_flushes_loses_nothing(

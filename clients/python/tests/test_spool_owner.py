@@ -1,4 +1,4 @@
-"""What is in the spool is sent with the agent's credentials: folders and files that others could write are not used."""
+"""Spool files are sent with the agent's credentials: folders and files that others could write are not used."""
 
 from __future__ import annotations
 

@@ -256,8 +256,15 @@ class Sender:
         drained = self.flush(timeout, patient)
         with self._lock:
             self._stopping = True
+            for flush in self._flushes:  # of other threads
+                flush.finish(self._settled >= flush.target)
         self._signals.put(False)
-        with self._work_lock:
+        # In vain if a disk hangs, or if a signal handler calls this within the work of its own thread.
+        if not self._work_lock.acquire(timeout=max(1.0, deadline - time.monotonic())):
+            waiting = self.statistics().queued
+            self._report("lost", "the sender was busy when it was closed: %d records may be lost", waiting)
+            return drained
+        try:
             # If the thread still hangs in a request, it finds no backlog when it returns, and counts nothing.
             while self._gather():
                 pass
@@ -265,11 +272,11 @@ class Sender:
             if backlog is not None:
                 backlog.close()
             with self._lock:
-                for flush in self._flushes:  # before the losses count as ends
-                    flush.finish(self._settled >= flush.target)
                 lost, self._memory_records, self._memory_bytes = self._memory_records, 0, 0
                 self._settled += lost
                 self._counts["dropped"] += lost
+        finally:
+            self._work_lock.release()
         thread = self._thread
         if thread is not None and thread is not threading.current_thread():
             thread.join(min(1.0, max(0.01, deadline - time.monotonic())))
