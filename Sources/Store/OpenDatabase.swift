@@ -1,3 +1,4 @@
+private import Glibc
 internal import Model
 
 /// A connection that writes, and the files that it has open.
@@ -5,6 +6,7 @@ final class OpenDatabase {
     let connection: Connection
     private let database: Files.Identity
     private let wal: Files.Identity
+    private let walFile: Files.Reading
     /// The index of the WAL.
     private let shm: Files.Identity
     /// The files as they were after the last write of this connection; `nil` if that is not known.
@@ -41,6 +43,7 @@ final class OpenDatabase {
         self.database = database
         self.wal = wal
         self.shm = shm
+        walFile = try Files.Reading(folder.wal, wal)
         footprint = present(folder)
     }
 
@@ -121,9 +124,12 @@ final class OpenDatabase {
 
     /// Notes the WAL as this connection has written it.
     ///
-    /// A write of another program between the check before a commit and this goes unseen until the WAL is read back.
+    /// If another program wrote to it since the check before the commit, a truncation and another header are seen here;
+    /// other bytes when the WAL is read back.
     func noteWAL(_ folder: StorageFolder) {
-        guard let wal = Files.mark(folder.wal), let frames = try? connection.wal() else {
+        guard let wal = Files.mark(folder.wal), let frames = try? connection.wal(), wal.bytes >= frames.end,
+            hasBeginning(of: frames)
+        else {
             footprint = nil
             return
         }
@@ -152,7 +158,7 @@ final class OpenDatabase {
                 .damaged,
                 "\(folder.database) was changed by another program while the exporter ran, and no longer holds all "
                     + "that was counted: \(error.description). Read the totals at /metrics or /summary, stop the "
-                    + "exporter, keep a copy of the folder, and start it again; if it refuses to start, restore a backup")
+                    + "exporter, keep a copy of the folder, and start it again; if it refuses, restore a backup")
             damage = (present, named)
             throw named
         }
@@ -175,9 +181,15 @@ final class OpenDatabase {
         }
     }
 
+    /// Whether the WAL has the header of these frames.
+    private func hasBeginning(of frames: WAL) -> Bool {
+        var known = frames
+        return (try? connection.hasWhole(frames, in: walFile.descriptor, after: &known)) == true
+    }
+
     private func readBack(_ folder: StorageFolder, _ frames: WAL) throws(StoreError) {
-        let isWhole = try Files.reading(folder.wal, wal) { descriptor throws(StoreError) in
-            try connection.hasWhole(frames, in: descriptor, after: &verified)
+        guard let isWhole = try connection.hasWhole(frames, in: walFile.descriptor, after: &verified) else {
+            throw .system("cannot read \(folder.wal)", errno: errno)
         }
         guard isWhole else {
             throw StoreError(.damaged, "\(folder.wal), or its index (-shm), does not have the frames that were written")

@@ -30,8 +30,8 @@ int csqlite_wal_of(sqlite3 *connection, csqlite_wal *wal);
 
 /// Whether a WAL, open as `file`, and the index of it that `connection` uses have these frames, so that a recovery and
 /// a checkpoint find them all: 1 or 0, or -1 and `errno` if the file cannot be read. SQLite has no call that checks a
-/// WAL in use. The frames of `verified`, if they are of the same WAL, are not read again; it becomes `wal` if the answer
-/// is 1.
+/// WAL in use. The frames of `verified`, if they are of the same WAL, are not read again; it becomes `wal` if the
+/// answer is 1.
 int csqlite_wal_is_whole(sqlite3 *connection, int file, const csqlite_wal *wal, csqlite_wal *verified);
 
 /// rename(2) that replaces nothing: EEXIST if `to` exists, EINVAL if the file system does not support this.

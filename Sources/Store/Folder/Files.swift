@@ -90,14 +90,17 @@ enum Files {
         return stamp(of: path)
     }
 
-    /// Opens a file for reading, if it is this one, and closes it after `body`.
-    static func reading<Value>(
-        _ path: String, _ identity: Identity, _ body: (Int32) throws(StoreError) -> Value?
-    ) throws(StoreError) -> Value {
-        let descriptor = try open(path, O_RDONLY, identity)
-        defer { close(descriptor) }
-        guard let value = try body(descriptor) else { throw .system("cannot read \(path)", errno: errno) }
-        return value
+    /// A file that is open for reading while the value lives. Not for the database: to close it would drop SQLite's
+    /// locks.
+    struct Reading: ~Copyable {
+        let descriptor: Int32
+
+        /// Opens a file, if it is this one.
+        init(_ path: String, _ identity: Identity) throws(StoreError) {
+            descriptor = try Files.open(path, O_RDONLY, identity)
+        }
+
+        deinit { close(descriptor) }
     }
 
     /// 0 if there is no such file, or it cannot be looked up.

@@ -7,11 +7,13 @@ import shutil
 import signal
 import sqlite3
 import subprocess
+import threading
 from pathlib import Path
 
 import pytest
 
-from exporter import DidNotStart, Exporter, call, eventually, run
+import interposer
+from exporter import SUPPORT, DidNotStart, Exporter, call, eventually, run
 
 DATABASE = "llm-exporter.db"
 PAGE = 4096
@@ -198,6 +200,39 @@ def test_damage_that_no_time_shows_is_found_before_the_wal_is_written_back(tmp_p
     exporter.signal(signal.SIGTERM)
     assert exporter.wait() == 1
     assert (storage / DATABASE).read_bytes() == database
+
+
+def truncated(storage):
+    os.truncate(storage / f"{DATABASE}-wal", 0)
+
+
+def copied_over(storage):
+    (storage / f"{DATABASE}-wal").write_bytes(os.urandom(200 * PAGE))
+
+
+@pytest.mark.parametrize("damage", [truncated, copied_over])
+def test_a_wal_that_is_lost_while_a_commit_is_synced_is_noticed_at_the_next(tmp_path, start, damage):
+    storage, stall = tmp_path / "data", tmp_path / "stall"
+    exporter = start(storage=storage, environment={
+        "LD_PRELOAD": str(interposer.compiled(SUPPORT / "stalled_sync.c")), "STALL_FILE": str(stall)})
+    for number in range(20):
+        assert exporter.post(numbered(number)).outcome() == (1, 0, 0)
+    wal = storage / f"{DATABASE}-wal"
+    before = wal.stat().st_size
+    stall.touch()
+    answers = []
+    post = threading.Thread(target=lambda: answers.append(exporter.post(numbered(20)).status))
+    post.start()
+    eventually(lambda: wal.stat().st_size > before, "the frames are written")
+    damage(storage)
+    stall.unlink()
+    post.join()
+    # It was on its way.
+    assert answers == [200]
+    for number in range(21, 25):
+        assert exporter.post(numbered(number)).status == 503
+    assert exporter.get("/-/ready").status == 503
+    exporter.kill()
 
 
 def test_backups_and_readers_beside_it_are_no_changes(tmp_path, start):
