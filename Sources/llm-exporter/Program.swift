@@ -1,4 +1,5 @@
 import ArgumentParser
+import Client
 import Glibc
 
 /// The entry point: reads the command line, runs the command, and reports a failure in one line.
@@ -35,6 +36,8 @@ enum Program {
     }
 
     private static func fail(_ line: String, code: Int32) -> Never {
+        // It may quote an argument that is no flag's value, such as an address after a misspelt `--url`.
+        let line = HTTPAddress.withoutUsers(line)
         StandardError.write("llm-exporter: " + line + "\n", priority: LogLevel.error.priority)
         exit(code)
     }
