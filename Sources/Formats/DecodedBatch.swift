@@ -31,9 +31,15 @@ package struct DecodedBatch: Sendable {
 /// Spans that were not counted, and need not be.
 package struct IgnoredSpans: Sendable, Equatable {
     /// They report no LLM call.
-    package var otherSpans = 0
+    package let otherSpans: Int
     /// Another span of the request reports the same call.
-    package var repeatedReports = 0
+    package let repeatedReports: Int
+    /// Those that report no call, by operation or name.
+    package let names: [String: Int]
 
-    package init() {}
+    init(otherSpans: Int = 0, repeatedReports: Int = 0, names: [String: Int] = [:]) {
+        self.otherSpans = otherSpans
+        self.repeatedReports = repeatedReports
+        self.names = names
+    }
 }

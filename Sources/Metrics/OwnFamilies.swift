@@ -109,13 +109,23 @@ package final class Counters<Value: CounterLabel>: Sendable {
 
 /// Counters that appear as they are counted. The caller bounds how many keys there are.
 package final class KeyedCounters<Key: Hashable & Sendable>: Sendable {
-    private let counts = Locked<[Key: Int64]>([:])
+    fileprivate let counts = Locked<[Key: Int64]>([:])
 
     package func add(_ key: Key) {
         counts.withLock { $0[key, default: 0] += 1 }
     }
 
     fileprivate var all: [Key: Int64] { counts.withLock { $0 } }
+}
+
+extension KeyedCounters<String> {
+    /// Counts under a name that a client chose; past `limit` names, under `_other`.
+    package func add(_ name: String, _ count: Int, limit: Int) {
+        counts.withLock { counts in
+            let isShown = counts[name] != nil || counts.count(where: { $0.key != "_other" }) < limit
+            counts[isShown ? name : "_other", default: 0] += Int64(count)
+        }
+    }
 }
 
 /// The key of a histogram without labels.

@@ -39,6 +39,7 @@ final class OwnMetrics: Sendable {
     private let overflowRecords: Counter
     private let unknownFields: Counter
     private let ignoredSpans: Counters<IgnoredSpan>
+    private let ignoredSpanNames: KeyedCounters<String>
     let ignoredRequests: Counters<IgnoredRoute>
     private let reloads: Counters<ReloadResult>
 
@@ -88,6 +89,10 @@ final class OwnMetrics: Sendable {
         ignoredSpans = all.counters(
             "llm_exporter_ignored_spans_total", "Spans of OpenTelemetry that are no call of their own, by reason.",
             by: "reason")
+        ignoredSpanNames = all.counters(
+            "llm_exporter_ignored_span_names_total",
+            "Spans of OpenTelemetry that are no call, by operation or name; past 32 of them, _other."
+        ) { [("name", $0)] }
         ignoredRequests = all.counters(
             "llm_exporter_ignored_requests_total",
             "Requests of OpenTelemetry with metrics or logs, which were dropped, by route.", by: "route")
@@ -153,6 +158,9 @@ final class OwnMetrics: Sendable {
 
     func families(_ moment: Moment) -> [MetricFamily] { all.families(moment) }
 
+    /// Names of senders' own that a family shows.
+    private static let nameLimit = 32
+
     /// 0.1 ms to 5 s: from a commit in memory to a disk that stalls.
     private static let durations =
         HistogramBounds(
@@ -196,6 +204,7 @@ final class OwnMetrics: Sendable {
         unknownFields.add(batch.unknownFields)
         ignoredSpans[.otherSpan].add(batch.ignoredSpans.otherSpans)
         ignoredSpans[.repeatedReport].add(batch.ignoredSpans.repeatedReports)
+        for (name, count) in batch.ignoredSpans.names { ignoredSpanNames.add(name, count, limit: Self.nameLimit) }
     }
 }
 

@@ -21,7 +21,7 @@ struct LiteLLMItems: BodyObjects, ~Copyable {
     ///   - arrival: the time of exemplars that have none of their own.
     init(agentName: String?, arrival: Instant) {
         headerAgentName = agentName.flatMap { $0.utf8.isName ? Array($0.utf8) : nil }
-        rules.begin(idempotencyKey: nil, arrival: arrival)
+        rules.begin(idempotencyKey: nil, arrival: arrival, comparesContent: false)
     }
 
     private static let tagPrefix = Array("agent:".utf8)

@@ -12,7 +12,7 @@ struct JSONSpans: ~Copyable {
     private var scopes = JSONReader(skippingAllBut: "scope.name\nspans\n")
     private var spans = JSONReader(
         skippingAllBut: "traceId\nspanId\nparentSpanId\nstartTimeUnixNano\nendTimeUnixNano\nstatus.code\nattributes\n"
-            + "events\n")
+            + "events\nname\n")
     private var events = JSONReader(skippingAllBut: "name\nattributes\n")
     private var attributes = JSONReader(
         skippingAllBut: "key\nvalue.stringValue\nvalue.boolValue\nvalue.intValue\nvalue.doubleValue\n")
@@ -68,12 +68,13 @@ struct JSONSpans: ~Copyable {
         _ = try spans.open(text)
         while let element = try spans.nextElement() {
             guard case .object(let object) = element else { continue }
-            try readSpan(object)
-            read.add(span)
+            let name = try readSpan(object)
+            read.add(span, name: name)
         }
     }
 
-    private mutating func readSpan(_ object: JSONObject) throws(JSONFault) {
+    /// - Returns: the span's name.
+    private mutating func readSpan(_ object: JSONObject) throws(JSONFault) -> BorrowedBytes {
         span.removeAll()
         if let id = object[place: 0].text { span.trace = UInt128(idDigits: id) }
         if let id = object[place: 1].text { span.number = UInt64(idDigits: id) }
@@ -85,7 +86,10 @@ struct JSONSpans: ~Copyable {
         span.attributes = SpanAttributes()
         try forEachAttribute(of: object[place: 6]) { name, value in attributes.add(name, value) }
         span.attributes = attributes
-        if span.isFailed { try readEvents(object[place: 7]) }
+        try readEvents(object[place: 7])
+        let name = object[place: 8].text ?? .none
+        span.isClaudeRequest = name.elementsEqual(Span.claudeRequestName.utf8)
+        return name
     }
 
     private mutating func readEvents(_ value: JSONValue) throws(JSONFault) {

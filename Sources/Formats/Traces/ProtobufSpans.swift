@@ -68,19 +68,22 @@ struct ProtobufSpans {
         fields = ProtobufReader(scope)
         while let field = try fields.nextField() {
             guard case (2, .bytes(let message)) = (field.number, field.value) else { continue }
-            try read(span: message)
-            spans.add(span)
+            let name = try read(span: message)
+            spans.add(span, name: name)
         }
     }
 
-    private mutating func read(span message: BorrowedBytes) throws(ProtobufFault) {
+    /// - Returns: the span's name.
+    private mutating func read(span message: BorrowedBytes) throws(ProtobufFault) -> BorrowedBytes {
         span.removeAll()
+        var name = BorrowedBytes.none
         var fields = ProtobufReader(message)
         while let field = try fields.nextField() {
             switch (field.number, field.value) {
             case (1, .bytes(let id)): span.trace = UInt128(idBytes: id)
             case (2, .bytes(let id)): span.number = UInt64(idBytes: id)
             case (4, .bytes(let id)): span.parentNumber = UInt64(idBytes: id)
+            case (5, .bytes(let text)): name = text
             case (7, .fixed64(let time)): span.start = time
             case (8, .fixed64(let time)): span.end = time
             case (9, .bytes(let attribute)):
@@ -90,6 +93,8 @@ struct ProtobufSpans {
             default: break
             }
         }
+        span.isClaudeRequest = name.elementsEqual(Span.claudeRequestName.utf8)
+        return name
     }
 
     private mutating func read(status: BorrowedBytes) throws(ProtobufFault) {
@@ -122,7 +127,7 @@ extension ProtobufSpans {
     private static func attribute(
         _ message: BorrowedBytes
     ) throws(ProtobufFault) -> (name: BorrowedBytes, value: BorrowedValue)? {
-        var name = message.trimmed(prefix: message.count, suffix: 0)
+        var name = BorrowedBytes.none
         var value: BorrowedValue?
         var fields = ProtobufReader(message)
         while let field = try fields.nextField() {

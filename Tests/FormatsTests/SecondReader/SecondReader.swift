@@ -20,7 +20,7 @@ enum SecondReader {
             spans.begin(resource)
             for scope in group.scopeSpans {
                 spans.begin(scope: String(decoding: scope.scope.name, as: UTF8.self))
-                for span in scope.spans { spans.add(Span(span)) }
+                for span in scope.spans { lend(Array(span.name)) { spans.add(Span(span), name: $0) } }
             }
         }
         return spans.batch(arrival: arrival)
@@ -56,6 +56,7 @@ extension Span {
         start = span.startTimeUnixNano
         end = span.endTimeUnixNano
         isFailed = span.status.code == .error
+        isClaudeRequest = Array(span.name).elementsEqual(Span.claudeRequestName.utf8)
         SecondReader.forEach(span.attributes) { name, value in attributes.add(name, value) }
         for message in span.events {
             var event = SpanEvent()
