@@ -39,6 +39,7 @@ final class OwnMetrics: Sendable {
     private let overflowRecords: Counter
     private let unknownFields: Counter
     private let ignoredSpans: Counters<IgnoredSpan>
+    private let ignoredLogRecords: NamedCounters
     let ignoredRequests: Counters<IgnoredRoute>
     private let reloads: Counters<ReloadResult>
 
@@ -88,9 +89,13 @@ final class OwnMetrics: Sendable {
         ignoredSpans = all.counters(
             "llm_exporter_ignored_spans_total", "Spans of OpenTelemetry that are no call of their own, by reason.",
             by: "reason")
+        ignoredLogRecords = all.counters(
+            "llm_exporter_ignored_log_records_total",
+            "Log records of OpenTelemetry that report no call, by the name of their event.", by: "event",
+            limit: IgnoredLogRecords.nameLimit)
         ignoredRequests = all.counters(
             "llm_exporter_ignored_requests_total",
-            "Requests of OpenTelemetry with metrics or logs, which were dropped, by route.", by: "route")
+            "Requests of OpenTelemetry with metrics, which were dropped, by route.", by: "route")
         Self.addState(to: &all)
         reloads = all.counters(
             "llm_exporter_config_reloads_total",
@@ -196,6 +201,7 @@ final class OwnMetrics: Sendable {
         unknownFields.add(batch.unknownFields)
         ignoredSpans[.otherSpan].add(batch.ignoredSpans.otherSpans)
         ignoredSpans[.repeatedReport].add(batch.ignoredSpans.repeatedReports)
+        for (event, count) in batch.ignoredLogRecords.byEvent { ignoredLogRecords.add(event, count) }
     }
 }
 
@@ -217,7 +223,6 @@ private enum IgnoredSpan: String, CounterLabel {
 
 /// Routes whose requests are dropped unread.
 enum IgnoredRoute: String, CounterLabel {
-    case logs = "/v1/logs"
     case metrics = "/v1/metrics"
 }
 

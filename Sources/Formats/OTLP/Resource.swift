@@ -27,9 +27,14 @@ struct Resource {
         values.first { $0.name == name }?.value
     }
 
-    /// The agent that its spans belong to if they name none.
+    /// The agent that its attribute of that name names; `nil` if it has none, or one that breaks the rules for names.
+    var ownAgentName: String? {
+        self[.agentName]?.text.flatMap { $0.isName ? $0 : nil }
+    }
+
+    /// The agent that its spans and log records belong to if they name none.
     var agentName: String {
-        if let name = self[.agentName]?.text, name.isName { return name }
+        if let name = ownAgentName { return name }
         // SDKs send this if the operator did not name the service.
         if let name = self[.serviceName]?.text, name.isName, !name.hasPrefix("unknown_service") { return name }
         return "unknown"
