@@ -7,7 +7,7 @@ struct CallLog {
 
     private static let unknown = "unknown"
 
-    /// - Returns: `nil` for log records that report none.
+    /// - Returns: `nil` for log records that report no call.
     init?(_ record: LogRecord) {
         guard let event = record.event else { return nil }
         switch event {
@@ -34,7 +34,7 @@ struct CallLog {
         draft.set(.model, string: (record.string(.model) ?? Self.unknown).utf8)
         if isFailed { writeFailure(to: &draft) }
         writeUsage(to: &draft)
-        // Of Codex' streams it is the time since the event before.
+        // In Codex' stream events it is the time since the event before.
         if event != .codexStreamEvent {
             record.copy(.durationMilliseconds, to: .latencyMilliseconds, &draft)
         }

@@ -1,6 +1,6 @@
 /// The log records of Codex (github.com/openai/codex, codex-rs/otel).
 enum CodexLog {
-    /// No log record of a call names another.
+    /// Log records of calls do not name the provider.
     static let provider = "openai"
 
     /// Whether it is the end of a stream with its tokens. The same event comes without them just before.
@@ -11,7 +11,7 @@ enum CodexLog {
 
     /// Whether it is an attempt that failed. One that succeeds is counted at the end of its stream.
     static func isFailedAttempt(_ record: LogRecord) -> Bool {
-        // The list of models is no call.
+        // Listing the models is not a call.
         if record.text(.endpoint)?.elementsEqual("/models".utf8) == true { return false }
         guard let code = record.count(.responseStatusCode) else { return record.has(.errorMessage) }
         return code >= 400

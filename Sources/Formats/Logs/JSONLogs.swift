@@ -6,7 +6,8 @@ struct JSONLogs: ~Copyable {
     private var groups = JSONReader(skippingAllBut: "resource.attributes\nscopeLogs\n")
     private var scopes = JSONReader(skippingAllBut: "logRecords\n")
     private var records = JSONReader(
-        skippingAllBut: "timeUnixNano\nobservedTimeUnixNano\ntraceId\nspanId\neventName\nbody.stringValue\nattributes\n")
+        skippingAllBut: "timeUnixNano\nobservedTimeUnixNano\ntraceId\nspanId\neventName\nbody.stringValue\nattributes\n"
+    )
     private var attributes = JSONAttributes()
     // One for all, to keep their memory.
     private var resource = LogResource()

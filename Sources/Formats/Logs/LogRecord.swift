@@ -66,7 +66,7 @@ struct LogRecord {
 // MARK: - The event
 
 extension LogRecord {
-    /// The call event that it is; `nil` if it is none.
+    /// The event that reports a call; `nil` if it is another.
     ///
     /// Senders put the name into three places: Codex has the place in its source as `event_name`, Claude Code has the
     /// name without its prefix as `event.name` and the whole one as the body.
@@ -75,7 +75,7 @@ extension LogRecord {
             ?? body.flatMap { LogEvent(name: bytes[$0]) }
     }
 
-    /// What to call it if it is not counted; `nil` if it has no name that may be shown.
+    /// The name under which it is counted if it is ignored; `nil` if it has no name that may be shown.
     var shownName: ArraySlice<UInt8>? {
         let isShown = { (name: ArraySlice<UInt8>) in name.isErrorType && name.first != UInt8(ascii: "_") }
         if let eventName, isShown(bytes[eventName]) { return bytes[eventName] }
@@ -108,7 +108,7 @@ extension LogRecord {
         text(name).map { String(decoding: $0, as: UTF8.self) }
     }
 
-    /// A whole number of 0 or more, also one that is written as text or with a point.
+    /// A whole number of 0 or more, also if it is written as text or with a point.
     func count(_ name: LogAttribute) -> Int64? {
         let number: Int64? =
             switch value(name) {
@@ -127,7 +127,7 @@ extension LogRecord {
         case .integer(let number): draft.set(field, number: "\(number)".utf8)
         case .double(let number): draft.set(field, number: "\(number)".utf8)
         case .text(let range) where DecimalNumber(bytes[range]) != nil: draft.set(field, number: bytes[range])
-        // The wrong type, and refused as such.
+        // The wrong type, which is refused.
         case .text(let range): draft.set(field, string: bytes[range])
         case .boolean(let value): draft.set(field, string: "\(value)".utf8)
         }
@@ -138,8 +138,8 @@ extension LogRecord {
         names.contains { has($0) && count($0) != 0 }
     }
 
-    /// Sets a field to a count and those that are beside it. If the count is none, it is set as it is, and refused as
-    /// such.
+    /// Sets a field to the sum of a count and those that are beside it. If the first is not a count, the field gets its
+    /// value as it is, which is refused.
     func copy(
         _ name: LogAttribute, with others: [LogAttribute], to field: Field, _ draft: inout RecordDraft
     ) {
@@ -152,7 +152,7 @@ extension LogRecord {
         draft.set(field, number: "\(parts.reduce(0) { $0 + Int128($1) })".utf8)
     }
 
-    /// Adds an attribute to what an id is made of, whatever its type.
+    /// Adds an attribute of any type to the input of an id.
     func append(_ name: LogAttribute, to input: inout DigestInput) {
         switch value(name) {
         case nil: input.append(number: 0)

@@ -15,8 +15,9 @@ package struct LogsFormat: Format {
     package var inlineLimitBytes: Int { 32 << 10 }
     package var isSentOnce: Bool { false }
 
-    /// - Throws: if the body is not an `ExportLogsServiceRequest` (an empty body is one in protobuf, not in JSON). A log
-    ///   record that breaks a rule is among the rejections instead, by its place among all log records of the request.
+    /// - Throws: if the body is not an `ExportLogsServiceRequest` (an empty body is one in protobuf, not in JSON). A
+    ///   log record that breaks a rule is among the rejections instead, by its place among all log records of the
+    ///   request.
     package func decode(_ body: PaddedBytes, arrival: Instant) throws(MalformedBody) -> DecodedBatch {
         var logs = RequestLogs(arrival: arrival)
         switch encoding {
