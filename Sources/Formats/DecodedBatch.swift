@@ -10,6 +10,7 @@ package struct DecodedBatch: Sendable {
     /// Occurrences of fields that records do not have.
     package let unknownFields: Int
     package let ignoredSpans: IgnoredSpans
+    package let ignoredLogRecords: IgnoredLogRecords
 
     /// Whether calls begin in it.
     package var hasStarts: Bool {
@@ -18,13 +19,14 @@ package struct DecodedBatch: Sendable {
 
     init(
         events: [(index: Int, event: Event)], rejections: RejectedRecords, warnings: BodyWarnings,
-        ignoredSpans: IgnoredSpans = IgnoredSpans()
+        ignoredSpans: IgnoredSpans = IgnoredSpans(), ignoredLogRecords: IgnoredLogRecords = IgnoredLogRecords()
     ) {
         self.events = events
         self.rejections = rejections
         self.warnings = warnings.messages
         unknownFields = warnings.unknownFields
         self.ignoredSpans = ignoredSpans
+        self.ignoredLogRecords = ignoredLogRecords
     }
 }
 

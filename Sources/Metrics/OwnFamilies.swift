@@ -48,6 +48,19 @@ package struct OwnFamilies<Moment>: Sendable {
         return counters
     }
 
+    /// A counter for each name that senders choose, sorted; names past the first `limit` share `_other`.
+    package mutating func counters(
+        _ name: String, _ help: String, by label: String, limit: Int
+    ) -> NamedCounters {
+        let counters = NamedCounters(limit: limit)
+        add(name, .counter, help) { _ in
+            counters.all.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }.map { name, count in
+                .init(labels: LabelBlock([(label, LabelValue(name))]), value: .integer(Int128(count)))
+            }
+        }
+        return counters
+    }
+
     /// A histogram without labels, shown from the beginning.
     package mutating func histogram(_ name: String, _ help: String, bounds: HistogramBounds) -> OwnHistogram<Whole> {
         let histogram = OwnHistogram<Whole>(bounds: bounds)
@@ -109,7 +122,7 @@ package final class Counters<Value: CounterLabel>: Sendable {
 
 /// Counters that appear as they are counted. The caller bounds how many keys there are.
 package final class KeyedCounters<Key: Hashable & Sendable>: Sendable {
-    fileprivate let counts = Locked<[Key: Int64]>([:])
+    private let counts = Locked<[Key: Int64]>([:])
 
     package func add(_ key: Key) {
         counts.withLock { $0[key, default: 0] += 1 }
@@ -118,14 +131,23 @@ package final class KeyedCounters<Key: Hashable & Sendable>: Sendable {
     fileprivate var all: [Key: Int64] { counts.withLock { $0 } }
 }
 
-extension KeyedCounters<String> {
-    /// Counts under a name that a client chose; past `limit` names, under `_other`.
-    package func add(_ name: String, _ count: Int, limit: Int) {
+/// Counters by names that senders choose, which appear as they are counted.
+package final class NamedCounters: Sendable {
+    private let limit: Int
+    private let counts = Locked<[String: Int64]>([:])
+
+    fileprivate init(limit: Int) {
+        self.limit = limit
+    }
+
+    package func add(_ name: String, _ count: Int) {
         counts.withLock { counts in
-            let isShown = counts[name] != nil || counts.count(where: { $0.key != "_other" }) < limit
-            counts[isShown ? name : "_other", default: 0] += Int64(count)
+            let isKnown = counts[name] != nil || counts.count < limit
+            counts[isKnown ? name : LabelValue.other.text, default: 0] += Int64(count)
         }
     }
+
+    fileprivate var all: [String: Int64] { counts.withLock { $0 } }
 }
 
 /// The key of a histogram without labels.

@@ -39,7 +39,8 @@ final class OwnMetrics: Sendable {
     private let overflowRecords: Counter
     private let unknownFields: Counter
     private let ignoredSpans: Counters<IgnoredSpan>
-    private let ignoredSpanNames: KeyedCounters<String>
+    private let ignoredSpanNames: NamedCounters
+    private let ignoredLogRecords: NamedCounters
     let ignoredRequests: Counters<IgnoredRoute>
     private let reloads: Counters<ReloadResult>
 
@@ -91,11 +92,14 @@ final class OwnMetrics: Sendable {
             by: "reason")
         ignoredSpanNames = all.counters(
             "llm_exporter_ignored_span_names_total",
-            "Spans of OpenTelemetry that are no call, by operation or name; past 32 of them, _other."
-        ) { [("name", $0)] }
+            "Spans of OpenTelemetry that report no call, by operation or name.", by: "name", limit: Self.nameLimit)
+        ignoredLogRecords = all.counters(
+            "llm_exporter_ignored_log_records_total",
+            "Log records of OpenTelemetry that report no call, by the name of their event.", by: "event",
+            limit: IgnoredLogRecords.nameLimit)
         ignoredRequests = all.counters(
             "llm_exporter_ignored_requests_total",
-            "Requests of OpenTelemetry with metrics or logs, which were dropped, by route.", by: "route")
+            "Requests of OpenTelemetry with metrics, which were dropped, by route.", by: "route")
         Self.addState(to: &all)
         reloads = all.counters(
             "llm_exporter_config_reloads_total",
@@ -204,7 +208,8 @@ final class OwnMetrics: Sendable {
         unknownFields.add(batch.unknownFields)
         ignoredSpans[.otherSpan].add(batch.ignoredSpans.otherSpans)
         ignoredSpans[.repeatedReport].add(batch.ignoredSpans.repeatedReports)
-        for (name, count) in batch.ignoredSpans.names { ignoredSpanNames.add(name, count, limit: Self.nameLimit) }
+        for (name, count) in batch.ignoredSpans.names { ignoredSpanNames.add(name, count) }
+        for (event, count) in batch.ignoredLogRecords.byEvent { ignoredLogRecords.add(event, count) }
     }
 }
 
@@ -226,7 +231,6 @@ private enum IgnoredSpan: String, CounterLabel {
 
 /// Routes whose requests are dropped unread.
 enum IgnoredRoute: String, CounterLabel {
-    case logs = "/v1/logs"
     case metrics = "/v1/metrics"
 }
 

@@ -16,12 +16,26 @@ package enum OTLPAnswer {
     package static func partialSuccess(
         rejectedSpans: Int, message: String, _ encoding: OTLPEncoding
     ) -> Response {
+        partialSuccess(rejected: rejectedSpans, as: "rejectedSpans", message: message, encoding)
+    }
+
+    /// To an export with log records that were not counted, and will not be if they are sent again.
+    package static func partialSuccess(
+        rejectedLogRecords: Int, message: String, _ encoding: OTLPEncoding
+    ) -> Response {
+        partialSuccess(rejected: rejectedLogRecords, as: "rejectedLogRecords", message: message, encoding)
+    }
+
+    /// - Parameter member: the name of the count in JSON. In protobuf it is field 1 of all signals.
+    private static func partialSuccess(
+        rejected: Int, as member: String, message: String, _ encoding: OTLPEncoding
+    ) -> Response {
         switch encoding {
         case .protobuf:
-            // `ExportTraceServiceResponse`.
+            // `ExportTraceServiceResponse`, `ExportLogsServiceResponse`.
             var answer = ProtobufWriter()
             answer.message(1) { partialSuccess in
-                partialSuccess.integer(1, Int64(rejectedSpans))
+                partialSuccess.integer(1, Int64(rejected))
                 partialSuccess.string(2, message)
             }
             return response(200, answer.bytes, encoding)
@@ -30,9 +44,9 @@ package enum OTLPAnswer {
                 json.key("partialSuccess")
                 json.object { json in
                     // 64-bit integers are text in protobuf's JSON.
-                    if rejectedSpans != 0 {
-                        json.key("rejectedSpans")
-                        json.string("\(rejectedSpans)")
+                    if rejected != 0 {
+                        json.key(member)
+                        json.string("\(rejected)")
                     }
                     if !message.isEmpty {
                         json.key("errorMessage")

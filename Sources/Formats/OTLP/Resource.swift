@@ -27,6 +27,12 @@ struct Resource {
         values.first { $0.name == name }?.value
     }
 
+    /// The agent that its attribute of that name names; `nil` if it has none, or one that breaks the rules for names.
+    var ownAgentName: String? { agent.explicit }
+
+    /// The agent that its log records belong to if they name none.
+    var agentName: String { agent.name }
+
     /// The agent that its spans belong to if they name none.
     var agent: ResourceAgent {
         func name(_ attribute: ResourceAttribute) -> String? { self[attribute]?.text.flatMap { $0.isName ? $0 : nil } }

@@ -105,12 +105,21 @@ extension Intake {
     static func traces(
         _ exchange: borrowing Exchange, _: RecordDecoders
     ) throws(Refusal) -> any Format {
-        guard let encoding = OTLPEncoding(contentType: exchange.header("Content-Type")) else {
-            throw .mediaType(
-                remedy: "OTLP comes as Content-Type: application/x-protobuf or application/json",
-                accepted: "application/x-protobuf, application/json")
-        }
-        return TracesFormat(encoding)
+        TracesFormat(try encoding(exchange))
+    }
+
+    /// Log records of OpenTelemetry.
+    static func logs(
+        _ exchange: borrowing Exchange, _: RecordDecoders
+    ) throws(Refusal) -> any Format {
+        LogsFormat(try encoding(exchange))
+    }
+
+    private static func encoding(_ exchange: borrowing Exchange) throws(Refusal) -> OTLPEncoding {
+        if let encoding = OTLPEncoding(contentType: exchange.header("Content-Type")) { return encoding }
+        throw .mediaType(
+            remedy: "OTLP comes as Content-Type: application/x-protobuf or application/json",
+            accepted: "application/x-protobuf, application/json")
     }
 }
 

@@ -4,7 +4,8 @@ import SwiftProtobuf
 
 @testable import Formats
 
-/// The spans of a request as swift-protobuf reads them: a second reader, to compare the program's own with.
+/// The spans and log records of a request as swift-protobuf reads them: a second reader, to compare the program's own
+/// with.
 enum SecondReader {
     /// - Returns: `nil` if swift-protobuf refuses the body.
     static func decode(_ body: [UInt8], arrival: Instant) -> DecodedBatch? {
@@ -24,6 +25,23 @@ enum SecondReader {
             }
         }
         return spans.batch(arrival: arrival)
+    }
+
+    /// The same of a request of log records.
+    static func decodeLogs(_ body: [UInt8], arrival: Instant) -> DecodedBatch? {
+        var options = BinaryDecodingOptions()
+        options.discardUnknownFields = true
+        guard let request = try? OTLPExportLogsServiceRequest(serializedBytes: body, options: options) else {
+            return nil
+        }
+        var logs = RequestLogs(arrival: arrival)
+        for group in request.resourceLogs {
+            var resource = LogResource()
+            forEach(group.resource.attributes) { name, value in resource.add(name, value) }
+            logs.begin(resource.resource, digest: resource.digest)
+            for scope in group.scopeLogs { for record in scope.logRecords { logs.add(LogRecord(record)) } }
+        }
+        return logs.batch
     }
 
     fileprivate static func forEach(
@@ -64,5 +82,18 @@ extension Span {
             SecondReader.forEach(message.attributes) { name, value in event.add(name, value) }
             add(event)
         }
+    }
+}
+
+extension LogRecord {
+    fileprivate init(_ record: OTLPLogRecord) {
+        self.init()
+        time = record.timeUnixNano
+        observedTime = record.observedTimeUnixNano
+        trace = SecondReader.lend(Array(record.traceID)) { UInt128(idBytes: $0) }
+        span = SecondReader.lend(Array(record.spanID)) { UInt64(idBytes: $0) }
+        SecondReader.forEach(record.attributes) { name, value in add(name, value) }
+        SecondReader.lend(Array(record.eventName)) { set(eventName: $0) }
+        if case .stringValue(let text) = record.body.value { SecondReader.lend(Array(text)) { set(body: $0) } }
     }
 }
