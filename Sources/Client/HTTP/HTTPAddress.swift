@@ -41,9 +41,15 @@ package struct HTTPAddress: Equatable, Sendable {
     /// The bytes that end the authority (RFC 3986, section 3.2).
     private static let endsAuthority = "/?#".utf8
 
-    /// The text without what stands between `://` and an `@`, for messages that may quote an address.
+    /// The text without what stands before its last `@`, from the first `://`, quote or equals sign on: for messages
+    /// that may quote an address, or something that was meant to be one.
     package static func withoutUsers(_ text: String) -> String {
-        text.replacing(#/://[^\s'"]*@/#, with: "://")
+        guard let at = text.lastIndex(of: "@") else { return text }
+        let before = text[..<at]
+        let start =
+            before.firstRange(of: "://")?.upperBound
+            ?? before.firstIndex { "'\"=".contains($0) }.map(text.index(after:)) ?? text.startIndex
+        return text[..<start] + "…" + text[at...]
     }
 
     /// Takes a host name or address (in brackets if IPv6), and perhaps a port.

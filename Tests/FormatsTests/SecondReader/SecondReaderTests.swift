@@ -10,8 +10,11 @@ import Testing
 func described(_ batch: DecodedBatch?) -> String {
     guard let batch else { return "refused" }
     let counts = batch.rejections.counts.map { "\($0.key): \($0.value)" }.sorted()
-    return "\(batch.events)\n\(batch.rejections.listed)\n\(counts)\n\(batch.warnings)\n\(batch.ignoredSpans)"
-        + "\n\(batch.ignoredLogRecords.byEvent)"
+    let spans = batch.ignoredSpans
+    let names = spans.names.map { "\($0.key): \($0.value)" }.sorted()
+    let events = batch.ignoredLogRecords.byEvent.map { "\($0.key): \($0.value)" }.sorted()
+    return "\(batch.events)\n\(batch.rejections.listed)\n\(counts)\n\(batch.warnings)\n"
+        + "\(spans.otherSpans) \(spans.repeatedReports) \(names)\n\(events)"
 }
 
 private func decode(_ body: [UInt8]) -> DecodedBatch? {
