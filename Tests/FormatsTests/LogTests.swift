@@ -178,6 +178,7 @@ extension DecodedBatch {
                 "rate_limited", "RateLimitError"
             ),
             (log("gemini_cli.api_error", ["error_type": #""a secret""#, "status_code": "504"]), "timeout", "504"),
+            (log("gemini_cli.api_error", ["status_code": #""RESOURCE_EXHAUSTED""#]), "rate_limited", "unknown"),
         ])
     func failures(record: String, status: String, type: String) throws {
         let record = try #require(try decodeLogs(record).onlyRecord)
@@ -365,6 +366,10 @@ extension DecodedBatch {
         let whole = try fixture("../senders/codex/03_v1_logs.bin")
         for length in stride(from: 1, to: whole.count, by: 7) {
             #expect(throws: MalformedBody.self, "\(length)") { try decode(Array(whole[..<length]), .protobuf) }
+        }
+        let text = try fixture("../senders/codex_err/01_v1_logs.json")
+        for length in stride(from: 0, to: text.count - 1, by: 37) {
+            #expect(throws: MalformedBody.self, "\(length)") { try decode(Array(text[..<length]), .json) }
         }
     }
 

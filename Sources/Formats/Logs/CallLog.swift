@@ -82,8 +82,8 @@ struct CallLog {
         let type = [LogAttribute.errorType, .errorTypeName].lazy.compactMap { record.string($0) }
             .compactMap { ErrorClass.name(in: $0) }.first
         // The text of an error may hold a part of a prompt: it decides the status at most.
-        let text = code == nil ? record.string(.error) ?? record.string(.errorMessage) : nil
-        let words = [type, text].compactMap { $0 }.joined(separator: " ").filter { $0 != " " }
+        let texts = code == nil ? [LogAttribute.statusCode, .error, .errorMessage].map { record.string($0) } : []
+        let words = ([type] + texts).compactMap { $0 }.joined(separator: " ").filter { $0 != " " }
         draft.set(.status, string: FailureStatus(type: words.isEmpty ? nil : words, code: code).rawValue.utf8)
         if let type = type ?? code.map({ "\($0)" }) { draft.set(.errorType, string: type.utf8) }
     }

@@ -1,6 +1,6 @@
 /// The log records of Claude Code (code.claude.com/docs/en/monitoring-usage).
 enum ClaudeCodeLog {
-    /// What `anthropic.provider` says, under the name that the price table has for it.
+    /// The provider that `anthropic.provider` names, as the price table spells it.
     static func provider(_ record: LogRecord) -> String {
         switch record.string(.anthropicProvider) {
         // Those behind the first serve Anthropic's own API elsewhere.

@@ -337,7 +337,8 @@ def test_compressed_bodies(exporter):
 
 @pytest.mark.parametrize("body", [
     otlp.protobuf(logs(gemini(input_token_count=1)))[:-3], b"\x0a", b"\xff" * 20, b"\x00",
-    b"\x0a" + b"\xff" * 11, chunk(1, chunk(2, chunk(2, chunk(6, b"\x0a\x7f")))), chunk(1, chunk(2, chunk(2, chunk(5, b"\x0a\x7f")))),
+    b"\x0a" + b"\xff" * 11, chunk(1, chunk(2, chunk(2, chunk(6, b"\x0a\x7f")))),
+    chunk(1, chunk(2, chunk(2, chunk(5, b"\x0a\x7f")))),
 ], ids=lambda body: body[:12].hex())
 def test_a_body_that_is_no_protobuf_is_400(standing, body):
     assert otlp.error(send(standing, body), 400)[0] == 3
