@@ -26,7 +26,9 @@ enum Program {
             }
             let commands = Root.configuration.subcommands.compactMap { $0.configuration.commandName }
             guard first.isEmpty || first.hasPrefix("-") || commands.contains(first) else {
-                fail("\(HTTPAddress.withoutUsers(first)): no such command; there are \(commands.joined(separator: ", "))", code: Failure.usage)
+                fail(
+                    "\(HTTPAddress.withoutUsers(first)): no such command; there are \(commands.joined(separator: ", "))",
+                    code: Failure.usage)
             }
             // It may quote an argument that is no flag's value, such as an address after a misspelt `--url`.
             var message = HTTPAddress.withoutUsers(Root.message(for: error))

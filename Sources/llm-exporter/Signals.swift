@@ -14,7 +14,6 @@ struct Signals {
         unsafe pthread_sigmask(SIG_BLOCK, &set, nil)
     }
 
-
     /// Waits for the next of them.
     func next() -> Int32 {
         var set = set

@@ -44,10 +44,18 @@ import Testing
         for part in ["secret", "cret", "ada"] { #expect(!error.description.contains(part), "\(error)") }
     }
 
-    @Test("a message that quotes an address loses its user and password")
-    func messages() {
-        #expect(
-            HTTPAddress.withoutUsers("Unexpected argument 'http://ada:s@cret@h:1/x'; see https://h or a@b")
-                == "Unexpected argument 'http://h:1/x'; see https://h or a@b")
+    @Test(
+        "a message that quotes an address, or something that was meant to be one, loses its user and password",
+        arguments: [
+            ("Unexpected argument 'http://ada:s@cret@h:1/x'", "Unexpected argument 'http://…@h:1/x'"),
+            ("Unexpected argument 'http://ada:se cret@h'", "Unexpected argument 'http://…@h'"),
+            ("Unexpected argument 'http://ada:it's@h'", "Unexpected argument 'http://…@h'"),
+            ("Unexpected argument 'ada:secret@h'", "Unexpected argument '…@h'"),
+            ("Unknown option '--ulr=ada:secret@h'", "Unknown option '…@h'"),
+            ("ada:secret@h: no such command", "…@h: no such command"),
+            ("Unknown option '--ulr'", "Unknown option '--ulr'"),
+        ])
+    func messages(message: String, shown: String) {
+        #expect(HTTPAddress.withoutUsers(message) == shown)
     }
 }

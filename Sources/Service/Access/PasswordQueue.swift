@@ -43,7 +43,8 @@ struct PasswordQueue: Sendable {
         // The newest check of the network that has the most; those that sent a wrong password go first. Of equal ones,
         // the network that came last.
         let suspects = turns.indices.filter { failed.contains(turns[$0].network) }
-        let longest = (suspects.isEmpty ? Array(turns.indices) : suspects).reversed()
+        let longest =
+            (suspects.isEmpty ? Array(turns.indices) : suspects).reversed()
             .max { turns[$0].checks.count < turns[$1].checks.count } ?? turns.endIndex - 1
         let dropped = turns[longest].checks.removeLast()
         if turns[longest].checks.isEmpty { turns.remove(at: longest) }

@@ -12,7 +12,7 @@ func described(_ batch: DecodedBatch?) -> String {
     let counts = batch.rejections.counts.map { "\($0.key): \($0.value)" }.sorted()
     let spans = batch.ignoredSpans
     let names = spans.names.map { "\($0.key): \($0.value)" }.sorted()
-    let events = batch.ignoredLogRecords.byEvent.map { "\($0.key): \($0.value)" }.sorted()
+    let events = batch.ignoredLogRecords.byEvent.map { "\($0.event): \($0.count)" }.sorted()
     return "\(batch.events)\n\(batch.rejections.listed)\n\(counts)\n\(batch.warnings)\n"
         + "\(spans.otherSpans) \(spans.repeatedReports) \(names)\n\(events)"
 }
