@@ -264,9 +264,9 @@ void chttpshim_connection_rest(chttpshim_connections *connections, chttpshim_con
     atomic_store_explicit(&connection->answered_since, 0, memory_order_relaxed);
 }
 
-// Whether the peer has sent its end while libmicrohttpd waits for more of a request. libmicrohttpd 0.9.75 reads once for
-// each event: an end that comes together with the last bytes stays unread. Shutting down the reading side makes another
-// event and takes nothing away: what has arrived can still be read, and an answer can still be sent.
+// Whether the peer has sent its end while libmicrohttpd waits for more of a request. libmicrohttpd 0.9.75 reads once
+// for each event: an end that comes together with the last bytes stays unread. Shutting down the reading side makes
+// another event and takes nothing away: what has arrived can still be read, and an answer can still be sent.
 static bool is_abandoned(const chttpshim_connection *connection)
 {
     if (atomic_load_explicit(&connection->answered_since, memory_order_relaxed) != 0) return false;

@@ -2,8 +2,8 @@
 // exceeds all integers, and for cookies that it cannot hold.
 //
 // Version 0.9.75 then sends the headers of its answer twice, and the second copy takes the place of the body. The
-// message that it logs before is its only call to us. So the answer is written here, on the connection's own thread, and
-// the writing side is shut down: what libmicrohttpd sends after it fails, and it closes the connection. If a later
+// message that it logs before is its only call to us. So the answer is written here, on the connection's own thread,
+// and the writing side is shut down: what libmicrohttpd sends after it fails, and it closes the connection. If a later
 // version logs nothing, its own answer stands.
 
 #include "refused.h"

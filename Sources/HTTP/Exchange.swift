@@ -21,8 +21,8 @@ package import Bodies
     /// A header that no request may have twice, and that this one has twice.
     package var repeatedHeader: String? { source.repeatedHeader }
 
-    /// The value of a header, in any case of letters; the first, if there are several. The Host of a request for a whole
-    /// URI is that of the URI.
+    /// The value of a header, in any case of letters; the first, if there are several. The Host of a request for a
+    /// whole URI is that of the URI.
     package func header(_ name: StaticString) -> String? { source.header(name) }
 
     /// All values of a header that is a list, with commas between (RFC 9110, section 5.3).

@@ -27,7 +27,8 @@ enum Program {
             let commands = Root.configuration.subcommands.compactMap { $0.configuration.commandName }
             guard first.isEmpty || first.hasPrefix("-") || commands.contains(first) else {
                 fail(
-                    "\(HTTPAddress.withoutUsers(first)): no such command; there are \(commands.joined(separator: ", "))",
+                    "\(HTTPAddress.withoutUsers(first)): no such command; there are "
+                        + commands.joined(separator: ", "),
                     code: Failure.usage)
             }
             // It may quote an argument that is no flag's value, such as an address after a misspelt `--url`.

@@ -206,8 +206,9 @@ chttpshim_response *chttpshim_response_create_shared(
 /// Adds a header, which is copied. Does nothing for a response that is NULL.
 void chttpshim_response_add_header(chttpshim_response *response, const char *name, const char *value);
 
-/// Answers, from any thread; takes `response` over, whose body has `length` bytes at `body`. In `open` the request is refused: a
-/// small body is read and discarded before the answer is sent. `closes` ends the connection after the answer.
+/// Answers, from any thread; takes `response` over, whose body has `length` bytes at `body`. In `open` the request is
+/// refused: a small body is read and discarded before the answer is sent. `closes` ends the connection after the
+/// answer.
 ///
 /// A response that is NULL closes the connection without an answer: the outcome is unknown to the client.
 void chttpshim_exchange_respond(

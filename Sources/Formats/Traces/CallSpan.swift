@@ -107,8 +107,8 @@ struct CallSpan {
             + SpanAttribute.ofErrorType.dropFirst().compactMap { span.attributes[$0]?.description }
     }
 
-    /// `nil` for 0: instrumentations that do not know the price write it, and free models have a price of 0 in the price
-    /// table.
+    /// `nil` for 0: instrumentations that do not know the price write it, and free models have a price of 0 in the
+    /// price table.
     private var cost: AttributeValue? {
         let cost = span.attributes.first(of: SpanAttribute.ofCost)
         switch cost {

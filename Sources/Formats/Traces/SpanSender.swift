@@ -10,8 +10,8 @@ struct SpanSender {
 
     /// Whether the input of a span leaves out cached tokens.
     ///
-    /// Claude Code writes Anthropic's count as `input_tokens`; its `gen_ai.usage.input_tokens`, which newer versions have
-    /// beside it, includes them.
+    /// Claude Code writes Anthropic's count as `input_tokens`; its `gen_ai.usage.input_tokens`, which newer versions
+    /// have beside it, includes them.
     func excludesCached(_ attributes: SpanAttributes) -> Bool {
         if Self.excludingScopes.contains(name) { return true }
         let known = SpanAttribute.ofInput.first { attributes[$0] != nil }

@@ -196,7 +196,8 @@ def test_names_of_ignored_spans_are_bounded(exporter: Exporter) -> None:
       '"ephemeral_5m_input_tokens":2,"ephemeral_1h_input_tokens":1}}'}, (9, 5, 3, 4, 0)),
     ({"mlflow__chat__tokenUsage": "not JSON", **USAGE}, (10, 0, 0, 3, 0)),
 ], ids=str)
-def test_usage_is_read_in_each_spelling(exporter: Exporter, attributes: dict[str, Any], expected: tuple[int, ...]) -> None:
+def test_usage_is_read_in_each_spelling(
+        exporter: Exporter, attributes: dict[str, Any], expected: tuple[int, ...]) -> None:
     post_spans(exporter, span(1, **{**NAMED, "gen_ai__operation__name": "chat", **attributes}))
     shown = totals(exporter)
     assert (shown["input_tokens"], shown["cache_read_tokens"], shown["cache_write_tokens"], shown["output_tokens"],

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import zstandard
 
-from exporter import JSON, NDJSON, PATIENCE, Raw, call, encode, eventually, ndjson
+from exporter import JSON, NDJSON, Raw, call, encode, eventually, ndjson
 
 LIMIT = 64 * 1024
 
