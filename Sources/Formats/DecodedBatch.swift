@@ -10,6 +10,8 @@ package struct DecodedBatch: Sendable {
     /// Occurrences of fields that records do not have.
     package let unknownFields: Int
     package let ignoredSpans: IgnoredSpans
+    /// Items of LiteLLM that are no calls of a model.
+    package let ignoredItems: [LiteLLMNonCall: Int]
 
     /// Whether calls begin in it.
     package var hasStarts: Bool {
@@ -18,13 +20,14 @@ package struct DecodedBatch: Sendable {
 
     init(
         events: [(index: Int, event: Event)], rejections: RejectedRecords, warnings: BodyWarnings,
-        ignoredSpans: IgnoredSpans = IgnoredSpans()
+        ignoredSpans: IgnoredSpans = IgnoredSpans(), ignoredItems: [LiteLLMNonCall: Int] = [:]
     ) {
         self.events = events
         self.rejections = rejections
         self.warnings = warnings.messages
         unknownFields = warnings.unknownFields
         self.ignoredSpans = ignoredSpans
+        self.ignoredItems = ignoredItems
     }
 }
 

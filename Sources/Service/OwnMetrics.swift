@@ -39,6 +39,7 @@ final class OwnMetrics: Sendable {
     private let overflowRecords: Counter
     private let unknownFields: Counter
     private let ignoredSpans: Counters<IgnoredSpan>
+    private let ignoredItems: KeyedCounters<LiteLLMNonCall>
     let ignoredRequests: Counters<IgnoredRoute>
     private let reloads: Counters<ReloadResult>
 
@@ -88,6 +89,10 @@ final class OwnMetrics: Sendable {
         ignoredSpans = all.counters(
             "llm_exporter_ignored_spans_total", "Spans of OpenTelemetry that are no call of their own, by reason.",
             by: "reason")
+        ignoredItems = all.counters(
+            "llm_exporter_ignored_litellm_items_total",
+            "Items of LiteLLM that are no calls of a model, by call type."
+        ) { [("call_type", $0.rawValue)] }
         ignoredRequests = all.counters(
             "llm_exporter_ignored_requests_total",
             "Requests of OpenTelemetry with metrics or logs, which were dropped, by route.", by: "route")
@@ -196,6 +201,7 @@ final class OwnMetrics: Sendable {
         unknownFields.add(batch.unknownFields)
         ignoredSpans[.otherSpan].add(batch.ignoredSpans.otherSpans)
         ignoredSpans[.repeatedReport].add(batch.ignoredSpans.repeatedReports)
+        for (type, count) in batch.ignoredItems { ignoredItems.add(type, count) }
     }
 }
 

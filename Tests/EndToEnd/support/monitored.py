@@ -72,6 +72,7 @@ class Monitored:
             sent = records(turn)
             assert self.exporter.post_lines(sent).outcome() == (len(sent) - 1, 0, 1)
             assert self.exporter.post_lines(sent[:5]).outcome() == (0, 5, 0)
+            assert self.exporter.post([{"call_type": "call_mcp_tool"}], path="/litellm").outcome() == (0, 0, 0)
             if turn:
                 # A reload that is refused, and an answer of the kind 5xx.
                 configuration.write_text("budgets: 3\n")
