@@ -12,6 +12,8 @@ package struct DecodedBatch: Sendable {
     package let ignoredSpans: IgnoredSpans
     /// Items of LiteLLM that are no calls of a model.
     package let ignoredItems: [LiteLLMNonCall: Int]
+    /// Data points of OpenTelemetry metrics, none of which is counted; `nil` if the body holds no metrics.
+    package let ignoredDataPoints: Int?
 
     /// Whether calls begin in it.
     package var hasStarts: Bool {
@@ -20,7 +22,8 @@ package struct DecodedBatch: Sendable {
 
     init(
         events: [(index: Int, event: Event)], rejections: RejectedRecords, warnings: BodyWarnings,
-        ignoredSpans: IgnoredSpans = IgnoredSpans(), ignoredItems: [LiteLLMNonCall: Int] = [:]
+        ignoredSpans: IgnoredSpans = IgnoredSpans(), ignoredItems: [LiteLLMNonCall: Int] = [:],
+        ignoredDataPoints: Int? = nil
     ) {
         self.events = events
         self.rejections = rejections
@@ -28,6 +31,7 @@ package struct DecodedBatch: Sendable {
         unknownFields = warnings.unknownFields
         self.ignoredSpans = ignoredSpans
         self.ignoredItems = ignoredItems
+        self.ignoredDataPoints = ignoredDataPoints
     }
 }
 

@@ -95,7 +95,7 @@ final class OwnMetrics: Sendable {
         ) { [("call_type", $0.rawValue)] }
         ignoredRequests = all.counters(
             "llm_exporter_ignored_requests_total",
-            "Requests of OpenTelemetry with metrics or logs, which were dropped, by route.", by: "route")
+            "Requests of OpenTelemetry with metrics or logs, which are not counted, by route.", by: "route")
         Self.addState(to: &all)
         reloads = all.counters(
             "llm_exporter_config_reloads_total",
@@ -221,7 +221,7 @@ private enum IgnoredSpan: String, CounterLabel {
     case repeatedReport = "reported_twice"
 }
 
-/// Routes whose requests are dropped unread.
+/// Routes whose requests are answered with 200 and not counted.
 enum IgnoredRoute: String, CounterLabel {
     case logs = "/v1/logs"
     case metrics = "/v1/metrics"

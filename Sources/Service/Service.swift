@@ -18,6 +18,7 @@ final class Service: HTTPService {
     let ledger: Ledger
     let metrics: OwnMetrics
     let rejections = Rejections()
+    let metricsNotice = Notice(every: .seconds(3600))
     let pricer: Pricer
     /// Whether the configuration in force has content of `--config.file`.
     let hasFileContent: Atomic<Bool>

@@ -16,12 +16,25 @@ package enum OTLPAnswer {
     package static func partialSuccess(
         rejectedSpans: Int, message: String, _ encoding: OTLPEncoding
     ) -> Response {
+        partialSuccess(rejectedSpans, as: "rejectedSpans", message: message, encoding)
+    }
+
+    /// To an export of metrics, which are not counted.
+    package static func partialSuccess(
+        rejectedDataPoints: Int, message: String, _ encoding: OTLPEncoding
+    ) -> Response {
+        partialSuccess(rejectedDataPoints, as: "rejectedDataPoints", message: message, encoding)
+    }
+
+    private static func partialSuccess(
+        _ count: Int, as member: String, message: String, _ encoding: OTLPEncoding
+    ) -> Response {
         switch encoding {
         case .protobuf:
-            // `ExportTraceServiceResponse`.
+            // `ExportTraceServiceResponse` and `ExportMetricsServiceResponse` have the same field numbers.
             var answer = ProtobufWriter()
             answer.message(1) { partialSuccess in
-                partialSuccess.integer(1, Int64(rejectedSpans))
+                partialSuccess.integer(1, Int64(count))
                 partialSuccess.string(2, message)
             }
             return response(200, answer.bytes, encoding)
@@ -30,9 +43,9 @@ package enum OTLPAnswer {
                 json.key("partialSuccess")
                 json.object { json in
                     // 64-bit integers are text in protobuf's JSON.
-                    if rejectedSpans != 0 {
-                        json.key("rejectedSpans")
-                        json.string("\(rejectedSpans)")
+                    if count != 0 {
+                        json.key(member)
+                        json.string("\(count)")
                     }
                     if !message.isEmpty {
                         json.key("errorMessage")

@@ -105,12 +105,23 @@ extension Intake {
     static func traces(
         _ exchange: borrowing Exchange, _: RecordDecoders
     ) throws(Refusal) -> any Format {
+        TracesFormat(try encoding(of: exchange))
+    }
+
+    /// Metrics of OpenTelemetry.
+    static func metrics(
+        _ exchange: borrowing Exchange, _: RecordDecoders
+    ) throws(Refusal) -> any Format {
+        OTLPMetricsFormat(try encoding(of: exchange))
+    }
+
+    private static func encoding(of exchange: borrowing Exchange) throws(Refusal) -> OTLPEncoding {
         guard let encoding = OTLPEncoding(contentType: exchange.header("Content-Type")) else {
             throw .mediaType(
                 remedy: "OTLP comes as Content-Type: application/x-protobuf or application/json",
                 accepted: "application/x-protobuf, application/json")
         }
-        return TracesFormat(encoding)
+        return encoding
     }
 }
 
@@ -171,11 +182,15 @@ extension Service {
         var (batch, bytes) = try intake.decode(limit: limit, arrival: clock())
         pricer.price(&batch.events)
         let sender = batch.hasStarts ? answer.sender : .unknown
-        ledger.submit(batch.events, from: sender, bytes: bytes, isGathered: isGathered) { [metrics, batch] result in
+        ledger.submit(batch.events, from: sender, bytes: bytes, isGathered: isGathered) { [self, batch] result in
             switch result {
             case .success(var outcome):
                 outcome.rejections = batch.rejections.merging(outcome.rejections)
                 outcome.warnings = batch.warnings
+                if let dataPoints = batch.ignoredDataPoints {
+                    outcome.ignoredDataPoints = dataPoints
+                    noteMetrics(from: answer)
+                }
                 metrics.took(outcome, of: batch)
                 answer.report(outcome.rejections)
                 answer.send(intake.answer(to: outcome))

@@ -161,12 +161,12 @@ def fields(message: bytes) -> Iterator[tuple[int, Any]]:
             yield tag >> 3, value
 
 
-def partial_success(reply) -> tuple[int, str]:
-    """Rejected spans and the message of a 200 in either encoding; (0, "") where all was taken."""
+def partial_success(reply, rejected: str = "rejectedSpans") -> tuple[int, str]:
+    """Rejected spans and the message of a 200 in either encoding; (0, "") if all was taken."""
     assert reply.status == 200, reply
     if reply.media_type == "application/json":
         told = json.loads(reply.body).get("partialSuccess", {})
-        return int(told.get("rejectedSpans", 0)), told.get("errorMessage", "")
+        return int(told.get(rejected, 0)), told.get("errorMessage", "")
     assert reply.media_type == "application/x-protobuf", reply
     told = dict(fields(dict(fields(reply.body)).get(1, b"")))
     return told.get(1, 0), told.get(2, b"").decode()
