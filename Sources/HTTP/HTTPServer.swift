@@ -17,6 +17,9 @@ package protocol HTTPService: AnyObject, Sendable {
 
     /// Logs a message of libmicrohttpd's; it may quote a client, so it belongs at debug level.
     func log(_ message: String)
+
+    /// Called on a server thread when a client was refused because it speaks HTTP/2 or later.
+    func refusedHTTP2()
 }
 
 /// Serves one listening socket with libmicrohttpd: epoll, a pool of threads, bodies gathered up to a limit.
@@ -45,6 +48,14 @@ package protocol HTTPService: AnyObject, Sendable {
         /// that scrapes keep their connection; not much longer, because libmicrohttpd 0.9.75 misses the end of a peer
         /// that arrives together with the last part of an unfinished request, and only this timer finds it.
         fileprivate static let idleSeconds: UInt32 = 20
+    }
+
+    /// Whether libmicrohttpd says in a message that it refuses a version of HTTP after 1.1.
+    ///
+    /// It refuses the preface of HTTP/2 (RFC 9113, section 3.4) as soon as it has read the first line, and this message
+    /// is its only call: versions 0.9.75 to 1.0 write the same one. It does not say for which connection.
+    static func refusesHTTP2(_ message: String) -> Bool {
+        message.hasPrefix("Error processing request (HTTP response code is 505 ") && !message.contains("too old")
     }
 
     /// The service, as C keeps it: a pointer to one class.
@@ -95,7 +106,10 @@ package protocol HTTPService: AnyObject, Sendable {
         }
         unsafe options.log = { context, message in
             guard let message = unsafe message else { return }
-            unsafe Box.service(context)?.log(String(cString: message))
+            let text = unsafe String(cString: message)
+            guard let service = Box.service(context) else { return }
+            service.log(text)
+            if HTTPServer.refusesHTTP2(text) { service.refusedHTTP2() }
         }
         let started = unsafe withOptionalCString(tlsPriorities) { priorities in
             unsafe options.tls_priorities = priorities

@@ -32,6 +32,7 @@ final class OwnMetrics: Sendable {
     private let times = Times()
     /// Connections that were closed without an answer.
     let unanswered: Counter
+    let http2Attempts: Counter
     private let accepted: Counter
     private let duplicates: Counter
     private let rejected: Counters<RecordRejection.Code>
@@ -75,6 +76,9 @@ final class OwnMetrics: Sendable {
         unanswered = all.counter(
             "llm_exporter_unanswered_requests_total",
             "Connections closed without an answer because the outcome of a commit was unknown.")
+        http2Attempts = all.counter(
+            "llm_exporter_http2_attempts_total",
+            "Connections refused because the client speaks HTTP/2, as gRPC does.")
         Self.addDatabase(settings.storage, to: &all)
         accepted = all.counter("llm_exporter_records_accepted_total", "Records counted.")
         duplicates = all.counter(

@@ -564,6 +564,18 @@ def test_a_path_that_ends_in_that_of_a_signal_is_its_route(exporter):
     assert routes <= {"/v1/traces", "other", "/metrics"}
 
 
+def test_http2_is_refused_counted_and_said(exporter):
+    assert exporter.scrape().value("llm_exporter_http2_attempts_total") == "0"
+    for count in (1, 2, 3):
+        with exporter.wire() as wire:
+            # The preface, and a SETTINGS frame (RFC 9113, sections 3.4 and 6.5).
+            wire.send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes.fromhex("000000040000000000"))
+            assert wire.everything().startswith(b"HTTP/1.1 505 ")
+        assert exporter.scrape().value("llm_exporter_http2_attempts_total") == str(count)
+    line, = [line for line in exporter.log_lines if "HTTP/2" in line]
+    assert "level=warn" in line and "OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf" in line
+
+
 def test_an_export_without_spans_is_taken(standing):
     for body in (b"", chunk(1, b""), chunk(1, chunk(2, b"")), chunk(1, chunk(2, chunk(2, b"")))):
         assert partial_success(send(standing, body)) == OK
