@@ -9,13 +9,15 @@ struct LiteLLMItem {
 
     /// The first of these values that is a number above 0, else the last. A call reports a count under several names,
     /// and leaves some of them at 0.
-    func firstAboveZero(_ keys: Key...) -> JSONValue {
-        var value = JSONValue.absent
-        for key in keys {
-            if !self[key].isAbsent { value = self[key] }
-            if value.isAboveZero { break }
+    func firstAboveZero<let count: Int>(_ keys: InlineArray<count, Key>) -> JSONValue {
+        var last = JSONValue.absent
+        for place in keys.indices {
+            let value = self[keys[place]]
+            if value.isAbsent { continue }
+            if value.isAboveZero { return value }
+            last = value
         }
-        return value
+        return last
     }
 
     subscript(key: Key) -> JSONValue { object[place: key.rawValue] }

@@ -144,14 +144,14 @@ struct LiteLLMItems: BodyObjects, ~Copyable {
     ) throws(RecordFault) {
         if let token = try item[.promptTokens].number(.inputTokens) { draft.set(.inputTokens, number: token) }
         if let token = try item[.completionTokens].number(.outputTokens) { draft.set(.outputTokens, number: token) }
-        setDetail(
-            .cacheReadTokens, item.firstAboveZero(.cachedTokens, .inputCachedTokens, .cacheReadTokens), index, &warnings
-        )
-        let cacheWrite = item.firstAboveZero(
+        let cacheRead = item.firstAboveZero([.cachedTokens, .inputCachedTokens, .cacheReadTokens])
+        let cacheWrite = item.firstAboveZero([
             .cacheWriteTokens, .cacheCreationTokens, .inputCacheWriteTokens, .detailedCacheCreationInputTokens,
-            .cacheCreationInputTokens)
+            .cacheCreationInputTokens,
+        ])
+        setDetail(.cacheReadTokens, cacheRead, index, &warnings)
         setDetail(.cacheWriteTokens, cacheWrite, index, &warnings)
-        setDetail(.reasoningTokens, item.firstAboveZero(.reasoningTokens, .outputReasoningTokens), index, &warnings)
+        setDetail(.reasoningTokens, item.firstAboveZero([.reasoningTokens, .outputReasoningTokens]), index, &warnings)
     }
 
     private mutating func setDetail(

@@ -71,7 +71,7 @@ package enum LiteLLMNonCall: String, CaseIterable, Sendable {
     case retrieveContainerFile = "retrieve_container_file"
     case retrieveContainerFileContent = "retrieve_container_file_content"
     case deleteContainerFile = "delete_container_file"
-    // Videos and answers that exist already. What is read again was counted when it was made.
+    // Videos and answers that exist already: each was counted when it was made.
     case videoRetrieve = "video_retrieve"
     case videoRetrieveJob = "video_retrieve_job"
     case videoStatus = "video_status"
@@ -119,9 +119,14 @@ package enum LiteLLMNonCall: String, CaseIterable, Sendable {
     case healthCheck = "health_check"
 
     private static let names = AttributeNames<LiteLLMNonCall>()
+    private static let completion = Array("completion".utf8)
 
     /// - Returns: `nil` for a type that counts.
     init?(callType name: BorrowedBytes) {
+        // Most items end so, and no type above does.
+        if name.trimmed(prefix: max(0, name.count - Self.completion.count), suffix: 0).equals(Self.completion) {
+            return nil
+        }
         let isAsynchronous = name.first == UInt8(ascii: "a")
         guard let type = Self.names[name] ?? (isAsynchronous ? Self.names[name.trimmed(prefix: 1, suffix: 0)] : nil)
         else { return nil }
