@@ -24,7 +24,7 @@ private func decode(_ body: [UInt8], _ encoding: OTLPEncoding) throws(MalformedB
         #expect(try decode(Self.request(kind, two), .protobuf).ignoredDataPoints == 2)
         #expect(try decode(Self.request(kind, two) + Self.request(5, two), .protobuf).ignoredDataPoints == 4)
         #expect(try decode(Self.request(kind, []), .protobuf).ignoredDataPoints == 0)
-        // No kind has this field, and a field of another type is none of the message's.
+        // The fields of the kinds end at 11; a field of another type is skipped.
         #expect(try decode(Self.request(kind + 100, two), .protobuf).ignoredDataPoints == 0)
         #expect(try decode(Self.request(kind, Wire.fixed64(1, 5)), .protobuf).ignoredDataPoints == 0)
     }

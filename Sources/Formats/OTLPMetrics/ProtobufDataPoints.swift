@@ -3,7 +3,8 @@ internal import Bodies
 /// Counts the data points of an `ExportMetricsServiceRequest` in protobuf (opentelemetry-proto 1.9:
 /// collector/metrics/v1 and metrics/v1).
 ///
-/// What is no protobuf in the messages from the request down to the data points refuses the body. Nothing is kept.
+/// Bytes that are not protobuf, in the messages from the request down to the data points, refuse the body. Nothing is
+/// kept.
 enum ProtobufDataPoints {
     static func count(in body: PaddedBytes) throws(MalformedBody) -> Int {
         // Safe: no bytes leave the closure.
