@@ -52,13 +52,14 @@ let package = Package(
             name: "Client",
             dependencies: ["CCurlShim", "CXXHash", "Model", .product(name: "Logging", package: "swift-log")]),
         .target(name: "CBuild", cSettings: [.define("LLM_EXPORTER_REVISION", to: "\"\(revision)\"")]),
+        .target(name: "CStart"),
         .target(name: "CSystemd", linkerSettings: libraries("systemd")),
         .target(name: "Systemd", dependencies: ["CSystemd", "Model"]),
         .executableTarget(
             name: "llm-exporter",
             dependencies: [
-                "Bodies", "CBuild", "Client", "Concurrency", "Configuration", "HTTP", "Model", "Pricing", "Service",
-                "Store", "Systemd",
+                "Bodies", "CBuild", "CStart", "Client", "Concurrency", "Configuration", "HTTP", "Model", "Pricing",
+                "Service", "Store", "Systemd",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],

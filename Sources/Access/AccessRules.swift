@@ -5,11 +5,13 @@ package struct AccessRules: Sendable {
 
     package struct User: Sendable {
         package let hash: PasswordHash
-        package var scopes: Set<Scope>
+        /// `nil` for the usual ones.
+        package var ownScopes: Set<Scope>?
+        package var scopes: Set<Scope> { ownScopes ?? [.record, .scrape] }
 
-        package init(hash: PasswordHash, scopes: Set<Scope> = [.record, .scrape]) {
+        package init(hash: PasswordHash, scopes: Set<Scope>? = nil) {
             self.hash = hash
-            self.scopes = scopes
+            ownScopes = scopes
         }
     }
 

@@ -21,6 +21,22 @@ package enum ContentCoding: String, Sendable, CaseIterable {
         self.init(rawValue: token == "x-gzip" ? "gzip" : token)
     }
 
+    /// The codings that a Content-Encoding names, in the order in which they were applied. Empty elements are ignored
+    /// (RFC 9110, section 5.6.1.2), and so is `identity`.
+    ///
+    /// - Returns: `nil` if one is not known.
+    package static func list(_ header: String) -> [ContentCoding]? {
+        var codings: [ContentCoding] = []
+        for element in header.split(separator: ",") {
+            var token = element.drop { $0 == " " || $0 == "\t" }
+            while token.last == " " || token.last == "\t" { token.removeLast() }
+            guard !token.isEmpty, token.lowercased() != "identity" else { continue }
+            guard let coding = ContentCoding(token: String(token)) else { return nil }
+            codings.append(coding)
+        }
+        return codings
+    }
+
     /// Decodes at most `limit` bytes; memory grows by no more than that, whatever the body claims to be.
     package func decode(_ body: PaddedBytes, limit: Int) throws(Failure) -> PaddedBytes {
         var block = unsafe ccontentcoding_block()

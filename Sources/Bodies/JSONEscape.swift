@@ -10,7 +10,7 @@ package enum JSONEscape {
     }
 
     /// Appends an ASCII character by its number: `\u007f`.
-    package static func appendNumber(of byte: UInt8, to bytes: inout [UInt8]) {
+    static func appendNumber(of byte: UInt8, to bytes: inout [UInt8]) {
         bytes.append(contentsOf: "\\u00".utf8)
         bytes.append(hexadecimal(byte >> 4))
         bytes.append(hexadecimal(byte & 15))

@@ -146,7 +146,6 @@ static CURLcode ccurlshim_prepare(
     // An exporter is on this host or in this network: a proxy for the outside must not see its traffic.
     CCURLSHIM_SET(CURLOPT_PROXY, "");
     if (client->ca_file != NULL) CCURLSHIM_SET(CURLOPT_CAINFO, client->ca_file);
-    // libcurl prefers these to a user in the URL.
     if (client->username != NULL) {
         CCURLSHIM_SET(CURLOPT_USERNAME, client->username);
         CCURLSHIM_SET(CURLOPT_PASSWORD, client->password == NULL ? "" : client->password);

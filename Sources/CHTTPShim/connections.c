@@ -1,8 +1,11 @@
+#define _GNU_SOURCE  // POLLRDHUP
+
 #include "connections.h"
 #include "tls.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <search.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -23,6 +26,9 @@ struct address_count {
 struct chttpshim_connection {
     struct chttpshim_connection *previous;
     struct chttpshim_connection *next;
+    struct MHD_Connection *connection;
+    // The server thread that reads from it.
+    pthread_t thread;
     int descriptor;
     // In milliseconds of the monotonic clock; 0 is none.
     _Atomic int64_t deadline;
@@ -32,6 +38,9 @@ struct chttpshim_connection {
     struct address_count *count;
     bool is_beyond_limit;
     unsigned tls_generation;
+    // Used by the connection's own thread only.
+    chttpshim_target target;
+    bool awaits_opening;
 };
 
 static int64_t now_milliseconds(void)
@@ -125,6 +134,8 @@ static void begin(chttpshim_connections *connections, struct MHD_Connection *pee
 {
     chttpshim_connection *connection = calloc(1, sizeof *connection);
     if (connection == NULL) return;
+    connection->connection = peer;
+    connection->thread = pthread_self();
     connection->descriptor = MHD_get_connection_info(peer, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
     connection->tls_generation = chttpshim_tls_generation();
     atomic_init(&connection->deadline, now_milliseconds() + REQUEST_MILLISECONDS);
@@ -174,22 +185,53 @@ chttpshim_address chttpshim_connection_address(const chttpshim_connection *conne
     return connection != NULL ? connection->address : (chttpshim_address){0};
 }
 
+// MARK: Requests
+
+void chttpshim_connection_begin_request(chttpshim_connection *connection, const char *target)
+{
+    chttpshim_target_begin(&connection->target, target);
+    connection->awaits_opening = true;
+}
+
+void chttpshim_connection_open_request(chttpshim_connection *connection)
+{
+    connection->awaits_opening = false;
+}
+
+chttpshim_target *chttpshim_connection_target(chttpshim_connection *connection)
+{
+    return &connection->target;
+}
+
+struct MHD_Connection *chttpshim_connections_find_unopened(chttpshim_connections *connections)
+{
+    struct MHD_Connection *found = NULL;
+    pthread_mutex_lock(&connections->lock);
+    for (chttpshim_connection *each = connections->first; each != NULL && found == NULL; each = each->next) {
+        if (!pthread_equal(each->thread, pthread_self()) || !each->awaits_opening) continue;
+        // The size is known once the headers are in.
+        if (MHD_get_connection_info(each->connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE) != NULL)
+            found = each->connection;
+    }
+    pthread_mutex_unlock(&connections->lock);
+    return found;
+}
+
 bool chttpshim_connection_is_beyond_limit(const chttpshim_connection *connection)
 {
-    return connection != NULL && connection->is_beyond_limit;
+    return connection->is_beyond_limit;
 }
 
 bool chttpshim_connection_is_outdated(const chttpshim_connection *connection)
 {
-    return connection != NULL && connection->tls_generation != chttpshim_tls_generation()
-        && chttpshim_tls_verifies_clients();
+    return connection->tls_generation != chttpshim_tls_generation() && chttpshim_tls_verifies_clients();
 }
 
 // MARK: Time
 
 static void set_deadline(chttpshim_connection *connection, int64_t deadline)
 {
-    if (connection != NULL) atomic_store_explicit(&connection->deadline, deadline, memory_order_relaxed);
+    atomic_store_explicit(&connection->deadline, deadline, memory_order_relaxed);
 }
 
 void chttpshim_connection_expect(chttpshim_connection *connection)
@@ -199,7 +241,6 @@ void chttpshim_connection_expect(chttpshim_connection *connection)
 
 void chttpshim_connection_answer(chttpshim_connection *connection, uint64_t bytes)
 {
-    if (connection == NULL) return;
     int64_t now = now_milliseconds();
     set_deadline(connection, now + REQUEST_MILLISECONDS + (int64_t)(bytes / LEAST_BYTES_PER_MILLISECOND));
     atomic_store_explicit(&connection->answered_since, now, memory_order_relaxed);
@@ -207,7 +248,6 @@ void chttpshim_connection_answer(chttpshim_connection *connection, uint64_t byte
 
 void chttpshim_connection_got(chttpshim_connection *connection, uint64_t bytes)
 {
-    if (connection == NULL) return;
     // Only the connection's own thread sets the deadline; the thread that ends late connections sets it to 0.
     atomic_fetch_add_explicit(
         &connection->deadline, (int64_t)(bytes / LEAST_BYTES_PER_MILLISECOND), memory_order_relaxed);
@@ -220,9 +260,18 @@ void chttpshim_connection_wait(chttpshim_connection *connection)
 
 void chttpshim_connection_rest(chttpshim_connections *connections, chttpshim_connection *connection)
 {
-    if (connection == NULL) return;
     set_deadline(connection, now_milliseconds() + connections->idle_timeout_seconds * 1000L + REQUEST_MILLISECONDS);
     atomic_store_explicit(&connection->answered_since, 0, memory_order_relaxed);
+}
+
+// Whether the peer has sent its end while libmicrohttpd waits for more of a request. libmicrohttpd 0.9.75 reads once for
+// each event: an end that comes together with the last bytes stays unread. Shutting down the reading side makes another
+// event and takes nothing away: what has arrived can still be read, and an answer can still be sent.
+static bool is_abandoned(const chttpshim_connection *connection)
+{
+    if (atomic_load_explicit(&connection->answered_since, memory_order_relaxed) != 0) return false;
+    struct pollfd state = {.fd = connection->descriptor, .events = POLLRDHUP};
+    return poll(&state, 1, 0) == 1 && (state.revents & POLLRDHUP) != 0;
 }
 
 void chttpshim_connections_end_late(chttpshim_connections *connections)
@@ -231,7 +280,11 @@ void chttpshim_connections_end_late(chttpshim_connections *connections)
     pthread_mutex_lock(&connections->lock);
     for (chttpshim_connection *connection = connections->first; connection != NULL; connection = connection->next) {
         int64_t deadline = atomic_load_explicit(&connection->deadline, memory_order_relaxed);
-        if (deadline == 0 || now < deadline) continue;
+        if (deadline == 0) continue;
+        if (now < deadline) {
+            if (is_abandoned(connection)) shutdown(connection->descriptor, SHUT_RD);
+            continue;
+        }
         // The connection's thread finds the end of the peer and cleans up. It cannot have closed the descriptor,
         // because it takes the lock first.
         shutdown(connection->descriptor, SHUT_RDWR);

@@ -1,8 +1,9 @@
-// The open connections of a server: how many from one address, and each one's deadline.
+// The open connections of a server: how many from one address, and each one's deadline and request target.
 #ifndef CHTTPSHIM_CONNECTIONS_H
 #define CHTTPSHIM_CONNECTIONS_H
 
 #include "CHTTPShim.h"
+#include "target.h"
 
 #include <microhttpd.h>
 #include <pthread.h>
@@ -41,6 +42,16 @@ chttpshim_connection *chttpshim_connection_of(struct MHD_Connection *connection)
 /// The client's address.
 chttpshim_address chttpshim_connection_address(const chttpshim_connection *connection);
 
+/// A request line came; the request itself is not opened yet.
+void chttpshim_connection_begin_request(chttpshim_connection *connection, const char *target);
+/// The request is opened.
+void chttpshim_connection_open_request(chttpshim_connection *connection);
+chttpshim_target *chttpshim_connection_target(chttpshim_connection *connection);
+
+/// The connection of the calling server thread whose headers are in while its request is not opened; NULL if there is
+/// none. There is never more than one: libmicrohttpd opens a request as soon as its headers are in.
+struct MHD_Connection *chttpshim_connections_find_unopened(chttpshim_connections *connections);
+
 /// Whether the client's address was already at its connection limit when the connection came.
 bool chttpshim_connection_is_beyond_limit(const chttpshim_connection *connection);
 
@@ -58,7 +69,7 @@ void chttpshim_connection_wait(chttpshim_connection *connection);
 /// The request is over: the next one may begin as late as idle connections are kept.
 void chttpshim_connection_rest(chttpshim_connections *connections, chttpshim_connection *connection);
 
-/// Ends the connections that are late.
+/// Ends the connections that are late, and those whose peer has gone before its request was whole.
 void chttpshim_connections_end_late(chttpshim_connections *connections);
 /// Ends the connections that have been reading one answer for `seconds`.
 void chttpshim_connections_end_slow_answers(chttpshim_connections *connections, unsigned seconds);

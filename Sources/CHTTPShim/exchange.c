@@ -4,6 +4,24 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+
+chttpshim_exchange *chttpshim_exchange_create(
+    chttpshim_server *server, struct MHD_Connection *connection, const char *method, const char *path)
+{
+    chttpshim_exchange *exchange = calloc(1, sizeof *exchange);
+    if (exchange == NULL) return NULL;
+    exchange->server = server;
+    exchange->connection = connection;
+    exchange->peer = chttpshim_connection_of(connection);
+    exchange->address = chttpshim_connection_address(exchange->peer);
+    exchange->method = method;
+    exchange->path = path;
+    atomic_init(&exchange->opening_decision, CHTTPSHIM_AWAITED);
+    atomic_init(&exchange->answer_decision, CHTTPSHIM_AWAITED);
+    atomic_fetch_add(&server->in_flight, 1);
+    return exchange;
+}
 
 // MARK: Decisions
 
@@ -42,9 +60,13 @@ void chttpshim_exchange_free(chttpshim_exchange *exchange)
 static void decide_opening(chttpshim_exchange *exchange)
 {
     struct MHD_Connection *connection = exchange->connection;
-    // From this exchange on, unless the connection was suspended, the server thread may free `exchange`.
-    if (atomic_exchange(&exchange->opening_decision, CHTTPSHIM_DECIDED) == CHTTPSHIM_AWAITED_SUSPENDED)
-        MHD_resume_connection(connection);
+    // From this exchange on, unless the connection was suspended or the exchange orphaned, the server thread may free
+    // `exchange`.
+    switch (atomic_exchange(&exchange->opening_decision, CHTTPSHIM_DECIDED)) {
+    case CHTTPSHIM_AWAITED_SUSPENDED: MHD_resume_connection(connection); break;
+    case CHTTPSHIM_ORPHANED: chttpshim_exchange_free(exchange); break;
+    default: break;
+    }
 }
 
 void chttpshim_exchange_proceed(chttpshim_exchange *exchange, chttpshim_opening opening, void *owner)
@@ -97,11 +119,13 @@ void chttpshim_response_add_header(chttpshim_response *response, const char *nam
 }
 
 void chttpshim_exchange_respond(
-    chttpshim_exchange *exchange, unsigned status, chttpshim_response *response, size_t length, bool closes)
+    chttpshim_exchange *exchange, unsigned status, chttpshim_response *response, const void *body, size_t length,
+    bool closes)
 {
     if (closes || atomic_load(&exchange->server->draining))
         chttpshim_response_add_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
     exchange->response = (struct MHD_Response *)response;
+    exchange->response_body = body;
     exchange->response_length = length;
     exchange->status = status;
     exchange->closes = closes;
@@ -142,9 +166,38 @@ chttpshim_fault chttpshim_exchange_fault(const chttpshim_exchange *exchange)
     return exchange->fault;
 }
 
-const char *chttpshim_exchange_header(chttpshim_exchange *exchange, const char *name)
+const char *chttpshim_exchange_repeated_header(const chttpshim_exchange *exchange)
 {
-    return MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND, name);
+    return exchange->repeated_header;
+}
+
+typedef struct {
+    const char *name;
+    size_t name_length;
+    // Lines of this name to skip.
+    unsigned before;
+    const char *value;
+} wanted_line;
+
+static enum MHD_Result find_line(
+    void *context, enum MHD_ValueKind kind, const char *name, size_t name_length, const char *value, size_t length)
+{
+    (void)kind;
+    (void)length;
+    wanted_line *wanted = context;
+    if (name_length != wanted->name_length || strcasecmp(name, wanted->name) != 0) return MHD_YES;
+    if (wanted->before-- > 0) return MHD_YES;
+    wanted->value = value;
+    return MHD_NO;
+}
+
+const char *chttpshim_exchange_header(chttpshim_exchange *exchange, const char *name, unsigned index)
+{
+    const char *authority = chttpshim_connection_target(exchange->peer)->authority;
+    if (authority != NULL && strcasecmp(name, MHD_HTTP_HEADER_HOST) == 0) return index == 0 ? authority : NULL;
+    wanted_line wanted = {.name = name, .name_length = strlen(name), .before = index};
+    MHD_get_connection_values_n(exchange->connection, MHD_HEADER_KIND, find_line, &wanted);
+    return wanted.value;
 }
 
 const char *chttpshim_exchange_query(chttpshim_exchange *exchange, const char *name, size_t *length)

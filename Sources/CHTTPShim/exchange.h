@@ -25,7 +25,8 @@ struct chttpshim_server {
 };
 
 // The meeting point of the server thread, which suspends, and the deciding thread, which resumes. Orphaned: the peer
-// went away before the answer, while nothing was suspended; the thread that answers then frees the exchange.
+// went away before the answer, while nothing was suspended, or libmicrohttpd refused the request; the thread that
+// decides then frees the exchange.
 enum chttpshim_decision {
     CHTTPSHIM_AWAITED,
     CHTTPSHIM_DECIDED,
@@ -42,6 +43,8 @@ struct chttpshim_exchange {
     const char *method;
     const char *path;
     chttpshim_fault fault;
+    // A header that may come once and came twice, static; or NULL.
+    const char *repeated_header;
     // The object that `open` leaves for `handle`. Released through `drop` if the peer goes away in between.
     void *owner;
     bool is_pending;
@@ -59,6 +62,8 @@ struct chttpshim_exchange {
 
     // The answer. It exists before the body is in if `open` refused the request.
     struct MHD_Response *response;
+    // Its body, lent by the response.
+    const void *response_body;
     size_t response_length;
     unsigned status;
     bool closes;
@@ -68,6 +73,10 @@ struct chttpshim_exchange {
     _Atomic enum chttpshim_decision opening_decision;
     _Atomic enum chttpshim_decision answer_decision;
 };
+
+/// NULL if there is no memory. `method` and `path` are lent until the exchange is freed.
+chttpshim_exchange *chttpshim_exchange_create(
+    chttpshim_server *server, struct MHD_Connection *connection, const char *method, const char *path);
 
 /// Counts the exchange as held by the service, and asks the service. Counted before `refusing` is read, while a stop
 /// sets `refusing` before it reads the count: one of the two sees the other. False if the server stops.

@@ -3,6 +3,7 @@
 #include "CHTTPShim.h"
 #include "exchange.h"
 #include "framing.h"
+#include "refused.h"
 #include "tls.h"
 
 #include <microhttpd.h>
@@ -20,30 +21,15 @@ enum { CONNECTION_MEMORY_BYTES = 32 * 1024 };
 
 // MARK: Requests
 
-static chttpshim_exchange *new_exchange(
-    chttpshim_server *server, struct MHD_Connection *connection, const char *method, const char *path)
-{
-    chttpshim_exchange *exchange = calloc(1, sizeof *exchange);
-    if (exchange == NULL) return NULL;
-    exchange->server = server;
-    exchange->connection = connection;
-    exchange->peer = chttpshim_connection_of(connection);
-    exchange->address = chttpshim_connection_address(exchange->peer);
-    exchange->method = method;
-    exchange->path = path;
-    atomic_init(&exchange->opening_decision, CHTTPSHIM_AWAITED);
-    atomic_init(&exchange->answer_decision, CHTTPSHIM_AWAITED);
-    atomic_fetch_add(&server->in_flight, 1);
-    return exchange;
-}
-
 static chttpshim_fault fault_of(chttpshim_exchange *exchange, const char *version)
 {
     chttpshim_server *server = exchange->server;
     if (server->options.tls_priorities != NULL && chttpshim_connection_is_outdated(exchange->peer))
         return CHTTPSHIM_FAULT_OUTDATED;
-    chttpshim_fault framing = chttpshim_framing_fault(exchange->connection, version);
-    if (framing != CHTTPSHIM_FAULT_NONE) return framing;
+    chttpshim_framing framing = chttpshim_framing_check(
+        exchange->connection, exchange->method, version, chttpshim_connection_target(exchange->peer));
+    exchange->repeated_header = framing.repeated;
+    if (framing.fault != CHTTPSHIM_FAULT_NONE) return framing.fault;
     if (atomic_load(&server->draining)) return CHTTPSHIM_FAULT_DRAINING;
     if (chttpshim_connection_is_beyond_limit(exchange->peer)) return CHTTPSHIM_FAULT_TOO_MANY_CONNECTIONS;
     return CHTTPSHIM_FAULT_NONE;
@@ -59,7 +45,7 @@ static enum MHD_Result opened(chttpshim_exchange *exchange)
     return chttpshim_body_begin(exchange);
 }
 
-static enum MHD_Result begin_request(chttpshim_exchange *exchange, const char *version)
+static enum MHD_Result open_request(chttpshim_exchange *exchange, const char *version)
 {
     chttpshim_server *server = exchange->server;
     exchange->awaits_opening = true;
@@ -101,13 +87,17 @@ static enum MHD_Result access_handler(
     void *context, struct MHD_Connection *connection, const char *url, const char *method, const char *version,
     const char *upload_data, size_t *upload_data_size, void **request_context)
 {
+    (void)url;
     chttpshim_server *server = context;
     chttpshim_exchange *exchange = *request_context;
     if (exchange == NULL) {
-        exchange = new_exchange(server, connection, method, url);
+        chttpshim_connection *peer = chttpshim_connection_of(connection);
+        if (peer == NULL) return MHD_NO;
+        chttpshim_connection_open_request(peer);
+        exchange = chttpshim_exchange_create(server, connection, method, chttpshim_connection_target(peer)->path);
         if (exchange == NULL) return MHD_NO;
         *request_context = exchange;
-        return begin_request(exchange, version);
+        return open_request(exchange, version);
     }
     // Resumed, and called for the headers once more.
     if (exchange->awaits_opening) return opened(exchange);
@@ -143,18 +133,27 @@ static void log_message(void *context, const char *format, va_list arguments)
     char message[512];
     vsnprintf(message, sizeof message, format, arguments);
     server->options.log(server->options.context, message);
+    chttpshim_refused_answer(server, message);
 }
 
-// libmicrohttpd treats a path as a C string: with a zero inside, "/%00anything" would be "/". Such a path leads nowhere
-// instead.
+// Called with the whole target, before libmicrohttpd changes it.
+static void *begin_request(void *context, const char *target, struct MHD_Connection *connection)
+{
+    (void)context;
+    chttpshim_connection *peer = chttpshim_connection_of(connection);
+    if (peer != NULL) chttpshim_connection_begin_request(peer, target);
+    // The exchange is made when the headers are in.
+    return NULL;
+}
+
+// Called with each name and value of the query, and with the target without the query.
 static size_t unescape(void *context, struct MHD_Connection *connection, char *text)
 {
     (void)context;
-    (void)connection;
-    size_t length = MHD_http_unescape(text);
-    if (memchr(text, '\0', length) == NULL) return length;
-    text[0] = '\0';
-    return 0;
+    chttpshim_connection *peer = chttpshim_connection_of(connection);
+    if (peer == NULL || chttpshim_connection_target(peer)->text != text) return chttpshim_unescape(text);
+    chttpshim_target_take_apart(chttpshim_connection_target(peer), text);
+    return strlen(text);
 }
 
 // MARK: Life
@@ -181,9 +180,9 @@ chttpshim_server *chttpshim_server_start(const chttpshim_options *options)
         chttpshim_connections_notify, &server->connections, MHD_OPTION_CONNECTION_LIMIT, options->connection_limit,
         MHD_OPTION_PER_IP_CONNECTION_LIMIT, per_address + (per_address + 3) / 4, MHD_OPTION_CONNECTION_TIMEOUT,
         options->idle_timeout_seconds, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY_BYTES,
-        MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_UNESCAPE_CALLBACK, unescape, NULL, MHD_OPTION_ARRAY,
-        is_secure ? secure : plain, options->threads > 1 ? MHD_OPTION_THREAD_POOL_SIZE : MHD_OPTION_END,
-        options->threads, MHD_OPTION_END);
+        MHD_OPTION_URI_LOG_CALLBACK, begin_request, NULL, MHD_OPTION_UNESCAPE_CALLBACK, unescape, NULL,
+        MHD_OPTION_ARRAY, is_secure ? secure : plain,
+        options->threads > 1 ? MHD_OPTION_THREAD_POOL_SIZE : MHD_OPTION_END, options->threads, MHD_OPTION_END);
     if (server->daemon == NULL) {
         chttpshim_connections_destroy(&server->connections);
         free(server);
@@ -195,6 +194,8 @@ chttpshim_server *chttpshim_server_start(const chttpshim_options *options)
 void chttpshim_server_drain(chttpshim_server *server)
 {
     atomic_store(&server->draining, true);
+    // A request whose client has gone would hold up the end.
+    chttpshim_connections_end_late(&server->connections);
 }
 
 void chttpshim_server_end_late(chttpshim_server *server)

@@ -30,6 +30,7 @@ inline bool hasSurrogate(const uint8_t *bytes, size_t length)
 inline csimdjson_status status(simdjson::error_code error)
 {
     switch (error) {
+    case simdjson::SUCCESS: return csimdjson_status_found;
     case simdjson::UNCLOSED_STRING: return csimdjson_status_unclosed_string;
     case simdjson::UNESCAPED_CHARS: return csimdjson_status_control_character;
     case simdjson::STRING_ERROR: return csimdjson_status_escape;
@@ -97,13 +98,17 @@ protected:
         return csimdjson_status_trailing;
     }
 
-    /// Checks a value to its end. The document's iterator steps over it.
+    /// Checks a value to its end, and steps over it.
     csimdjson_status skip(ondemand::value &value)
     {
-        const csimdjson_status checked =
-            grammar.walk(reinterpret_cast<const uint8_t *>(value.raw_json_token().data()), end);
+        const uint8_t *first = reinterpret_cast<const uint8_t *>(value.raw_json_token().data());
+        const csimdjson_status checked = grammar.walk(first, end);
         here = grammar.here;
-        return checked;
+        TRY(checked);
+        // The iterator steps over the rest, but takes an unread string before a colon for a key, and all behind it for
+        // that key's value.
+        ondemand::raw_json_string ignored;
+        return *first == '"' ? status(value.get_raw_json_string().get(ignored)) : csimdjson_status_found;
     }
 
     /// Reads a value. Of an array or an object it gives out the type alone.

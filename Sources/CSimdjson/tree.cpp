@@ -76,7 +76,9 @@ private:
         ondemand::field field;
         if (auto error = std::move(each).get(field)) return status(error);
         csimdjson_key name;
-        TRY(text(field.key(), name));
+        const csimdjson_status named = text(field.key(), name);
+        if (named == csimdjson_status_surrogate) return csimdjson_status_escape;
+        TRY(named);
         return collect(field.value(), depth, name);
     }
 

@@ -17,12 +17,13 @@ extension AccessRules {
             }
             self.users[name] = User(hash: hash)
         }
-        if let scopes, scopes.isNull {
+        let named = try scopes?.membersUnlessNull() ?? []
+        if let scopes, named.isEmpty {
             throw scopes.fault("names no user, so that all would have the usual scopes; leave it out for that")
         }
-        for (name, value) in try scopes?.members() ?? [] {
+        for (name, value) in named {
             guard self.users[name] != nil else { throw value.fault("names no user of basic_auth_users") }
-            self.users[name]?.scopes = try Self.scopes(value)
+            self.users[name]?.ownScopes = try Self.scopes(value)
         }
         guard let tokens, !tokens.isNull else { return }
         for element in try tokens.elements() {

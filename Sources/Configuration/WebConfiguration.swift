@@ -105,8 +105,15 @@ package struct WebConfiguration: Sendable {
             } else {
                 nil
             }
-        guard let opening else { return }
-        throw fault("\(opening), which would let strangers in: if you want that, restart the exporter")
+        if let opening {
+            throw fault("\(opening), which would let strangers in: if you want that, restart the exporter")
+        }
+        for (name, user) in access.users.sorted(by: { $0.key < $1.key }) where user.ownScopes == nil {
+            guard let known = current.access.users[name], !user.scopes.isSubset(of: known.scopes) else { continue }
+            throw fault(
+                "names \(name) in user_scopes no longer, which would give it more scopes: name them, or restart the "
+                    + "exporter")
+        }
     }
 
     /// An error of the file as a whole.

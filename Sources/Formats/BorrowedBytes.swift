@@ -14,6 +14,9 @@ private import Glibc
         unsafe self.bytes = bytes
     }
 
+    /// No bytes.
+    static var none: BorrowedBytes { unsafe BorrowedBytes(UnsafeBufferPointer(start: nil, count: 0)) }
+
     var startIndex: Int { 0 }
     var endIndex: Int { unsafe bytes.count }
     // Checked: `UnsafeBufferPointer` checks its index in debug builds only.

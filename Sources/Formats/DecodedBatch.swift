@@ -10,6 +10,7 @@ package struct DecodedBatch: Sendable {
     /// Occurrences of fields that records do not have.
     package let unknownFields: Int
     package let ignoredSpans: IgnoredSpans
+    package let ignoredLogRecords: IgnoredLogRecords
     /// Items of LiteLLM that are no calls of a model.
     package let ignoredItems: [LiteLLMNonCall: Int]
     /// Data points of OpenTelemetry metrics, none of which is counted; `nil` if the body holds no metrics.
@@ -22,14 +23,15 @@ package struct DecodedBatch: Sendable {
 
     init(
         events: [(index: Int, event: Event)], rejections: RejectedRecords, warnings: BodyWarnings,
-        ignoredSpans: IgnoredSpans = IgnoredSpans(), ignoredItems: [LiteLLMNonCall: Int] = [:],
-        ignoredDataPoints: Int? = nil
+        ignoredSpans: IgnoredSpans = IgnoredSpans(), ignoredLogRecords: IgnoredLogRecords = IgnoredLogRecords(),
+        ignoredItems: [LiteLLMNonCall: Int] = [:], ignoredDataPoints: Int? = nil
     ) {
         self.events = events
         self.rejections = rejections
         self.warnings = warnings.messages
         unknownFields = warnings.unknownFields
         self.ignoredSpans = ignoredSpans
+        self.ignoredLogRecords = ignoredLogRecords
         self.ignoredItems = ignoredItems
         self.ignoredDataPoints = ignoredDataPoints
     }
@@ -38,9 +40,15 @@ package struct DecodedBatch: Sendable {
 /// Spans that were not counted, and need not be.
 package struct IgnoredSpans: Sendable, Equatable {
     /// They report no LLM call.
-    package var otherSpans = 0
+    package let otherSpans: Int
     /// Another span of the request reports the same call.
-    package var repeatedReports = 0
+    package let repeatedReports: Int
+    /// Those that report no call, by operation or name.
+    package let names: [String: Int]
 
-    package init() {}
+    init(otherSpans: Int = 0, repeatedReports: Int = 0, names: [String: Int] = [:]) {
+        self.otherSpans = otherSpans
+        self.repeatedReports = repeatedReports
+        self.names = names
+    }
 }

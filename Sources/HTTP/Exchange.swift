@@ -11,15 +11,22 @@ package import Bodies
         self.source = source
     }
 
-    /// `GET`, `POST`, …, as sent.
+    /// `GET`, `POST`, …, as sent; empty for a request that libmicrohttpd would refuse by itself.
     package var method: String { source.method }
     /// Percent-decoded, without the query.
     package var path: String { source.path }
     /// Why the request must be refused; `nil` for a sound one.
     package var fault: RequestFault? { source.fault }
 
-    /// The value of a header, in any case of letters; the first, if there are several.
+    /// A header that no request may have twice, and that this one has twice.
+    package var repeatedHeader: String? { source.repeatedHeader }
+
+    /// The value of a header, in any case of letters; the first, if there are several. The Host of a request for a whole
+    /// URI is that of the URI.
     package func header(_ name: StaticString) -> String? { source.header(name) }
+
+    /// All values of a header that is a list, with commas between (RFC 9110, section 5.3).
+    package func list(_ name: StaticString) -> String? { source.list(name) }
 
     /// Arguments in the query, of any name: more than `query` gave means that some were not understood.
     package var queryCount: Int { source.queryCount }
@@ -83,7 +90,9 @@ package protocol ExchangeSource: Answering {
     var method: String { get }
     var path: String { get }
     var fault: RequestFault? { get }
+    var repeatedHeader: String? { get }
     func header(_ name: StaticString) -> String?
+    func list(_ name: StaticString) -> String?
     var queryCount: Int { get }
     func query(_ name: StaticString) -> String?
     func takeBody() -> PaddedBytes

@@ -45,8 +45,7 @@ package protocol HTTPService: AnyObject, Sendable {
         }
 
         /// Seconds without a byte after which a connection closes. Longer than the usual scrape interval of 15 s, so
-        /// that scrapes keep their connection; not much longer, because libmicrohttpd 0.9.75 misses the end of a peer
-        /// that arrives together with the last part of an unfinished request, and only this timer finds it.
+        /// that scrapes keep their connection; not much longer, because a client may have vanished without a word.
         fileprivate static let idleSeconds: UInt32 = 20
     }
 
@@ -125,14 +124,15 @@ package protocol HTTPService: AnyObject, Sendable {
     }
 
     /// Marks requests that come from now on as draining, and closes each connection with its next answer. New
-    /// connections to a shared socket are left to the process that serves it next.
+    /// connections to a shared socket are left to the process that serves it next. Connections whose client has gone
+    /// end at once.
     package func drain() {
         if socket.isShared { _ = chttpshim_leave_socket(socket.descriptor) }
         unsafe chttpshim_server_drain(server)
     }
 
-    /// Ends connections that have taken too long over a request or an answer: 30 s, and a second for each 16 KiB. Must
-    /// be called every second or so.
+    /// Ends connections that have taken too long over a request or an answer: 30 s, and a second for each 16 KiB; and
+    /// those whose client has gone within a request. Must be called every second or so.
     package func endLateConnections() {
         unsafe chttpshim_server_end_late(server)
     }

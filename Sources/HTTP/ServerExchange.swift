@@ -43,8 +43,25 @@ private import Synchronization
         }
     }
 
-    func header(_ name: StaticString) -> String? {
-        guard let value = unsafe chttpshim_exchange_header(exchange, name.cString) else { return nil }
+    var repeatedHeader: String? {
+        guard let name = unsafe chttpshim_exchange_repeated_header(exchange) else { return nil }
+        return unsafe String(cString: name)
+    }
+
+    func header(_ name: StaticString) -> String? { line(0, of: name) }
+
+    func list(_ name: StaticString) -> String? {
+        guard var list = line(0, of: name) else { return nil }
+        var index: UInt32 = 1
+        while let value = line(index, of: name) {
+            list += "," + value
+            index += 1
+        }
+        return list
+    }
+
+    private func line(_ index: UInt32, of name: StaticString) -> String? {
+        guard let value = unsafe chttpshim_exchange_header(exchange, name.cString, index) else { return nil }
         return unsafe String(cString: value)
     }
 
@@ -71,9 +88,12 @@ private import Synchronization
     func answer(_ response: Response) {
         guard decides() else { return }
         let length: Int
+        // Lent by the answer.
+        let bytes: UnsafeRawPointer?
         let answer: OpaquePointer?
         if let shared = response.sharedBody {
             length = unsafe shared.lent.count
+            unsafe bytes = shared.lent.baseAddress
             let owner = unsafe Unmanaged.passRetained(shared)
             // Called from C threads: the closure captures nothing and inherits no actor.
             unsafe answer = chttpshim_response_create_shared(
@@ -85,7 +105,9 @@ private import Synchronization
         } else {
             length = response.body.count
             // From malloc, because the C side takes it over and frees it.
-            if let body = unsafe malloc(max(1, length)) {
+            let body = unsafe malloc(max(1, length))
+            unsafe bytes = UnsafeRawPointer(body)
+            if let body = unsafe body {
                 unsafe UnsafeMutableRawBufferPointer(start: body, count: length).copyBytes(from: response.body)
                 unsafe answer = chttpshim_response_create(body, length)
             } else {
@@ -94,12 +116,12 @@ private import Synchronization
         }
         for header in response.headers { unsafe chttpshim_response_add_header(answer, header.name, header.value) }
         unsafe chttpshim_exchange_respond(
-            exchange, UInt32(response.status), answer, length, response.closesConnection)
+            exchange, UInt32(response.status), answer, bytes, length, response.closesConnection)
     }
 
     func abandon() {
         guard decides() else { return }
-        unsafe chttpshim_exchange_respond(exchange, 0, nil, 0, true)
+        unsafe chttpshim_exchange_respond(exchange, 0, nil, nil, 0, true)
     }
 
     func proceed(_ body: BodyTreatment, client: String?) {

@@ -48,6 +48,19 @@ package struct OwnFamilies<Moment>: Sendable {
         return counters
     }
 
+    /// A counter for each name that senders choose, sorted; names past the first `limit` share `_other`.
+    package mutating func counters(
+        _ name: String, _ help: String, by label: String, limit: Int
+    ) -> NamedCounters {
+        let counters = NamedCounters(limit: limit)
+        add(name, .counter, help) { _ in
+            counters.all.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }.map { name, count in
+                .init(labels: LabelBlock([(label, LabelValue(name))]), value: .integer(Int128(count)))
+            }
+        }
+        return counters
+    }
+
     /// A histogram without labels, shown from the beginning.
     package mutating func histogram(_ name: String, _ help: String, bounds: HistogramBounds) -> OwnHistogram<Whole> {
         let histogram = OwnHistogram<Whole>(bounds: bounds)
@@ -116,6 +129,25 @@ package final class KeyedCounters<Key: Hashable & Sendable>: Sendable {
     }
 
     fileprivate var all: [Key: Int64] { counts.withLock { $0 } }
+}
+
+/// Counters by names that senders choose, which appear as they are counted.
+package final class NamedCounters: Sendable {
+    private let limit: Int
+    private let counts = Locked<[String: Int64]>([:])
+
+    fileprivate init(limit: Int) {
+        self.limit = limit
+    }
+
+    package func add(_ name: String, _ count: Int) {
+        counts.withLock { counts in
+            let isKnown = counts[name] != nil || counts.count < limit
+            counts[isKnown ? name : LabelValue.other.text, default: 0] += Int64(count)
+        }
+    }
+
+    fileprivate var all: [String: Int64] { counts.withLock { $0 } }
 }
 
 /// The key of a histogram without labels.

@@ -176,7 +176,13 @@ package final class Exporter: Sendable {
         for server in servers { server.drain() }
         service.web?.stop()
         let drained = ContinuousClock.now + Self.drainLimit
-        while servers.contains(where: { $0.requestsInFlight > 0 }), ContinuousClock.now < drained { usleep(2000) }
+        var looks = 0
+        while servers.contains(where: { $0.requestsInFlight > 0 }), ContinuousClock.now < drained {
+            usleep(2000)
+            looks += 1
+            // Ten times a second: a client that goes meanwhile must not hold up the end.
+            if looks.isMultiple(of: 50) { for server in servers { server.endLateConnections() } }
+        }
         // All that is in is answered before the servers stop, so that none of them waits for an answer.
         let isClosed = service.ledger.close(within: Self.closeLimit)
         let done = DispatchSemaphore(value: 0)

@@ -40,6 +40,8 @@ final class OwnMetrics: Sendable {
     private let overflowRecords: Counter
     private let unknownFields: Counter
     private let ignoredSpans: Counters<IgnoredSpan>
+    private let ignoredSpanNames: NamedCounters
+    private let ignoredLogRecords: NamedCounters
     private let ignoredItems: KeyedCounters<LiteLLMNonCall>
     let ignoredRequests: Counters<IgnoredRoute>
     private let reloads: Counters<ReloadResult>
@@ -93,13 +95,20 @@ final class OwnMetrics: Sendable {
         ignoredSpans = all.counters(
             "llm_exporter_ignored_spans_total", "Spans of OpenTelemetry that are no call of their own, by reason.",
             by: "reason")
+        ignoredSpanNames = all.counters(
+            "llm_exporter_ignored_span_names_total",
+            "Spans of OpenTelemetry that report no call, by operation or name.", by: "name", limit: Self.nameLimit)
+        ignoredLogRecords = all.counters(
+            "llm_exporter_ignored_log_records_total",
+            "Log records of OpenTelemetry that report no call, by the name of their event.", by: "event",
+            limit: IgnoredLogRecords.nameLimit)
         ignoredItems = all.counters(
             "llm_exporter_ignored_litellm_items_total",
             "Items of LiteLLM that are no calls of a model, by call type."
         ) { [("call_type", $0.rawValue)] }
         ignoredRequests = all.counters(
             "llm_exporter_ignored_requests_total",
-            "Requests of OpenTelemetry with metrics or logs, which are not counted, by route.", by: "route")
+            "Requests of OpenTelemetry with metrics, which are not counted, by route.", by: "route")
         Self.addState(to: &all)
         reloads = all.counters(
             "llm_exporter_config_reloads_total",
@@ -162,6 +171,9 @@ final class OwnMetrics: Sendable {
 
     func families(_ moment: Moment) -> [MetricFamily] { all.families(moment) }
 
+    /// Names of senders' own that a family shows.
+    private static let nameLimit = 32
+
     /// 0.1 ms to 5 s: from a commit in memory to a disk that stalls.
     private static let durations =
         HistogramBounds(
@@ -205,6 +217,8 @@ final class OwnMetrics: Sendable {
         unknownFields.add(batch.unknownFields)
         ignoredSpans[.otherSpan].add(batch.ignoredSpans.otherSpans)
         ignoredSpans[.repeatedReport].add(batch.ignoredSpans.repeatedReports)
+        for (name, count) in batch.ignoredSpans.names { ignoredSpanNames.add(name, count) }
+        for (event, count) in batch.ignoredLogRecords.byEvent { ignoredLogRecords.add(event, count) }
         for (type, count) in batch.ignoredItems { ignoredItems.add(type, count) }
     }
 }
@@ -227,7 +241,6 @@ private enum IgnoredSpan: String, CounterLabel {
 
 /// Routes whose requests are answered with 200 and not counted.
 enum IgnoredRoute: String, CounterLabel {
-    case logs = "/v1/logs"
     case metrics = "/v1/metrics"
 }
 

@@ -22,6 +22,7 @@ enum Refusal: Error {
     case mediaType(remedy: String, accepted: String)
     case contentCoding
     case idempotencyKey
+    case repeatedHeader(String)
     case malformed(String)
     case tooLarge
     case noMemory
@@ -60,6 +61,8 @@ enum Refusal: Error {
         case .arguments(let detail), .malformed(let detail): return Problem(status: 400, detail: detail)
         case .idempotencyKey:
             return Problem(status: 400, detail: "Idempotency-Key must have 1 to 200 bytes of UTF-8")
+        case .repeatedHeader(let name):
+            return Problem(status: 400, detail: "send \(name) once (RFC 9110, section 5.3)")
         case .mediaType(let remedy, let accepted):
             return Problem(status: 415, detail: remedy, headers: [("Accept", accepted)])
         case .contentCoding:
@@ -105,6 +108,7 @@ enum Refusal: Error {
         case .fault(.outdated): "outdated_connection"
         case .fault(.outOfMemory), .noMemory: "no_memory"
         case .fault: "malformed_request"
+        case .repeatedHeader: "repeated_header"
         case .nothingHere: "no_such_path"
         case .method: "method"
         case .unauthenticated: "unauthenticated"
@@ -151,8 +155,24 @@ enum Refusal: Error {
                 status: 400,
                 detail: "send one Content-Length, or Transfer-Encoding: chunked, and not both (RFC 9112, section 6.3)",
                 closesConnection: true)
+        case .malformedLength:
+            Problem(
+                status: 400, detail: "Content-Length must be digits alone (RFC 9110, section 8.6)",
+                closesConnection: true)
         case .contradictoryHost:
             Problem(status: 400, detail: "send one Host header (RFC 9112, section 3.2)", closesConnection: true)
+        case .malformedTarget:
+            Problem(
+                status: 400, detail: "ask for a path, or for an http or https URI (RFC 9112, section 3.2)",
+                closesConnection: true)
+        case .malformed:
+            Problem(
+                status: 400,
+                detail: "the request line or a header has a zero byte or a bare CR, a line is folded or ends otherwise "
+                    + "than the others, or a header's name is no token (RFC 9112, sections 2.2 and 5)",
+                closesConnection: true)
+        case .headersTooLarge:
+            Problem(status: 431, detail: "the headers are too large; send fewer cookies", closesConnection: true)
         case .draining, .stopping:
             .retryLater("the exporter is stopping; nothing was applied", closesConnection: true)
         case .tooManyConnections:

@@ -56,13 +56,6 @@ final class Route: Sendable {
         }
     }
 
-    /// A signal of OpenTelemetry that is dropped unread.
-    static func ignored(_ path: String, _ route: IgnoredRoute) -> Route {
-        Route(path: path, methods: ["POST"], scopes: [.record], answersAsOTLP: true) { service, exchange, answer in
-            service.ignore(exchange, answer, route)
-        }
-    }
-
     /// The end of a path that stands for any name.
     fileprivate static let anyName = "NAME"
 }
@@ -99,8 +92,8 @@ struct Routes: Sendable {
             .intake("/record", format: Intake.records),
             .intake("/litellm", format: Intake.liteLLM),
             .intake("/v1/traces", answersAsOTLP: true, format: Intake.traces),
+            .intake("/v1/logs", answersAsOTLP: true, format: Intake.logs),
             .intake("/v1/metrics", answersAsOTLP: true, format: Intake.metrics),
-            .ignored("/v1/logs", .logs),
             .get(telemetryPath, [.scrape]) { $0.telemetry($1, $2) },
             .get("/summary", [.scrape]) { service, _, answer in service.summary(answer) },
             .get("/", [.scrape]) { $0.landingPage($1, $2) },

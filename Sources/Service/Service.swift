@@ -77,6 +77,10 @@ final class Service: HTTPService {
             Answer(to: exchange, at: route, of: self).send(.fault(fault))
             return
         }
+        if let name = exchange.repeatedHeader {
+            Answer(to: exchange, at: route, of: self).send(.repeatedHeader(name))
+            return
+        }
         let body: BodyTreatment = route.readsBody && exchange.method == "POST" ? .read : .discard
         let answering = exchange.answering
         guard let web, let scopes = route.scopes else {

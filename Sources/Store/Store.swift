@@ -9,6 +9,8 @@ package import Model
 ///   recovery would. Within SQLite's write lock the WAL is cut at the end of the last commit that is in, and synced.
 ///   That needs no space, and neither the connection nor any reader notices. A failure before the commit's last frame
 ///   is written needs none of it.
+/// - A start finds what was committed: each transaction checks that no other program wrote to the files, and the WAL is
+///   read back before it is written into the database. If they no longer hold it all, all commits fail.
 /// - The files are the store's alone. The process that holds the lock file in the folder may write, and each
 ///   transaction checks that this is still the store's own: if the lock or the database is moved, removed or replaced,
 ///   all commits fail until it is back. If the WAL is missing, what the store has open is written into the database,
@@ -109,12 +111,19 @@ package final class Store: Storage {
         do throws(StoreError) {
             session = try openSession()
             try session.database.begin(folder, lock)
+            try session.database.checkContent(folder, head)
+        } catch {
+            self.session?.database.connection.rollBack()
+            return .refused(error)
+        }
+        do throws(StoreError) {
             try body(&change, session)
             change.head.batch += 1
             try session.head.put(change.head)
         } catch {
-            // The frame that makes it a commit is written by COMMIT alone.
-            self.session?.database.connection.rollBack()
+            // The frame that makes it a commit is written by COMMIT alone. Others may be in the WAL.
+            session.database.connection.rollBack()
+            session.database.noteWAL(folder)
             return .refused(error)
         }
         do throws(StoreError) {
@@ -130,6 +139,7 @@ package final class Store: Storage {
             undecided = .misplaced(change, error)
             return settle()
         }
+        session.database.noteWAL(folder)
         adopt(change)
         return .committed
     }
@@ -236,7 +246,7 @@ package final class Store: Storage {
 
     package func tidy() throws(StoreError) {
         guard isUntidy, let session else { return }
-        let kept = try session.database.connection.checkpoint()
+        let kept = try session.database.checkpoint(folder)
         guard kept < Self.pagesKeptLimit else {
             throw StoreError(
                 .failed,
@@ -257,11 +267,25 @@ package final class Store: Storage {
             try restoreFiles()
             // It stays for the next start to settle.
             if let undecided { return undecided.error }
-            // If the WAL cannot be written back, the next start does it.
-            try session?.database.connection.keepWALOnClose(false)
-            return nil
+            return settleWAL()
         } catch {
             return error
+        }
+    }
+
+    /// Lets the WAL be written back at the end. If that cannot be done, the next start does it.
+    ///
+    /// - Returns: why it must stay as it is.
+    private func settleWAL() -> StoreError? {
+        guard let session else { return nil }
+        do throws(StoreError) {
+            try session.database.writing(folder, lock) { () throws(StoreError) in
+                try session.database.checkContent(folder, head)
+            }
+            if try session.database.readBack(folder) { try session.database.connection.keepWALOnClose(false) }
+            return nil
+        } catch {
+            return error.kind == .damaged ? error : nil
         }
     }
 }

@@ -1,13 +1,14 @@
 import ArgumentParser
+import Client
 
 /// The value of `--url`, for the commands that post to an exporter.
 enum ExporterURL {
-    /// - Throws: `ValidationError` if it is neither an http nor an https address.
+    /// - Throws: `ValidationError`, without the text, if it is no address: any part of it may be a password.
     static func check(_ text: String) throws {
-        guard text.hasPrefix("http://") || text.hasPrefix("https://") else {
-            throw ValidationError(
-                "--url \(text): expected an address that begins with http:// or https://, "
-                    + "such as http://127.0.0.1:10140")
+        do throws(HTTPClientError) {
+            _ = try HTTPAddress(text)
+        } catch {
+            throw ValidationError("--url: \(error.description)")
         }
     }
 }

@@ -18,17 +18,29 @@ enum LogFormat: String, ExpressibleByArgument, CaseIterable {
     /// Whether logfmt takes the value without quotes.
     private static func isBare(_ text: String) -> Bool {
         !text.isEmpty
-            && text.unicodeScalars.allSatisfy { $0 > " " && $0 != "\"" && $0 != "=" && $0 != "\\" && $0 != "\u{7F}" }
+            && text.unicodeScalars.allSatisfy { $0 > " " && $0 != "\"" && $0 != "=" && $0 != "\\" && !actsOnLines($0) }
     }
 
-    /// Quoted as JSON demands; DEL, which JSON allows, is escaped too, because terminals act on it.
+    /// Whether programs that show lines may act on it: control characters, line separators, and those that turn the
+    /// direction of writing.
+    private static func actsOnLines(_ scalar: Unicode.Scalar) -> Bool {
+        if scalar.isASCII { return scalar < " " || scalar == "\u{7F}" }
+        return [.control, .format, .lineSeparator, .paragraphSeparator].contains(scalar.properties.generalCategory)
+    }
+
+    /// Quoted as JSON demands; what JSON allows and programs act on is escaped too.
     private static func quoted(_ text: String) -> String {
         var bytes = [UInt8(ascii: "\"")]
-        for byte in text.utf8 {
-            switch byte {
-            case UInt8(ascii: "\n"): bytes.append(contentsOf: "\\n".utf8)
-            case 0x7F: JSONEscape.appendNumber(of: byte, to: &bytes)
-            default: JSONEscape.append(byte, to: &bytes)
+        for scalar in text.unicodeScalars {
+            if scalar == "\n" {
+                bytes.append(contentsOf: "\\n".utf8)
+            } else if actsOnLines(scalar), scalar > "\u{1F}" {
+                for unit in String(scalar).utf16 {
+                    let digits = String(unit, radix: 16)
+                    bytes.append(contentsOf: "\\u\(String(repeating: "0", count: 4 - digits.count))\(digits)".utf8)
+                }
+            } else {
+                for byte in String(scalar).utf8 { JSONEscape.append(byte, to: &bytes) }
             }
         }
         bytes.append(UInt8(ascii: "\""))

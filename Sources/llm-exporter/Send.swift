@@ -23,7 +23,8 @@ struct Send: ParsableCommand {
         help: ArgumentHelp(
             """
             The exporter to post to. LLM_EXPORTER_USERNAME and LLM_EXPORTER_PASSWORD, or LLM_EXPORTER_TOKEN, hold the \
-            credentials; LLM_EXPORTER_CA_FILE names the certificates of the authorities to trust.
+            credentials: other users of the host may see a password in the URL in the list of processes. \
+            LLM_EXPORTER_CA_FILE names the certificates of the authorities to trust.
             """,
             valueName: "url"))
     var url = "http://127.0.0.1:10140"

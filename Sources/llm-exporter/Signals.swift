@@ -6,21 +6,12 @@ import Glibc
 /// pending; a handler, or ignoring it, would lose it.
 struct Signals {
     private var set = sigset_t()
-    /// The signals that were blocked before.
-    private var before = sigset_t()
 
     init(_ numbers: Int32...) {
-        // Safe: the system reads and writes the local sets only during the calls.
+        // Safe: the system reads and writes the local set only during the calls.
         unsafe sigemptyset(&set)
         for number in numbers { unsafe sigaddset(&set, number) }
-        unsafe pthread_sigmask(SIG_BLOCK, &set, &before)
-    }
-
-    /// Lets the signals have their usual effect again.
-    func release() {
-        // Safe: the system reads the local set only during the call.
-        var before = before
-        unsafe pthread_sigmask(SIG_SETMASK, &before, nil)
+        unsafe pthread_sigmask(SIG_BLOCK, &set, nil)
     }
 
     /// Waits for the next of them.

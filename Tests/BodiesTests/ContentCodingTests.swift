@@ -65,4 +65,15 @@ import Testing
     func tokens(token: String, coding: ContentCoding?) {
         #expect(ContentCoding(token: token) == coding)
     }
+
+    @Test(
+        "a Content-Encoding is a list: empty elements are ignored, and identity is none",
+        arguments: [
+            ("", []), ("gzip", [.gzip]), ("gzip ,", [.gzip]), (", gzip", [.gzip]), (",,\t", []),
+            ("gzip,,x-gzip", [.gzip, .gzip]), ("identity", []), ("Identity, ZSTD", [.zstd]),
+            ("deflate ,\tgzip", [.deflate, .gzip]), ("br", nil), ("gzip, br", nil), ("gzip zstd", nil), ("gzip;", nil),
+        ] as [(String, [ContentCoding]?)])
+    func lists(header: String, codings: [ContentCoding]?) {
+        #expect(ContentCoding.list(header) == codings)
+    }
 }

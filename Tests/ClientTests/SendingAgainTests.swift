@@ -50,7 +50,8 @@ import Testing
     @Test("batches that are acknowledged out of order move the mark only past those without a gap before them")
     func outOfOrder() throws {
         var state = SendingState(
-            sent: SentMark(key: "k", url: "u", batch: 1, inode: 1, position: FilePosition(digest: 0)))
+            sent: SentMark(
+                key: "k", address: try HTTPAddress("http://h"), batch: 1, inode: 1, position: FilePosition(digest: 0)))
         func batch(_ number: Int) -> Batch {
             let end = FilePosition(offset: (number + 1) * 100, lines: number + 1, digest: UInt64(number))
             return Batch(lines: [], end: end, number: number)
@@ -129,5 +130,40 @@ import Testing
                 == .unreadable(
                     "\(path): was sent to \(exporter.url), as \(path).sent says; "
                         + "to send all of it to \(closed), too, remove \(path).sent"))
+    }
+
+    @Test("another user or password, or a slash at the end, makes no other address")
+    func sameAddress() throws {
+        let path = try folder.write(Sent.lines(0..<5))
+        let exporter = try CountingExporter()
+        let host = exporter.url.dropFirst("http://".count)
+        #expect(try Sent.sending(path, to: "http://ada:old@\(host)").run().accepted == 5)
+        try folder.append(Sent.lines(5..<8))
+        #expect(try Sent.sending(path, to: "http://eve:new@\(host)/").run().accepted == 3)
+        #expect(try folder.mark().url == exporter.url)
+    }
+
+    @Test("a FILE.sent that an older version wrote loses its password and is closed to others, and the run goes on")
+    func olderMark() throws {
+        let path = try folder.write(Sent.lines(0..<5))
+        let exporter = try CountingExporter()
+        #expect(try Sent.sending(path, to: exporter.url).run().accepted == 5)
+        let key = try folder.mark().key
+        let older = try folder.text("calls.ndjson.sent").replacing("127.0.0.1", with: "ada:s%65cret@127.0.0.1")
+        #expect(older.contains("cret"))
+        for url in [exporter.url, "http://127.0.0.1:1"] {
+            try folder.write(older, to: "calls.ndjson.sent")
+            try folder.setMode(0o644, of: "calls.ndjson.sent")
+            // A run that was killed left this behind.
+            try folder.write(older, to: "calls.ndjson.sent.new")
+            let failure = Sent.failure(of: path, to: url)
+            #expect((failure == nil) == (url == exporter.url))
+            #expect(failure?.description.contains("cret") != true)
+            #expect(try !folder.text("calls.ndjson.sent").contains("cret"))
+            #expect(try folder.mark().key == key && folder.mark().position.lines == 5)
+            #expect(try folder.mode(of: "calls.ndjson.sent") == 0o600)
+            #expect(!folder.exists("calls.ndjson.sent.new"))
+        }
+        #expect(exporter.counted.count == 5)
     }
 }

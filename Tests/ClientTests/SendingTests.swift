@@ -105,6 +105,31 @@ enum Sent {
         #expect(mark.position.offset == 0 && mark.url == "http://127.0.0.1:1" && mark.batch == 10)
     }
 
+    @Test("no file beside the sent one holds a password, and only the owner may read FILE.sent")
+    func noPasswordInFiles() throws {
+        let path = try folder.write(Sent.lines(0..<25))
+        let exporter = try CountingExporter()
+        let sending = try Sent.sending(path, to: exporter.url.replacing("://", with: "://ada:s%65cret@"))
+        // Also while it is sent.
+        for run in [{ 0 }, { try sending.run().accepted }] {
+            _ = try run()
+            for name in try folder.names {
+                #expect(try !folder.text(name).contains("cret"), "\(name)")
+            }
+            #expect(try folder.mode(of: "calls.ndjson.sent") == 0o600)
+        }
+        #expect(exporter.requests.allSatisfy { $0.headers.contains("Authorization: Basic YWRhOnNlY3JldA==") })
+        #expect(try folder.names == ["calls.ndjson", "calls.ndjson.sent"])
+    }
+
+    @Test("a FILE.sent that cannot be written is named with the system's reason")
+    func unwritableMark() throws {
+        let path = try folder.write(Sent.lines(0..<3))
+        try folder.makeFolder("calls.ndjson.sent.new")
+        let error = try #require(Sent.failure(of: path, to: "http://127.0.0.1:1"))
+        #expect(error.description.hasPrefix("\(path).sent: cannot be written: File exists; it keeps how much was sent"))
+    }
+
     @Test("rejected lines are named by their line of the file; the others count")
     func rejections() throws {
         let path = try folder.write(Sent.lines(0..<3) + "\n  \r\nbad\n" + Sent.lines(3..<20) + "bad\n")

@@ -30,6 +30,18 @@ import Testing
         }
     }
 
+    @Test("names and values of the query with a zero byte are empty", arguments: ["a%00=1", "a=1%002", "a%00x=1"])
+    func zeroBytes(query: String) throws {
+        let service = ScriptedService(handle: { exchange in
+            exchange.answering.answer(.text(200, "\(exchange.queryCount) \(exchange.query("a") ?? "-")"))
+        })
+        try serving(service) { address, _ in
+            let wire = try Wire(to: address)
+            wire.request("GET", "/?\(query)")
+            #expect(wire.answer()?.body == (query.hasPrefix("a=") ? "1 " : "1 -"))
+        }
+    }
+
     @Test("an answer may come later, from another thread, at both stages")
     func later() throws {
         let service = ScriptedService(
@@ -258,7 +270,7 @@ import Testing
 
     @Test("faults have the numbers of the shim, whose 0 is none")
     func faults() {
-        #expect(RequestFault.allCases.map(\.rawValue) == Array(1...8))
+        #expect(RequestFault.allCases.map(\.rawValue) == Array(1...12))
     }
 
     @Test(

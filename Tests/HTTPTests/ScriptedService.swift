@@ -1,5 +1,6 @@
 import Bodies
 import Concurrency
+import Glibc
 import HTTP
 
 /// A service whose two stages are the test's own.
@@ -52,4 +53,14 @@ func serving(_ service: ScriptedService, bodyLimitBytes: Int = 1 << 20, _ body: 
         tlsPriorities: nil)
     defer { server.stop() }
     try body(socket.address, server)
+}
+
+/// Whether something comes true within five seconds.
+func eventually(_ condition: () -> Bool) -> Bool {
+    let limit = ContinuousClock.now + .seconds(5)
+    while ContinuousClock.now < limit {
+        if condition() { return true }
+        usleep(1000)
+    }
+    return condition()
 }

@@ -25,6 +25,9 @@ final class Wire {
 
     deinit { close(descriptor) }
 
+    /// Ends the sending side: no more of a request comes.
+    func finish() { shutdown(descriptor, Int32(SHUT_WR)) }
+
     func send(_ text: String) {
         var bytes = Array(text.utf8)[...]
         while !bytes.isEmpty {

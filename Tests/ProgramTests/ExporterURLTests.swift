@@ -12,14 +12,15 @@ import Testing
         #expect(simulate.url == url)
     }
 
-    @Test("both refuse anything else in the same words", arguments: ["h:1", "ftp://h", "", "HTTP//h"])
+    @Test(
+        "both refuse anything else in the same words, without the text, which may hold a password",
+        arguments: ["h:1", "ftp://u:secret@h", "", "HTTP//h", "u:secret@h"])
     func refused(url: String) throws {
         for arguments in [["send", "f"], ["simulate"]] {
             let error = try #require(throws: (any Error).self) { try Root.parseAsRoot(arguments + ["--url", url]) }
             #expect(
                 Root.message(for: error)
-                    == "--url \(url): expected an address that begins with http:// or https://, "
-                    + "such as http://127.0.0.1:10140")
+                    == "--url: not an http:// or https:// address; write it as http://HOST:PORT")
         }
     }
 }

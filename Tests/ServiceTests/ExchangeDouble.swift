@@ -12,6 +12,7 @@ final class ExchangeDouble: ExchangeSource {
     let fault: RequestFault?
     let peer: String
     var network: String { peer }
+    let repeatedHeader: String?
     private let headers: [String: String]
     private let arguments: [(name: String, value: String)]
     private let body: [UInt8]
@@ -34,9 +35,10 @@ final class ExchangeDouble: ExchangeSource {
     /// - Parameter target: the path, and behind `?` the arguments of the query, both as decoded.
     init(
         _ method: String, _ target: String, headers: [String: String] = [:], body: [UInt8] = [],
-        fault: RequestFault? = nil, peer: String = "192.0.2.1"
+        fault: RequestFault? = nil, repeatedHeader: String? = nil, peer: String = "192.0.2.1"
     ) {
         self.method = method
+        self.repeatedHeader = repeatedHeader
         self.peer = peer
         let parts = target.split(separator: "?", maxSplits: 1)
         path = String(parts.first ?? "")
@@ -50,6 +52,7 @@ final class ExchangeDouble: ExchangeSource {
     }
 
     func header(_ name: StaticString) -> String? { headers["\(name)".lowercased()] }
+    func list(_ name: StaticString) -> String? { header(name) }
     var queryCount: Int { arguments.count }
     func query(_ name: StaticString) -> String? { arguments.first { $0.name == "\(name)" }?.value }
     func takeBody() -> PaddedBytes { PaddedBytes(body) }

@@ -58,12 +58,14 @@ import Testing
             ("/record", record, ["Content-Encoding": "gzip"], 400),
             ("/v1/traces", "{}", ["Content-Type": "text/plain"], 415),
             ("/v1/traces", "[", ["Content-Type": "application/json"], 400),
+            ("/v1/logs", "{}", ["Content-Type": "text/plain"], 415),
+            ("/v1/logs", "[", ["Content-Type": "application/json"], 400),
             ("/litellm", "?", [:], 400),
         ])
     func unreadable(path: String, body: String, headers: [String: String], status: Int) throws {
         let answer = try ServiceUnderTest().post(path, body, headers: headers)
         #expect(answer.status == status)
-        #expect(answer.json[path == "/v1/traces" ? "message" : "detail"] is String)
+        #expect(answer.json[path.hasPrefix("/v1/") ? "message" : "detail"] is String)
     }
 
     @Test("OTLP senders get their own form of refusal, in their encoding")
@@ -74,6 +76,48 @@ import Testing
         let protobuf = try service.post("/v1/traces", "\u{1}", headers: ["Content-Type": "application/x-protobuf"])
         #expect(protobuf.status == 400)
         #expect(protobuf.header("Content-Type") == "application/x-protobuf")
+    }
+
+    @Test("a log record that reports a call counts, and the others are counted by the name of their event")
+    func logs() throws {
+        let service = try ServiceUnderTest()
+        func record(_ event: String, _ input: String) -> String {
+            #"""
+            {"attributes":[{"key":"event.name","value":{"stringValue":"\#(event)"}},
+            {"key":"model","value":{"stringValue":"gemini-2.5-pro"}},
+            {"key":"input_token_count","value":{"intValue":\#(input)}}]}
+            """#
+        }
+        let records = [
+            record("gemini_cli.api_response", "7"), record("gemini_cli.user_prompt", "0"),
+            record("gemini_cli.api_response", "-1"),
+        ]
+        let body = #"{"resourceLogs":[{"scopeLogs":[{"logRecords":[\#(records.joined(separator: ","))]}]}]}"#
+        let answer = try service.post("/v1/logs", body)
+        #expect(answer.status == 200)
+        let partial = try #require(answer.json["partialSuccess"] as? [String: Any])
+        #expect(partial["rejectedLogRecords"] as? String == "1")
+        #expect((partial["errorMessage"] as? String)?.contains("input_tokens") == true)
+        let labels = #"agent_name="unknown",provider="gemini",model="gemini-2.5-pro""#
+        #expect(try service.sample("llm_tokens_total{\(labels)}") == "7")
+        #expect(
+            try service.sample(#"llm_exporter_ignored_log_records_total{event="gemini_cli.user_prompt"}"#) == "1")
+        #expect(try service.sample("llm_exporter_records_accepted_total") == "1")
+    }
+
+    @Test("names of events past the 32nd share one label value")
+    func manyEvents() throws {
+        let service = try ServiceUnderTest()
+        for first in [0, 30, 60] {
+            let records = (first..<first + 30).map { number in
+                #"{"attributes":[{"key":"event.name","value":{"stringValue":"event-\#(number)"}}]}"#
+            }
+            let body = #"{"resourceLogs":[{"scopeLogs":[{"logRecords":[\#(records.joined(separator: ","))]}]}]}"#
+            #expect(try service.post("/v1/logs", body).status == 200)
+        }
+        #expect(try service.sample(#"llm_exporter_ignored_log_records_total{event="event-31"}"#) == "1")
+        #expect(try service.sample(#"llm_exporter_ignored_log_records_total{event="event-32"}"#) == nil)
+        #expect(try service.sample(#"llm_exporter_ignored_log_records_total{event="_other"}"#) == "58")
     }
 
     @Test("LiteLLM's logger gets 200 even for items that break a rule, because it drops a batch that fails")

@@ -15,6 +15,8 @@ import Testing
     /// server ends.
     private static let all: [(refusal: Refusal, status: Int, closes: Bool)] = [
         (.fault(.contradictoryLength), 400, true), (.fault(.contradictoryHost), 400, true),
+        (.fault(.malformedLength), 400, true), (.fault(.malformedTarget), 400, true), (.fault(.malformed), 400, true),
+        (.fault(.headersTooLarge), 431, true), (.repeatedHeader("Content-Type"), 400, false),
         (.fault(.draining), 503, true), (.fault(.stopping), 503, true), (.fault(.tooManyConnections), 429, true),
         (.fault(.outdated), 503, true), (.fault(.bodyTooLarge), 413, false), (.fault(.outOfMemory), 503, true),
         (.nothingHere, 404, false), (.method(allowed: ["GET"]), 405, false), (.unauthenticated, 401, false),
@@ -43,7 +45,7 @@ import Testing
             #expect((response.json["title"] as? String)?.isEmpty == false)
             #expect((response.json["detail"] as? String)?.isEmpty == false)
         }
-        #expect(Set(RequestFault.allCases).count == 8)
+        #expect(Set(RequestFault.allCases).count == 12)
     }
 
     @Test("an unknown outcome has no answer: the connection closes")
@@ -81,6 +83,18 @@ import Testing
             }
             #expect(response.status >= 400)
         }
+    }
+
+    @Test("a header that may come once and came twice refuses the request before its body, and is named")
+    func repeated() throws {
+        let exchange = ExchangeDouble("POST", "/record", repeatedHeader: "Idempotency-Key")
+        try ServiceUnderTest().service.open(Exchange(exchange))
+        guard case .answered(let response) = try exchange.decision() else {
+            Issue.record("the request went on")
+            return
+        }
+        #expect(response.status == 400)
+        #expect(response.text.contains("Idempotency-Key"))
     }
 
     @Test("while draining, a last scrape is answered and nothing is changed")

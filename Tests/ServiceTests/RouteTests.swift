@@ -11,7 +11,7 @@ import Testing
             ("GET", "/-/healthy", 200), ("GET", "/-/ready", 200), ("POST", "/-/reload", 200),
             ("GET", "/api/v1/budgets", 200), ("GET", "/api/v1/budgets/none", 404),
             ("POST", "/api/v1/admin/reset", 204), ("POST", "/api/v1/admin/forget?agent_name=none", 404),
-            ("POST", "/v1/metrics", 415), ("POST", "/v1/logs", 200), ("GET", "/nowhere", 404), ("PUT", "/nowhere", 404),
+            ("POST", "/v1/metrics", 415), ("POST", "/v1/logs", 415), ("GET", "/nowhere", 404), ("PUT", "/nowhere", 404),
             ("GET", "/record/", 404), ("GET", "/api/v1/budgets/", 404),
         ])
     func answers(method: String, target: String, status: Int) throws {
@@ -81,7 +81,7 @@ import Testing
     @Test("only bodies that a handler reads are kept")
     func bodies() throws {
         let service = try ServiceUnderTest().service
-        let kept: Set = ["/record", "/litellm", "/v1/traces", "/v1/metrics"]
+        let kept: Set = ["/record", "/litellm", "/v1/traces", "/v1/logs", "/v1/metrics"]
         for row in Routes.table(telemetryPath: "/metrics") {
             for method in ["GET", "POST"] {
                 let exchange = ExchangeDouble(method, row.path)

@@ -69,12 +69,19 @@ private func basic(_ user: String, _ password: String) -> String {
         ("no tokens", "bearer_tokens: []\n", false), ("neither", "basic_auth_users:\nbearer_tokens:\n", false),
         ("headers alone", "http_server_config: {headers: {X-Frame-Options: deny}}\n", false),
         ("users cut off", String(guarded.prefix(40)), false), ("scopes cut off", cut(after: "user_scopes:"), false),
+        ("no scopes", guarded.replacing("{root: [admin]}", with: "{}"), false),
+        ("cut off before the scopes", cut(before: "user_scopes:"), false),
+        ("a user without its scopes", guarded.replacing("{root: [admin]}", with: "{ann: [record, scrape]}"), false),
         ("not YAML", "basic_auth_users: [", false), ("another key", "basic_auth_user: {}\n", false),
     ]
 
     /// `guarded` up to a text.
     private static func cut(after text: String) -> String {
         guarded.range(of: text).map { String(guarded[..<$0.upperBound]) } ?? ""
+    }
+
+    private static func cut(before text: String) -> String {
+        guarded.range(of: text).map { String(guarded[..<$0.lowerBound]) } ?? ""
     }
 
     @Test("whatever a reload finds in the file, each route asks each credential for its scope as before")
@@ -240,13 +247,36 @@ private func basic(_ user: String, _ password: String) -> String {
         #expect(try queue.add(check("a too many"), from: "A")?.user == "a too many")
         #expect(try queue.add(check("b0"), from: "B") == nil)
         #expect(try queue.add(check("b1"), from: "B") == nil)
-        #expect((0..<5).map { _ in queue.next()?.user } == ["a0", "b0", "a1", "b1", "a2"])
+        #expect((0..<5).map { _ in queue.next()?.check.user } == ["a0", "b0", "a1", "b1", "a2"])
         for number in 0..<51 { #expect(try queue.add(check("n\(number)"), from: "\(number)") == nil) }
         #expect(try queue.add(check("newcomer"), from: "N")?.user == "a15")
         var order: [String] = []
-        while let next = queue.next() { order.append(next.user) }
+        while let next = queue.next() { order.append(next.check.user) }
         #expect(order.count == 64)
         #expect(order.contains("newcomer"))
         #expect(Set(order).count == 64)
+    }
+
+    @Test("networks that sent wrong passwords give way to one that did not, even if there are more than places")
+    func passwordsFromManyNetworks() throws {
+        var queue = PasswordQueue()
+        func check(_ user: String) throws -> PasswordQueue.Check {
+            PasswordQueue.Check(
+                user: user, password: "", digest: try #require(CredentialDigest(sha256: Array(user.utf8))))
+        }
+        for round in 0..<3 {
+            for number in 0..<100 { _ = try queue.add(check("\(round) \(number)"), from: "\(number)") }
+            for _ in 0..<40 {
+                guard let next = queue.next() else { break }
+                queue.note(network: next.network, isRight: false)
+            }
+        }
+        for number in 0..<100 { _ = try queue.add(check("again \(number)"), from: "\(number)") }
+        let dropped = try queue.add(check("ann"), from: "elsewhere")
+        #expect(dropped != nil && dropped?.user != "ann")
+        // Without a suspect the last one to come finds no place, and those before it keep theirs.
+        var fresh = PasswordQueue()
+        for number in 0..<64 { #expect(try fresh.add(check("f\(number)"), from: "\(number)") == nil) }
+        #expect(try fresh.add(check("late"), from: "late")?.user == "late")
     }
 }

@@ -27,8 +27,17 @@ typedef enum {
     /// Content-Length beside Transfer-Encoding, twice, or a transfer coding other than chunked (RFC 9112, section 6.3):
     /// two readers would see two different requests (smuggling), and libmicrohttpd accepts it. Seen by `open`.
     CHTTPSHIM_FAULT_CONTRADICTORY_LENGTH,
-    /// More than one Host (RFC 9112, section 3.2). Seen by `open`. libmicrohttpd itself refuses a request without Host.
+    /// A Content-Length that is not digits alone (RFC 9110, section 8.6). Seen by `open`.
+    CHTTPSHIM_FAULT_MALFORMED_LENGTH,
+    /// No Host, more than one, or one that is no host (RFC 9112, section 3.2). Seen by `open`.
     CHTTPSHIM_FAULT_CONTRADICTORY_HOST,
+    /// A target that is neither a path, nor an http or https URI, nor `*` (RFC 9112, section 3.2). Seen by `open`.
+    CHTTPSHIM_FAULT_MALFORMED_TARGET,
+    /// A request line or a header that readers understand differently (RFC 9112, sections 2.2, 3, 5.1 and 5.2). Seen by
+    /// `open`.
+    CHTTPSHIM_FAULT_MALFORMED,
+    /// No memory for the headers in libmicrohttpd. Seen by `open`.
+    CHTTPSHIM_FAULT_HEADERS_TOO_LARGE,
     /// The request came after chttpshim_server_drain: what changes nothing may still be answered. Seen by `open`.
     CHTTPSHIM_FAULT_DRAINING,
     /// The server stops now: the answer must come within the call. Seen by both.
@@ -37,7 +46,7 @@ typedef enum {
     CHTTPSHIM_FAULT_TOO_MANY_CONNECTIONS,
     /// The certificates asked of clients changed since the handshake: the client must connect again. Seen by `open`.
     CHTTPSHIM_FAULT_OUTDATED,
-    /// The body exceeds the limit. Seen by `handle`.
+    /// The body exceeds the limit. Seen by `handle`; by `open` if its length exceeds all integers.
     CHTTPSHIM_FAULT_BODY_TOO_LARGE,
     /// No memory for the body, or none left of what all bodies together may take. Seen by `handle`.
     CHTTPSHIM_FAULT_OUT_OF_MEMORY,
@@ -137,8 +146,8 @@ chttpshim_server *chttpshim_server_start(const chttpshim_options *options);
 /// one ends the process.
 void chttpshim_server_drain(chttpshim_server *server);
 
-/// Ends connections that have taken too long over a request or an answer: 30 s, and a second for each 16 KiB. Must be
-/// called every second or so.
+/// Ends connections that have taken too long over a request or an answer: 30 s, and a second for each 16 KiB; and those
+/// whose client has gone within a request. Must be called every second or so.
 void chttpshim_server_end_late(chttpshim_server *server);
 
 /// Ends connections that have been reading one answer for this long, to free the memory of those answers.
@@ -164,8 +173,12 @@ enum { CHTTPSHIM_PEER_BYTES = 64 };
 /// address is its /64 prefix, which one host or household has: `2001:db8::/64`. From any thread, until the decision.
 void chttpshim_exchange_peer(const chttpshim_exchange *exchange, bool as_network, char *buffer, size_t capacity);
 
-/// A header's value or NULL; lent until the decision. The first, if there are several.
-const char *chttpshim_exchange_header(chttpshim_exchange *exchange, const char *name);
+/// A header that no request may have twice, and that this one has twice; static, or NULL.
+const char *chttpshim_exchange_repeated_header(const chttpshim_exchange *exchange);
+
+/// The value in the header's line `index`, from 0, or NULL; lent until the decision. The Host of a request for a whole
+/// URI is that of the URI.
+const char *chttpshim_exchange_header(chttpshim_exchange *exchange, const char *name, unsigned index);
 
 /// A query argument, decoded, or NULL; lent until the decision.
 const char *chttpshim_exchange_query(chttpshim_exchange *exchange, const char *name, size_t *length);
@@ -193,12 +206,13 @@ chttpshim_response *chttpshim_response_create_shared(
 /// Adds a header, which is copied. Does nothing for a response that is NULL.
 void chttpshim_response_add_header(chttpshim_response *response, const char *name, const char *value);
 
-/// Answers, from any thread; takes `response` over, whose body has `length` bytes. In `open` the request is refused: a
+/// Answers, from any thread; takes `response` over, whose body has `length` bytes at `body`. In `open` the request is refused: a
 /// small body is read and discarded before the answer is sent. `closes` ends the connection after the answer.
 ///
 /// A response that is NULL closes the connection without an answer: the outcome is unknown to the client.
 void chttpshim_exchange_respond(
-    chttpshim_exchange *exchange, unsigned status, chttpshim_response *response, size_t length, bool closes);
+    chttpshim_exchange *exchange, unsigned status, chttpshim_response *response, const void *body, size_t length,
+    bool closes);
 
 /// The version of libmicrohttpd that runs; static.
 const char *chttpshim_library_version(void);

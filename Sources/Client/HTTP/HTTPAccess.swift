@@ -10,9 +10,9 @@ package struct HTTPAccess: Sendable {
 
     package static let none = HTTPAccess(environment: [:])
 
-    /// The same authorities, without credentials.
-    var withoutCredentials: HTTPAccess {
-        HTTPAccess(certificateFile: certificateFile, username: nil, password: nil, token: nil)
+    /// The same authorities, with the credentials of `user`.
+    func with(_ user: HTTPAddress.User) -> HTTPAccess {
+        HTTPAccess(certificateFile: certificateFile, username: user.name, password: user.password, token: nil)
     }
 
     private init(certificateFile: String?, username: String?, password: String?, token: String?) {

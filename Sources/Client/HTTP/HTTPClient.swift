@@ -11,9 +11,7 @@ private import Model
     // mutating, so the law of exclusivity gives it to one caller at a time.
     private let handle: OpaquePointer
 
-    /// The base URL without a slash at its end.
-    private let baseURL: String
-    /// The base URL without user and password: fit for a log.
+    /// The base URL without user and password, which libcurl gets apart from it: its messages cannot show them.
     package let shownURL: String
 
     private let connectLimit: Duration
@@ -23,24 +21,22 @@ private import Model
     /// Makes a client, which connects with the first request.
     ///
     /// - Parameters:
-    ///   - baseURL: `http://` or `https://`, host, port, perhaps a path; no query.
+    ///   - baseURL: as `HTTPAddress` takes it.
     ///   - access: credentials and authorities.
     ///   - connectLimit: longest time for the name look-up and the connection.
     ///   - totalLimit: longest time for a whole request, the connection included.
     ///   - answerLimitBytes: longest body of an answer that is read.
-    /// - Throws: `HTTPClientError.invalidURL` or `.outOfMemory`.
+    /// - Throws: `HTTPClientError.invalidAddress` or `.outOfMemory`.
     package init(
         baseURL: String, access: HTTPAccess = .none, connectLimit: Duration = .seconds(5),
         totalLimit: Duration = .seconds(30),
         answerLimitBytes: Int = 64 << 20
     ) throws(HTTPClientError) {
-        let address = try Self.address(of: baseURL)
-        // libcurl prefers the options to the URL.
-        let access = address.hasUser ? access.withoutCredentials : access
-        guard let handle = unsafe Self.make(access) else { throw .outOfMemory(url: address.shown) }
+        let address = try HTTPAddress(baseURL)
+        let access = address.user.map(access.with) ?? access
+        guard let handle = unsafe Self.make(access) else { throw .outOfMemory(url: address.text) }
         unsafe self.handle = handle
-        self.baseURL = address.base
-        self.shownURL = address.shown
+        shownURL = address.text
         self.connectLimit = connectLimit
         self.totalLimit = totalLimit
         self.answerLimitBytes = answerLimitBytes
@@ -84,7 +80,7 @@ private import Model
             // Safe: the shim copies the line.
             guard unsafe ccurlshim_client_add_header(handle, line) == 0 else { throw .outOfMemory(url: shown) }
         }
-        let outcome = perform(method, baseURL + path, body)
+        let outcome = perform(method, shown, body)
         guard outcome == CCURLSHIM_ANSWERED else { throw error(of: outcome, shown) }
         let seconds = unsafe ccurlshim_client_retry_after(handle)
         return unsafe HTTPAnswer(
@@ -150,33 +146,5 @@ private import Model
     /// Whether text may stand in a header line: a line break in it would begin another header.
     private static func isHeaderText(_ text: String) -> Bool {
         text.utf8.allSatisfy { $0 >= 0x20 && $0 != 0x7F }
-    }
-
-    private struct Address {
-        /// As it is requested.
-        let base: String
-        /// As it may be shown.
-        let shown: String
-        let hasUser: Bool
-    }
-
-    private static func address(of url: String) throws(HTTPClientError) -> Address {
-        guard let scheme = ["http://", "https://"].first(where: { url.lowercased().hasPrefix($0) }) else {
-            // Without a scheme it is unknown where a user and password are: nothing before an @ is shown.
-            let rest = url.split(separator: "@", omittingEmptySubsequences: false).last.map(String.init) ?? url
-            throw .invalidURL(rest, reason: "not an http:// or https:// address; write it as http://HOST:PORT")
-        }
-        let rest = url.dropFirst(scheme.count)
-        let authority = rest.prefix { $0 != "/" && $0 != "?" && $0 != "#" }
-        let host = authority.lastIndex(of: "@").map { authority[authority.index(after: $0)...] } ?? authority
-        var path = rest[authority.endIndex...]
-        while path.last == "/" { path.removeLast() }
-        let shown = scheme + host + path
-        guard !host.isEmpty else { throw .invalidURL(shown, reason: "it names no host; write it as http://HOST:PORT") }
-        guard isClean(url) else { throw .invalidURL(shown, reason: "a control character or space in it; remove it") }
-        guard !path.contains(where: { $0 == "?" || $0 == "#" }) else {
-            throw .invalidURL(shown, reason: "it has a query or fragment; write it as http://HOST:PORT")
-        }
-        return Address(base: scheme + authority + path, shown: shown, hasUser: host.startIndex != authority.startIndex)
     }
 }

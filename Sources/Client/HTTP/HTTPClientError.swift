@@ -2,6 +2,8 @@
 ///
 /// Each description is one line that names the URL, without the password in it, and the remedy.
 package enum HTTPClientError: Error, Equatable, CustomStringConvertible {
+    /// The text is no address of a server. It is not shown: any part of it may be a password.
+    case invalidAddress(reason: String)
     /// This client cannot use the URL.
     case invalidURL(String, reason: String)
     /// A header holds a byte that would begin another line.
@@ -21,6 +23,8 @@ package enum HTTPClientError: Error, Equatable, CustomStringConvertible {
 
     package var description: String {
         switch self {
+        case .invalidAddress(let reason):
+            reason
         case .invalidURL(let url, let reason):
             "\(url): \(reason)"
         case .invalidHeader(let name):

@@ -20,24 +20,34 @@ package final class Sending: @unchecked Sendable {
     ///   In the latter two cases there is no way to know which of its records are new.
     package init(_ settings: Settings) throws(SendingError) {
         self.settings = settings
+        let address: HTTPAddress
+        do throws(HTTPClientError) {
+            address = try HTTPAddress(settings.url)
+        } catch {
+            throw .unreachable(error.description)
+        }
         let input =
             settings.isStandardInput
             ? InputFile(descriptor: STDIN_FILENO, name: "standard input") : try InputFile(path: settings.path)
         lines = try LineFile(input)
         state = SendingState(
             sent: SentMark(
-                key: UUID().uuidString, url: settings.url, batch: settings.linesPerRequest,
+                key: UUID().uuidString, address: address, batch: settings.linesPerRequest,
                 inode: lines.regular?.inode ?? 0, position: lines.position))
         guard !settings.isStandardInput, let (bytes, inode) = lines.regular else { return }
         try lines.lock()
         state.isMarked = true
         state.progress.totalBytes = bytes
         if let sent = try Self.earlierMark(settings, inode: inode) {
-            try goOn(from: sent, inode: inode)
-        } else {
-            // Written before anything is sent, so that a later run has the key, however this one ends.
-            try state.sent.write(settings.markPath)
+            // One that an older version wrote may hold a password.
+            try sent.write(settings.markPath)
+            if try Self.isMeant(sent, for: address, settings) {
+                try goOn(from: sent, inode: inode)
+                return
+            }
         }
+        // Written before anything is sent, so that a later run has the key, however this one ends.
+        try state.sent.write(settings.markPath)
     }
 
     /// The mark of an earlier run that sent, or began to send, this file.
@@ -48,14 +58,24 @@ package final class Sending: @unchecked Sendable {
                 try LineFile(InputFile(path: settings.path)).skip(to: position)
             }
         }
-        guard let sent, sent.url != settings.url else { return sent }
-        // If nothing was acknowledged, the first address may have been wrong: the file is sent to this one as new.
+        return sent
+    }
+
+    /// Whether to go on from a mark.
+    ///
+    /// - Returns: false if nothing was acknowledged at the mark's address, which may have been wrong: the file is sent
+    ///   to this one as new.
+    /// - Throws: if it was sent to another address. Another user or password makes no other address.
+    private static func isMeant(
+        _ sent: SentMark, for address: HTTPAddress, _ settings: Settings
+    ) throws(SendingError) -> Bool {
+        if sent.url == address.text { return true }
         guard sent.position.offset == 0 else {
             throw .unreadable(
                 "\(settings.path): was sent to \(sent.url), as \(settings.markPath) says; "
-                    + "to send all of it to \(settings.url), too, remove \(settings.markPath)")
+                    + "to send all of it to \(address.text), too, remove \(settings.markPath)")
         }
-        return nil
+        return false
     }
 
     private func goOn(from sent: SentMark, inode: UInt64) throws(SendingError) {

@@ -18,7 +18,7 @@ package enum SimulationError: Error, Equatable, CustomStringConvertible {
         case .noAnswer(let line):
             line
         case .refused(let request, 401, let detail):
-            "\(request): 401 \(detail); give user and password as --url http://USER:PASSWORD@HOST:PORT"
+            "\(request): 401 \(detail); set LLM_EXPORTER_USERNAME and LLM_EXPORTER_PASSWORD, or LLM_EXPORTER_TOKEN"
         case .refused(let request, 404, let detail):
             "\(request): 404 \(detail); is this the exporter's address, and its telemetry path /metrics?"
         case .refused(let request, let status, let detail):

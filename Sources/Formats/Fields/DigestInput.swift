@@ -43,6 +43,23 @@ struct DigestInput {
         text.withUTF8 { utf8 in append(bytes: UnsafeRawBufferPointer(utf8)) }
     }
 
+    /// A number without a field, in an input that has no fields.
+    mutating func append(number value: UInt64) {
+        grow(by: 8)
+        for place in 0..<8 { bytes[count + place] = UInt8(truncatingIfNeeded: value >> (8 * UInt64(place))) }
+        count += 8
+    }
+
+    /// A text with its length, in an input that has no fields.
+    mutating func append(part text: some Collection<UInt8>) {
+        append(number: UInt64(text.count))
+        grow(by: text.count)
+        for byte in text {
+            bytes[count] = byte
+            count += 1
+        }
+    }
+
     // Inlined, as all of a record's numbers pass through it.
     @inline(__always) private mutating func append(number field: Field, _ value: Int64) {
         grow(by: 9)

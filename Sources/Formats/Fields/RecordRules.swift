@@ -6,6 +6,7 @@ internal import Model
 struct RecordRules {
     private var idempotencyKey: IdempotencyKey?
     private var idOwner: LabelValue?
+    private var comparesContent = true
     private var arrival = Instant(unixMilliseconds: 0)
 
     private var agentName = RepeatedName()
@@ -26,7 +27,11 @@ struct RecordRules {
     /// - Parameters:
     ///   - arrival: the time of exemplars that have none of their own.
     ///   - idOwner: the owner of all ids, if an id alone identifies a call; else each belongs to its agent.
-    mutating func begin(idempotencyKey: IdempotencyKey?, arrival: Instant, idOwner: LabelValue? = nil) {
+    ///   - comparesContent: whether the same id with other content is an error; else it is a duplicate.
+    mutating func begin(
+        idempotencyKey: IdempotencyKey?, arrival: Instant, idOwner: LabelValue? = nil, comparesContent: Bool = true
+    ) {
+        self.comparesContent = comparesContent
         self.idempotencyKey = idempotencyKey
         self.idOwner = idOwner
         self.arrival = arrival
@@ -74,7 +79,7 @@ struct RecordRules {
             latencyMicroseconds: latency, apiLatencyMicroseconds: apiLatency, memoryRSSMegabytes: memoryRSS,
             memoryAvailableMegabytes: memoryAvailable)
         if let call {
-            record.id = RecordID(call: call, content: contentDigest(record, cost: cost))
+            record.id = RecordID(call: call, content: comparesContent ? contentDigest(record, cost: cost) : nil)
         }
         if let traceID {
             record.trace = Trace(id: traceID, unixMilliseconds: exemplarTime(timestamp).unixMilliseconds)

@@ -25,7 +25,7 @@ struct LiteLLMItems: BodyObjects, ~Copyable {
     ///   - arrival: the time of exemplars that have none of their own.
     init(agentName: String?, arrival: Instant) {
         headerAgentName = agentName.flatMap { $0.utf8.isName ? Array($0.utf8) : nil }
-        rules.begin(idempotencyKey: nil, arrival: arrival)
+        rules.begin(idempotencyKey: nil, arrival: arrival, comparesContent: false)
     }
 
     private static let tagPrefix = Array("agent:".utf8)
@@ -129,12 +129,13 @@ struct LiteLLMItems: BodyObjects, ~Copyable {
         guard let status = try item[.status].string(.status) else { return true }
         if status.elementsEqual("success".utf8) { return true }
         if status.elementsEqual("failure".utf8) {
-            let failure = FailureStatus(type: item[.errorClass].text, code: item[.errorCode].text.flatMap { Int64($0) })
+            let failure = FailureStatus(
+                type: item[.errorClass].written, code: item[.errorCode].written.flatMap { Int64($0) })
             draft.set(.status, string: failure.rawValue.utf8)
         } else {
             draft.set(.status, string: status)
         }
-        let reported = [item[.errorClass], item[.errorCode]].lazy.compactMap(\.text)
+        let reported = [item[.errorClass], item[.errorCode]].lazy.compactMap(\.written)
         if let name = reported.compactMap(ErrorClass.name).first { draft.set(.errorType, string: name.utf8) }
         return false
     }
@@ -227,7 +228,7 @@ extension JSONValue {
     }
 
     /// A string, or a number as it was written.
-    fileprivate var text: String? {
+    fileprivate var written: String? {
         switch self {
         case .string(let text), .number(let text): text.string
         default: nil

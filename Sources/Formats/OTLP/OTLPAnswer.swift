@@ -16,25 +16,33 @@ package enum OTLPAnswer {
     package static func partialSuccess(
         rejectedSpans: Int, message: String, _ encoding: OTLPEncoding
     ) -> Response {
-        partialSuccess(rejectedSpans, as: "rejectedSpans", message: message, encoding)
+        partialSuccess(rejected: rejectedSpans, as: "rejectedSpans", message: message, encoding)
+    }
+
+    /// To an export with log records that were not counted, and will not be if they are sent again.
+    package static func partialSuccess(
+        rejectedLogRecords: Int, message: String, _ encoding: OTLPEncoding
+    ) -> Response {
+        partialSuccess(rejected: rejectedLogRecords, as: "rejectedLogRecords", message: message, encoding)
     }
 
     /// To an export of metrics, which are not counted.
     package static func partialSuccess(
         rejectedDataPoints: Int, message: String, _ encoding: OTLPEncoding
     ) -> Response {
-        partialSuccess(rejectedDataPoints, as: "rejectedDataPoints", message: message, encoding)
+        partialSuccess(rejected: rejectedDataPoints, as: "rejectedDataPoints", message: message, encoding)
     }
 
+    /// - Parameter member: the name of the count in JSON. In protobuf it is field 1 of all signals.
     private static func partialSuccess(
-        _ count: Int, as member: String, message: String, _ encoding: OTLPEncoding
+        rejected: Int, as member: String, message: String, _ encoding: OTLPEncoding
     ) -> Response {
         switch encoding {
         case .protobuf:
-            // `ExportTraceServiceResponse` and `ExportMetricsServiceResponse` have the same field numbers.
+            // `ExportTraceServiceResponse`, `ExportLogsServiceResponse`, `ExportMetricsServiceResponse`.
             var answer = ProtobufWriter()
             answer.message(1) { partialSuccess in
-                partialSuccess.integer(1, Int64(count))
+                partialSuccess.integer(1, Int64(rejected))
                 partialSuccess.string(2, message)
             }
             return response(200, answer.bytes, encoding)
@@ -43,9 +51,9 @@ package enum OTLPAnswer {
                 json.key("partialSuccess")
                 json.object { json in
                     // 64-bit integers are text in protobuf's JSON.
-                    if count != 0 {
+                    if rejected != 0 {
                         json.key(member)
-                        json.string("\(count)")
+                        json.string("\(rejected)")
                     }
                     if !message.isEmpty {
                         json.key("errorMessage")

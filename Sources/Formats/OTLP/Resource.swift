@@ -27,12 +27,18 @@ struct Resource {
         values.first { $0.name == name }?.value
     }
 
+    /// The agent that its attribute of that name names; `nil` if it has none, or one that breaks the rules for names.
+    var ownAgentName: String? { agent.explicit }
+
+    /// The agent that its log records belong to if they name none.
+    var agentName: String { agent.name }
+
     /// The agent that its spans belong to if they name none.
-    var agentName: String {
-        if let name = self[.agentName]?.text, name.isName { return name }
+    var agent: ResourceAgent {
+        func name(_ attribute: ResourceAttribute) -> String? { self[attribute]?.text.flatMap { $0.isName ? $0 : nil } }
         // SDKs send this if the operator did not name the service.
-        if let name = self[.serviceName]?.text, name.isName, !name.hasPrefix("unknown_service") { return name }
-        return "unknown"
+        let service = name(.serviceName).flatMap { $0.hasPrefix("unknown_service") ? nil : $0 }
+        return ResourceAgent(explicit: name(.agentName), implied: service ?? name(.project))
     }
 
     /// The attributes that distinguish a process from others.
@@ -54,6 +60,16 @@ struct Resource {
     }
 }
 
+/// The agent that a resource names.
+struct ResourceAgent {
+    /// By an attribute that is for this alone.
+    let explicit: String?
+    /// By the name of its service or project.
+    let implied: String?
+
+    var name: String { explicit ?? implied ?? "unknown" }
+}
+
 /// The attributes of a resource that are read.
 private enum ResourceAttribute: String, CaseIterable {
     case agentName = "agent_name"
@@ -61,6 +77,8 @@ private enum ResourceAttribute: String, CaseIterable {
     case instance = "service.instance.id"
     case host = "host.name"
     case process = "process.pid"
+    /// OpenInference's.
+    case project = "openinference.project.name"
 
     static let names = AttributeNames<ResourceAttribute>()
 }

@@ -3,23 +3,35 @@ internal import Model
 /// A span that reports an LLM call.
 struct CallSpan {
     private let span: Span
+    let usage: SpanUsage
     /// Its place in the request.
     let index: Int
     /// Equal numbers are equal scopes, and equal processes.
     let scope: Int
     let process: Int
-    /// The agent that its resource names.
-    let resourceAgent: String
+    let resource: ResourceAgent
+    let isClaudeCode: Bool
 
     private static let unknown = "unknown"
 
-    /// - Parameter span: one that reports a call.
-    init(_ span: Span, index: Int, scope: Int, process: Int, resourceAgent: String) {
+    /// - Parameters:
+    ///   - span: one that reports a call.
+    ///   - sender: what is known of its instrumentation scope.
+    ///   - resource: the agent that its resource names.
+    init(_ span: Span, from sender: SpanSender, index: Int, scope: Int, process: Int, resource: ResourceAgent) {
         self.span = span.compact
         self.index = index
         self.scope = scope
         self.process = process
-        self.resourceAgent = resourceAgent
+        self.resource = resource
+        isClaudeCode = sender.isClaudeCode
+        let attributes = span.attributes
+        let model = Self.name(SpanAttribute.ofModel, attributes)
+        usage = SpanUsage(
+            attributes, excludesCached: sender.excludesCached(attributes),
+            isGemini: model?.lowercased().contains("gemini") == true,
+            mayBeEmpty: span.isFailed || SpanKind.embeds(attributes))
+        isFailed = span.isFailed || span.hasException && usage.isMissing
     }
 
     var id: SpanID? { span.id }
@@ -27,30 +39,26 @@ struct CallSpan {
     /// Nanoseconds since 1970; 0 is unknown.
     var start: UInt64 { span.start }
     var end: UInt64 { span.end }
-    var isFailed: Bool { span.isFailed }
+    /// Whether it says so, or has an exception and no usage: some senders set no status.
+    let isFailed: Bool
     var agentName: String? { span.agentName }
 
     var responseID: String? { span.attributes[.responseID]?.text }
     var model: String? { name(SpanAttribute.ofModel) }
 
     /// Whether the call makes an embedding, not an answer.
-    var embeds: Bool {
-        span.attributes[.operation]?.text == "embeddings" || span.attributes[.kind]?.text == "EMBEDDING"
-    }
+    var embeds: Bool { SpanKind.embeds(span.attributes) }
 
     /// Whether the span reports tokens.
-    var hasUsage: Bool { value(SpanAttribute.ofInput) != nil || value(SpanAttribute.ofOutput) != nil }
+    var hasUsage: Bool { usage.input != nil || usage.output != nil }
 
     /// Whether the span has the labels that every record needs.
     var isNamed: Bool { name(SpanAttribute.ofProvider) != nil && model != nil }
 
     /// How much the span says about the call: of two reports the fuller is kept.
     var reportedFields: Int {
-        let names = [
-            SpanAttribute.ofInput, SpanAttribute.ofOutput, SpanAttribute.ofCacheRead, SpanAttribute.ofCacheWrite,
-            SpanAttribute.ofReasoning, SpanAttribute.ofCost,
-        ]
-        return (isNamed ? names.count + 1 : 0) + names.count { value($0) != nil } + (errorClass == nil ? 0 : 1)
+        // A report without its labels is less than any that has them.
+        (isNamed ? 16 : 0) + usage.reportedFields + (cost == nil ? 0 : 1) + (errorTypes.isEmpty ? 0 : 1)
     }
 
     /// Writes the record that the span is.
@@ -59,18 +67,14 @@ struct CallSpan {
         // A call that fails early may have neither; it is a call all the same.
         draft.set(.provider, string: (name(SpanAttribute.ofProvider) ?? Self.unknown).utf8)
         draft.set(.model, string: (model ?? Self.unknown).utf8)
-        if isFailed {
-            draft.set(.status, string: "error".utf8)
-            if let errorClass { draft.set(.errorType, string: errorClass.utf8) }
-        }
-        copy(SpanAttribute.ofInput, to: .inputTokens, &draft)
-        copy(SpanAttribute.ofOutput, to: .outputTokens, &draft)
-        copy(SpanAttribute.ofCacheRead, to: .cacheReadTokens, &draft)
-        copy(SpanAttribute.ofCacheWrite, to: .cacheWriteTokens, &draft)
-        copy(SpanAttribute.ofReasoning, to: .reasoningTokens, &draft)
-        // Instrumentations that do not know the price write a cost of 0; free models have a price of 0 in the price
-        // table.
-        if !isFree { copy(SpanAttribute.ofCost, to: .costUSD, &draft) }
+        if isFailed { writeFailure(to: &draft) }
+        write(usage.input, to: .inputTokens, &draft)
+        write(usage.output, to: .outputTokens, &draft)
+        if let total = usage.total { draft.set(.totalTokens, number: "\(total)".utf8) }
+        write(usage.cacheRead, to: .cacheReadTokens, &draft)
+        write(usage.cacheWrite, to: .cacheWriteTokens, &draft)
+        write(usage.reasoning, to: .reasoningTokens, &draft)
+        if let cost { write(cost, to: .costUSD, &draft) }
         // If the end is before the start, the clock was set back: the call is counted without its latency.
         if start != 0, end >= start {
             draft.set(.latencyMilliseconds, number: PlainDecimal.text(Int128(end) - Int128(start), scale: 6).utf8)
@@ -82,40 +86,62 @@ struct CallSpan {
         }
     }
 
-    private var isFree: Bool {
-        switch value(SpanAttribute.ofCost) {
-        case .integer(0): true
-        case .double(let cost): cost == 0
-        default: false
+    private func writeFailure(to draft: inout RecordDraft) {
+        let code = span.attributes.first(of: SpanAttribute.ofStatusCode).flatMap { Int64($0.description) }
+        let errorTypes = errorTypes
+        var status = FailureStatus(type: nil, code: code)
+        for type in errorTypes.reversed() {
+            let named = FailureStatus(type: type, code: code)
+            if named != .error { status = named }
+        }
+        draft.set(.status, string: status.rawValue.utf8)
+        let classes = errorTypes.lazy.compactMap(ErrorClass.name)
+        if let name = classes.first ?? code.map(String.init) { draft.set(.errorType, string: name.utf8) }
+    }
+
+    /// What the span says of its failure.
+    private var errorTypes: [String] {
+        guard isFailed else { return [] }
+        return SpanAttribute.ofErrorType.prefix(1).compactMap { span.attributes[$0]?.description }
+            + [span.exceptionType].compactMap { $0 }
+            + SpanAttribute.ofErrorType.dropFirst().compactMap { span.attributes[$0]?.description }
+    }
+
+    /// `nil` for 0: instrumentations that do not know the price write it, and free models have a price of 0 in the price
+    /// table.
+    private var cost: AttributeValue? {
+        let cost = span.attributes.first(of: SpanAttribute.ofCost)
+        switch cost {
+        case .integer(0), .double(0): return nil
+        case .text(let text): return DecimalNumber(text.utf8)?.isZero == true ? nil : cost
+        default: return cost
         }
     }
 
-    private var errorClass: String? {
-        guard isFailed else { return nil }
-        let reported = [
-            span.attributes[.errorType]?.description, span.exceptionType, span.attributes[.statusCode]?.description,
-        ]
-        return reported.lazy.compactMap { $0.flatMap(ErrorClass.name) }.first
+    private func write(_ count: SpanUsage.Count?, to field: Field, _ draft: inout RecordDraft) {
+        switch count {
+        case nil: break
+        case .tokens(let tokens): draft.set(field, number: "\(tokens)".utf8)
+        case .other(let value): write(value, to: field, &draft)
+        }
     }
 
-    private func copy(_ names: [SpanAttribute], to field: Field, _ draft: inout RecordDraft) {
-        switch value(names) {
-        case nil: break
+    private func write(_ value: AttributeValue, to field: Field, _ draft: inout RecordDraft) {
+        switch value {
         case .integer(let number): draft.set(field, number: "\(number)".utf8)
         case .double(let number): draft.set(field, number: "\(number)".utf8)
+        case .text(let text) where DecimalNumber(text.utf8) != nil: draft.set(field, number: text.utf8)
         // The wrong type, and refused as such.
         case .text(let text): draft.set(field, string: text.utf8)
         case .boolean(let value): draft.set(field, string: "\(value)".utf8)
         }
     }
 
-    private func value(_ names: [SpanAttribute]) -> AttributeValue? {
-        span.attributes.first(of: names)
-    }
+    private func name(_ names: [SpanAttribute]) -> String? { Self.name(names, span.attributes) }
 
     /// The first value that may be a label; if none may, the first.
-    private func name(_ names: [SpanAttribute]) -> String? {
-        let texts = names.lazy.compactMap { span.attributes[$0]?.text }
+    private static func name(_ names: [SpanAttribute], _ attributes: SpanAttributes) -> String? {
+        let texts = names.lazy.compactMap { attributes[$0]?.text?.unquoted }
         return texts.first { $0.isName } ?? texts.first
     }
 }

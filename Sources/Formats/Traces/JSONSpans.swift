@@ -1,5 +1,4 @@
 internal import Bodies
-internal import Model
 
 /// Reads the spans of an `ExportTraceServiceRequest` in JSON: protobuf's mapping with the exceptions of OTLP
 /// (specification of OTLP, "JSON Protobuf Encoding"): names are lowerCamelCase, ids hexadecimal, 64-bit integers
@@ -12,10 +11,9 @@ struct JSONSpans: ~Copyable {
     private var scopes = JSONReader(skippingAllBut: "scope.name\nspans\n")
     private var spans = JSONReader(
         skippingAllBut: "traceId\nspanId\nparentSpanId\nstartTimeUnixNano\nendTimeUnixNano\nstatus.code\nattributes\n"
-            + "events\n")
+            + "events\nname\n")
     private var events = JSONReader(skippingAllBut: "name\nattributes\n")
-    private var attributes = JSONReader(
-        skippingAllBut: "key\nvalue.stringValue\nvalue.boolValue\nvalue.intValue\nvalue.doubleValue\n")
+    private var attributes = JSONAttributes()
     /// One for all spans, to keep its memory.
     private var span = Span()
 
@@ -52,7 +50,7 @@ struct JSONSpans: ~Copyable {
         while let group = try groups.nextElement() {
             guard case .object(let group) = group else { continue }
             var resource = Resource()
-            try forEachAttribute(of: group[place: 0]) { name, value in resource.add(name, value) }
+            try attributes.forEach(of: group[place: 0]) { name, value in resource.add(name, value) }
             spans.begin(resource)
             guard case .array(let text) = group[place: 1] else { continue }
             _ = try scopes.open(text)
@@ -68,12 +66,13 @@ struct JSONSpans: ~Copyable {
         _ = try spans.open(text)
         while let element = try spans.nextElement() {
             guard case .object(let object) = element else { continue }
-            try readSpan(object)
-            read.add(span)
+            let name = try readSpan(object)
+            read.add(span, name: name)
         }
     }
 
-    private mutating func readSpan(_ object: JSONObject) throws(JSONFault) {
+    /// - Returns: the span's name.
+    private mutating func readSpan(_ object: JSONObject) throws(JSONFault) -> BorrowedBytes {
         span.removeAll()
         if let id = object[place: 0].text { span.trace = UInt128(idDigits: id) }
         if let id = object[place: 1].text { span.number = UInt64(idDigits: id) }
@@ -83,9 +82,12 @@ struct JSONSpans: ~Copyable {
         span.isFailed = object[place: 5].isErrorCode
         var attributes = span.attributes
         span.attributes = SpanAttributes()
-        try forEachAttribute(of: object[place: 6]) { name, value in attributes.add(name, value) }
+        try self.attributes.forEach(of: object[place: 6]) { name, value in attributes.add(name, value) }
         span.attributes = attributes
-        if span.isFailed { try readEvents(object[place: 7]) }
+        try readEvents(object[place: 7])
+        let name = object[place: 8].text ?? .none
+        span.isClaudeRequest = name.elementsEqual(Span.claudeRequestName.utf8)
+        return name
     }
 
     private mutating func readEvents(_ value: JSONValue) throws(JSONFault) {
@@ -95,69 +97,13 @@ struct JSONSpans: ~Copyable {
             guard case .object(let object) = element, let name = object[place: 0].text else { continue }
             var event = SpanEvent()
             event.set(name: name)
-            try forEachAttribute(of: object[place: 1]) { name, value in event.add(name, value) }
+            try attributes.forEach(of: object[place: 1]) { name, value in event.add(name, value) }
             span.add(event)
-        }
-    }
-
-    private mutating func forEachAttribute(
-        of value: JSONValue, _ body: (BorrowedBytes, BorrowedValue) -> Void
-    ) throws(JSONFault) {
-        guard case .array(let text) = value else { return }
-        _ = try attributes.open(text)
-        while let element = try attributes.nextElement() {
-            guard case .object(let attribute) = element, let name = attribute[place: 0].text,
-                let value = BorrowedValue(attribute)
-            else { continue }
-            body(name, value)
-        }
-    }
-}
-
-extension BorrowedValue {
-    /// - Parameter attribute: its members as `JSONSpans` names them.
-    fileprivate init?(_ attribute: JSONObject) {
-        if let text = attribute[place: 1].text {
-            self = .text(text)
-        } else if case .boolean(let token) = attribute[place: 2] {
-            self = .boolean(token.elementsEqual("true".utf8))
-        } else if let token = attribute[place: 3].digits {
-            self = Int64(token.string).map { .integer($0) } ?? .double(token.double)
-        } else if let token = attribute[place: 4].digits {
-            self = .double(token.double)
-        } else if let text = attribute[place: 4].text {
-            // `NaN` and infinities are text in protobuf's JSON.
-            guard let number = Double(text.string), !number.isFinite else { return nil }
-            self = .double(number)
-        } else {
-            return nil
         }
     }
 }
 
 extension JSONValue {
-    fileprivate var text: BorrowedBytes? {
-        if case .string(let text) = self { text } else { nil }
-    }
-
-    fileprivate var string: String? { text?.string }
-
-    /// A number, or a text that is one.
-    fileprivate var digits: BorrowedBytes? {
-        switch self {
-        case .number(let token): token
-        case .string(let text): DecimalNumber(text) == nil ? nil : text
-        default: nil
-        }
-    }
-
-    fileprivate var unsigned: UInt64? {
-        guard let digits else { return nil }
-        if let number = UInt64(digits.string) { return number }
-        guard let number = DecimalNumber(digits), !number.isNegative else { return nil }
-        return number.magnitude(scale: 0).flatMap { UInt64(exactly: $0) }
-    }
-
     /// Enumerations are integers to OTLP; protobuf's mapping writes their names.
     fileprivate var isErrorCode: Bool {
         switch self {

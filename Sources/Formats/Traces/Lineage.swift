@@ -11,10 +11,10 @@ struct Lineage {
     /// Most spans between a call and one above it: bounds the work for hostile bodies.
     static let limit = 64
 
-    mutating func add(_ span: Span) {
+    mutating func add(_ span: Span, _ kind: SpanKind) {
         guard let id = span.id, spans[id] == nil else { return }
         spans[id] = Ancestor(
-            parentNumber: span.parentNumber, agentName: span.agentName, holdsCalls: span.holdsCalls)
+            parentNumber: span.parentNumber, agentName: span.agentName, holdsCalls: kind == .holder)
     }
 
     /// The name that the nearest ancestor has.

@@ -43,7 +43,7 @@ struct ProtobufSpans {
             var fields = ProtobufReader(part)
             while let field = try fields.nextField() {
                 guard case (1, .bytes(let attribute)) = (field.number, field.value) else { continue }
-                if let (name, value) = try Self.attribute(attribute) { resource.add(name, value) }
+                if let (name, value) = try ProtobufReader.attribute(attribute) { resource.add(name, value) }
             }
         }
         spans.begin(resource)
@@ -68,28 +68,33 @@ struct ProtobufSpans {
         fields = ProtobufReader(scope)
         while let field = try fields.nextField() {
             guard case (2, .bytes(let message)) = (field.number, field.value) else { continue }
-            try read(span: message)
-            spans.add(span)
+            let name = try read(span: message)
+            spans.add(span, name: name)
         }
     }
 
-    private mutating func read(span message: BorrowedBytes) throws(ProtobufFault) {
+    /// - Returns: the span's name.
+    private mutating func read(span message: BorrowedBytes) throws(ProtobufFault) -> BorrowedBytes {
         span.removeAll()
+        var name = BorrowedBytes.none
         var fields = ProtobufReader(message)
         while let field = try fields.nextField() {
             switch (field.number, field.value) {
             case (1, .bytes(let id)): span.trace = UInt128(idBytes: id)
             case (2, .bytes(let id)): span.number = UInt64(idBytes: id)
             case (4, .bytes(let id)): span.parentNumber = UInt64(idBytes: id)
+            case (5, .bytes(let text)): name = text
             case (7, .fixed64(let time)): span.start = time
             case (8, .fixed64(let time)): span.end = time
             case (9, .bytes(let attribute)):
-                if let (name, value) = try Self.attribute(attribute) { span.attributes.add(name, value) }
+                if let (name, value) = try ProtobufReader.attribute(attribute) { span.attributes.add(name, value) }
             case (11, .bytes(let event)): span.add(try Self.event(event))
             case (15, .bytes(let status)): try read(status: status)
             default: break
             }
         }
+        span.isClaudeRequest = name.elementsEqual(Span.claudeRequestName.utf8)
+        return name
     }
 
     private mutating func read(status: BorrowedBytes) throws(ProtobufFault) {
@@ -109,45 +114,10 @@ struct ProtobufSpans {
             switch (field.number, field.value) {
             case (2, .bytes(let name)): event.set(name: name)
             case (3, .bytes(let attribute)):
-                if let (name, value) = try Self.attribute(attribute) { event.add(name, value) }
+                if let (name, value) = try ProtobufReader.attribute(attribute) { event.add(name, value) }
             default: break
             }
         }
         return event
-    }
-}
-
-extension ProtobufSpans {
-    /// Reads a `KeyValue`; `nil` if it has no value of a type that is read.
-    private static func attribute(
-        _ message: BorrowedBytes
-    ) throws(ProtobufFault) -> (name: BorrowedBytes, value: BorrowedValue)? {
-        var name = message.trimmed(prefix: message.count, suffix: 0)
-        var value: BorrowedValue?
-        var fields = ProtobufReader(message)
-        while let field = try fields.nextField() {
-            switch (field.number, field.value) {
-            case (1, .bytes(let text)): name = text
-            case (2, .bytes(let part)): try read(value: part, into: &value)
-            default: break
-            }
-        }
-        return value.map { (name, $0) }
-    }
-
-    /// Reads an `AnyValue`, of which the last member counts.
-    private static func read(
-        value message: BorrowedBytes, into value: inout BorrowedValue?
-    ) throws(ProtobufFault) {
-        var fields = ProtobufReader(message)
-        while let field = try fields.nextField() {
-            switch (field.number, field.value) {
-            case (1, .bytes(let text)): value = .text(text)
-            case (2, .varint(let number)): value = .boolean(number != 0)
-            case (3, .varint(let number)): value = .integer(Int64(bitPattern: number))
-            case (4, .fixed64(let bits)): value = .double(Double(bitPattern: bits))
-            default: break
-            }
-        }
     }
 }

@@ -7,6 +7,7 @@ struct RequestSpans {
     private var calls: [CallSpan] = []
     private var lineage = Lineage()
     private var count = 0
+    private var ignored = IgnoredNames()
     private var resource = Resource()
     private var scope = ""
     // Numbers and names are made for a resource or a scope that has calls: others cost nothing, however many there are.
@@ -17,7 +18,7 @@ struct RequestSpans {
     private struct Origin {
         let scope: Int
         let process: Int
-        let agentName: String
+        let agent: ResourceAgent
     }
 
     /// Owns the ids of all spans: an id is unique among all agents, and which agent a span belongs to depends on
@@ -34,21 +35,27 @@ struct RequestSpans {
         origin = nil
     }
 
-    mutating func add(_ span: Span) {
+    /// - Parameter name: the span's.
+    mutating func add(_ span: Span, name: BorrowedBytes) {
         defer { count += 1 }
-        lineage.add(span)
-        guard span.isCall else { return }
+        let kind = span.kind
+        lineage.add(span, kind)
+        guard kind == .call else {
+            ignored.add(operation: span.attributes[.operation]?.text, name: name)
+            return
+        }
         let origin = self.origin ?? newOrigin()
         self.origin = origin
         calls.append(
             CallSpan(
-                span, index: count, scope: origin.scope, process: origin.process, resourceAgent: origin.agentName))
+                span, from: SpanSender(name: scope), index: count, scope: origin.scope, process: origin.process,
+                resource: origin.agent))
     }
 
     private mutating func newOrigin() -> Origin {
         Origin(
             scope: Self.number(of: scope, in: &scopes), process: Self.number(of: resource.process, in: &processes),
-            agentName: resource.agentName)
+            agent: resource.agent)
     }
 
     private static func number<Name: Hashable>(of name: Name, in known: inout [Name: Int]) -> Int {
@@ -58,7 +65,9 @@ struct RequestSpans {
     }
 
     private func agentName(of call: CallSpan) -> String {
-        call.agentName ?? lineage.agentName(above: call) ?? call.resourceAgent
+        // Claude Code copies what its resource says to its spans, and names subagents on them.
+        if call.isClaudeCode, let explicit = call.resource.explicit { return explicit }
+        return call.agentName ?? lineage.agentName(above: call) ?? call.resource.name
     }
 
     private func validAgentName(of call: CallSpan) -> LabelValue? {
@@ -68,7 +77,7 @@ struct RequestSpans {
 
     func batch(arrival: Instant) -> DecodedBatch {
         var rules = RecordRules()
-        rules.begin(idempotencyKey: nil, arrival: arrival, idOwner: Self.idOwner)
+        rules.begin(idempotencyKey: nil, arrival: arrival, idOwner: Self.idOwner, comparesContent: false)
         var warnings = BodyWarnings()
         var draft = RecordDraft()
         var events: [(index: Int, event: Event)] = []
@@ -93,9 +102,8 @@ struct RequestSpans {
             let call = calls[place]
             rejections.append(index: call.index, of: validAgentName(of: call), fault.code) { fault.rejection() }
         }
-        var ignored = IgnoredSpans()
-        ignored.otherSpans = count - calls.count
-        ignored.repeatedReports = dropped.count { $0 }
+        let ignored = IgnoredSpans(
+            otherSpans: count - calls.count, repeatedReports: dropped.count { $0 }, names: self.ignored.counts)
         return DecodedBatch(events: events, rejections: rejections, warnings: warnings, ignoredSpans: ignored)
     }
 }

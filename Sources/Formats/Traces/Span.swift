@@ -9,8 +9,11 @@ struct Span {
     var start: UInt64 = 0
     var end: UInt64 = 0
     var isFailed = false
+    /// Whether its name is that of Claude Code's calls.
+    var isClaudeRequest = false
     var attributes = SpanAttributes()
-    /// The type of the first exception among its events that has one.
+    /// Whether an exception is among its events, and the type of the first that has one.
+    var hasException = false
     var exceptionType: String?
 }
 
@@ -33,30 +36,27 @@ extension Span {
     var id: SpanID? { SpanID(trace: trace, span: number) }
     var parent: SpanID? { SpanID(trace: trace, span: parentNumber) }
 
-    /// `embeddings` is `EMBEDDING` to OpenInference, all the others are `LLM`.
-    private static let operations: Set<String> = ["chat", "text_completion", "generate_content", "embeddings"]
-    private static let kinds: Set<String> = ["LLM", "EMBEDDING"]
+    static let claudeRequestName = "claude_code.llm_request"
 
-    /// Whether it reports a call. Others report an agent's run, a workflow, a tool: their tokens are those of the calls
-    /// within them.
-    var isCall: Bool {
-        attributes[.operation]?.text.map(Self.operations.contains) == true
-            || attributes[.kind]?.text.map(Self.kinds.contains) == true
-    }
-
-    /// Whether it says that it is an agent, a workflow, a tool, or another span that may hold several calls. HTTP
-    /// requests and the like say nothing.
-    var holdsCalls: Bool {
-        !isCall && (attributes[.operation] != nil || attributes[.kind] != nil || attributes[.holderKind] != nil)
+    /// What it is; a span that does not say it is a call if it names a model and its provider and reports tokens or an
+    /// error.
+    var kind: SpanKind {
+        let kind = SpanKind(attributes, isClaudeRequest: isClaudeRequest)
+        guard case .unknown = kind, attributes[.requestModel] != nil,
+            attributes.first(of: SpanAttribute.ofProvider) != nil
+        else { return kind }
+        let reports = isFailed || hasException || SpanUsage.isReported(by: attributes)
+        return reports ? .call : .unknown
     }
 
     /// `nil` if it names no agent, or one whose name breaks the rules for names.
     var agentName: String? {
-        attributes[.agent]?.text.flatMap { $0.isName ? $0 : nil }
+        SpanAttribute.ofAgent.lazy.compactMap { attributes[$0]?.text }.first { $0.isName }
     }
 
     /// Takes what an event says: of exceptions, the type.
     mutating func add(_ event: SpanEvent) {
+        hasException = hasException || event.isException
         if exceptionType == nil { exceptionType = event.exceptionType }
     }
 }

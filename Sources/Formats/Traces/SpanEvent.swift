@@ -1,6 +1,6 @@
 /// An event of a span, as far as it is read: whether it is an exception, and of which type.
 struct SpanEvent {
-    private var isException = false
+    private(set) var isException = false
     /// From the first attribute with that name; `nil` inside if it is not a text.
     private var type: String??
 

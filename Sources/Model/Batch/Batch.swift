@@ -140,7 +140,7 @@ package struct Batch: Sendable {
 
     private mutating func count(_ record: CallRecord, onto state: LedgerState) throws(RecordRejection) -> Folded {
         if let id = record.id, let content = remembered(id.end, state) {
-            guard content == id.content else { throw .reusedID }
+            guard id.content == nil || id.content == content else { throw .reusedID }
             return .duplicate
         }
         let before = mark
@@ -159,7 +159,7 @@ package struct Batch: Sendable {
         targets[place: place].endpoint = target.endpoint
         add(record, sums, at: target, bounds: state.registry.bounds)
         if let id = record.id {
-            ids.append(RememberedID(key: id.end, content: id.content))
+            ids.append(RememberedID(key: id.end, content: id.content ?? 0))
             close(id.call, onto: state)
         }
         return .accepted

@@ -3,10 +3,10 @@ package struct RecordID: Hashable, Sendable {
     /// Digest of agent_name and id.
     package let call: Digest
     /// Digest of the known fields after parsing, without `timestamp` and `trace_id`; distinguishes a retry from a
-    /// reused id.
-    package let content: UInt64
+    /// reused id. `nil` if the id alone decides: not every sender repeats a report word for word.
+    package let content: UInt64?
 
-    package init(call: Digest, content: UInt64) {
+    package init(call: Digest, content: UInt64?) {
         self.call = call
         self.content = content
     }

@@ -81,7 +81,7 @@ private struct StartOrder: Sendable {
             front = 0
         }
         // A long call at the front must not let the ended ones behind it pile up.
-        if entries.count - front > 2 * count + 1024 {
+        if entries.count - front > 2 * count + 16 {
             entries = entries[front...].filter(isOpen)
             front = 0
         }

@@ -29,6 +29,8 @@ final class Gatekeeper<Settings: Sendable>: Sendable {
         /// Requests that wait for the check of the same password.
         var waiting: [CredentialDigest: [Waiting]] = [:]
         var queue = PasswordQueue()
+        /// Whether the checker is at work: it goes on while a check waits.
+        var isChecking = false
     }
 
     private struct Known: Sendable {
@@ -122,30 +124,43 @@ final class Gatekeeper<Settings: Sendable>: Sendable {
     // MARK: Passwords
 
     private func check(_ check: PasswordQueue.Check, from network: String, for waiting: Waiting) {
-        let (isQueued, refused, refusal) = state.withLock { state -> (Bool, [Waiting], Refusal) in
+        let (mustStart, refused, refusal) = state.withLock { state -> (Bool, [Waiting], Refusal) in
             if state.wrong.contains(check.digest) { return (false, [waiting], .unauthenticated) }
             let isAwaited = state.waiting[check.digest] != nil
             state.waiting[check.digest, default: []].append(waiting)
             if isAwaited { return (false, [], .tooManyPasswords) }
-            guard let dropped = state.queue.add(check, from: network) else { return (true, [], .tooManyPasswords) }
-            let refused = state.waiting.removeValue(forKey: dropped.digest) ?? []
-            return (dropped.digest != check.digest, refused, .tooManyPasswords)
+            let dropped = state.queue.add(check, from: network)
+            defer { state.isChecking = true }
+            let refused = dropped.flatMap { state.waiting.removeValue(forKey: $0.digest) } ?? []
+            return (!state.isChecking, refused, .tooManyPasswords)
         }
         for one in refused { one.decide(.failure(refusal)) }
-        if isQueued { checker.async(execute: DispatchWorkItem { [self] in compareNext() }) }
+        if mustStart { checker.async(execute: DispatchWorkItem { [self] in compareAll() }) }
     }
 
-    private func compareNext() {
-        let next = state.withLock { state -> (PasswordQueue.Check, PasswordHash)? in
-            // After `stop` no request waits for a check.
-            guard let check = state.queue.next(), state.waiting[check.digest] != nil else { return nil }
-            return (check, state.inForce.rules.hash(for: check.user, key: key))
+    private func compareAll() {
+        while let (check, network, hash) = nextCheck() { compare(check, from: network, with: hash) }
+    }
+
+    private func nextCheck() -> (PasswordQueue.Check, String, PasswordHash)? {
+        state.withLock { state in
+            while let (check, network) = state.queue.next() {
+                // After `stop` no request waits for it.
+                if state.waiting[check.digest] != nil {
+                    return (check, network, state.inForce.rules.hash(for: check.user, key: key))
+                }
+            }
+            state.isChecking = false
+            return nil
         }
-        guard let (check, hash) = next else { return }
+    }
+
+    private func compare(_ check: PasswordQueue.Check, from network: String, with hash: PasswordHash) {
         let matches = hash.matches(check.password)
         let (waiting, principal) = state.withLock { state -> ([Waiting], Principal?) in
             let waiting = state.waiting.removeValue(forKey: check.digest) ?? []
             let users = state.inForce.rules.users
+            state.queue.note(network: network, isRight: matches)
             // A reload may have come in between.
             guard let user = users[check.user], user.hash == hash else {
                 // If the hash changed, the password was not compared with the new one: it is checked when it comes

@@ -17,8 +17,13 @@ struct PasswordQueue: Sendable {
     static let networkLimit = 16
     private static let limit = 64
 
+    /// Networks that are remembered for a wrong password.
+    private static let failedLimit = 4096
+
     /// In the order of their next turns; each has a check.
     private var turns: [(network: String, checks: [Check])] = []
+    /// Networks whose last check was of a wrong password.
+    private var failed: Set<String> = []
 
     private var count: Int { turns.reduce(0) { $0 + $1.checks.count } }
 
@@ -35,19 +40,33 @@ struct PasswordQueue: Sendable {
             turns.append((network, [check]))
         }
         guard count > Self.limit else { return nil }
-        // The newest check of the network that has the most; on a tie, of the one that came last.
-        let longest = turns.indices.max { turns[$0].checks.count < turns[$1].checks.count } ?? turns.endIndex - 1
+        // The newest check of the network that has the most; those that sent a wrong password go first. Of equal ones,
+        // the network that came last.
+        let suspects = turns.indices.filter { failed.contains(turns[$0].network) }
+        let longest =
+            (suspects.isEmpty ? Array(turns.indices) : suspects).reversed()
+            .max { turns[$0].checks.count < turns[$1].checks.count } ?? turns.endIndex - 1
         let dropped = turns[longest].checks.removeLast()
         if turns[longest].checks.isEmpty { turns.remove(at: longest) }
         return dropped
     }
 
     /// Takes the next check; `nil` if none waits.
-    mutating func next() -> Check? {
+    mutating func next() -> (check: Check, network: String)? {
         guard !turns.isEmpty else { return nil }
         var turn = turns.removeFirst()
         let check = turn.checks.removeFirst()
         if !turn.checks.isEmpty { turns.append(turn) }
-        return check
+        return (check, turn.network)
+    }
+
+    /// Remembers the outcome of a network's last check.
+    mutating func note(network: String, isRight: Bool) {
+        if isRight {
+            failed.remove(network)
+        } else {
+            if failed.count >= Self.failedLimit { failed = [] }
+            failed.insert(network)
+        }
     }
 }

@@ -54,7 +54,7 @@ extension Service {
                 return
             }
             guard !forgotten.isEmpty else {
-                answer.send(.nothingToForget)
+                answer.send(.nothingToForget, of: selection.agentName)
                 return
             }
             var metadata = answer.origin

@@ -1,14 +1,6 @@
-import Formats
-import HTTP
+import Logging
 
 extension Service {
-    /// `POST /v1/logs`: accepted and dropped unread, so that a sender with one endpoint for all signals needs no
-    /// setting of its own.
-    func ignore(_ exchange: borrowing Exchange, _ answer: Answer, _ route: IgnoredRoute) {
-        metrics.ignoredRequests[route].add()
-        answer.send(OTLPAnswer.success(OTLPEncoding(contentType: exchange.header("Content-Type")) ?? .protobuf))
-    }
-
     /// Counts a request of OpenTelemetry metrics, and logs at most once an hour who sends them and how to stop it.
     func noteMetrics(from answer: Answer) {
         metrics.ignoredRequests[.metrics].add()

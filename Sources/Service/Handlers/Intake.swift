@@ -17,13 +17,13 @@ struct Intake: Sendable {
     init(_ exchange: borrowing Exchange, as format: any Format) throws(Refusal) {
         self.format = format
         body = exchange.takeBody()
-        let name = exchange.header("Content-Encoding") ?? ""
-        if name.isEmpty || name.lowercased() == "identity" || body.isEmpty {
+        guard let list = exchange.list("Content-Encoding"), !body.isEmpty else {
             coding = nil
             return
         }
-        guard let coding = ContentCoding(token: name) else { throw .contentCoding }
-        self.coding = coding
+        // Several would be decoded one after the other; no sender of records encodes twice.
+        guard let codings = ContentCoding.list(list), codings.count <= 1 else { throw .contentCoding }
+        coding = codings.first
     }
 
     /// The agent that our clients name in a header, if it is valid.
@@ -105,23 +105,28 @@ extension Intake {
     static func traces(
         _ exchange: borrowing Exchange, _: RecordDecoders
     ) throws(Refusal) -> any Format {
-        TracesFormat(try encoding(of: exchange))
+        TracesFormat(try encoding(exchange))
+    }
+
+    /// Log records of OpenTelemetry.
+    static func logs(
+        _ exchange: borrowing Exchange, _: RecordDecoders
+    ) throws(Refusal) -> any Format {
+        LogsFormat(try encoding(exchange))
     }
 
     /// Metrics of OpenTelemetry.
     static func metrics(
         _ exchange: borrowing Exchange, _: RecordDecoders
     ) throws(Refusal) -> any Format {
-        OTLPMetricsFormat(try encoding(of: exchange))
+        OTLPMetricsFormat(try encoding(exchange))
     }
 
-    private static func encoding(of exchange: borrowing Exchange) throws(Refusal) -> OTLPEncoding {
-        guard let encoding = OTLPEncoding(contentType: exchange.header("Content-Type")) else {
-            throw .mediaType(
-                remedy: "OTLP comes as Content-Type: application/x-protobuf or application/json",
-                accepted: "application/x-protobuf, application/json")
-        }
-        return encoding
+    private static func encoding(_ exchange: borrowing Exchange) throws(Refusal) -> OTLPEncoding {
+        if let encoding = OTLPEncoding(contentType: exchange.header("Content-Type")) { return encoding }
+        throw .mediaType(
+            remedy: "OTLP comes as Content-Type: application/x-protobuf or application/json",
+            accepted: "application/x-protobuf, application/json")
     }
 }
 

@@ -1,3 +1,4 @@
+import Concurrency
 import Configuration
 import Dispatch
 import HTTP
@@ -42,10 +43,14 @@ extension Service {
                     fail(error.description)
                     return
                 }
+                let refused = Locked<String?>(nil)
                 ledger.configure(configuration.budgets) { [self] in
                     do throws(ConfigurationError) {
+                        // Another reload may have come in between.
+                        try configuration.checkReplacing(hadFileContent: hasFileContent.load(ordering: .relaxed))
                         if let candidate { try web?.use(candidate) }
                     } catch {
+                        refused.withLock { $0 = error.description }
                         report(error.description)
                         return
                     }
@@ -53,7 +58,7 @@ extension Service {
                     metrics.reloaded(succeeded: true)
                 } reply: { [self] result in
                     switch result {
-                    case .success: reply(nil)
+                    case .success: reply(refused.withLock { $0 })
                     case .failure(.outcomeUnknown):
                         fail(
                             "it is not known yet whether the new budgets are stored; if they are, they will be used, "

@@ -23,8 +23,8 @@ extension Service {
     /// two.
     func telemetry(_ exchange: borrowing Exchange, _ answer: Answer) {
         let form = WaitingScrapes.Form(
-            format: Negotiation.format(accept: exchange.header("Accept")),
-            coding: Negotiation.coding(acceptEncoding: exchange.header("Accept-Encoding")))
+            format: Negotiation.format(accept: exchange.list("Accept")),
+            coding: Negotiation.coding(acceptEncoding: exchange.list("Accept-Encoding")))
         let isFirst = waitingScrapes.withLock { waiting in
             defer { waiting.isRendering = true }
             waiting.answers[form, default: []].append(answer)

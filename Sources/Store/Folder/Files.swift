@@ -27,6 +27,17 @@ enum Files {
         let inode: UInt
     }
 
+    /// Shows whether a file was written: each write changes the time or the size.
+    ///
+    /// The time of the inode's last change is no part of it: SQLite sets the owner of a WAL that root opens to read.
+    struct Stamp: Equatable {
+        let identity: Identity
+        let bytes: Int64
+        /// The time of the last write.
+        let seconds: Int
+        let nanoseconds: Int
+    }
+
     /// - Throws: if the file cannot be looked up: it may be there all the same.
     static func kind(of path: String) throws(StoreError) -> Kind {
         var status = stat()
@@ -53,6 +64,43 @@ enum Files {
         var status = stat()
         guard unsafe fstat(descriptor, &status) == 0 else { return nil }
         return Identity(device: UInt(status.st_dev), inode: UInt(status.st_ino))
+    }
+
+    /// - Returns: `nil` if it is no file, or cannot be looked up.
+    static func stamp(of path: String) -> Stamp? {
+        var status = stat()
+        guard unsafe stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return nil }
+        return Stamp(
+            identity: Identity(device: UInt(status.st_dev), inode: UInt(status.st_ino)), bytes: Int64(status.st_size),
+            seconds: status.st_mtim.tv_sec, nanoseconds: status.st_mtim.tv_nsec)
+    }
+
+    /// Makes the time of a file's last write one that no write sets, and returns the file's stamp.
+    ///
+    /// The system's clock stands still for some milliseconds at a time: without this, another write within the same
+    /// tick would not change the stamp.
+    static func mark(_ path: String) -> Stamp? {
+        var status = stat()
+        guard unsafe stat(path, &status) == 0 else { return nil }
+        var times = [status.st_atim, status.st_mtim]
+        times[1].tv_nsec = (times[1].tv_nsec + 1) % 1_000_000_000
+        // It fails for a process that may write the file and does not own it: a write within the tick is missed then.
+        // Safe: two times are read, as many as there are.
+        unsafe _ = utimensat(AT_FDCWD, path, times, 0)
+        return stamp(of: path)
+    }
+
+    /// A file that is open for reading while the value lives. Not for the database: to close it would drop SQLite's
+    /// locks.
+    struct Reading: ~Copyable {
+        let descriptor: Int32
+
+        /// Opens a file, if it is this one.
+        init(_ path: String, _ identity: Identity) throws(StoreError) {
+            descriptor = try Files.open(path, O_RDONLY, identity)
+        }
+
+        deinit { close(descriptor) }
     }
 
     /// 0 if there is no such file, or it cannot be looked up.

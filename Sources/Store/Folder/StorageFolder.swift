@@ -10,9 +10,20 @@ private import Glibc
 /// | `lock` | nothing but the holder's process id; held by `flock` |
 package struct StorageFolder: Sendable {
     package let path: String
+    // Each commit looks at these: they are made once.
+    package let database: String
+    let wal: String
+    let shm: String
+    let note: String
+    let lock: String
 
     package init(_ path: String) {
         self.path = path
+        database = path + "/" + Self.databaseName
+        wal = database + "-wal"
+        shm = database + "-shm"
+        note = path + "/llm-exporter.batch"
+        lock = path + "/lock"
     }
 
     package static let databaseName = "llm-exporter.db"
@@ -25,12 +36,7 @@ package struct StorageFolder: Sendable {
         return unsafe String(cString: resolved)
     }
 
-    package var database: String { path + "/" + Self.databaseName }
-    var wal: String { database + "-wal" }
-    var shm: String { database + "-shm" }
     var newDatabase: String { database + ".new" }
-    var note: String { path + "/llm-exporter.batch" }
-    var lock: String { path + "/lock" }
 
     /// Bytes of the files that grow, by name.
     package var sizes: [(file: String, bytes: Int64)] {

@@ -139,11 +139,29 @@ private import CSQLite
         return Int(max(0, pages - written))
     }
 
-    /// The end of the last commit in the WAL, in bytes; exact while this connection holds the write lock.
-    func walEnd() throws(StoreError) -> Int64 {
-        var end: Int64 = 0
-        try check(unsafe csqlite_wal_end(opened(), &end))
-        return end
+    /// The WAL up to its last commit; exact while this connection holds the write lock.
+    func wal() throws(StoreError) -> WAL {
+        var wal = csqlite_wal()
+        try check(unsafe csqlite_wal_of(opened(), &wal))
+        return WAL(frames: wal.frames, pageBytes: wal.page_size, salt: wal.salt, checksum: wal.checksum)
+    }
+
+    /// Whether the file of the WAL and its index have these frames, so that a recovery and a checkpoint find them all.
+    ///
+    /// - Parameter verified: frames of the same WAL that are not read again; becomes `wal` if the answer is yes.
+    /// - Returns: `nil` and `errno` if the file cannot be read.
+    func hasWhole(_ wal: WAL, in descriptor: Int32, after verified: inout WAL) throws(StoreError) -> Bool? {
+        var expected = Self.frames(of: wal)
+        var known = Self.frames(of: verified)
+        // Safe: both live until the call returns, which keeps neither.
+        let answer = try unsafe csqlite_wal_is_whole(opened(), descriptor, &expected, &known)
+        guard answer >= 0 else { return nil }
+        if answer == 1 { verified = wal }
+        return answer == 1
+    }
+
+    private static func frames(of wal: WAL) -> csqlite_wal {
+        csqlite_wal(frames: wal.frames, page_size: wal.pageBytes, salt: wal.salt, checksum: wal.checksum)
     }
 
     /// Ends the transaction, if one is open; nothing of it is in the database then.

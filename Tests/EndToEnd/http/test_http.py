@@ -1,13 +1,19 @@
 """HTTP itself: framing, methods, connections and addresses."""
 
+import gzip
+import json
 import re
 import socket
+import ssl
+import subprocess
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
-from exporter import JSON, OPENMETRICS, PATIENCE, Exporter, Wire, call, encode, eventually, run
+from credentials import Authority
+from exporter import BINARY, JSON, OPENMETRICS, PATIENCE, Exporter, Wire, call, encode, eventually, run
 
 BODY = encode(call())
 ROUTES = {"/": "GET", "/metrics": "GET", "/summary": "GET", "/-/healthy": "GET", "/-/ready": "GET",
@@ -21,6 +27,17 @@ def post(*headers, body=BODY, version="1.1"):
 
 # Framing (RFC 9112, section 6.3): what two servers may read differently is refused.
 
+def assert_one_problem(received, status):
+    """One answer with one header block, and a body of the length that it says."""
+    assert received.count(b"HTTP/1.1 ") == 1, received
+    head, _, body = received.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 %d " % status), head
+    fields = [line.lower() for line in head.split(b"\r\n")]
+    assert b"content-length: %d" % len(body) in fields, received
+    assert fields.count(b"connection: close") == 1 and b"content-type: application/problem+json" in fields, head
+    assert json.loads(body)["status"] == status
+
+
 @pytest.mark.parametrize("request_text", [
     post("Host: a", f"Content-Length: {len(BODY)}", "Transfer-Encoding: chunked"),
     post("Host: a", "Transfer-Encoding: chunked", "Content-Length: 5", body="0\r\n\r\n"),
@@ -32,21 +49,24 @@ def post(*headers, body=BODY, version="1.1"):
     post("Host: a", "Content-Length: -1"),
     post("Host: a", "Content-Length: +5"),
     post("Host: a", "Content-Length: 0x5"),
+    post("Host: a", "Content-Length:"),
+    post("Host: a", f"Content-Length: {len(BODY)}x"),
+    post("Host: a", f"Content-Length: {len(BODY)} 5"),
+    post("Host: a", f"Content-Length: {len(BODY)}.0"),
     post("Host: a", "Content-Length: 99999999999999999999999"),
     "GET /metrics HTTP/1.1\r\n\r\n",
     "GET /metrics HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
     "GET /-/healthy HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\nContent-Length: 0\r\n\r\n",
 ], ids=["length_and_chunked", "chunked_and_length", "two_equal_lengths", "two_lengths", "two_lengths_by_case",
-        "list_of_lengths", "no_host", "negative_length", "signed_length", "hex_length", "huge_length", "get_no_host",
-        "get_length_and_chunked", "get_two_lengths"])
+        "list_of_lengths", "no_host", "negative_length", "signed_length", "hex_length", "empty_length",
+        "length_and_letter", "length_and_number", "fraction", "huge_length", "get_no_host", "get_length_and_chunked",
+        "get_two_lengths"])
 def test_contradictory_framing_is_400_and_closes(exporter, request_text):
     smuggled = "GET /summary HTTP/1.1\r\nHost: a\r\n\r\n"
     with exporter.wire() as wire:
         wire.send(request_text + smuggled)
         received = wire.everything()
-    # The huge length is over any limit as well as beyond any integer: either is a reason to refuse.
-    allowed = (b"HTTP/1.1 400 ", b"HTTP/1.1 413 ") if "9999999" in request_text else (b"HTTP/1.1 400 ",)
-    assert received.startswith(allowed), received[:200]
+    assert_one_problem(received, 413 if "9999999" in request_text else 400)
     assert b"total_calls" not in received, "what follows must not be read as a request"
     assert exporter.calls() == 0
 
@@ -62,6 +82,138 @@ def test_a_length_that_only_others_see_is_400_and_closes(exporter, lines):
         received = wire.everything()
     assert received.startswith(b"HTTP/1.1 400 "), received[:200]
     assert b"total_calls" not in received, "what follows must not be read as a request"
+
+
+#: Readers that end a value at a zero byte, or a line at a bare CR or LF, see other headers than those that do not.
+AMBIGUOUS = {
+    "zero_in_value": ("X: a\0b",), "zero_at_end": ("X: a\0",), "zero_alone": ("X: \0",),
+    "zero_before_name": ("\0Transfer-Encoding: chunked",), "zero_in_token": ("Authorization: Bearer a\0",),
+    "cr_in_value": ("X: a\rTransfer-Encoding: chunked",), "cr_at_end": ("X: a\r",), "cr_in_name": ("X\r: a",),
+    "lf_in_value": ("X: a\nTransfer-Encoding: chunked",), "folded": ("X: a\r\n b",), "folded_by_tab": ("X:\r\n\ta",),
+    "no_name": (": a",),
+}
+
+
+@pytest.mark.parametrize("lines", AMBIGUOUS.values(), ids=AMBIGUOUS)
+@pytest.mark.parametrize("place", ["first", "last"])
+def test_headers_that_readers_end_in_different_places_are_400_and_close(exporter, lines, place):
+    length = f"Content-Length: {len(BODY)}"
+    with exporter.wire() as wire:
+        wire.send(post("Host: a", *((*lines, length) if place == "first" else (length, *lines)))
+                  + "GET /summary HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert_one_problem(wire.everything(), 400)
+    assert exporter.calls() == 0
+
+
+@pytest.mark.parametrize("line", [
+    "POST /record\0 HTTP/1.1", "POST /record\0/x HTTP/1.1", "PO\0ST /record HTTP/1.1", "POST /record\r HTTP/1.1",
+    "POST\r /record HTTP/1.1", "POST /rec ord HTTP/1.1", "POST /record?a\0b HTTP/1.1", "CONNECT a:80 HTTP/1.1",
+    "POST a:80 HTTP/1.1", "POST record HTTP/1.1", "POST ftp://a/record HTTP/1.1", "POST http:///record HTTP/1.1",
+    "POST http://user@a/record HTTP/1.1",
+], ids=lambda line: line.encode("unicode_escape").decode())
+def test_a_request_line_that_leads_nowhere_for_sure_is_400_and_closes(exporter, line):
+    with exporter.wire() as wire:
+        wire.send(post("Host: a", f"Content-Length: {len(BODY)}").replace("POST /record HTTP/1.1", line))
+        assert_one_problem(wire.everything(), 400)
+    assert exporter.calls() == 0
+
+
+def test_refused_heads_are_counted_with_the_other_requests(exporter):
+    for headers in (("Content-Length: 2",), ("Host: a", "Content-Length: +2"), ("Host: a", "X: a\0")):
+        with exporter.wire() as wire:
+            wire.send(post(*headers, body="{}"))
+            assert_one_problem(wire.everything(), 400)
+    found = exporter.scrape().find("llm_exporter_http_requests_total")
+    assert [s.value for s in found if (s.labels["route"], s.labels["code"]) == ("/record", "400")] == ["3"]
+
+
+def test_refused_heads_are_answered_over_tls_too(tmp_path):
+    authority = Authority(tmp_path)
+    authority.sign("server", "IP:127.0.0.1")
+    config = tmp_path / "web.yml"
+    config.write_text("tls_server_config:\n  cert_file: server.crt\n  key_file: server.key\n"
+                      "http_server_config:\n  headers:\n    X-Frame-Options: deny\n")
+    context = ssl.create_default_context(cafile=authority.certificate)
+    with Exporter("--web.config.file", str(config)) as exporter:
+        for length in ("+2", "18446744073709551616"):
+            with exporter.wire() as wire:
+                wire.socket = context.wrap_socket(wire.socket, server_hostname="127.0.0.1")
+                wire.send(post("Host: a", f"Content-Length: {length}", body="{}"))
+                received = wire.everything()
+                assert_one_problem(received, 400 if length == "+2" else 413)
+                assert b"\r\nX-Frame-Options: deny\r\n" in received
+        exporter.stop()
+
+
+def test_white_space_around_a_length_and_lines_that_end_in_lf_alone_are_taken(exporter):
+    for request_text in (post("Host: a", f"Content-Length: \t{len(BODY)}"),
+                         post("Host: a", f"Content-Length: {len(BODY)}").replace("\r\n", "\n")):
+        with exporter.wire() as wire:
+            wire.send(request_text)
+            assert wire.reply().outcome() == (1, 0, 0)
+
+
+@pytest.mark.parametrize("target", ["http://other:1/record", "HTTPS://[::1]/record", "http://a/record?source=b",
+                                    "http://a/%72ecord"])
+def test_a_whole_uri_is_asked_for_by_its_path(exporter, target):
+    with exporter.wire() as wire:
+        for _ in range(2):
+            wire.send(post("Host: a", f"Content-Length: {len(BODY)}").replace("/record", target))
+            assert wire.reply().outcome() == (1, 0, 0)
+
+
+def test_the_host_of_a_whole_uri_goes_before_host(standing):
+    with standing.wire() as wire:
+        for target, host in (("http://asked:1", b"asked:1"), ("/", b"named:2"), ("http://asked/", b"asked")):
+            wire.send(f"GET {target} HTTP/1.1\r\nHost: named:2\r\n\r\n")
+            assert b"http://" + host + b"/record" in wire.reply("GET").body
+
+
+# Headers in several lines (RFC 9110, section 5.3)
+
+@pytest.mark.parametrize("lines", [
+    ("gzip ,",), (", gzip",), (",\t, gzip,",), ("gzip", ""), ("", "gzip"), (",", "gzip", ","), ("identity, gzip",),
+], ids=" | ".join)
+def test_empty_elements_and_lines_of_a_content_encoding_are_ignored(exporter, lines):
+    body = gzip.compress(BODY.encode())
+    headers = [f"Content-Encoding: {line}" for line in lines]
+    with exporter.wire() as wire:
+        wire.send(post("Host: a", *headers, f"Content-Length: {len(body)}", body="").encode() + body)
+        assert wire.reply().outcome() == (1, 0, 0)
+
+
+def test_two_lines_of_content_encoding_are_two_codings(exporter):
+    with exporter.wire() as wire:
+        wire.send(post("Host: a", "Content-Encoding: identity", "Content-Encoding: br", f"Content-Length: {len(BODY)}"))
+        wire.reply().problem(415)
+
+
+@pytest.mark.parametrize("lines, content_type, coding", [
+    (("Accept: text/plain;q=0.5", "Accept: application/openmetrics-text"), "application/openmetrics-text", None),
+    (("Accept: , text/html", "Accept: ,", "accept: application/openmetrics-text"), "application/openmetrics-text",
+     None),
+    (("Accept: application/openmetrics-text;q=0.5", "Accept: text/plain"), "text/plain", None),
+    (("Accept-Encoding: br", "Accept-Encoding: gzip"), "text/plain", "gzip"),
+    (("Accept-Encoding: ,", "Accept-Encoding: gzip;q=0.5,", "Accept-Encoding: zstd"), "text/plain", "zstd"),
+], ids=lambda value: " | ".join(value) if isinstance(value, tuple) else str(value))
+def test_several_lines_of_accept_are_one_list(standing, lines, content_type, coding):
+    with standing.wire() as wire:
+        wire.send("\r\n".join(["GET /metrics HTTP/1.1", "Host: a", *lines, "", ""]))
+        reply = wire.reply("GET")
+    assert reply.media_type == content_type
+    assert reply.headers.get("Content-Encoding") == coding
+
+
+@pytest.mark.parametrize("name", ["Content-Type", "Authorization", "Idempotency-Key", "X-Agent-Name"])
+@pytest.mark.parametrize("values", [("application/json", "application/json"), ("application/json", "text/csv")],
+                         ids=["same", "different"])
+def test_a_header_that_is_no_list_comes_once(exporter, name, values):
+    with exporter.wire() as wire:
+        wire.send("POST /record HTTP/1.1\r\nHost: a\r\n" + "".join(f"{name}: {value}\r\n" for value in values)
+                  + f"Content-Length: {len(BODY)}\r\n\r\n{BODY}")
+        assert name in wire.reply().problem(400)["detail"]
+        wire.send(post("Host: a", f"Content-Length: {len(BODY)}"))
+        assert wire.reply().outcome() == (1, 0, 0)
 
 
 def test_a_chunked_body_of_http_1_0_is_400(exporter):
@@ -300,3 +452,41 @@ def test_requests_are_counted_by_route_and_code(exporter):
     assert counts["/-/healthy", "200"] == "1"
     assert not [route for route, _ in counts if "nowhere" in route], "paths of clients are no labels"
     assert sum(int(v) for (_, code), v in counts.items() if code == "404") == 2
+
+
+# Descriptors
+
+@pytest.mark.parametrize("closed", ["<&- >&- 2>&-", "<&-", ">&- 2>&-", "<&- 2>&-"])
+def test_descriptors_that_the_parent_closed_are_not_given_to_the_database(tmp_path, closed):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        address = free.getsockname()
+    storage = tmp_path / "data"
+    # Nothing of the log is left to read the port from.
+    command = f'exec "$0" --web.listen-address=127.0.0.1:{address[1]} --storage.path="$1" --log.level=debug {closed}'
+    with (tmp_path / "log").open("w") as log:
+        process = subprocess.Popen(["sh", "-c", command, BINARY, storage], stdin=log, stdout=log, stderr=log)
+
+    def answers():
+        try:
+            with Wire(address) as wire:
+                wire.send(post("Host: a", f"Content-Length: {len(BODY)}"))
+                return wire.reply().outcome() == (1, 0, 0)
+        except OSError:
+            return False
+
+    try:
+        eventually(answers, "it serves")
+        for number, form in enumerate(("<&-", " >&-", "2>&-")):
+            if form in " " + closed:
+                assert str(Path(f"/proc/{process.pid}/fd/{number}").readlink()) == "/dev/null"
+        # Each of these is a line of the log.
+        with Wire(address) as wire:
+            wire.send("GET / HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n")
+            assert_one_problem(wire.everything(), 400)
+        process.terminate()
+        assert process.wait(PATIENCE) == 0
+    finally:
+        process.kill()
+        process.wait()
+    checked = run("check-storage", "--storage.path", str(storage))
+    assert checked.returncode == 0, checked.stderr

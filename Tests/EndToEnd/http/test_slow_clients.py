@@ -4,7 +4,9 @@ import http.client
 import random
 import resource
 import selectors
+import signal
 import socket
+import ssl
 import struct
 import subprocess
 import threading
@@ -12,6 +14,7 @@ import time
 
 import pytest
 
+from credentials import Authority
 from exporter import JSON, PATIENCE, Exporter, call, encode, eventually, ndjson
 
 #: docs/decisions.md, "Idle connections close after 20 s".
@@ -186,6 +189,102 @@ def test_five_thousand_idle_connections_are_held(start, figures):
             idler.close()
     figures(f"{IDLERS} idle connections: opened in {opened:.1f} s, {growth / IDLERS:.1f} KiB of memory each; "
             f"posts meanwhile: {beside.figures()}")
+
+
+#: Requests that end in the middle, with the end of their client. libmicrohttpd reads the bytes and not the end.
+UNFINISHED = {
+    "body": b"POST /record HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n{\"agent",
+    "chunked": b"POST /record HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3e8\r\n{\"agent",
+    "unread_body": b"POST /summary HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n{",
+    "headers": b"POST /record HTTP/1.1\r\nHost: a\r\nContent-Le",
+    "request_line": b"POST /rec",
+}
+
+
+def vanish(exporter, request, count, tls=None):
+    """Clients that send a part of a request and are gone; those that speak TLS take leave or do not."""
+    for number in range(count):
+        client = socket.create_connection(exporter.address, timeout=PATIENCE)
+        if tls is None:
+            client.sendall(request)
+            client.close()
+            continue
+        with tls.wrap_socket(client, server_hostname="127.0.0.1") as secret:
+            secret.sendall(request)
+            if number % 2 == 0:
+                secret.settimeout(0)
+                with pytest.raises(ssl.SSLWantReadError):
+                    secret.unwrap()
+
+
+@pytest.fixture(scope="module")
+def secure(tmp_path_factory):
+    """The flags of an exporter that speaks TLS, and a client's context."""
+    authority = Authority(tmp_path_factory.mktemp("vanish"))
+    authority.sign("server", "IP:127.0.0.1")
+    config = authority.folder / "web.yml"
+    config.write_text("tls_server_config:\n  cert_file: server.crt\n  key_file: server.key\n")
+    return ("--web.config.file", str(config)), ssl.create_default_context(cafile=authority.certificate)
+
+
+@pytest.mark.concurrency
+@pytest.mark.parametrize("request_bytes", UNFINISHED.values(), ids=UNFINISHED)
+@pytest.mark.parametrize("speaks_tls", [False, True], ids=["plain", "tls"])
+def test_clients_that_vanish_within_a_request_are_noticed_within_a_second(secure, request_bytes, speaks_tls):
+    flags, context = secure if speaks_tls else ((), None)
+    with Exporter(*flags) as exporter:
+        idle = exporter.open_files()
+        vanish(exporter, request_bytes, 20, context)
+        began = time.monotonic()
+        eventually(lambda: exporter.open_files() <= idle, "their connections have ended", within=PATIENCE)
+        assert time.monotonic() - began < 1.5
+        exporter.stop()
+
+
+@pytest.mark.concurrency
+@pytest.mark.parametrize("request_bytes", UNFINISHED.values(), ids=UNFINISHED)
+@pytest.mark.parametrize("speaks_tls", [False, True], ids=["plain", "tls"])
+def test_a_stop_does_not_wait_for_clients_that_vanished(secure, request_bytes, speaks_tls):
+    flags, context = secure if speaks_tls else ((), None)
+    with Exporter(*flags) as exporter:
+        vanish(exporter, request_bytes, 20, context)
+        began = time.monotonic()
+        exporter.stop()
+        assert time.monotonic() - began < 1
+
+
+@pytest.mark.concurrency
+def test_a_stop_does_not_wait_for_clients_that_vanish_meanwhile():
+    with Exporter() as exporter:
+        clients = [socket.create_connection(exporter.address, timeout=PATIENCE) for _ in range(20)]
+        for client in clients:
+            client.sendall(UNFINISHED["body"])
+        time.sleep(0.1)
+        began = time.monotonic()
+        exporter.signal(signal.SIGTERM)
+        time.sleep(0.3)
+        assert exporter.process.poll() is None, "a client may still send the rest"
+        for client in clients:
+            client.sendall(b"_")
+            client.close()
+        assert exporter.wait() == 0
+        assert time.monotonic() - began < 1.5
+
+
+@pytest.mark.concurrency
+def test_the_places_of_clients_that_vanished_are_free_within_a_second():
+    with Exporter("--web.max-connections", "200") as exporter:
+        vanish(exporter, UNFINISHED["body"], 300)
+        began = time.monotonic()
+
+        def is_served():
+            try:
+                return exporter.get("/-/healthy").status == 200
+            except (OSError, http.client.HTTPException):
+                return False
+
+        eventually(is_served, "the address is served again")
+        assert time.monotonic() - began < 1.5
 
 
 @pytest.mark.concurrency

@@ -230,7 +230,7 @@ def test_a_reload_changes_the_certificate_and_the_users_under_load(authority: Au
 
 
 def test_turning_tls_on_takes_a_restart_and_says_so(authority: Authority):
-    path = written(authority, "later.yml", "")
+    path = written(authority, "later.yml", "http_server_config: {headers: {X-Frame-Options: deny}}\n")
     with Exporter("--web.config.file", str(path)) as exporter:
         path.write_text(PLAIN)
         assert "restart" in exporter.post(b"", path="/-/reload").problem(500)["detail"]

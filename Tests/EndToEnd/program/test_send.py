@@ -16,6 +16,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from credentials import basic
 from exporter import BINARY, PATIENCE, SANITIZER, Exporter, call, eventually, ndjson, run
 
 COST = Decimal("0.000001")
@@ -261,6 +262,68 @@ def test_what_cannot_be_sent_ends_with_1_and_one_line(exporter, calls, tmp_path)
     for wrong in (["--connections", "0"], ["--batch", "0"], ["--url", "nonsense"], []):
         ended = run("send", *([str(path), *wrong] if wrong else []))
         assert ended.returncode == 2 and len(ended.stderr.splitlines()) == 1, ended
+
+
+@pytest.mark.parametrize("user, header", [
+    ("ada:s3cret@", basic("ada", "s3cret")), ("ada:s%33cret@", basic("ada", "s3cret")),
+    ("ada:s3cret%40%2F@", basic("ada", "s3cret@/")), ("ada:@s3cret@", basic("ada", "@s3cret")),
+    ("s3cret@", basic("s3cret", ""))])
+def test_a_password_in_the_url_is_sent_and_reaches_no_file_and_no_screen(exporter, calls, tmp_path, user, header):
+    path = calls(20)
+    seen = []
+
+    class Refusing(Anybody):
+        def do_POST(self):
+            seen.append(self.headers["Authorization"])
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_error(401)
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Refusing) as server:
+        threading.Thread(target=server.serve_forever).start()
+        port = server.server_port
+        refused = run("send", str(path), "--url", f"http://{user}127.0.0.1:{port}")
+        server.shutdown()
+    assert set(seen) == {header["Authorization"]}
+    # An exporter without users takes any.
+    sent = run("send", str(path), "--url", f"http://{user}{exporter.url.removeprefix('http://')}")
+    assert "20 accepted" in sent.stdout, sent
+    unreachable = run("send", str(path), "--url", f"http://{user}127.0.0.1:1")
+    assert f"was sent to {exporter.url}, " in unreachable.stderr, unreachable
+    unreachable = run("send", str(calls(3, "other.ndjson")), "--url", f"http://{user}127.0.0.1:1")
+    day = run("simulate", "--url", f"http://{user}127.0.0.1:1")
+    for ended in (refused, unreachable, day):
+        assert ended.returncode == 1, ended
+    for shown in (refused, sent, unreachable, day):
+        assert "cret" not in shown.stdout + shown.stderr and "ada" not in shown.stdout + shown.stderr, shown
+    assert sorted(file.name for file in tmp_path.glob("*.sent*")) == ["calls.ndjson.sent", "other.ndjson.sent"]
+    for file in tmp_path.glob("*.sent"):
+        assert "cret" not in file.read_text() and "ada" not in file.read_text(), file
+        assert file.stat().st_mode & 0o777 == 0o600, file
+
+
+@pytest.mark.parametrize("arguments", [
+    ("--url", "ada:s3cret@127.0.0.1:1"), ("--url", "http://ada:s3cret/@127.0.0.1:1"),
+    ("--url", "http://ada:s3cret%40127.0.0.1:1"), ("--url", "http://127.0.0.1:1/?token=s3cret"),
+    ("--url", "http://ada:s3cret@"), ("--url", "http://ada:s3cret%zz@127.0.0.1:1"),
+    ("--ulr=http://ada:s3cret@127.0.0.1:1",), ("http://ada:s3cret@127.0.0.1:1",)])
+@pytest.mark.parametrize("command", [("send", "calls.ndjson"), ("simulate",)])
+def test_a_url_that_is_refused_is_not_shown_as_it_may_hold_a_password(command, arguments):
+    refused = run(*command, *arguments)
+    assert refused.returncode == 2 and len(refused.stderr.splitlines()) == 1, refused
+    assert "cret" not in refused.stdout + refused.stderr, refused
+
+
+def test_a_mark_of_an_older_version_loses_its_password(exporter, calls):
+    path = calls(20)
+    assert send(exporter, path).returncode == 0
+    sent = path.with_name(path.name + ".sent")
+    mark = json.loads(sent.read_text())
+    host = exporter.url.removeprefix("http://")
+    sent.write_text(json.dumps({**mark, "url": f"http://ada:s3cret@{host}/"}))
+    sent.chmod(0o644)
+    again = run("send", str(path), "--url", f"http://ada:changed@{host}")
+    assert "0 accepted, 0 duplicates" in again.stdout, again
+    assert json.loads(sent.read_text()) == mark and sent.stat().st_mode & 0o777 == 0o600
 
 
 @pytest.mark.heavy

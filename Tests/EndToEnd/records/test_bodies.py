@@ -13,9 +13,6 @@ from exporter import JSON, NDJSON, PATIENCE, Raw, call, encode, eventually, ndjs
 
 LIMIT = 64 * 1024
 
-#: docs/decisions.md, "Idle connections close after 20 s".
-IDLE_SECONDS = 20
-
 
 def zstd(body):
     return zstandard.compress(body)
@@ -501,8 +498,8 @@ def test_a_body_of_nothing_but_bad_records_is_counted_in_bounded_memory(
 
 
 @pytest.mark.heavy
-def test_clients_that_disconnect_as_they_send_leave_nothing_behind_past_the_idle_time_out(exporter):
-    """libmicrohttpd may read the last bytes without seeing that the stream ends there: then its idle timer does."""
+def test_clients_that_disconnect_as_they_send_leave_nothing_behind_for_long(exporter):
+    """libmicrohttpd may read the last bytes without seeing that the stream ends there: a look once a second does."""
     exporter.get("/-/healthy")
     time.sleep(0.05)
     before = exporter.open_files()
@@ -514,7 +511,7 @@ def test_clients_that_disconnect_as_they_send_leave_nothing_behind_past_the_idle
                 leave(wire, leaving)
                 if leaving == "half_close":
                     half_closed.append(wire)
-    eventually(lambda: exporter.open_files() <= before, "the connections are gone", within=IDLE_SECONDS + PATIENCE)
+    eventually(lambda: exporter.open_files() <= before, "the connections are gone")
     for wire in half_closed:
         assert wire.is_closed_by_peer()
         wire.socket.close()

@@ -84,25 +84,25 @@ class Exposition:
     def samples(self) -> list[Sample]:
         return [sample for family in self.families.values() for sample in family.samples]
 
-    def find(self, name: str, **labels: str) -> list[Sample]:
+    def find(self, name: str, /, **labels: str) -> list[Sample]:
         """Samples of that name that carry these labels, and maybe more."""
         return [s for s in self.samples if s.name == name and labels.items() <= s.labels.items()]
 
-    def get(self, name: str, **labels: str) -> str | None:
+    def get(self, name: str, /, **labels: str) -> str | None:
         """The text of the one sample with exactly these labels."""
         found = [s for s in self.samples if s.name == name and s.labels == labels]
         if len(found) > 1:
             raise MalformedExposition(f"{name}{labels} is there {len(found)} times")
         return found[0].value if found else None
 
-    def value(self, name: str, **labels: str) -> str:
+    def value(self, name: str, /, **labels: str) -> str:
         value = self.get(name, **labels)
         if value is None:
             near = [f"{s.labels} {s.value}" for s in self.samples if s.name == name][:10]
             raise AssertionError(f"no sample {name}{labels}; there are {near}")
         return value
 
-    def total(self, name: str, **labels: str) -> Decimal:
+    def total(self, name: str, /, **labels: str) -> Decimal:
         """The exact sum over the samples of `find`."""
         return sum((Decimal(s.value) for s in self.find(name, **labels)), Decimal(0))
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import math
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
-from exporter import Exporter, Raw, call, eventually
+import otlp_messages as otlp
+from exporter import JSON, Exporter, Raw, call, eventually
 from prometheus import Alertmanager, Prometheus
 
 BUDGETS = """
@@ -72,6 +74,9 @@ class Monitored:
             sent = records(turn)
             assert self.exporter.post_lines(sent).outcome() == (len(sent) - 1, 0, 1)
             assert self.exporter.post_lines(sent[:5]).outcome() == (0, 5, 0)
+            # A log record that reports no call.
+            ignored = json.dumps(otlp.logs(otlp.log("codex.user_prompt"))).encode()
+            assert otlp.partial_success(self.exporter.post(ignored, JSON, path="/v1/logs")) == (0, "")
             assert self.exporter.post([{"call_type": "call_mcp_tool"}], path="/litellm").outcome() == (0, 0, 0)
             if turn:
                 # A reload that is refused, and an answer of the kind 5xx.

@@ -65,6 +65,26 @@ def request(*spans: dict[str, Any], resource: dict[str, Any] | None = None, scop
                        for name, of in groups + list(scopes.items())]}]}
 
 
+def log(name: str | None, of: dict[str, Any] | None = None, *, body: str | None = None, event_name: str | None = None,
+        at: int = 0, observed: int | None = None, trace: int | None = None) -> dict[str, Any]:
+    """A log record, `at` milliseconds after `EPOCH`; `observed` if only its observation has a time."""
+    return {
+        **({"timeUnixNano": str(EPOCH + at * 1_000_000)} if observed is None else {}),
+        "observedTimeUnixNano": str(EPOCH + (observed if observed is not None else at) * 1_000_000),
+        "severityNumber": 9, "severityText": "INFO",
+        **({"body": value(body)} if body is not None else {}),
+        **({"eventName": event_name} if event_name is not None else {}),
+        "attributes": attributes({"event.name": name, **(of or {})}),
+        **({"traceId": f"{trace:032x}", "spanId": f"{trace:016x}", "flags": 1} if trace else {})}
+
+
+def logs(*records: dict[str, Any], resource: dict[str, Any] | None = None) -> dict[str, Any]:
+    """One process' log records."""
+    return {"resourceLogs": [{
+        "resource": {"attributes": attributes(resource if resource is not None else {"service.name": "svc"})},
+        "scopeLogs": [{"scope": {"name": "test", "version": "1"}, "logRecords": list(records)}]}]}
+
+
 # Protobuf
 
 def varint(number: int) -> bytes:
@@ -135,7 +155,31 @@ def _resource_spans(of: dict[str, Any]) -> bytes:
             + _chunks(2, of["scopeSpans"], _scope_spans))
 
 
+def _log_record(of: dict[str, Any]) -> bytes:
+    out = varint(1 << 3 | 1) + struct.pack("<Q", int(of.get("timeUnixNano", 0)))
+    out += varint(2 << 3) + varint(of["severityNumber"]) + chunk(3, of["severityText"].encode())
+    if "body" in of:
+        out += chunk(5, _value(of["body"]))
+    out += _chunks(6, of["attributes"], _attribute)
+    if "traceId" in of:
+        out += varint(8 << 3 | 5) + struct.pack("<I", of["flags"])
+        out += chunk(9, bytes.fromhex(of["traceId"])) + chunk(10, bytes.fromhex(of["spanId"]))
+    out += varint(11 << 3 | 1) + struct.pack("<Q", int(of["observedTimeUnixNano"]))
+    return out + (chunk(12, of["eventName"].encode()) if "eventName" in of else b"")
+
+
+def _scope_logs(of: dict[str, Any]) -> bytes:
+    scope = chunk(1, of["scope"]["name"].encode()) + chunk(2, of["scope"]["version"].encode())
+    return chunk(1, scope) + _chunks(2, of["logRecords"], _log_record)
+
+
+def _resource_logs(of: dict[str, Any]) -> bytes:
+    return chunk(1, _chunks(1, of["resource"]["attributes"], _attribute)) + _chunks(2, of["scopeLogs"], _scope_logs)
+
+
 def protobuf(of: dict[str, Any]) -> bytes:
+    if "resourceLogs" in of:
+        return _chunks(1, of["resourceLogs"], _resource_logs)
     return _chunks(1, of["resourceSpans"], _resource_spans)
 
 
@@ -161,12 +205,13 @@ def fields(message: bytes) -> Iterator[tuple[int, Any]]:
             yield tag >> 3, value
 
 
-def partial_success(reply, rejected: str = "rejectedSpans") -> tuple[int, str]:
-    """Rejected spans and the message of a 200 in either encoding; (0, "") if all was taken."""
+def partial_success(reply) -> tuple[int, str]:
+    """What was rejected and the message of a 200 in either encoding; (0, "") if all was taken."""
     assert reply.status == 200, reply
     if reply.media_type == "application/json":
         told = json.loads(reply.body).get("partialSuccess", {})
-        return int(told.get(rejected, 0)), told.get("errorMessage", "")
+        counts = [int(told.get(name, 0)) for name in ("rejectedSpans", "rejectedLogRecords", "rejectedDataPoints")]
+        return max(counts), told.get("errorMessage", "")
     assert reply.media_type == "application/x-protobuf", reply
     told = dict(fields(dict(fields(reply.body)).get(1, b"")))
     return told.get(1, 0), told.get(2, b"").decode()

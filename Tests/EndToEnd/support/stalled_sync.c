@@ -1,5 +1,5 @@
 // Keeps each fsync and fdatasync of a program waiting while the file that STALL_FILE names exists; compiled and used by
-// test_systemd.py, loaded by LD_PRELOAD.
+// test_systemd.py and test_files_changed_in_place.py, loaded by LD_PRELOAD.
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <stdlib.h>

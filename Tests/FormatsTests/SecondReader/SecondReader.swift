@@ -4,7 +4,8 @@ import SwiftProtobuf
 
 @testable import Formats
 
-/// The spans of a request as swift-protobuf reads them: a second reader, to compare the program's own with.
+/// The spans and log records of a request as swift-protobuf reads them: a second reader, to compare the program's own
+/// with.
 enum SecondReader {
     /// - Returns: `nil` if swift-protobuf refuses the body.
     static func decode(_ body: [UInt8], arrival: Instant) -> DecodedBatch? {
@@ -20,10 +21,27 @@ enum SecondReader {
             spans.begin(resource)
             for scope in group.scopeSpans {
                 spans.begin(scope: String(decoding: scope.scope.name, as: UTF8.self))
-                for span in scope.spans { spans.add(Span(span)) }
+                for span in scope.spans { lend(Array(span.name)) { spans.add(Span(span), name: $0) } }
             }
         }
         return spans.batch(arrival: arrival)
+    }
+
+    /// The same of a request of log records.
+    static func decodeLogs(_ body: [UInt8], arrival: Instant) -> DecodedBatch? {
+        var options = BinaryDecodingOptions()
+        options.discardUnknownFields = true
+        guard let request = try? OTLPExportLogsServiceRequest(serializedBytes: body, options: options) else {
+            return nil
+        }
+        var logs = RequestLogs(arrival: arrival)
+        for group in request.resourceLogs {
+            var resource = LogResource()
+            forEach(group.resource.attributes) { name, value in resource.add(name, value) }
+            logs.begin(resource.resource, digest: resource.digest)
+            for scope in group.scopeLogs { for record in scope.logRecords { logs.add(LogRecord(record)) } }
+        }
+        return logs.batch
     }
 
     fileprivate static func forEach(
@@ -56,6 +74,7 @@ extension Span {
         start = span.startTimeUnixNano
         end = span.endTimeUnixNano
         isFailed = span.status.code == .error
+        isClaudeRequest = Array(span.name).elementsEqual(Span.claudeRequestName.utf8)
         SecondReader.forEach(span.attributes) { name, value in attributes.add(name, value) }
         for message in span.events {
             var event = SpanEvent()
@@ -63,5 +82,18 @@ extension Span {
             SecondReader.forEach(message.attributes) { name, value in event.add(name, value) }
             add(event)
         }
+    }
+}
+
+extension LogRecord {
+    fileprivate init(_ record: OTLPLogRecord) {
+        self.init()
+        time = record.timeUnixNano
+        observedTime = record.observedTimeUnixNano
+        trace = SecondReader.lend(Array(record.traceID)) { UInt128(idBytes: $0) }
+        span = SecondReader.lend(Array(record.spanID)) { UInt64(idBytes: $0) }
+        SecondReader.forEach(record.attributes) { name, value in add(name, value) }
+        SecondReader.lend(Array(record.eventName)) { set(eventName: $0) }
+        if case .stringValue(let text) = record.body.value { SecondReader.lend(Array(text)) { set(body: $0) } }
     }
 }

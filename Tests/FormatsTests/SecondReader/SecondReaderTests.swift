@@ -7,10 +7,14 @@ import Testing
 @testable import Formats
 
 /// All that a batch says, as text.
-private func described(_ batch: DecodedBatch?) -> String {
+func described(_ batch: DecodedBatch?) -> String {
     guard let batch else { return "refused" }
     let counts = batch.rejections.counts.map { "\($0.key): \($0.value)" }.sorted()
-    return "\(batch.events)\n\(batch.rejections.listed)\n\(counts)\n\(batch.warnings)\n\(batch.ignoredSpans)"
+    let spans = batch.ignoredSpans
+    let names = spans.names.map { "\($0.key): \($0.value)" }.sorted()
+    let events = batch.ignoredLogRecords.byEvent.map { "\($0.event): \($0.count)" }.sorted()
+    return "\(batch.events)\n\(batch.rejections.listed)\n\(counts)\n\(batch.warnings)\n"
+        + "\(spans.otherSpans) \(spans.repeatedReports) \(names)\n\(events)"
 }
 
 private func decode(_ body: [UInt8]) -> DecodedBatch? {
@@ -19,15 +23,17 @@ private func decode(_ body: [UInt8]) -> DecodedBatch? {
 
 /// Writes messages of OTLP with the freedoms that protobuf's encoding allows: fields in any order, more than once, in
 /// parts, of other types, unknown ones and groups between them.
-private struct RandomRequest {
+struct RandomRequest {
     var numbers: SeededNumbers
+    /// The names that attributes get.
+    var names = Self.spanNames
 
     private static let texts: [[UInt8]] = [
         Array("chat".utf8), Array("openai".utf8), Array("gpt-4o".utf8), Array("LLM".utf8), Array("agent".utf8),
         Array("execute_tool".utf8), Array("r1".utf8), Array("RateLimitError".utf8), Array("exception".utf8), [],
         Array("  ".utf8), [0x61, 0xFF, 0x62], Array("_reserved".utf8), Array(repeating: 0x61, count: 300),
     ]
-    private static let names =
+    private static let spanNames =
         SpanAttribute.allCases.map(\.rawValue) + [
             "exception.type", "agent_name", "service.name", "service.instance.id", "host.name", "process.pid", "other",
         ]
@@ -71,15 +77,15 @@ private struct RandomRequest {
             + fields(0, upTo: 3) { $0.message(3, $0.attribute()) }
     }
 
-    private mutating func attribute() -> [UInt8] {
-        let name = Array((Self.names.randomElement(using: &numbers) ?? "").utf8)
+    mutating func attribute() -> [UInt8] {
+        let name = Array((names.randomElement(using: &numbers) ?? "").utf8)
         let parts = [
             fields(1, upTo: 1) { _ in Wire.chunk(1, name) }, fields(1, upTo: 2) { $0.message(2, $0.value()) },
         ]
         return Array(parts.shuffled(using: &numbers).joined())
     }
 
-    private mutating func value() -> [UInt8] {
+    mutating func value() -> [UInt8] {
         fields(0, upTo: 2) { random in
             switch Int.random(in: 0..<6, using: &random.numbers) {
             case 0, 1: Wire.chunk(1, random.text())
@@ -91,26 +97,26 @@ private struct RandomRequest {
         }
     }
 
-    private mutating func text() -> [UInt8] { Self.texts.randomElement(using: &numbers) ?? [] }
+    mutating func text() -> [UInt8] { Self.texts.randomElement(using: &numbers) ?? [] }
 
     private mutating func code() -> UInt64 {
         [0, 1, 2, 7, 1 << 32 | 2, UInt64.max].randomElement(using: &numbers) ?? 0
     }
 
     /// Few ids, so that spans stand above each other.
-    private mutating func id(_ length: Int) -> [UInt8] {
+    mutating func id(_ length: Int) -> [UInt8] {
         if numbers.isOne(in: 10) { return [1, 2, 3] }
         return Array(repeating: 0, count: length - 1) + [.random(in: 0...3, using: &numbers)]
     }
 
     /// A message, sometimes with a length that is written in more bytes than it needs.
-    private mutating func message(_ number: UInt64, _ content: [UInt8]) -> [UInt8] {
+    mutating func message(_ number: UInt64, _ content: [UInt8]) -> [UInt8] {
         guard numbers.isOne(in: 20) else { return Wire.chunk(number, content) }
         return Wire.tag(number, 2) + Wire.varint(UInt64(content.count), extraBytes: 2) + content
     }
 
     /// So many fields of one kind, with others between them.
-    private mutating func fields(
+    mutating func fields(
         _ least: Int, upTo most: Int, _ field: (inout RandomRequest) -> [UInt8]
     ) -> [UInt8] {
         var bytes: [UInt8] = []

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import http.server
+import importlib
+import importlib.util
 import json
 import re
 import ssl
@@ -14,6 +16,8 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 from typing import Any, Callable, Optional
+
+import pytest
 
 # From 3.12 on Python warns of each fork beside a thread. That is what is tested here.
 PYTHON = [sys.executable, "-W", "ignore::DeprecationWarning"]
@@ -177,3 +181,23 @@ def eventually(condition: Callable[[], Any], timeout: float = 10.0) -> Any:
         assert time.monotonic() < deadline, "it did not come to pass in time"
         time.sleep(0.02)
     return value
+
+
+def is_installed(name: str) -> bool:
+    """Whether there is a module of that name, even if its import fails."""
+    try:
+        return importlib.util.find_spec(name) is not None
+    except ModuleNotFoundError as error:
+        if not name.startswith(f"{error.name}."):
+            raise
+        return False  # nor is the package that it would be in
+
+
+def installed(name: str) -> Any:
+    """The module of that name; skips the test only if it is not installed. A broken one is an error.
+
+    `pytest.importorskip` skips as well if the module is installed and one of its own imports is missing.
+    """
+    if not is_installed(name):
+        pytest.skip(f"{name} is not installed", allow_module_level=True)
+    return importlib.import_module(name)

@@ -204,7 +204,9 @@ def reports() -> Reports:
 def left_behind(folder: Path, header: bytes, body: bytes = b'{"id":"1"}\n') -> None:
     folder.mkdir(exist_ok=True)
     key = spool.Spool(str(folder), URL, 1, Reports())._key
-    (folder / f"{key}-1-dead.spool").write_bytes(header + b"\n" + body)
+    path = folder / f"{key}-1-dead.spool"
+    path.write_bytes(header + b"\n" + body)
+    path.chmod(0o600)
 
 
 @pytest.mark.parametrize(
@@ -213,7 +215,23 @@ def left_behind(folder: Path, header: bytes, body: bytes = b'{"id":"1"}\n') -> N
         {"records": float("inf")},
         {"records": 10**300},
         {"records": -5},
+        {"records": True},
+        {"records": 1.0},
+        {"records": "1"},
+        {"records": None},
         {"bytes": float("inf")},
+        {"bytes": -1},
+        {"bytes": 0},
+        {"bytes": 12},
+        {"bytes": 11.0},
+        {"bytes": "11"},
+        {"bytes": True},
+        {"bytes": 10**300},
+        {"crc32": 1.5},
+        {"time": float("nan")},
+        {"time": float("inf")},
+        {"time": "1"},
+        {"time": -1},
         {"time": 10**400},
         {"agent": "\ud800"},
         {"agent": []},
@@ -227,6 +245,59 @@ def test_a_damaged_header_is_dropped(tmp_path: Path, reports: Reports, change: A
     assert spool_of_folder.maintain() == 0
     assert (drained(spool_of_folder), reports, spool_of_folder.stored) == ([], ["damage"], 0)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_is_read_for_the_size_that_a_header_claims(
+    tmp_path: Path, reports: Reports, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file with a hole has any size, so the size of the file bounds nothing."""
+    asked: list[int] = []
+    real = os.pread
+
+    def pread(descriptor: int, size: int, offset: int) -> bytes:
+        asked.append(size)
+        return real(descriptor, size, offset)
+
+    header = {"agent": "A", "time": time.time(), "records": 1, "bytes": 1 << 40, "crc32": 0}
+    left_behind(tmp_path, json.dumps(header).encode())
+    (path,) = tmp_path.iterdir()
+    os.truncate(path, 2 << 40)
+    monkeypatch.setattr(os, "pread", pread)
+    spool_of_folder = spool.Spool(str(tmp_path), URL, 1 << 20, reports)
+    assert spool_of_folder.maintain() == 0
+    assert (drained(spool_of_folder), reports) == ([], ["damage"])
+    assert max(asked) <= 1 << 20
+
+
+def test_a_header_without_an_end_is_dropped(tmp_path: Path, reports: Reports) -> None:
+    left_behind(tmp_path, b"")
+    (path,) = tmp_path.iterdir()
+    path.write_bytes(b" " * (8 << 20))
+    spool_of_folder = spool.Spool(str(tmp_path), URL, 1 << 20, reports)
+    assert spool_of_folder.maintain() == 0
+    assert (drained(spool_of_folder), reports) == ([], ["damage"])
+
+
+@pytest.mark.parametrize("folder", ["a\0b", "\ud800", "/dev/null/x", "x" * 300])
+def test_a_folder_that_cannot_be_leaves_records_in_memory(
+    server: ScriptedServer, new_monitor: Any, folder: str, warnings_of: Any
+) -> None:
+    monitor = new_monitor(server.url, spool_dir=folder)
+    monitor.record_metric(LLMCallMetrics("A", "p", "m"))
+    assert monitor.flush()
+    assert len(warnings_of()) == 1 and "records stay in memory" in warnings_of()[0]
+
+
+def test_a_relative_folder_below_a_working_directory_that_is_gone(
+    server: ScriptedServer, new_monitor: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    monitor = new_monitor(server.url, spool_dir="spool")
+    monitor.record_metric(LLMCallMetrics("A", "p", "m"))
+    assert monitor.flush()
 
 
 def test_brackets_for_a_header_are_dropped(tmp_path: Path, reports: Reports) -> None:

@@ -9,9 +9,9 @@ from typing import Any, Callable
 import pytest
 
 from llm_exporter import LLMCallMetrics
-from peers import ScriptedServer
+from peers import ScriptedServer, installed
 
-prometheus_client = pytest.importorskip("prometheus_client")
+prometheus_client = installed("prometheus_client")
 pytestmark = pytest.mark.benchmark
 
 CALLS = 1500

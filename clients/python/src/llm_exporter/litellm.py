@@ -26,8 +26,17 @@ if TYPE_CHECKING:
 else:
     try:
         from litellm.integrations.custom_logger import CustomLogger
+    except ModuleNotFoundError as error:
+        if error.name == "litellm":
+            message = "llm_exporter.litellm needs LiteLLM: pip install litellm"
+        elif (error.name or "").startswith("litellm."):
+            message = f"llm_exporter.litellm needs another version of LiteLLM: the installed one has no {error.name}"
+        else:
+            message = f"LiteLLM is installed but cannot be imported: {error}"
+        raise ModuleNotFoundError(message, name=error.name) from error
     except ImportError as error:
-        raise ImportError("llm_exporter.litellm needs LiteLLM: pip install litellm") from error
+        message = f"LiteLLM is installed but cannot be imported: {error}"
+        raise ImportError(message, name=error.name, path=error.path) from error
 
 __all__ = ["LiteLLMLogger"]
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import logging
 import os
 import threading
 import weakref
@@ -12,8 +10,9 @@ from typing import TYPE_CHECKING, Any, Optional
 from .backlog import Backlog
 from .call import CallMonitor
 from .metrics import LLMCallMetrics
+from .reports import Reports
 from .sender import Sender, Statistics
-from .transport import Answer, Transport, Unanswered
+from .transport import MAX_REPLY_BYTES, Answer, Transport, Unanswered
 
 if TYPE_CHECKING:
     from .spool import Spool
@@ -23,8 +22,10 @@ __all__ = ["DEFAULT_URL", "LLMMonitor", "default_monitor", "monitor_llm_call"]
 DEFAULT_URL = "http://127.0.0.1:10140"
 
 _MAX_NUMBER = 1e15
+# Above what an exporter with many series answers: all of them, or a line for each of its agents and models.
+_MAX_METRICS_BYTES = 64 << 20
+_MAX_SUMMARY_BYTES = 8 << 20
 
-_logger = logging.getLogger("llm_exporter")
 _monitors: weakref.WeakSet[LLMMonitor] = weakref.WeakSet()
 
 
@@ -65,7 +66,7 @@ class LLMMonitor:
         timeout: float = 10.0,
         exit_timeout: float = 2.0,
     ) -> None:
-        self._reported: set[str] = set()
+        self._report = Reports()
         self._url = self._text("url", url) or DEFAULT_URL
         self._access: dict[str, Any] = {
             "username": self._text("username", username),
@@ -179,19 +180,16 @@ class LLMMonitor:
 
         Waits for the exporter. Records that are still queued are not in it: call `flush` first.
         """
-        answer = self._ask("GET", "/metrics", timeout)
+        answer = self._ask("GET", "/metrics", timeout, _MAX_METRICS_BYTES)
         return answer.body.decode("utf-8", "replace") if answer is not None else ""
 
     def get_summary(self, timeout: float = 5.0) -> dict[str, Any]:
         """The exporter's totals: all, by agent, by model; if they cannot be read, {} and a warning. Waits, too."""
-        answer = self._ask("GET", "/summary", timeout)
+        answer = self._ask("GET", "/summary", timeout, _MAX_SUMMARY_BYTES)
         if answer is not None:
-            try:
-                summary = json.loads(answer.body)
-                if isinstance(summary, dict):
-                    return summary
-            except (ValueError, RecursionError):
-                pass
+            summary = answer.json()
+            if isinstance(summary, dict):
+                return summary
             self._report("summary", "what answers at %s is no exporter", self._url_to_show)
         return {}
 
@@ -200,15 +198,15 @@ class LLMMonitor:
 
         Returns whether it did; it needs ``--web.enable-admin-api``. Waits, too.
         """
-        return self._ask("POST", "/api/v1/admin/reset", timeout) is not None
+        return self._ask("POST", "/api/v1/admin/reset", timeout, MAX_REPLY_BYTES) is not None
 
-    def _ask(self, method: str, path: str, timeout: float) -> Optional[Answer]:
+    def _ask(self, method: str, path: str, timeout: float, max_bytes: int) -> Optional[Answer]:
         """Sends a request on a connection of its own, as the sender's may be busy for long; None if it failed."""
         try:
             access = {**self._access, "timeout": self._number("timeout", timeout, 5.0, least=0.001)}
             transport = Transport(self._url, **access)
             try:
-                answer = transport.exchange(method, path, b"" if method == "POST" else None)
+                answer = transport.exchange(method, path, b"" if method == "POST" else None, max_bytes=max_bytes)
             finally:
                 transport.forget()
         except Unanswered as error:
@@ -243,19 +241,10 @@ class LLMMonitor:
         # In this thread, not in the sender's: a child forked during an import cannot import the module.
         try:
             from .spool import Spool
-        except ImportError:
-            self._report("spool", "no spool: this system has no file locks (fcntl)")
+        except ImportError as error:
+            self._report("spool", "cannot use a spool (%s): records stay in memory", error)
             return None
         return Spool
-
-    def _report(self, kind: str, message: str, *arguments: Any, exc_info: Any = None) -> None:
-        """Warns, the first time in this process; at debug level afterwards."""
-        level = logging.DEBUG if kind in self._reported else logging.WARNING
-        self._reported.add(kind)
-        try:
-            _logger.log(level, message, *arguments, exc_info=exc_info)
-        except Exception:  # of one of the agent's log filters; it must not end the sender's thread
-            pass
 
     def _text(self, name: str, given: Any) -> Optional[str]:
         """The setting as given, else from the environment."""
@@ -276,10 +265,7 @@ class LLMMonitor:
 
     def _defect(self, error: BaseException) -> None:
         """Logs an error of this package, which must not reach the agent."""
-        try:
-            self._report(f"defect {type(error).__name__}", "monitoring met an error: %r", error, exc_info=error)
-        except Exception:
-            pass
+        self._report(f"defect {type(error).__name__}", "monitoring met an error", error=error)
 
 
 def monitor_llm_call(

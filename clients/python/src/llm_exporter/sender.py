@@ -5,6 +5,9 @@ reentrant, because the garbage collector may end an abandoned stream, and so rec
 The thread makes batches of snapshots, requests of batches, and counts of answers. It is a daemon thread and starts with
 the first record. A forked child starts a thread and a queue of its own with its first record.
 
+If no thread can be started (a limit of threads; at exit, CPython 3.12 and later), callers of `flush` and `close` do the
+thread's work. The role lock lets one of them at a time: two would send one batch twice and drop another unsent.
+
 Each record ends as one of these, and `Statistics` counts them: sent, duplicate, rejected, dropped, expired.
 """
 
@@ -12,8 +15,8 @@ from __future__ import annotations
 
 import atexit
 import collections
-import json
 import logging
+import math
 import queue
 import random
 import sys
@@ -25,6 +28,7 @@ from typing import Any, Callable, NamedTuple, Optional
 from .backlog import Backlog, Batch
 from .metrics import LLMCallMetrics
 from .record import Ids, encode, snapshot, weight
+from .reports import shown
 from .transport import Answer, Transport, Unanswered, header_value
 
 __all__ = ["EXPIRY_SECONDS", "Sender", "Statistics"]
@@ -86,19 +90,34 @@ class _Flush:
         self.target = target
         self.patient = patient
         """If False, the first failed attempt ends the wait, unless the exporter was reached before."""
-        self.drained = False
-        self.done = threading.Event()
+        self.drained: Optional[bool] = None
+        """Whether they have ended; None while that is open."""
+        # Not an Event: a thread that the garbage collector interrupts in an Event's lock, to record a call, would wait
+        # for the sender's lock, while the thread that has that lock waits for the Event's.
+        self._wakes: queue.SimpleQueue[None] = queue.SimpleQueue()
 
     def finish(self, drained: bool) -> None:
-        self.drained = drained
-        self.done.set()
+        if self.drained is None:
+            self.drained = drained
+            self.wake()
+
+    def wake(self) -> None:
+        self._wakes.put(None)
+
+    def sleep(self, timeout: float) -> None:
+        """Waits for the next `wake`, also one that came before."""
+        try:
+            self._wakes.get(timeout=timeout)
+        except queue.Empty:
+            pass
 
 
 class _Later(NamedTuple):
-    """The reason why a batch has to be sent again."""
+    """The reason why a batch has to be sent again: a kind of report, its format and its arguments."""
 
     kind: str
     reason: str
+    arguments: tuple[Any, ...]
     retry_after: Optional[float] = None
 
 
@@ -145,20 +164,20 @@ class Sender:
         self._settled = 0
         self._counts: collections.Counter[str] = collections.Counter()
         self._asleep = False
-        self._thread: Optional[threading.Thread] = None
-        # Used only by the thread, or by a caller that does its work. The work lock is never held during a request.
-        self._work_lock = threading.Lock()
-        self._signals: queue.SimpleQueue[Optional[_Flush]] = (
-            queue.SimpleQueue()
-        )  # its put() is reentrant, Event's is not
-        self._backlog: Optional[Backlog] = None
         self._flushes: list[_Flush] = []
+        self._stopping = False
+        self._thread: Optional[threading.Thread] = None
+        # Held by the thread while it lives, else by the caller of `flush` that does its work.
+        self._role = threading.Lock()
+        # Used by the holder of the role, and by `close` in the work lock, which is never held during a request.
+        self._work_lock = threading.Lock()
+        self._signals: queue.SimpleQueue[bool] = queue.SimpleQueue()  # its put() is reentrant, Event's is not
+        self._backlog: Optional[Backlog] = None
         self._failures = 0
         self._retry_at = 0.0
         self._told_to_wait = False
         self._reached = False
         self._maintain_at = 0.0
-        self._stopping = False
         self._new_id = Ids()
 
     def new_id(self) -> str:
@@ -195,7 +214,7 @@ class Sender:
                 wake = self._asleep or len(self._inbox) == _BATCH_RECORDS
                 self._asleep = False
         if wake:
-            self._signals.put(None)
+            self._signals.put(False)
         if dropped:
             if self._closed:
                 self._report("closed", "a record came after close(): it is dropped, and so is what follows")
@@ -206,17 +225,24 @@ class Sender:
 
     def flush(self, timeout: float, patient: bool = True) -> bool:
         """Waits at most `timeout` seconds until all records so far have ended. Returns whether they have."""
-        timeout = _waitable(timeout)
-        deadline = time.monotonic() + timeout
+        deadline = time.monotonic() + _waitable(timeout)
         with self._lock:
             if self._settled >= self._recorded:
                 return True
+            if self._stopping:
+                return False
             flush = _Flush(self._recorded, patient)
-        self._signals.put(flush)
-        if not self._start():
-            self._work_here(flush, deadline)
-        flush.done.wait(max(0.0, deadline - time.monotonic()))
-        return flush.drained
+            self._flushes.append(flush)
+        self._signals.put(True)
+        try:
+            while flush.drained is None and (left := deadline - time.monotonic()) > 0:
+                if self._start() or not self._work_here(flush, deadline):
+                    flush.sleep(left)
+        finally:
+            with self._lock:
+                if flush in self._flushes:  # not in a child that was forked meanwhile
+                    self._flushes.remove(flush)
+        return flush.drained or False
 
     def close(self, timeout: float, patient: bool = True) -> bool:
         """Flushes and ends the thread. Remaining records stay in the spool, or are dropped and counted."""
@@ -228,9 +254,17 @@ class Sender:
                 return self._settled >= self._recorded
             self._closed = True
         drained = self.flush(timeout, patient)
-        self._stopping = True
-        self._signals.put(None)
-        with self._work_lock:
+        with self._lock:
+            self._stopping = True
+            for flush in self._flushes:  # of other threads
+                flush.finish(self._settled >= flush.target)
+        self._signals.put(False)
+        # In vain if a disk hangs, or if a signal handler calls this within the work of its own thread.
+        if not self._work_lock.acquire(timeout=max(1.0, deadline - time.monotonic())):
+            waiting = self.statistics().queued
+            self._report("lost", "the sender was busy when it was closed: %d records may be lost", waiting)
+            return drained
+        try:
             # If the thread still hangs in a request, it finds no backlog when it returns, and counts nothing.
             while self._gather():
                 pass
@@ -241,9 +275,14 @@ class Sender:
                 lost, self._memory_records, self._memory_bytes = self._memory_records, 0, 0
                 self._settled += lost
                 self._counts["dropped"] += lost
+        finally:
+            self._work_lock.release()
         thread = self._thread
         if thread is not None and thread is not threading.current_thread():
             thread.join(min(1.0, max(0.01, deadline - time.monotonic())))
+        if self._role.acquire(blocking=False):  # else its holder closes the connection
+            self._transport.forget()
+            self._role.release()
         if lost:
             self._report("lost", "%d records could not be delivered to %s and are lost", lost, self._transport.address)
         return drained
@@ -263,8 +302,8 @@ class Sender:
     def _at_exit(self) -> None:
         try:
             self.close(self._exit_timeout, patient=False)
-        except Exception:
-            self._report("defect", "the sender met an error at exit", exc_info=True)
+        except Exception as error:
+            self._report("defect", "the sender met an error at exit", error=error)
 
     # The thread.
 
@@ -288,26 +327,56 @@ class Sender:
         return True
 
     def _run(self) -> None:
-        while not self._stopping:
-            try:
-                self._wait()
-                self._turn()
-            except Exception:
-                # An error of this package. Records wait meanwhile, and the agent goes on.
-                self._report("defect", "the sender met an error and goes on", exc_info=True)
-                time.sleep(1.0)
-        self._transport.forget()
-
-    def _work_here(self, flush: _Flush, deadline: float) -> None:
-        """Does the thread's work in the calling thread: at exit, CPython from 3.12 on starts no threads."""
-        configured = self._transport.timeout
+        role = self._role
         try:
-            while not flush.done.is_set() and (left := deadline - time.monotonic()) > 0:
-                self._transport.timeout = min(configured, left)
-                self._take_signals(min(left, max(0.0, self._retry_at - time.monotonic())))
-                self._turn()
+            with role:  # a caller that does the thread's work ends that first
+                while not self._stopping:
+                    try:
+                        self._wait()
+                        self._turn(lambda: math.inf)
+                    except Exception as error:
+                        self._survive(error, math.inf)
+                self._transport.forget()
         finally:
-            self._transport.timeout = configured
+            with self._lock:
+                self._thread = None
+            self._wake_flushes()
+
+    def _work_here(self, flush: _Flush, deadline: float) -> bool:
+        """Does the thread's work in the calling thread until `flush` ends. False, at once, if another thread does."""
+        role = self._role
+        if self._stopping or not role.acquire(blocking=False):
+            return False
+
+        def left() -> float:
+            # In a child that a signal handler forked, the role is the parent's.
+            ended = flush.drained is not None or self._stopping or role is not self._role
+            return 0.0 if ended else deadline - time.monotonic()
+
+        try:
+            while (seconds := left()) > 0:
+                try:
+                    self._take_signals(min(seconds, max(0.0, self._retry_at - time.monotonic())))
+                    self._turn(left)
+                except Exception as error:
+                    self._survive(error, left())
+            if self._stopping:
+                self._transport.forget()
+        finally:
+            role.release()
+            self._wake_flushes()
+        return True
+
+    def _survive(self, error: Exception, left: float) -> None:
+        """Reports an error of this package, and pauses. Records wait meanwhile, and the agent goes on."""
+        self._report("defect", "the sender met an error and goes on", error=error)
+        time.sleep(max(0.0, min(1.0, left)))
+
+    def _wake_flushes(self) -> None:
+        """Lets waiting callers see whether one of them has to do the thread's work."""
+        with self._lock:
+            for flush in self._flushes:
+                flush.wake()
 
     def _wait(self) -> None:
         """Sleeps until there is something to do."""
@@ -332,17 +401,16 @@ class Sender:
 
     def _take_signals(self, timeout: Optional[float]) -> None:
         try:
-            signal = self._signals.get(timeout=timeout)
+            caller_waits = self._signals.get(timeout=timeout)
             while True:
-                if signal is not None:
-                    self._flushes.append(signal)
-                    if not self._told_to_wait:
-                        self._retry_at = 0.0  # a waiting caller gets an attempt at once
-                signal = self._signals.get_nowait()
+                if caller_waits and not self._told_to_wait:
+                    self._retry_at = 0.0  # it gets an attempt at once
+                caller_waits = self._signals.get_nowait()
         except queue.Empty:
             pass
 
-    def _turn(self) -> None:
+    def _turn(self, left: Callable[[], float]) -> None:
+        """Takes what was recorded and sends what waits, for at most the seconds that are `left`."""
         with self._work_lock:
             if self._stopping:
                 return
@@ -353,44 +421,46 @@ class Sender:
                 self._maintain_at = now + _MAINTENANCE_SECONDS
                 self._count(adopted=self._backlog.maintain())
             self._gather()
-        self._deliver()
+        self._deliver(left)
         self._answer_flushes()
 
     def _gather(self) -> bool:
         """Moves records of the inbox into batches, each of one agent. Returns whether there were any."""
+        backlog = self._backlog
+        if backlog is None:
+            backlog = self._backlog = self._new_backlog()
         with self._lock:
             items = [self._inbox.popleft() for _ in range(min(len(self._inbox), _BATCH_RECORDS))]
         if not items:
             return False
-        backlog = self._backlog
-        if backlog is None:
-            backlog = self._backlog = self._new_backlog()
         batches: dict[str, list[bytes]] = {}
         sizes: collections.Counter[str] = collections.Counter()
-        mended = lost = 0
+        mended = kept = 0
 
         def complete(agent_name: str) -> int:
             lines = batches.pop(agent_name)
             del sizes[agent_name]
-            return 0 if backlog.append(Batch(agent_name, b"".join(lines), len(lines), time.time())) else len(lines)
+            return len(lines) if backlog.append(Batch(agent_name, b"".join(lines), len(lines), time.time())) else 0
 
-        for start, recorded_at, _, values in items:
-            line = encode(values, self._new_id, recorded_at, start)
-            for name in line.mended:
-                mended += 1
-                self._report(f"mended {name}", "a value of %s was out of bounds: it was mended, or left out", name)
-            if line.agent_name in batches and sizes[line.agent_name] + len(line.body) > _BATCH_BYTES:
-                lost += complete(line.agent_name)
-            batches.setdefault(line.agent_name, []).append(line.body)
-            sizes[line.agent_name] += len(line.body)
-        for agent_name in list(batches):
-            lost += complete(agent_name)
-        if lost:
-            self._report("full", "the spool is full: records are dropped until the exporter takes some")
-        with self._lock:
-            self._inbox_bytes -= sum(size for _, _, size, _ in items)
-            self._settled += lost
-            self._count(mended=mended, dropped=lost)
+        try:
+            for start, recorded_at, _, values in items:
+                line = encode(values, self._new_id, recorded_at, start)
+                for name in line.mended:
+                    mended += 1
+                    self._report(f"mended {name}", "a value of %s was out of bounds: it was mended, or left out", name)
+                if line.agent_name in batches and sizes[line.agent_name] + len(line.body) > _BATCH_BYTES:
+                    kept += complete(line.agent_name)
+                batches.setdefault(line.agent_name, []).append(line.body)
+                sizes[line.agent_name] += len(line.body)
+            for agent_name in list(batches):
+                kept += complete(agent_name)
+            if kept < len(items):
+                self._report("full", "the spool is full: records are dropped until the exporter takes some")
+        finally:  # also if an interrupt of the agent ends this
+            with self._lock:
+                self._inbox_bytes -= sum(size for _, _, size, _ in items)
+                self._settled += len(items) - kept
+                self._count(mended=mended, dropped=len(items) - kept)
         return True
 
     def _count(self, **counts: int) -> None:
@@ -402,9 +472,9 @@ class Sender:
                 self._memory_bytes = self._inbox_bytes + self._backlog.bytes
                 self._stored_records = self._backlog.stored
 
-    def _deliver(self) -> None:
-        """Sends waiting batches until none is left or an attempt fails."""
-        while True:
+    def _deliver(self, left: Callable[[], float]) -> None:
+        """Sends waiting batches until none is left, an attempt fails, or no seconds are `left`."""
+        while (seconds := left()) > 0:
             with self._work_lock:
                 batch = self._oldest()
             if batch is None:
@@ -418,9 +488,11 @@ class Sender:
                     "/record",
                     batch.body,
                     {"Content-Type": "application/x-ndjson", "X-Agent-Name": header_value(batch.agent_name)},
+                    min(seconds, self._transport.timeout),
                 )
             except Unanswered as error:
-                self._put_off(_Later("unreachable", f"cannot reach the exporter at {self._transport.address}: {error}"))
+                where = self._transport.address
+                self._put_off(_Later("unreachable", "cannot reach the exporter at %s: %s", (where, error)))
                 return
             with self._work_lock:
                 if self._backlog is None:
@@ -445,16 +517,13 @@ class Sender:
 
     def _settle(self, backlog: Backlog, batch: Batch, answer: Answer) -> Optional[_Later]:
         """Counts the answer to a batch and drops the batch; or returns why it has to be sent again."""
+        where = self._transport.address
         if answer.status == 200:
-            try:
-                reply = json.loads(answer.body)
-                accepted, duplicates = int(reply["accepted"]), int(reply["duplicates"])
-                makes_sense = accepted >= 0 and duplicates >= 0 and accepted + duplicates <= batch.records
-            except Exception:  # another server may answer anything: brackets a thousand deep, Infinity
-                makes_sense = False
-            if not makes_sense:
-                return _Later("stranger", f"what answers at {self._transport.address} is no exporter")
-            rejected = batch.records - accepted - duplicates
+            reply = answer.json()
+            taken = _taken(reply, batch.records)
+            if taken is None:
+                return _Later("stranger", "what answers at %s is no exporter", (where,))
+            accepted, duplicates, rejected = taken
             if rejected:
                 self._report_rejection(rejected, reply)
             self._reached = True
@@ -462,27 +531,24 @@ class Sender:
             self._failures, self._told_to_wait = 0, False
             self._done(backlog, batch, sent=accepted, duplicates=duplicates, rejected=rejected)
             if recovered:
-                _logger.info("the exporter at %s takes records again", self._transport.address)
+                _logger.info("the exporter at %s takes records again", shown(where))
             return None
         if answer.status == 413 and batch.records > 1:
             backlog.split()
             return None
         if answer.status in _HOPELESS or answer.status == 413:
-            try:
-                reply = json.loads(answer.body)
-            except (ValueError, RecursionError):
-                reply = None
-            self._report_rejection(batch.records, reply or {"detail": f"HTTP {answer.status}"})
+            self._report_rejection(batch.records, answer.json() or {"detail": f"HTTP {answer.status}"})
             self._done(backlog, batch, rejected=batch.records)
             return None
-        reason = f"the exporter at {self._transport.address} answers {answer.status}"
+        reason, arguments = "the exporter at %s answers %d", [where, answer.status]
         if answer.status in (401, 403):
             reason += ": look at the user name and password, or the token"
         elif answer.location:
-            reason += f" and points to {answer.location}: give that as the URL"
+            reason += " and points to %s: give that as the URL"
+            arguments.append(answer.location)
         elif answer.status in (404, 405):
             reason += ": is that the exporter's URL?"
-        return _Later(f"status {answer.status}", reason, answer.retry_after)
+        return _Later(f"status {answer.status}", reason, tuple(arguments), answer.retry_after)
 
     def _done(self, backlog: Backlog, batch: Batch, **counts: int) -> None:
         backlog.pop()
@@ -493,9 +559,10 @@ class Sender:
         self._answer_flushes()
 
     def _answer_flushes(self) -> None:
-        for flush in [flush for flush in self._flushes if self._settled >= flush.target]:
-            self._flushes.remove(flush)
-            flush.finish(True)
+        with self._lock:
+            for flush in self._flushes:
+                if self._settled >= flush.target:
+                    flush.finish(True)
 
     def _put_off(self, later: _Later) -> None:
         """Keeps the batch, to be sent again byte for byte."""
@@ -504,7 +571,7 @@ class Sender:
                 return
             self._backlog.secure()
             kept = "the spool keeps them" if self._backlog.stored else f"at most {self._max_records} in memory"
-        self._report(later.kind, "%s. Records wait (%s) and are sent again", later.reason, kept)
+        self._report(later.kind, f"{later.reason}. Records wait (%s) and are sent again", *later.arguments, kept)
         self._failures += 1
         self._count(retried=1)
         self._told_to_wait = later.retry_after is not None
@@ -520,26 +587,40 @@ class Sender:
     def _disappoint(self) -> None:
         """Ends the waits that are not patient, if the exporter was never reached or the records are on disk."""
         hopeless = not self._reached or self._told_to_wait or self._stored_records > 0
-        for flush in [flush for flush in self._flushes if hopeless and not flush.patient]:
-            self._flushes.remove(flush)
-            flush.finish(False)
+        with self._lock:
+            for flush in self._flushes:
+                if hopeless and not flush.patient:
+                    flush.finish(False)
 
     def _report_rejection(self, records: int, reply: Any) -> None:
         """Warns of the first rejection of each field and code, with the exporter's message."""
-        errors = reply.get("errors") if isinstance(reply, dict) else None
+        said = reply if isinstance(reply, dict) else {}
+        errors = said.get("errors")
         first = errors[0] if isinstance(errors, list) and errors and isinstance(errors[0], dict) else {}
-        field, code = first.get("field", "-"), first.get("code", "-")
-        message = (
-            first.get("message") or (reply.get("detail") if isinstance(reply, dict) else None) or "no reason given"
-        )
+        field, code = _text(first.get("field")) or "-", _text(first.get("code")) or "-"
         self._report(
-            f"rejected {field} {code}",
+            f"rejected {shown(field)} {shown(code)}",
             "the exporter rejected %d records: field %s, code %s: %s",
             records,
             field,
             code,
-            message,
+            _text(first.get("message")) or _text(said.get("detail")) or "no reason given",
         )
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _taken(reply: Any, records: int) -> Optional[tuple[int, int, int]]:
+    """How many were accepted, duplicates and rejected; None if that is no exporter's answer to so many records."""
+    if not isinstance(reply, dict):
+        return None
+    counts: list[Any] = [reply.get(name) for name in ("accepted", "duplicates", "rejected")]
+    if any(type(count) is not int or count < 0 for count in counts) or sum(counts) != records:
+        return None
+    accepted, duplicates, rejected = counts
+    return accepted, duplicates, rejected
 
 
 def _waitable(timeout: Any) -> float:

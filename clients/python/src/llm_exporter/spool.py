@@ -4,6 +4,10 @@ A batch is written before it is first sent and removed once it is answered. If t
 that uses the folder sends the batches in it. Records that had arrived before are recognised by their ids and do not
 count twice.
 
+- The files are sent with the agent's credentials. So the folder and each file in it must belong to the user that the
+  process runs as (root accepts only root's), and no other user may write to them. Otherwise the folder is not used, and
+  batches stay in memory; a file is neither sent nor deleted. The open descriptor is checked, not the path, which may
+  lead elsewhere a moment later.
 - Each process writes files of its own, ``KEY-PID-RANDOM.spool``, and holds a lock (`flock`) on each while it lives. A
   file that can be locked is an orphan: its process died, and the process that takes the lock delivers it. KEY is a
   digest of the exporter's URL, because only that exporter knows the ids.
@@ -20,6 +24,7 @@ count twice.
 from __future__ import annotations
 
 import collections
+import errno
 import fcntl
 import hashlib
 import json
@@ -35,6 +40,9 @@ __all__ = ["Spool"]
 
 _SEGMENT_BYTES = 4 << 20
 _MAX_HEADER_BYTES = 4096
+_MAX_BODY_BYTES = 1 << 20
+"""Above each batch that the sender makes."""
+_MAX_UNIX_SECONDS = 1e12
 _logger = logging.getLogger("llm_exporter")
 
 
@@ -74,16 +82,23 @@ class _Segment:
             raise ValueError("a frame without its header")
         try:
             said = json.loads(header)
-            agent_name, records, created = said["agent"], int(said["records"]), float(said["time"])
-            size, checksum = int(said["bytes"]), int(said["crc32"])
+            agent_name, created = said["agent"], said["time"]
+            records, size, checksum = said["records"], said["bytes"], said["crc32"]
             agent_name.encode("utf-8")
-        except Exception:  # damaged bytes may be anything: brackets a thousand deep, an infinite length
-            raise ValueError("a header that is none") from None
+            makes_sense = all(type(number) is int for number in (records, size, checksum))
+            makes_sense = makes_sense and type(created) in (int, float) and 0 <= created <= _MAX_UNIX_SECONDS
+            adopted = self.adopted or bool(said.get("adopted"))
+        except Exception:  # damaged bytes may be anything: brackets a thousand deep, a list
+            makes_sense = False
+        if not makes_sense:
+            raise ValueError("a header that is none")
         body_at = self.start + len(header) + 1
-        body = os.pread(self.descriptor, size, body_at) if 0 <= size <= self.end - body_at else b""
+        # Before it is read: reading allocates what it is asked for.
+        if not 0 < size <= min(self.end - body_at, _MAX_BODY_BYTES):
+            raise ValueError("a frame that is torn, or longer than any batch")
+        body = os.pread(self.descriptor, size, body_at)
         if len(body) != size or zlib.crc32(body) != checksum or body.count(b"\n") != records:
             raise ValueError("a frame that is torn")
-        adopted = self.adopted or bool(said.get("adopted"))
         batch = Batch(agent_name, body, records, created, adopted)
         return batch.without_starts() if self.adopted else batch, body_at + size
 
@@ -99,10 +114,14 @@ class _Segment:
         return os.fstat(self.descriptor).st_nlink == 0
 
 
+class _Refused(OSError):
+    """A folder or a file is not used, as others could have written to it. The text has the reason and the remedy."""
+
+
 class Spool(Backlog):
     """A `Backlog` whose batches are in files of a folder.
 
-    If the disk fails, batches stay in memory, as without a spool.
+    If the disk fails, or the folder is not this user's own, batches stay in memory, as without a spool.
 
     - `folder`: created if missing, for this user only.
     - `url`: the exporter's.
@@ -114,7 +133,10 @@ class Spool(Backlog):
 
     def __init__(self, folder: str, url: str, max_bytes: int, report: Callable[..., None]) -> None:
         super().__init__()
-        self._folder = os.path.abspath(folder)
+        try:
+            self._folder = os.path.abspath(folder)
+        except OSError:  # the working directory is gone
+            self._folder = folder
         self._key = hashlib.sha256(url.encode("utf-8", "replace")).hexdigest()[:12]
         self._max_bytes = max_bytes
         self._report = report
@@ -144,9 +166,7 @@ class Spool(Backlog):
             if self._waiting:
                 _sync(segment.descriptor)
         except OSError as error:
-            self._report(
-                "spool", "cannot write to the spool folder %s (%s): records stay in memory", self._folder, error
-            )
+            self._cannot_use(error)
             return super().append(batch)
         return True
 
@@ -195,19 +215,27 @@ class Spool(Backlog):
     def maintain(self) -> int:
         adopted = 0
         try:
-            names = os.listdir(self._folder)
-        except OSError:
+            folder = self._open_folder()
+        except FileNotFoundError:
             return 0
-        held = {segment.path for segment in self._segments}
-        for name in sorted(names):
-            path = os.path.join(self._folder, name)
-            if name.startswith(self._key + "-") and name.endswith(".spool") and path not in held:
-                segment = _adopt(path)
-                if segment is not None:
-                    adopted += _records_in(segment)
-                    # Before the segment that is written to, as the last one must be this process' own.
-                    self._segments.appendleft(segment)
-                    self._next = None
+        except OSError as error:
+            self._cannot_use(error)
+            return 0
+        try:
+            held = {segment.path for segment in self._segments}
+            for name in sorted(os.listdir(folder)):
+                path = os.path.join(self._folder, name)
+                if name.startswith(self._key + "-") and name.endswith(".spool") and path not in held:
+                    segment = self._adopt(folder, name, path)
+                    if segment is not None:
+                        adopted += _records_in(segment)
+                        # Before the segment that is written to, as the last one must be this process' own.
+                        self._segments.appendleft(segment)
+                        self._next = None
+        except OSError as error:
+            self._cannot_use(error)
+        finally:
+            os.close(folder)
         self._stored += adopted
         return adopted
 
@@ -247,25 +275,77 @@ class Spool(Backlog):
         if segment.remaining() == 0:
             self._recycle(segment)
 
-    def _create(self) -> _Segment:
-        os.makedirs(self._folder, mode=0o700, exist_ok=True)
-        name = f"{self._key}-{os.getpid()}-{os.urandom(6).hex()}"
-        path, draft = os.path.join(self._folder, name + ".spool"), os.path.join(self._folder, name + ".new")
-        # Locked before it gets a name that other processes look for.
-        descriptor = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    def _open_folder(self, create: bool = False) -> int:
+        """A descriptor of the folder.
+
+        - Raises: OSError; `_Refused` if it is not this user's own.
+        """
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            os.rename(draft, path)
+            if create:
+                os.makedirs(self._folder, mode=0o700, exist_ok=True)
+            descriptor = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except ValueError as error:  # a zero byte in its name
+            raise OSError(str(error)) from None
+        try:
+            _check_owner(os.fstat(descriptor), self._folder, "700")
         except OSError:
-            _unlink(draft)
             os.close(descriptor)
             raise
-        folder = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        return descriptor
+
+    def _create(self) -> _Segment:
+        name = f"{self._key}-{os.getpid()}-{os.urandom(6).hex()}"
+        draft, final = name + ".new", name + ".spool"
+        folder = self._open_folder(create=True)
         try:
+            # Locked before it gets a name that other processes look for.
+            flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+            descriptor = os.open(draft, flags, 0o600, dir_fd=folder)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                os.rename(draft, final, src_dir_fd=folder, dst_dir_fd=folder)
+            except OSError:
+                _unlink(draft, folder)
+                os.close(descriptor)
+                raise
             _sync(folder)
         finally:
             os.close(folder)
-        return _Segment(path, descriptor, adopted=False)
+        return _Segment(os.path.join(self._folder, final), descriptor, adopted=False)
+
+    def _adopt(self, folder: int, name: str, path: str) -> Optional[_Segment]:
+        """Opens and locks an orphan; None if its process lives, it is gone, or others could have written to it."""
+        try:
+            # O_NONBLOCK: the name may be that of a pipe.
+            flags = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+            descriptor = os.open(name, flags, dir_fd=folder)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            reason = "it is a symbolic link" if error.errno == errno.ELOOP else error.strerror
+            self._report("spool file", "the spool file %s is neither sent nor deleted: %s", path, reason)
+            return None
+        try:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                raise _Refused("it is no regular file")
+            if status.st_nlink > 1:
+                raise _Refused("it is a hard link to another file")
+            _check_owner(status, path, "600")
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Its owner may have deleted it between the open and the lock.
+            if os.fstat(descriptor).st_nlink > 0:
+                return _Segment(path, descriptor, adopted=True)
+        except _Refused as error:
+            self._report("spool file", "the spool file %s is neither sent nor deleted: %s", path, error)
+        except OSError:  # its process lives
+            pass
+        os.close(descriptor)
+        return None
+
+    def _cannot_use(self, error: OSError) -> None:
+        kind = "spool folder" if isinstance(error, _Refused) else "spool"
+        self._report(kind, "cannot use the spool folder %s (%s): records stay in memory", self._folder, error)
 
     def _recycle(self, segment: _Segment) -> bool:
         """Empties the segment that is written to, or removes another. False if no segment follows."""
@@ -298,22 +378,15 @@ def _frame(batch: Batch) -> bytes:
     return json.dumps(header, separators=(",", ":")).encode() + b"\n" + batch.body
 
 
-def _adopt(path: str) -> Optional[_Segment]:
-    """Opens and locks an orphan; None if the file has an owner or is gone."""
-    try:
-        descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except OSError:
-        return None
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        status = os.fstat(descriptor)
-        # Its owner may have deleted it between the open and the lock.
-        if stat.S_ISREG(status.st_mode) and status.st_nlink > 0:
-            return _Segment(path, descriptor, adopted=True)
-    except OSError:
-        pass
-    os.close(descriptor)
-    return None
+def _check_owner(status: os.stat_result, path: str, remedy: str) -> None:
+    """Raises `_Refused` if another user owns a folder or file, or may write to it; `remedy` is the right mode."""
+    user = os.geteuid()
+    if status.st_uid != user:
+        owner = f"it belongs to user {status.st_uid}, not to {user}"
+        raise _Refused(f"{owner}; remedy: chown {user} and chmod {remedy} {path}")
+    if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        mode = stat.S_IMODE(status.st_mode)
+        raise _Refused(f"others may write to it, as its mode is {mode:03o}; remedy: chmod {remedy} {path}")
 
 
 def _records_in(segment: _Segment) -> int:
@@ -336,8 +409,8 @@ def _sync(descriptor: int) -> None:
         _logger.debug("cannot sync a spool file: %s", error)
 
 
-def _unlink(path: str) -> None:
+def _unlink(path: str, folder: Optional[int] = None) -> None:
     try:
-        os.unlink(path)
+        os.unlink(path, dir_fd=folder)
     except OSError:
         pass

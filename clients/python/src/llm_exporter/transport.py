@@ -8,6 +8,7 @@ import functools
 import http.client
 import io
 import ipaddress
+import json
 import os
 import socket
 import ssl
@@ -17,12 +18,15 @@ from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 from ._version import VERSION
 
-__all__ = ["Answer", "Transport", "Unanswered", "header_value"]
+__all__ = ["MAX_REPLY_BYTES", "Answer", "Transport", "Unanswered", "header_value"]
 
 # The exporter closes a connection that was idle for 20 s. A request on a closed connection is lost and sent again, so
 # older connections are not used.
 _REUSE_SECONDS = 15.0
-_MAX_ANSWER_BYTES = 64 << 20
+MAX_REPLY_BYTES = 1 << 20
+"""The longest answer to a post that is read: many times what an exporter answers."""
+
+_MAX_INTEGER_DIGITS = 20
 _READ_BYTES = 64 << 10
 _PROXY_VARIABLES = ("http_proxy", "https_proxy", "all_proxy")
 _abandoned: list[http.client.HTTPConnection] = []
@@ -40,6 +44,13 @@ class Answer(NamedTuple):
     retry_after: Optional[float]
     """Seconds that the server asks clients to wait."""
     location: Optional[str]
+
+    def json(self) -> Any:
+        """The body as JSON; None if it is not, nests too deeply or has an integer of more than 64 bits."""
+        try:
+            return json.loads(self.body, parse_int=_integer)
+        except (ValueError, RecursionError):
+            return None
 
 
 class Unanswered(Exception):
@@ -105,8 +116,9 @@ class Transport:
         body: Optional[bytes] = None,
         headers: Optional[dict[str, str]] = None,
         timeout: Optional[float] = None,
+        max_bytes: int = MAX_REPLY_BYTES,
     ) -> Answer:
-        """One request and its response.
+        """One request and its response, which may have `max_bytes` at most.
 
         - Raises: `Unanswered`, and nothing else.
         """
@@ -118,13 +130,13 @@ class Transport:
             if not reused:
                 self.forget()
             try:
-                return self._exchange(method, path, body, headers, deadline)
+                return self._exchange(method, path, body, headers, deadline, max_bytes)
             except (http.client.HTTPException, ConnectionError):
                 self.forget()
                 if not reused:
                     raise
             # The server was free to close the kept connection just as we used it: that is no failure of the server.
-            return self._exchange(method, path, body, headers, deadline)
+            return self._exchange(method, path, body, headers, deadline, max_bytes)
         except (OSError, http.client.HTTPException, ValueError) as error:
             self.forget()
             raise Unanswered(_reason(error)) from None
@@ -155,6 +167,7 @@ class Transport:
         body: Optional[bytes],
         headers: Optional[dict[str, str]],
         deadline: float,
+        max_bytes: int,
     ) -> Answer:
         connection = self._connection
         if connection is None:
@@ -178,8 +191,8 @@ class Transport:
         # In parts: CPython 3.9 allocates and clears as much as read() is asked for.
         while part := response.read(_READ_BYTES):
             answer += part
-            if len(answer) > _MAX_ANSWER_BYTES:
-                raise ValueError(f"the answer is longer than {_MAX_ANSWER_BYTES} bytes")
+            if len(answer) > max_bytes:
+                raise ValueError(f"the answer is longer than {max_bytes} bytes")
         if response.will_close:
             self.forget()
         self._used_at = time.monotonic()
@@ -320,8 +333,15 @@ def _retry_after(value: Optional[str]) -> Optional[float]:
         if value.strip().isdigit():
             return float(value)
         return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
-    except (TypeError, ValueError, OverflowError):
+    except Exception:  # a server may write anything, and the parser of dates has no list of its errors
         return None
+
+
+def _integer(digits: str) -> int:
+    """An integer of JSON. Python before 3.11 takes seconds for a million digits."""
+    if len(digits) > _MAX_INTEGER_DIGITS:
+        raise ValueError("an integer of more than 64 bits")
+    return int(digits)
 
 
 def _reason(error: Union[OSError, http.client.HTTPException, ValueError]) -> str:

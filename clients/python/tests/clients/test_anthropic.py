@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
-anthropic = pytest.importorskip("anthropic")
+from peers import installed
+
+anthropic = installed("anthropic")
 pytestmark = pytest.mark.clients
 
 ONE = {

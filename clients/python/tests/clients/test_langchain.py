@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from openai_calls import ONE
+from peers import installed
 
-langchain_core = pytest.importorskip("langchain_core")
+langchain_core = installed("langchain_core")
 pytestmark = pytest.mark.clients
 
 from langchain_core.language_models.fake_chat_models import GenericFakeChatModel

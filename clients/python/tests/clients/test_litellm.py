@@ -12,10 +12,11 @@ import pytest
 
 from llm_exporter import LLMMonitor
 from openai_calls import STREAM, USAGE
+from peers import installed
 
 os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # its own price table, rather than a download
 
-litellm = pytest.importorskip("litellm")
+litellm = installed("litellm")
 pytestmark = pytest.mark.clients
 
 from llm_exporter.litellm import LiteLLMLogger

@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
+from peers import installed
+
 os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # its own price table, rather than a download
 
-litellm = pytest.importorskip("litellm")
+litellm = installed("litellm")
 pytestmark = pytest.mark.clients
 
 from litellm.integrations.generic_api.generic_api_callback import GenericAPILogger

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from openai_calls import MESSAGES, ONE, STREAM, chat
+from peers import installed
 
-openai = pytest.importorskip("openai")
+openai = installed("openai")
 pytestmark = pytest.mark.clients
 
 

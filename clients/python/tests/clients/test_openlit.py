@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from openai_calls import STREAM, chat
+from peers import installed
 
-openai = pytest.importorskip("openai")
-openlit = pytest.importorskip("openlit")
+openai = installed("openai")
+openlit = installed("openlit")
 pytestmark = pytest.mark.clients
 
 from opentelemetry import trace

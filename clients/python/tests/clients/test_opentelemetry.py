@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from openai_calls import ONE, STREAM, chat
+from peers import installed
 
-openai = pytest.importorskip("openai")
-pytest.importorskip("opentelemetry.instrumentation.openai")
+openai = installed("openai")
+installed("opentelemetry.instrumentation.openai")
 pytestmark = pytest.mark.clients
 
 from opentelemetry.instrumentation.openai import OpenAIInstrumentor

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from openai_calls import USAGE
+from peers import installed
 
-pydantic_ai = pytest.importorskip("pydantic_ai")
+pydantic_ai = installed("pydantic_ai")
 pytestmark = pytest.mark.clients
 
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter

@@ -1,0 +1,51 @@
+package import Bodies
+package import HTTP
+package import Model
+
+/// Log records of OpenTelemetry, as `POST /v1/logs` takes them: those that report LLM calls become records.
+///
+/// Bodies hold prompts and answers. They are never kept.
+package struct LogsFormat: Format {
+    private let encoding: OTLPEncoding
+
+    package init(_ encoding: OTLPEncoding) {
+        self.encoding = encoding
+    }
+
+    package var inlineLimitBytes: Int { 32 << 10 }
+    package var isSentOnce: Bool { false }
+
+    /// - Throws: if the body is not an `ExportLogsServiceRequest` (an empty body is one in protobuf, not in JSON). A
+    ///   log record that breaks a rule is among the rejections instead, by its place among all log records of the
+    ///   request.
+    package func decode(_ body: PaddedBytes, arrival: Instant) throws(MalformedBody) -> DecodedBatch {
+        var logs = RequestLogs(arrival: arrival)
+        switch encoding {
+        case .protobuf: try ProtobufLogs.read(body, into: &logs)
+        case .json: try JSONLogs.read(body, into: &logs)
+        }
+        return logs.batch
+    }
+
+    package func answer(to outcome: Outcome) -> Response {
+        guard let first = outcome.rejections.listed.first?.rejection else {
+            if outcome.warnings.isEmpty { return OTLPAnswer.success(encoding) }
+            // No log record was rejected and there is a message: a warning (opentelemetry-proto,
+            // `ExportLogsPartialSuccess`).
+            return OTLPAnswer.partialSuccess(
+                rejectedLogRecords: 0, message: outcome.warnings.joined(separator: "; "), encoding)
+        }
+        return OTLPAnswer.partialSuccess(
+            rejectedLogRecords: outcome.rejections.count,
+            message: "log records that report LLM calls were not counted; the first: \(first.message)", encoding)
+    }
+}
+
+extension MalformedBody {
+    static func unreadableLogs(_ encoding: OTLPEncoding) -> MalformedBody {
+        MalformedBody(
+            detail:
+                "the body is not an ExportLogsServiceRequest in \(encoding.contentType): check Content-Type, and that "
+                + "nothing was cut off")
+    }
+}

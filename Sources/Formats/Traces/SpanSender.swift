@@ -1,0 +1,20 @@
+/// What is known of the instrumentation scope that a span comes from.
+struct SpanSender {
+    let name: String
+
+    /// Claude Code names itself with and without a suffix.
+    var isClaudeCode: Bool { name.hasPrefix("com.anthropic.claude_code") }
+
+    /// Scopes whose input never includes cached tokens: they pass on what the provider counts.
+    private static let excludingScopes: Set<String> = ["opentelemetry.instrumentation.bedrock"]
+
+    /// Whether the input of a span leaves out cached tokens.
+    ///
+    /// Claude Code writes Anthropic's count as `input_tokens`; its `gen_ai.usage.input_tokens`, which newer versions have
+    /// beside it, includes them.
+    func excludesCached(_ attributes: SpanAttributes) -> Bool {
+        if Self.excludingScopes.contains(name) { return true }
+        let known = SpanAttribute.ofInput.first { attributes[$0] != nil }
+        return known == .claudeInputTokens
+    }
+}

@@ -1,0 +1,239 @@
+"""What real LLM tools sent, with what was served: the totals are those, as far as the sender reports them."""
+
+from __future__ import annotations
+
+import json
+import re
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from exporter import FIXTURES, JSON, Exporter
+
+SENDERS = FIXTURES / "senders"
+
+#: One call comes as several reports: docs/decisions.md, "Doubles".
+DOUBLES = {
+    "claude_err_traces": "a failed call as a span and as a log record",
+    "claude_json_traces": "each call as a span and as a log record",
+    "langgraph_langsmith": "LangSmith's span and Anthropic's own in other traces",
+    "langgraph_openinference": "a client's span and LangChain's in other traces",
+    "logfire_sdk": "a stream's opening span and the span of its end",
+    "manual": "an inner and an outer span in two requests",
+    "openhands": "an outer span without a model around the call",
+    "simple_genai_anth": "an inner and an outer span in two requests",
+}
+
+
+def bodies(sender: str) -> list[tuple[str, bytes, dict[str, str]]]:
+    """Path, body and headers of each request, in the order of arrival."""
+    requests = []
+    for headers in sorted((SENDERS / sender).glob("*.headers.json")):
+        told = json.loads(headers.read_text())
+        stem = headers.name.removesuffix(".headers.json")
+        [body] = [path for path in (SENDERS / sender).glob(stem + ".*") if path != headers]
+        kind = {name.lower(): value for name, value in told["headers"].items()}["content-type"]
+        requests.append((told["path"], body.read_bytes(), {"Content-Type": kind}))
+    return requests
+
+
+def totals(exporter: Exporter) -> dict[str, Any]:
+    shown = exporter.scrape()
+
+    def kinds(*names: str) -> int:
+        return sum(int(s.value) for s in shown.find("llm_token_usage_total") if s.labels["token_type"] in names)
+
+    calls = shown.find("llm_calls_total")
+    cost = sum((Decimal(s.value) for s in shown.find("llm_cost_usd_total")), Decimal(0))
+    return {
+        "calls_success": sum(int(s.value) for s in calls if s.labels["status"] == "success"),
+        "calls_failed": sum(int(s.value) for s in calls if s.labels["status"] != "success"),
+        "input_tokens": kinds("input", "cache_read", "cache_write"),
+        "cache_read_tokens": kinds("cache_read"),
+        "cache_write_tokens": kinds("cache_write"),
+        "output_tokens": kinds("output", "reasoning"),
+        "reasoning_tokens": kinds("reasoning"),
+        "cost_usd": cost,
+    }
+
+
+@pytest.mark.parametrize("times", [1, 2], ids=["once", "each body twice"])
+@pytest.mark.parametrize("sender", [
+    pytest.param(path.name, marks=pytest.mark.xfail(reason=DOUBLES[path.name], strict=True))
+    if path.name in DOUBLES else path.name
+    for path in sorted(SENDERS.iterdir()) if path.is_dir()
+])
+def test_the_totals_are_what_was_served(exporter: Exporter, sender: str, times: int) -> None:
+    expected = json.loads((SENDERS / sender / "expected.json").read_text(), parse_float=Decimal)
+    for path, body, headers in bodies(sender):
+        for _ in range(times):
+            reply = exporter.request("POST", path, body, headers)
+            assert reply.status == 200, reply
+    shown = totals(exporter)
+    assert {name: shown[name] for name in shown if expected.get(name) is not None} == {
+        name: value for name, value in expected.items() if name in shown and value is not None}
+
+
+CASES = FIXTURES / "cases"
+
+
+def right_lines(case: Path) -> list[tuple[str, str]]:
+    """The samples, and their values, that a case's text gives as right."""
+    text = case.with_suffix(".expected.md").read_text()
+    block = text.split("## Right\n")[1].split("\n## ")[0]
+    lines = [re.fullmatch(r"    (\S+\{.*\}) (\S+)", line) for line in block.splitlines()]
+    return [(line[1], line[2].removeprefix("+")) for line in lines if line]
+
+
+@pytest.fixture(scope="module")
+def priced():
+    with Exporter(shipped_prices=True) as exporter:
+        yield exporter
+
+
+@pytest.mark.parametrize("case", sorted(CASES.glob("otlp-*.json")), ids=lambda case: case.stem)
+def test_a_case_of_a_public_bug_report_has_its_right_values(priced: Exporter, case: Path) -> None:
+    before = priced.scrape().text
+    assert priced.post(case.read_bytes(), JSON, path="/v1/traces").status == 200
+    shown = priced.scrape().text
+    expected = right_lines(case)
+    assert expected, case
+    for sample, value in expected:
+        found = re.findall(rf"^{re.escape(sample)} (\S+)$", shown, re.MULTILINE)
+        if value == "absent":
+            assert not found, sample
+        elif sample.startswith("llm_exporter_"):
+            earlier = re.findall(rf"^{re.escape(sample)} (\S+)$", before, re.MULTILINE)
+            assert Decimal(found[0]) - Decimal(earlier[0] if earlier else 0) == Decimal(value), sample
+        else:
+            # A counter that is 0 need not be there.
+            assert found == [value] or (value == "0" and not found), (sample, found)
+
+
+SPAN = {"traceId": "0" * 31 + "1", "spanId": "0" * 15 + "1", "name": "x", "startTimeUnixNano": "1796000000000000000",
+        "endTimeUnixNano": "1796000001000000000"}
+
+
+def span(number: int, name: str = "x", status: int = 0, **attributes: Any) -> dict[str, Any]:
+    def value(one: Any) -> dict[str, Any]:
+        if isinstance(one, bool):
+            return {"boolValue": one}
+        if isinstance(one, int):
+            return {"intValue": str(one)}
+        return {"doubleValue": one} if isinstance(one, float) else {"stringValue": one}
+
+    listed = [{"key": key.replace("__", "."), "value": value(one)} for key, one in attributes.items()]
+    return {**SPAN, "spanId": f"{number:016x}", "name": name, "status": {"code": status}, "attributes": listed}
+
+
+def post_spans(exporter: Exporter, *spans: dict[str, Any], scope: str = "", **resource: str) -> None:
+    body = {"resourceSpans": [{
+        "resource": {"attributes": [{"key": key.replace("__", "."), "value": {"stringValue": one}}
+                                    for key, one in resource.items()]},
+        "scopeSpans": [{"scope": {"name": scope}, "spans": list(spans)}]}]}
+    assert exporter.post(json.dumps(body), JSON, path="/v1/traces").status == 200
+
+
+NAMED = {"gen_ai__system": "acme", "gen_ai__request__model": "parrot-1"}
+USAGE = {"gen_ai__usage__input_tokens": 10, "gen_ai__usage__output_tokens": 3}
+
+
+@pytest.mark.parametrize("attributes, name, is_call", [
+    ({**NAMED, **USAGE}, "x", True),
+    (NAMED, "x", False),
+    (USAGE, "x", False),
+    ({**NAMED, **USAGE, "gen_ai__operation__name": "invoke_agent"}, "x", False),
+    ({**NAMED, **USAGE, "gen_ai__operation__name": "fetch_response"}, "x", False),
+    ({**NAMED, "gen_ai__operation__name": "aresponses"}, "x", True),
+    ({**NAMED, "gen_ai__operation__name": "aembedding"}, "x", True),
+    ({**NAMED, **USAGE, "openinference__span__kind": "CHAIN"}, "x", False),
+    ({"langfuse__observation__type": "generation"}, "x", True),
+    ({"langfuse__observation__type": "span", **NAMED, **USAGE}, "x", False),
+    ({"mlflow__spanType": '"LLM"'}, "x", True),
+    ({"mlflow__spanType": '"RETRIEVER"', **NAMED, **USAGE}, "x", False),
+    ({"lmnr__span__type": "LLM"}, "x", True),
+    ({"lmnr__span__type": "DEFAULT", **NAMED, **USAGE}, "x", False),
+    ({"ai__operationId": "ai.streamText.doStream"}, "x", True),
+    ({"ai__operationId": "ai.embedMany.doEmbed"}, "x", True),
+    ({"ai__operationId": "ai.streamText", **NAMED, **USAGE}, "x", False),
+    ({"ai__operationId": "ai.toolCall", **NAMED, **USAGE}, "x", False),
+    ({"llm__request__type": "chat"}, "x", True),
+    ({"model": "claude-x"}, "claude_code.llm_request", True),
+    ({"model": "claude-x"}, "claude_code.tool", False),
+], ids=str)
+def test_which_spans_are_calls(exporter: Exporter, attributes: dict[str, Any], name: str, is_call: bool) -> None:
+    post_spans(exporter, span(1, name, **attributes))
+    assert exporter.calls() == is_call
+    shown = exporter.scrape()
+    assert shown.value("llm_exporter_ignored_spans_total", reason="not_a_call") == str(int(not is_call))
+    named = attributes.get("gen_ai__operation__name", name)
+    assert shown.get("llm_exporter_ignored_span_names_total", name=named) == (None if is_call else "1")
+
+
+def test_names_of_ignored_spans_are_bounded(exporter: Exporter) -> None:
+    post_spans(exporter, *(span(n + 1, f"GET /users/{n}") for n in range(100)), span(200, "bad\nname"))
+    names = exporter.scrape().find("llm_exporter_ignored_span_names_total")
+    assert len(names) == 33
+    assert {s.labels["name"]: s.value for s in names}["_other"] == "69"
+    assert sum(int(s.value) for s in names) == 101
+
+
+@pytest.mark.parametrize("attributes, expected", [
+    # input, cache read, cache write, output, reasoning
+    ({"input_tokens": 5, "cache_read_tokens": 100, "cache_creation_tokens": 10, "output_tokens": 7},
+     (115, 100, 10, 7, 0)),
+    ({**USAGE, "gen_ai__usage__cache_read_input_tokens": 8}, (10, 8, 0, 3, 0)),
+    ({**USAGE, "gen_ai.usage.cache.read.input.tokens": 20}, (30, 20, 0, 3, 0)),
+    ({**USAGE, "gen_ai__usage__cache_read_input_tokens": 8, "gen_ai__usage__total_tokens": 21}, (18, 8, 0, 3, 0)),
+    ({**USAGE, "gen_ai__usage__cache_read_input_tokens": 8, "gen_ai__usage__total_tokens": 13}, (10, 8, 0, 3, 0)),
+    ({"gen_ai__usage__input_tokens": "10", "gen_ai__usage__output_tokens": "3"}, (10, 0, 0, 3, 0)),
+    ({**USAGE, "gen_ai__request__model": "gemini-2.5-pro", "gen_ai__usage__total_tokens": 20}, (10, 0, 0, 10, 7)),
+    ({"langfuse__observation__usage_details": '{"input": 14, "output": 2}'}, (14, 0, 0, 2, 0)),
+    ({"langsmith__metadata__usage_metadata":
+      '{"input_tokens":9,"output_tokens":4,"input_token_details":{"cache_read":5,"cache_creation":0,'
+      '"ephemeral_5m_input_tokens":2,"ephemeral_1h_input_tokens":1}}'}, (9, 5, 3, 4, 0)),
+    ({"mlflow__chat__tokenUsage": "not JSON", **USAGE}, (10, 0, 0, 3, 0)),
+], ids=str)
+def test_usage_is_read_in_each_spelling(exporter: Exporter, attributes: dict[str, Any], expected: tuple[int, ...]) -> None:
+    post_spans(exporter, span(1, **{**NAMED, "gen_ai__operation__name": "chat", **attributes}))
+    shown = totals(exporter)
+    assert (shown["input_tokens"], shown["cache_read_tokens"], shown["cache_write_tokens"], shown["output_tokens"],
+            shown["reasoning_tokens"]) == expected
+
+
+@pytest.mark.parametrize("attributes, status, error_type", [
+    ({"error__type": "openai.RateLimitError"}, "rate_limited", "RateLimitError"),
+    ({"error__type": "_OTHER", "http__response__status_code": 429}, "rate_limited", "_OTHER"),
+    ({"error__type": "TimeoutError"}, "timeout", "TimeoutError"),
+    ({"http__status_code": 504}, "timeout", "504"),
+    ({"error__type": "asyncio.CancelledError"}, "cancelled", "CancelledError"),
+    ({"error_class": "client_error", "status_code": "400"}, "error", "client_error"),
+    ({"error__type": "500"}, "error", "500"),
+    ({}, "error", "unknown"),
+], ids=str)
+def test_failures_have_the_status_that_clients_would_give(
+        exporter: Exporter, attributes: dict[str, Any], status: str, error_type: str) -> None:
+    post_spans(exporter, span(1, status=2, **{**NAMED, "gen_ai__operation__name": "chat", **attributes}))
+    [call] = [s for s in exporter.scrape().find("llm_calls_total") if s.value == "1"]
+    assert call.labels["status"] == status
+    [error] = exporter.scrape().find("llm_errors_total")
+    assert error.labels["error_type"] == error_type
+
+
+@pytest.mark.parametrize("scope, resource, attributes, agent", [
+    ("", {"agent_name": "R", "service__name": "S"}, {"gen_ai__agent__name": "A"}, "A"),
+    ("", {"agent_name": "R", "service__name": "S"}, {"agent__name": "B"}, "B"),
+    ("", {"agent_name": "R", "service__name": "S"}, {"agent_name": "C"}, "C"),
+    ("", {"agent_name": "R", "service__name": "S"}, {}, "R"),
+    ("", {"service__name": "S", "openinference__project__name": "P"}, {}, "S"),
+    ("", {"service__name": "unknown_service:python", "openinference__project__name": "P"}, {}, "P"),
+    ("com.anthropic.claude_code.tracing", {"agent_name": "R", "service__name": "S"}, {"agent__name": "Sub"}, "R"),
+    ("com.anthropic.claude_code.tracing", {"service__name": "S"}, {"agent__name": "Sub"}, "Sub"),
+    ("com.anthropic.claude_code.tracing", {"service__name": "S"}, {}, "S"),
+], ids=str)
+def test_the_agent_is_the_first_that_is_named(
+        exporter: Exporter, scope: str, resource: dict[str, str], attributes: dict[str, Any], agent: str) -> None:
+    post_spans(exporter, span(1, **{**NAMED, "gen_ai__operation__name": "chat", **attributes}), scope=scope, **resource)
+    assert {s.labels["agent_name"] for s in exporter.scrape().find("llm_calls_total")} == {agent}
