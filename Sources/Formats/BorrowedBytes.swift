@@ -35,6 +35,12 @@ private import Glibc
         return unsafe BorrowedBytes(UnsafeBufferPointer(rebasing: bytes[prefix..<(bytes.count - suffix)]))
     }
 
+    /// The place of a part of these bytes among them.
+    func offset(of part: BorrowedBytes) -> Int {
+        guard let start = unsafe bytes.baseAddress, let partStart = unsafe part.bytes.baseAddress else { return 0 }
+        return unsafe partStart - start
+    }
+
     var firstLineFeed: Int? {
         guard let start = unsafe bytes.baseAddress, let feed = unsafe memchr(start, Int32(UInt8(ascii: "\n")), count)
         else { return nil }

@@ -11,6 +11,10 @@ package struct DecodedBatch: Sendable {
     package let unknownFields: Int
     package let ignoredSpans: IgnoredSpans
     package let ignoredLogRecords: IgnoredLogRecords
+    /// Items of LiteLLM that are no calls of a model.
+    package let ignoredItems: [LiteLLMNonCall: Int]
+    /// Data points of OpenTelemetry metrics, none of which is counted; `nil` if the body holds no metrics.
+    package let ignoredDataPoints: Int?
 
     /// Whether calls begin in it.
     package var hasStarts: Bool {
@@ -19,7 +23,8 @@ package struct DecodedBatch: Sendable {
 
     init(
         events: [(index: Int, event: Event)], rejections: RejectedRecords, warnings: BodyWarnings,
-        ignoredSpans: IgnoredSpans = IgnoredSpans(), ignoredLogRecords: IgnoredLogRecords = IgnoredLogRecords()
+        ignoredSpans: IgnoredSpans = IgnoredSpans(), ignoredLogRecords: IgnoredLogRecords = IgnoredLogRecords(),
+        ignoredItems: [LiteLLMNonCall: Int] = [:], ignoredDataPoints: Int? = nil
     ) {
         self.events = events
         self.rejections = rejections
@@ -27,6 +32,8 @@ package struct DecodedBatch: Sendable {
         unknownFields = warnings.unknownFields
         self.ignoredSpans = ignoredSpans
         self.ignoredLogRecords = ignoredLogRecords
+        self.ignoredItems = ignoredItems
+        self.ignoredDataPoints = ignoredDataPoints
     }
 }
 

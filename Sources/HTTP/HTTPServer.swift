@@ -17,6 +17,9 @@ package protocol HTTPService: AnyObject, Sendable {
 
     /// Logs a message of libmicrohttpd's; it may quote a client, so it belongs at debug level.
     func log(_ message: String)
+
+    /// Called on a server thread when a client was refused because it speaks HTTP/2 or later.
+    func refusedHTTP2()
 }
 
 /// Serves one listening socket with libmicrohttpd: epoll, a pool of threads, bodies gathered up to a limit.
@@ -44,6 +47,14 @@ package protocol HTTPService: AnyObject, Sendable {
         /// Seconds without a byte after which a connection closes. Longer than the usual scrape interval of 15 s, so
         /// that scrapes keep their connection; not much longer, because a client may have vanished without a word.
         fileprivate static let idleSeconds: UInt32 = 20
+    }
+
+    /// Whether libmicrohttpd says in a message that it refuses a version of HTTP after 1.1.
+    ///
+    /// It refuses the preface of HTTP/2 (RFC 9113, section 3.4) as soon as it has read the first line, and this message
+    /// is its only call: versions 0.9.75 to 1.0 write the same one. It does not say for which connection.
+    static func refusesHTTP2(_ message: String) -> Bool {
+        message.hasPrefix("Error processing request (HTTP response code is 505 ") && !message.contains("too old")
     }
 
     /// The service, as C keeps it: a pointer to one class.
@@ -94,7 +105,10 @@ package protocol HTTPService: AnyObject, Sendable {
         }
         unsafe options.log = { context, message in
             guard let message = unsafe message else { return }
-            unsafe Box.service(context)?.log(String(cString: message))
+            let text = unsafe String(cString: message)
+            guard let service = Box.service(context) else { return }
+            service.log(text)
+            if HTTPServer.refusesHTTP2(text) { service.refusedHTTP2() }
         }
         let started = unsafe withOptionalCString(tlsPriorities) { priorities in
             unsafe options.tls_priorities = priorities

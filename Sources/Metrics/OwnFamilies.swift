@@ -124,8 +124,8 @@ package final class Counters<Value: CounterLabel>: Sendable {
 package final class KeyedCounters<Key: Hashable & Sendable>: Sendable {
     private let counts = Locked<[Key: Int64]>([:])
 
-    package func add(_ key: Key) {
-        counts.withLock { $0[key, default: 0] += 1 }
+    package func add(_ key: Key, _ count: Int = 1) {
+        counts.withLock { $0[key, default: 0] += Int64(count) }
     }
 
     fileprivate var all: [Key: Int64] { counts.withLock { $0 } }

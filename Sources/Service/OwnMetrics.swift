@@ -32,6 +32,7 @@ final class OwnMetrics: Sendable {
     private let times = Times()
     /// Connections that were closed without an answer.
     let unanswered: Counter
+    let http2Attempts: Counter
     private let accepted: Counter
     private let duplicates: Counter
     private let rejected: Counters<RecordRejection.Code>
@@ -41,6 +42,7 @@ final class OwnMetrics: Sendable {
     private let ignoredSpans: Counters<IgnoredSpan>
     private let ignoredSpanNames: NamedCounters
     private let ignoredLogRecords: NamedCounters
+    private let ignoredItems: KeyedCounters<LiteLLMNonCall>
     let ignoredRequests: Counters<IgnoredRoute>
     private let reloads: Counters<ReloadResult>
 
@@ -76,6 +78,9 @@ final class OwnMetrics: Sendable {
         unanswered = all.counter(
             "llm_exporter_unanswered_requests_total",
             "Connections closed without an answer because the outcome of a commit was unknown.")
+        http2Attempts = all.counter(
+            "llm_exporter_http2_attempts_total",
+            "Connections refused because the client speaks HTTP/2, as gRPC does.")
         Self.addDatabase(settings.storage, to: &all)
         accepted = all.counter("llm_exporter_records_accepted_total", "Records counted.")
         duplicates = all.counter(
@@ -97,9 +102,13 @@ final class OwnMetrics: Sendable {
             "llm_exporter_ignored_log_records_total",
             "Log records of OpenTelemetry that report no call, by the name of their event.", by: "event",
             limit: IgnoredLogRecords.nameLimit)
+        ignoredItems = all.counters(
+            "llm_exporter_ignored_litellm_items_total",
+            "Items of LiteLLM that are no calls of a model, by call type."
+        ) { [("call_type", $0.rawValue)] }
         ignoredRequests = all.counters(
             "llm_exporter_ignored_requests_total",
-            "Requests of OpenTelemetry with metrics, which were dropped, by route.", by: "route")
+            "Requests of OpenTelemetry with metrics, which are not counted, by route.", by: "route")
         Self.addState(to: &all)
         reloads = all.counters(
             "llm_exporter_config_reloads_total",
@@ -210,6 +219,7 @@ final class OwnMetrics: Sendable {
         ignoredSpans[.repeatedReport].add(batch.ignoredSpans.repeatedReports)
         for (name, count) in batch.ignoredSpans.names { ignoredSpanNames.add(name, count) }
         for (event, count) in batch.ignoredLogRecords.byEvent { ignoredLogRecords.add(event, count) }
+        for (type, count) in batch.ignoredItems { ignoredItems.add(type, count) }
     }
 }
 
@@ -229,7 +239,7 @@ private enum IgnoredSpan: String, CounterLabel {
     case repeatedReport = "reported_twice"
 }
 
-/// Routes whose requests are dropped unread.
+/// Routes whose requests are answered with 200 and not counted.
 enum IgnoredRoute: String, CounterLabel {
     case metrics = "/v1/metrics"
 }

@@ -11,7 +11,8 @@ final class Route: Sendable {
     let methods: [String]
     /// One of these is needed (docs/securing.md); `nil` if anyone may ask, empty if it is enough to be known.
     let scopes: Set<Scope>?
-    /// Whether refusals have the form that OTLP clients expect.
+    /// Whether refusals have the form that OTLP clients expect. Such a route also answers every path that ends in its
+    /// own: a sender appends the path of a signal to the base URL that it is configured with.
     let answersAsOTLP: Bool
     /// Whether the body of a request is read; else it is discarded.
     let readsBody: Bool
@@ -55,13 +56,6 @@ final class Route: Sendable {
         }
     }
 
-    /// A signal of OpenTelemetry that is dropped unread.
-    static func ignored(_ path: String, _ route: IgnoredRoute) -> Route {
-        Route(path: path, methods: ["POST"], scopes: [.record], answersAsOTLP: true) { service, exchange, answer in
-            service.ignore(exchange, answer, route)
-        }
-    }
-
     /// The end of a path that stands for any name.
     fileprivate static let anyName = "NAME"
 }
@@ -71,21 +65,25 @@ struct Routes: Sendable {
     private let rows: [Route]
     private let places: [String: Int]
     private let prefixes: [(prefix: String, place: Int)]
+    private let endings: [(ending: String, place: Int)]
 
     /// - Parameter telemetryPath: the operator's choice.
     init(telemetryPath: String) {
         rows = Self.table(telemetryPath: telemetryPath) + [.unknown]
         var places: [String: Int] = [:]
         var prefixes: [(prefix: String, place: Int)] = []
+        var endings: [(ending: String, place: Int)] = []
         for (place, row) in rows.dropLast().enumerated() {
             if row.path.hasSuffix(Route.anyName) {
                 prefixes.append((String(row.path.dropLast(Route.anyName.count)), place))
             } else {
                 places[row.path] = place
             }
+            if row.answersAsOTLP { endings.append((row.path, place)) }
         }
         self.places = places
         self.prefixes = prefixes
+        self.endings = endings
     }
 
     /// All that the exporter answers. A new route is a row here and its handler in Handlers/.
@@ -95,7 +93,7 @@ struct Routes: Sendable {
             .intake("/litellm", format: Intake.liteLLM),
             .intake("/v1/traces", answersAsOTLP: true, format: Intake.traces),
             .intake("/v1/logs", answersAsOTLP: true, format: Intake.logs),
-            .ignored("/v1/metrics", .metrics),
+            .intake("/v1/metrics", answersAsOTLP: true, format: Intake.metrics),
             .get(telemetryPath, [.scrape]) { $0.telemetry($1, $2) },
             .get("/summary", [.scrape]) { service, _, answer in service.summary(answer) },
             .get("/", [.scrape]) { $0.landingPage($1, $2) },
@@ -113,6 +111,10 @@ struct Routes: Sendable {
     /// The place of the route that a path leads to.
     func place(of path: String) -> Int {
         if let place = places[path] { return place }
+        let bytes = path.utf8
+        if let ending = endings.first(where: { bytes.suffix($0.ending.utf8.count).elementsEqual($0.ending.utf8) }) {
+            return ending.place
+        }
         return prefixes.first { path.hasPrefix($0.prefix) }?.place ?? rows.count - 1
     }
 
@@ -141,6 +143,7 @@ struct Routes: Sendable {
 
     private static func leads(_ path: String, to row: Route) -> Bool {
         row.path.hasSuffix(Route.anyName)
-            ? path.hasPrefix(row.path.dropLast(Route.anyName.count)) : row.path == path
+            ? path.hasPrefix(row.path.dropLast(Route.anyName.count))
+            : row.path == path || row.answersAsOTLP && path.hasSuffix(row.path)
     }
 }

@@ -18,6 +18,8 @@ final class Service: HTTPService {
     let ledger: Ledger
     let metrics: OwnMetrics
     let rejections = Rejections()
+    let metricsNotice = Notice(every: .seconds(3600))
+    private let http2Notice = Notice(every: .seconds(60))
     let pricer: Pricer
     /// Whether the configuration in force has content of `--config.file`.
     let hasFileContent: Atomic<Bool>
@@ -113,6 +115,16 @@ final class Service: HTTPService {
 
     func log(_ message: String) {
         log.debug("libmicrohttpd", metadata: ["message": "\(message)"])
+    }
+
+    func refusedHTTP2() {
+        metrics.http2Attempts.add()
+        guard http2Notice.isDue() else { return }
+        log.warning(
+            """
+            A client speaks HTTP/2, as gRPC does, and was refused: the exporter takes HTTP/1.1; set \
+            OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf in the client
+            """)
     }
 
     /// Runs `body` on the renderer's queue, where it may take its time.

@@ -1,7 +1,7 @@
 import Foundation
 
-/// A body that an OpenTelemetry exporter posted (Tests/Fixtures/otlp).
-func fixture(_ name: String) throws -> [UInt8] {
+/// A body of a folder in Tests/Fixtures. `otlp` holds what OpenTelemetry exporters posted.
+func fixture(_ name: String, in group: String = "otlp") throws -> [UInt8] {
     let folder = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-    return Array(try Data(contentsOf: folder.appending(path: "Fixtures/otlp/\(name)")))
+    return Array(try Data(contentsOf: folder.appending(path: "Fixtures/\(group)/\(name)")))
 }

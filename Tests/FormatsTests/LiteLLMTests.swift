@@ -10,6 +10,11 @@ private func item(_ members: String = "", id: String = "c1") -> String {
         + (members.isEmpty ? "" : "," + members) + "}"
 }
 
+/// The same, as programs that pass payloads on wrap it.
+private func wrapped(_ id: String, _ members: String = "") -> String {
+    #"{"standard_logging_payload":\#(item(members, id: id))}"#
+}
+
 private func decode(_ body: String, agentName: String? = nil) throws(MalformedBody) -> DecodedBatch {
     try LiteLLMFormat(agentName: agentName).decode(PaddedBytes(Array(body.utf8)), arrival: arrival)
 }
@@ -56,12 +61,135 @@ private func decode(_ body: String, agentName: String? = nil) throws(MalformedBo
         #expect(try agentName(#""metadata":null"#, header: nil) == "unknown")
     }
 
-    @Test("a failure is an error of its class")
-    func failure() throws {
-        let body = item(#""status":"failure","error_information":{"error_class":"RateLimitError","traceback":"…"}"#)
+    @Test(
+        "a failure has the status and the error type of its class, else of its code",
+        arguments: [
+            (#""error_class":"RateLimitError","error_code":"429","traceback":"…""#, "rate_limited", "RateLimitError"),
+            (#""error_class":"openai.RateLimitError""#, "rate_limited", "RateLimitError"),
+            (#""error_class":"Timeout","error_code":"408""#, "timeout", "Timeout"),
+            (#""error_class":"APITimeoutError","error_code":"500""#, "timeout", "APITimeoutError"),
+            (#""error_class":"CancelledError","error_code":"""#, "cancelled", "CancelledError"),
+            (#""error_class":"APIError","error_code":"429""#, "rate_limited", "APIError"),
+            (#""error_class":"APIError","error_code":429"#, "rate_limited", "APIError"),
+            (#""error_class":"","error_code":"504""#, "timeout", "504"),
+            (#""error_class":null,"error_code":"499""#, "cancelled", "499"),
+            (#""error_class":"BadRequestError","error_code":"400""#, "error", "BadRequestError"),
+            (#""error_class":"InternalServerError","error_code":"500""#, "error", "InternalServerError"),
+            (#""error_class":[],"error_code":{}"#, "error", "unknown"),
+            (#""error_class":"It failed. Badly","error_code":"99999999999999999999""#, "error", "99999999999999999999"),
+        ])
+    func failure(information: String, status: String, type: String) throws {
+        let body = item(#""status":"failure","error_information":{\#(information)}"#)
         let record = try #require(try decode(body).onlyRecord)
-        #expect(record.status.text == "error")
-        #expect(record.errorType?.text == "RateLimitError")
+        #expect(record.status.text == status)
+        #expect(record.errorType?.text == type)
+    }
+
+    @Test(
+        "each spelling of written, cached and reasoning tokens is read; a 0 under one name does not hide another",
+        arguments: [
+            (#""prompt_tokens_details":{"cached_tokens":200,"cache_write_tokens":700}"#, 200, 700, nil),
+            (#""prompt_tokens_details":{"cached_tokens":200,"cache_creation_tokens":700}"#, 200, 700, nil),
+            (#""prompt_tokens_details":{"cache_write_tokens":700,"cache_creation_tokens":700}"#, nil, 700, nil),
+            (#""prompt_tokens_details":{"cache_write_tokens":0,"cache_creation_tokens":700}"#, nil, 700, nil),
+            (#""prompt_tokens_details":{"cache_write_tokens":null},"cache_creation_input_tokens":700"#, nil, 700, nil),
+            (#""prompt_tokens_details":{"cache_creation_input_tokens":700}"#, nil, 700, nil),
+            (#""input_tokens_details":{"cached_tokens":200,"cache_write_tokens":700}"#, 200, 700, nil),
+            (#""output_tokens_details":{"reasoning_tokens":50}"#, nil, nil, 50),
+            (#""cache_read_input_tokens":200,"cache_creation_input_tokens":0"#, 200, 0, nil),
+        ] as [(String, Int64?, Int64?, Int64?)])
+    func spellings(usage: String, cacheRead: Int64?, cacheWrite: Int64?, reasoning: Int64?) throws {
+        let body = item(#""prompt_tokens":1000,"completion_tokens":100,"metadata":{"usage_object":{\#(usage)}}"#)
+        let record = try #require(try decode(body).onlyRecord)
+        #expect(
+            record.usage
+                == Usage(input: 1000, output: 100, cacheRead: cacheRead, cacheWrite: cacheWrite, reasoning: reasoning))
+    }
+
+    @Test(
+        "tools, files, batches, stores and other management are ignored by name, in both forms",
+        arguments: [
+            ("call_mcp_tool", LiteLLMNonCall.callMCPTool), ("acall_mcp_tool", .callMCPTool),
+            ("list_mcp_tools", .listMCPTools), ("create_file", .createFile), ("acreate_file", .createFile),
+            ("afile_retrieve", .fileRetrieve), ("aretrieve_batch", .retrieveBatch), ("acreate_batch", .createBatch),
+            ("avector_store_search", .vectorStoreSearch), ("vector_store_file_list", .vectorStoreFileList),
+            ("aget_responses", .getResponses), ("alist_fine_tuning_jobs", .listFineTuningJobs),
+            ("add_message", .addMessage), ("a_add_message", .asynchronousAddMessage),
+            ("asend_message", .sendMessage), ("health_check", .healthCheck),
+        ])
+    func nonCalls(name: String, type: LiteLLMNonCall) throws {
+        let batch = try decode("[\(item(#""call_type":"\#(name)""#)),\(item())]")
+        #expect(batch.ignoredItems == [type: 1])
+        #expect(batch.events.map(\.index) == [1])
+        #expect(batch.rejections.isEmpty && batch.warnings.isEmpty)
+    }
+
+    @Test(
+        "what a model answers counts, and so does a call type that is not known",
+        arguments: [
+            #""completion""#, #""acompletion""#, #""atext_completion""#, #""aembedding""#, #""aimage_generation""#,
+            #""aimage_edit""#, #""atranscription""#, #""aspeech""#, #""arerank""#, #""moderation""#, #""aocr""#,
+            #""aresponses""#, #""acompact_responses""#, #""anthropic_messages""#, #""agenerate_content_stream""#,
+            #""_arealtime""#, #""arun_thread""#, #""acreate_interaction""#, #""avideo_generation""#,
+            #""pass_through_endpoint""#, #""allm_passthrough_route""#, #""acreate""#, #""a_new_one""#, #""a""#, #""""#,
+            #""CALL_MCP_TOOL""#, "null", "5", "{}",
+        ])
+    func calls(type: String) throws {
+        let batch = try decode(item(#""call_type":\#(type)"#))
+        #expect(batch.onlyRecord != nil)
+        #expect(batch.ignoredItems.isEmpty)
+    }
+
+    @Test(
+        "a payload is read within its envelope as well",
+        arguments: [
+            (#"{"records":[\#(wrapped("a")),\#(wrapped("b"))]}"#, 2), (#"{"records":[]}"#, 0),
+            (#"{"version":1,"records":[{"at":5,"standard_logging_payload":\#(item())}],"more":[{}]}"#, 1),
+            (#"{"records":[\#(item(id: "a")),null,{"standard_logging_payload":null},\#(wrapped("b"))]}"#, 2),
+            ("[\(wrapped("a")),\(item(id: "b"))]", 2), (item(#""standard_logging_payload":null"#), 1),
+            (wrapped("a"), 1), ("\(wrapped("a"))\n\(wrapped("b"))", 2),
+            ("{\"records\":[\(wrapped("a"))]}\n{\"records\":[\(wrapped("b")),\(wrapped("c"))]}\n", 3),
+            ("{\n \"records\" : [\n  \(wrapped("a"))\n ]\n}\n", 1),
+        ])
+    func envelope(body: String, count: Int) throws {
+        let batch = try decode(body)
+        #expect(batch.events.count == count)
+        #expect(batch.rejections.isEmpty)
+        for (_, event) in batch.events {
+            guard case .end(let record) = event else { continue }
+            #expect(record.labels.model.text == "gpt-4o-mini")
+        }
+    }
+
+    @Test("records of an envelope have their own places; what is no item among them is rejected by its place")
+    func envelopePlaces() throws {
+        let wrongTokens = wrapped("b", #""prompt_tokens":-1"#)
+        let batch = try decode(
+            #"{"records":[\#(wrapped("a")),\#(wrongTokens),{"standard_logging_payload":{}},5,{},\#(wrapped("c"))]}"#)
+        #expect(batch.events.map(\.index) == [0, 5])
+        #expect(batch.rejections.listed.map(\.index) == [1, 2, 3, 4])
+        #expect(
+            batch.rejections.listed.map(\.rejection.code) == [.outOfRange, .missing, .notAnObject, .missing])
+        let ignored = wrapped("a", #""call_type":"acreate_file""#)
+        #expect(try decode("[\(ignored)]").ignoredItems == [.createFile: 1])
+    }
+
+    @Test(
+        "an envelope whose brackets and quotes are not sound is refused whole, at the place in the body",
+        arguments: [#"{"records":[{"a" 5}]}"#, #"{"records":[{]}]}"#, #"{"records":[5 {}]}"#])
+    func unsoundEnvelope(body: String) {
+        #expect(throws: MalformedBody.self) { try decode(body) }
+    }
+
+    @Test("the cases of public reports: a tool is no call, and written tokens of the new name are counted")
+    func cases() throws {
+        func decodeCase(_ name: String) throws -> DecodedBatch {
+            try LiteLLMFormat(agentName: nil).decode(PaddedBytes(fixture(name, in: "cases")), arrival: arrival)
+        }
+        let tool = try decodeCase("litellm-mcp-tool-call.json")
+        #expect(tool.events.isEmpty && tool.rejections.isEmpty && tool.ignoredItems == [.callMCPTool: 1])
+        let written = try #require(try decodeCase("litellm-openai-cache-write-tokens.json").onlyRecord)
+        #expect(written.usage == Usage(input: 1000, output: 100, cacheRead: 200, cacheWrite: 700))
     }
 
     @Test(
@@ -110,7 +238,7 @@ private func decode(_ body: String, agentName: String? = nil) throws(MalformedBo
     @Test(
         "what is read of an item may be of any type, at any place",
         arguments: [
-            "metadata", "error_information", "request_tags", "stream", "startTime", "endTime",
+            "metadata", "error_information", "call_type", "records", "request_tags", "stream", "startTime", "endTime",
             "response_cost_failure_debug_info",
         ])
     func hostileValues(key: String) throws {

@@ -272,4 +272,26 @@ import Testing
     func faults() {
         #expect(RequestFault.allCases.map(\.rawValue) == Array(1...12))
     }
+
+    @Test(
+        "a client that speaks HTTP/2 is refused and counted; another version or a bad line is not HTTP/2",
+        arguments: [
+            ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505, 1), ("PRI * HTTP/2.0\r\n", 505, 1),
+            ("GET / HTTP/3.0\r\n\r\n", 505, 1), ("GET / HTTP/0.9\r\n\r\n", 505, 0),
+            ("GET / HTTQ/2.0\r\n\r\n", 400, 0),
+            ("GET / HTTP/1.1\r\nHost: a\r\nUpgrade: h2c\r\nContent-Length: 0\r\n\r\n", 200, 0),
+        ])
+    func http2(opening: String, status: Int, count: Int) throws {
+        let service = ScriptedService()
+        try serving(service) { address, _ in
+            let wire = try Wire(to: address)
+            wire.send(opening)
+            #expect(wire.answer()?.status == status)
+            #expect(service.refusedHTTP2Count == count)
+            // Other clients are served.
+            let other = try Wire(to: address)
+            other.request("GET", "/")
+            #expect(other.answer()?.status == 200)
+        }
+    }
 }

@@ -8,6 +8,10 @@ final class ScriptedService: HTTPService {
     private let opening: @Sendable (borrowing Exchange) -> Void
     private let handling: @Sendable (borrowing Exchange) -> Void
     private let flushing: (@Sendable () -> Void)?
+    private let http2Refusals = Locked(0)
+
+    /// How often a client was refused because it speaks HTTP/2.
+    var refusedHTTP2Count: Int { http2Refusals.withLock { $0 } }
 
     /// By default each request goes on, its body is read, and comes back as the answer.
     init(
@@ -25,6 +29,7 @@ final class ScriptedService: HTTPService {
     var gathers: Bool { flushing != nil }
     func flush() { flushing?() }
     func log(_ message: String) {}
+    func refusedHTTP2() { http2Refusals.withLock { $0 += 1 } }
 
     static func echo(_ exchange: borrowing Exchange) {
         if let fault = exchange.fault {

@@ -49,6 +49,16 @@ private func basic(_ user: String, _ password: String) -> String {
         try Self.checkMatrix(ServiceUnderTest(web: guarded).service, "")
     }
 
+    @Test(
+        "a path that ends in that of a signal needs its scope, too",
+        arguments: ["/v1/traces", "/otel/v1/traces", "/api/public/otel/v1/metrics", "/x/v1/logs"],
+        [(nil, 401), ("record", 200), ("scrape", 403), ("admin", 403)] as [(String?, Int)])
+    func otherPaths(path: String, access: (token: String?, status: Int)) throws {
+        var headers = ["Content-Type": "application/json"]
+        if let token = access.token { headers["Authorization"] = "Bearer \(token)-token" }
+        #expect(try ServiceUnderTest(web: guarded).post(path, "{}", headers: headers).status == access.status)
+    }
+
     /// What a reload may find in the file, as an editor or a script leaves it, and whether it is taken. Each refused one
     /// would let strangers in.
     private static let reloads: [(name: String, text: String, isTaken: Bool)] = [

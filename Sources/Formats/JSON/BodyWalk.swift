@@ -7,6 +7,7 @@ struct BodyWalk<Objects: BodyObjects & ~Copyable>: ~Copyable {
     private var events: [(index: Int, event: Event)] = []
     private var rejections = RejectedRecords()
     private var warnings = BodyWarnings()
+    private var ignoredItems: [LiteLLMNonCall: Int] = [:]
 
     /// No record that is accepted is shorter: its braces, three required keys and their values.
     private static var smallestRecordBytes: Int { 45 }
@@ -19,7 +20,10 @@ struct BodyWalk<Objects: BodyObjects & ~Copyable>: ~Copyable {
 
     consuming func endReading() -> JSONReader { reader }
 
-    var batch: DecodedBatch { DecodedBatch(events: events, rejections: rejections, warnings: warnings) }
+    var batch: DecodedBatch {
+        DecodedBatch(
+            events: events, rejections: rejections, warnings: warnings, ignoredItems: ignoredItems)
+    }
 
     mutating func read(_ body: BorrowedBytes, format: BodyFormat) throws(MalformedBody) {
         if body.isEmpty { throw MalformedBody(detail: "the body is empty; \(Self.remedy)") }
@@ -91,7 +95,10 @@ struct BodyWalk<Objects: BodyObjects & ~Copyable>: ~Copyable {
         var isOther = false
         do throws(JSONFault) {
             switch try reader.open(body) {
-            case .object: take(try reader.readObject(), index: 0, line: nil)
+            case .object:
+                let object = try reader.readObject()
+                isArray = Objects.elements(of: object) != nil
+                try takeDocument(object, in: body, line: nil, &index)
             case .null where Objects.skipsNull: break
             case .null, .scalar: isOther = true
             case .array:
@@ -118,6 +125,7 @@ struct BodyWalk<Objects: BodyObjects & ~Copyable>: ~Copyable {
         events.removeAll()
         rejections = RejectedRecords()
         warnings = BodyWarnings()
+        ignoredItems = [:]
         if !readLines(body) { throw fault }
     }
 
@@ -134,7 +142,9 @@ struct BodyWalk<Objects: BodyObjects & ~Copyable>: ~Copyable {
             do throws(JSONFault) {
                 let content = try reader.open(line.text)
                 if content == .object {
-                    take(try reader.readObject(), index: index, line: line.number)
+                    try takeDocument(try reader.readObject(), in: line.text, line: line.number, &index)
+                    hasSoundLine = true
+                    continue
                 } else if content == .array, Objects.takesSoundLines {
                     try readArray(line: line.number, &index)
                     hasSoundLine = true
@@ -144,7 +154,7 @@ struct BodyWalk<Objects: BodyObjects & ~Copyable>: ~Copyable {
                     try skipRest(of: line.text)
                     reject(.notAnObject, of: nil, index: index, line: line.number)
                 }
-                hasSoundLine = hasSoundLine || content == .object || content == .null
+                hasSoundLine = hasSoundLine || content == .null
             } catch {
                 rejections.append(index: index, of: nil, .malformedJSON) {
                     RecordRejection(malformed: error, in: line.text, line: line.number)
@@ -153,6 +163,24 @@ struct BodyWalk<Objects: BodyObjects & ~Copyable>: ~Copyable {
             index += 1
         }
         return hasSoundLine
+    }
+
+    /// Takes an object that is the body or a line, or the objects that it wraps.
+    private mutating func takeDocument(
+        _ object: JSONObject, in text: BorrowedBytes, line: Int?, _ index: inout Int
+    ) throws(JSONFault) {
+        guard let elements = Objects.elements(of: object) else {
+            take(object, index: index, line: line)
+            index += 1
+            return
+        }
+        // The reader is free for them: it has read the object to its end, and they lie in the body.
+        do throws(JSONFault) {
+            _ = try reader.open(elements)
+            try readArray(line: line, &index)
+        } catch {
+            throw JSONFault(kind: error.kind, offset: text.offset(of: elements) + error.offset)
+        }
     }
 
     /// Reads the elements of an array, each with its place in the body.
@@ -178,7 +206,11 @@ struct BodyWalk<Objects: BodyObjects & ~Copyable>: ~Copyable {
 
     private mutating func take(_ object: JSONObject, index: Int, line: Int?) {
         do throws(RecordFault) {
-            events.append((index, try objects.event(of: object, index: index, warnings: &warnings)))
+            switch try objects.read(object, index: index, warnings: &warnings) {
+            case .event(let event): events.append((index, event))
+            case .nonCall(let type): ignoredItems[type, default: 0] += 1
+            case .null: break
+            }
         } catch {
             // Read only for rejections that an answer lists.
             let agentName = rejections.isListing ? objects.agentName(of: object) : nil

@@ -11,7 +11,8 @@ enum JSONValue {
     case string(BorrowedBytes)
     /// As it was written, if its reader skips unread values.
     case array(BorrowedBytes)
-    case object
+    /// As it was written, if its reader skips unread values; else empty.
+    case object(BorrowedBytes)
     /// A string that is JSON and yet no text: it holds half of a surrogate pair (RFC 8259, section 8.2).
     case loneSurrogate
     /// The object has the key more than once.
@@ -32,7 +33,7 @@ enum JSONValue {
         case csimdjson_type_number: self = .number(text)
         case csimdjson_type_string: self = .string(text)
         case csimdjson_type_array: self = .array(text)
-        case csimdjson_type_object: self = .object
+        case csimdjson_type_object: self = .object(text)
         case csimdjson_type_lone_surrogate: self = .loneSurrogate
         case csimdjson_type_malformed: self = .malformed
         default: self = .absent

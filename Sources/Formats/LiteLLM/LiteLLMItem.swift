@@ -7,20 +7,38 @@ struct LiteLLMItem {
         self.object = object
     }
 
+    /// The first of these values that is a number above 0, else the last. A call reports a count under several names,
+    /// and leaves some of them at 0.
+    func firstAboveZero<let count: Int>(_ keys: InlineArray<count, Key>) -> JSONValue {
+        var last = JSONValue.absent
+        for place in keys.indices {
+            let value = self[keys[place]]
+            if value.isAbsent { continue }
+            if value.isAboveZero { return value }
+            last = value
+        }
+        return last
+    }
+
     subscript(key: Key) -> JSONValue { object[place: key.rawValue] }
 
     static let keyTable = Key.allCases.map { $0.path + "\n" }.joined()
 
     enum Key: Int, CaseIterable {
-        case status, provider, model, callID, startTime, endTime, isStream, errorClass
+        case status, callType, provider, model, callID, startTime, endTime, isStream, errorClass, errorCode
         case promptTokens, completionTokens
-        case cachedTokens, cacheReadTokens, cacheCreationTokens, cacheWrittenTokens, reasoningTokens
+        case cachedTokens, inputCachedTokens, cacheReadTokens
+        case cacheWriteTokens, cacheCreationTokens, inputCacheWriteTokens, cacheCreationInputTokens
+        case detailedCacheCreationInputTokens
+        case reasoningTokens, outputReasoningTokens
         case cost, costFailure, zeroCost
         case requesterAgent, loggedAgent, tags, keyAlias
+        case records, payload
 
         fileprivate var path: String {
             switch self {
             case .status: "status"
+            case .callType: "call_type"
             case .provider: "custom_llm_provider"
             case .model: "model"
             case .callID: "litellm_call_id"
@@ -28,13 +46,21 @@ struct LiteLLMItem {
             case .endTime: "endTime"
             case .isStream: "stream"
             case .errorClass: "error_information.error_class"
+            case .errorCode: "error_information.error_code"
             case .promptTokens: "prompt_tokens"
             case .completionTokens: "completion_tokens"
+            // Usage as LiteLLM writes it, as the providers' APIs do, and as their raw answers do.
             case .cachedTokens: "metadata.usage_object.prompt_tokens_details.cached_tokens"
+            case .inputCachedTokens: "metadata.usage_object.input_tokens_details.cached_tokens"
             case .cacheReadTokens: "metadata.usage_object.cache_read_input_tokens"
+            case .cacheWriteTokens: "metadata.usage_object.prompt_tokens_details.cache_write_tokens"
             case .cacheCreationTokens: "metadata.usage_object.prompt_tokens_details.cache_creation_tokens"
-            case .cacheWrittenTokens: "metadata.usage_object.cache_creation_input_tokens"
+            case .inputCacheWriteTokens: "metadata.usage_object.input_tokens_details.cache_write_tokens"
+            case .cacheCreationInputTokens: "metadata.usage_object.cache_creation_input_tokens"
+            case .detailedCacheCreationInputTokens:
+                "metadata.usage_object.prompt_tokens_details.cache_creation_input_tokens"
             case .reasoningTokens: "metadata.usage_object.completion_tokens_details.reasoning_tokens"
+            case .outputReasoningTokens: "metadata.usage_object.output_tokens_details.reasoning_tokens"
             case .cost: "response_cost"
             case .costFailure: "response_cost_failure_debug_info"
             case .zeroCost: "zero_cost_diagnostic"
@@ -42,6 +68,8 @@ struct LiteLLMItem {
             case .loggedAgent: "metadata.spend_logs_metadata.agent_name"
             case .tags: "request_tags"
             case .keyAlias: "metadata.user_api_key_alias"
+            case .records: "records"
+            case .payload: "standard_logging_payload"
             }
         }
     }

@@ -3,12 +3,16 @@ internal import Model
 /// Objects that are items of LiteLLM's generic API logger: its `StandardLoggingPayload`
 /// (docs.litellm.ai/docs/proxy/logging_spec).
 ///
+/// An item may be wrapped, as programs that pass payloads on do: `{"standard_logging_payload": {…}}`, and
+/// `{"records": […]}` around several.
+///
 /// Its token counts include cached, written and reasoning ones, as the contract's do. An item is rejected for its
 /// labels, its status and its two token counts alone; other details that break a rule are left out with a warning.
 struct LiteLLMItems: BodyObjects, ~Copyable {
     private let headerAgentName: [UInt8]?
     private var rules = RecordRules()
     private var tags = JSONReader(skippingAllBut: "")
+    private var payloads = JSONReader(skippingAllBut: LiteLLMItem.keyTable)
     private var draft = RecordDraft()
 
     /// The logger posts a null for each call whose log it could not make.
@@ -32,14 +36,40 @@ struct LiteLLMItems: BodyObjects, ~Copyable {
         .model, .callID, .status, .startTime, .provider, .promptTokens, .cost,
     ]
 
+    private static func describesCall(_ item: LiteLLMItem) -> Bool { keysOfCalls.contains { !item[$0].isAbsent } }
+
+    static func elements(of object: JSONObject) -> BorrowedBytes? {
+        if case .array(let text) = LiteLLMItem(object)[.records] { text } else { nil }
+    }
+
     func agentName(of object: JSONObject) -> LabelValue? { draft.validAgentName }
 
-    mutating func event(
-        of object: JSONObject, index: Int, warnings: inout BodyWarnings
-    ) throws(RecordFault) -> Event {
-        let item = LiteLLMItem(object)
+    mutating func read(
+        _ object: JSONObject, index: Int, warnings: inout BodyWarnings
+    ) throws(RecordFault) -> ReadObject {
         draft.removeAll()
-        guard Self.keysOfCalls.contains(where: { !item[$0].isAbsent }) else {
+        let item = LiteLLMItem(object)
+        switch item[.payload] {
+        case .object(let text): return try read(try payload(text), index: index, warnings: &warnings)
+        case .null where !Self.describesCall(item): return .null
+        default: return try read(item, index: index, warnings: &warnings)
+        }
+    }
+
+    private mutating func payload(_ text: BorrowedBytes) throws(RecordFault) -> LiteLLMItem {
+        do throws(JSONFault) {
+            _ = try payloads.open(text)
+            return LiteLLMItem(try payloads.readObject())
+        } catch {
+            throw .noCall("standard_logging_payload is not JSON")
+        }
+    }
+
+    private mutating func read(
+        _ item: LiteLLMItem, index: Int, warnings: inout BodyWarnings
+    ) throws(RecordFault) -> ReadObject {
+        if case .string(let name) = item[.callType], let type = LiteLLMNonCall(callType: name) { return .nonCall(type) }
+        guard Self.describesCall(item) else {
             throw .noCall("the item says nothing of a call")
         }
         setAgentName(item)
@@ -60,7 +90,7 @@ struct LiteLLMItems: BodyObjects, ~Copyable {
         if hasCost { setDetail(.costUSD, item[.cost], index, &warnings) }
         setLatency(item)
         if !setID(item) { warnings.noteOmitted(.id, index: index) }
-        return try draft.event(index: index, by: &rules, warnings: &warnings)
+        return .event(try draft.event(index: index, by: &rules, warnings: &warnings))
     }
 
     /// The first name that an agent may have, from the request's own to the key's.
@@ -99,13 +129,14 @@ struct LiteLLMItems: BodyObjects, ~Copyable {
         guard let status = try item[.status].string(.status) else { return true }
         if status.elementsEqual("success".utf8) { return true }
         if status.elementsEqual("failure".utf8) {
-            draft.set(.status, string: "error".utf8)
+            let failure = FailureStatus(
+                type: item[.errorClass].written, code: item[.errorCode].written.flatMap { Int64($0) })
+            draft.set(.status, string: failure.rawValue.utf8)
         } else {
             draft.set(.status, string: status)
         }
-        if case .string(let text) = item[.errorClass], let name = ErrorClass.name(in: text) {
-            draft.set(.errorType, string: name)
-        }
+        let reported = [item[.errorClass], item[.errorCode]].lazy.compactMap(\.written)
+        if let name = reported.compactMap(ErrorClass.name).first { draft.set(.errorType, string: name.utf8) }
         return false
     }
 
@@ -114,13 +145,14 @@ struct LiteLLMItems: BodyObjects, ~Copyable {
     ) throws(RecordFault) {
         if let token = try item[.promptTokens].number(.inputTokens) { draft.set(.inputTokens, number: token) }
         if let token = try item[.completionTokens].number(.outputTokens) { draft.set(.outputTokens, number: token) }
-        // Reported twice, in OpenAI's form and in Anthropic's; either may be left at 0.
-        let cacheRead = item[.cachedTokens].isAboveZero ? item[.cachedTokens] : item[.cacheReadTokens]
-        let cacheWrite =
-            item[.cacheCreationTokens].isAboveZero ? item[.cacheCreationTokens] : item[.cacheWrittenTokens]
+        let cacheRead = item.firstAboveZero([.cachedTokens, .inputCachedTokens, .cacheReadTokens])
+        let cacheWrite = item.firstAboveZero([
+            .cacheWriteTokens, .cacheCreationTokens, .inputCacheWriteTokens, .detailedCacheCreationInputTokens,
+            .cacheCreationInputTokens,
+        ])
         setDetail(.cacheReadTokens, cacheRead, index, &warnings)
         setDetail(.cacheWriteTokens, cacheWrite, index, &warnings)
-        setDetail(.reasoningTokens, item[.reasoningTokens], index, &warnings)
+        setDetail(.reasoningTokens, item.firstAboveZero([.reasoningTokens, .outputReasoningTokens]), index, &warnings)
     }
 
     private mutating func setDetail(
@@ -195,7 +227,15 @@ extension JSONValue {
         if case .boolean(let token) = self { token.elementsEqual("true".utf8) } else { false }
     }
 
-    fileprivate var isAboveZero: Bool {
+    /// A string, or a number as it was written.
+    fileprivate var written: String? {
+        switch self {
+        case .string(let text), .number(let text): text.string
+        default: nil
+        }
+    }
+
+    var isAboveZero: Bool {
         if case .number(let token) = self { token.double > 0 } else { false }
     }
 }

@@ -26,13 +26,20 @@ package enum OTLPAnswer {
         partialSuccess(rejected: rejectedLogRecords, as: "rejectedLogRecords", message: message, encoding)
     }
 
+    /// To an export of metrics, which are not counted.
+    package static func partialSuccess(
+        rejectedDataPoints: Int, message: String, _ encoding: OTLPEncoding
+    ) -> Response {
+        partialSuccess(rejected: rejectedDataPoints, as: "rejectedDataPoints", message: message, encoding)
+    }
+
     /// - Parameter member: the name of the count in JSON. In protobuf it is field 1 of all signals.
     private static func partialSuccess(
         rejected: Int, as member: String, message: String, _ encoding: OTLPEncoding
     ) -> Response {
         switch encoding {
         case .protobuf:
-            // `ExportTraceServiceResponse`, `ExportLogsServiceResponse`.
+            // `ExportTraceServiceResponse`, `ExportLogsServiceResponse`, `ExportMetricsServiceResponse`.
             var answer = ProtobufWriter()
             answer.message(1) { partialSuccess in
                 partialSuccess.integer(1, Int64(rejected))

@@ -14,11 +14,11 @@ struct RecordObjects: BodyObjects {
 
     func agentName(of object: JSONObject) -> LabelValue? { object[.agentName].validName }
 
-    mutating func event(
-        of object: JSONObject, index: Int, warnings: inout BodyWarnings
-    ) throws(RecordFault) -> Event {
+    mutating func read(
+        _ object: JSONObject, index: Int, warnings: inout BodyWarnings
+    ) throws(RecordFault) -> ReadObject {
         warnings.noteUnknownFields(of: object, index: index)
-        return try rules.event(of: object, index: index, warnings: &warnings)
+        return .event(try rules.event(of: object, index: index, warnings: &warnings))
     }
 }
 

@@ -40,10 +40,12 @@ package struct TracesFormat: Format {
 }
 
 extension MalformedBody {
-    static func unreadable(_ encoding: OTLPEncoding) -> MalformedBody {
+    static func unreadable(
+        _ encoding: OTLPEncoding, as message: StaticString = "ExportTraceServiceRequest"
+    ) -> MalformedBody {
         MalformedBody(
             detail:
-                "the body is not an ExportTraceServiceRequest in \(encoding.contentType): check Content-Type, and that "
+                "the body is not an \(message) in \(encoding.contentType): check Content-Type, and that "
                 + "nothing was cut off")
     }
 }

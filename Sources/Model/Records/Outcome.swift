@@ -5,6 +5,8 @@ package struct Outcome: Sendable {
     package var rejections = RejectedRecords()
     /// The calls that were counted, by the source of their cost.
     package var costSources = CostSources()
+    /// Data points of OpenTelemetry metrics, which are not counted.
+    package var ignoredDataPoints = 0
     /// For the sender; no two alike, and few.
     package var warnings: [String] = []
 

@@ -115,6 +115,13 @@ extension Intake {
         LogsFormat(try encoding(exchange))
     }
 
+    /// Metrics of OpenTelemetry.
+    static func metrics(
+        _ exchange: borrowing Exchange, _: RecordDecoders
+    ) throws(Refusal) -> any Format {
+        OTLPMetricsFormat(try encoding(exchange))
+    }
+
     private static func encoding(_ exchange: borrowing Exchange) throws(Refusal) -> OTLPEncoding {
         if let encoding = OTLPEncoding(contentType: exchange.header("Content-Type")) { return encoding }
         throw .mediaType(
@@ -180,11 +187,15 @@ extension Service {
         var (batch, bytes) = try intake.decode(limit: limit, arrival: clock())
         pricer.price(&batch.events)
         let sender = batch.hasStarts ? answer.sender : .unknown
-        ledger.submit(batch.events, from: sender, bytes: bytes, isGathered: isGathered) { [metrics, batch] result in
+        ledger.submit(batch.events, from: sender, bytes: bytes, isGathered: isGathered) { [self, batch] result in
             switch result {
             case .success(var outcome):
                 outcome.rejections = batch.rejections.merging(outcome.rejections)
                 outcome.warnings = batch.warnings
+                if let dataPoints = batch.ignoredDataPoints {
+                    outcome.ignoredDataPoints = dataPoints
+                    noteMetrics(from: answer)
+                }
                 metrics.took(outcome, of: batch)
                 answer.report(outcome.rejections)
                 answer.send(intake.answer(to: outcome))

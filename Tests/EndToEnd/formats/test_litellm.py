@@ -72,7 +72,8 @@ def test_the_captured_failures(exporter):
     assert post(exporter, capture("failures.json")).outcome() == (2, 0, 0)
     labels = {"agent_name": "unknown", **LABELS}
     told = exporter.scrape()
-    assert told.value("llm_calls_total", status="error", **labels) == "2"
+    assert told.value("llm_calls_total", status="rate_limited", **labels) == "1"
+    assert told.value("llm_calls_total", status="error", **labels) == "1"
     assert told.value("llm_calls_total", status="success", **labels) == "0"
     assert told.value("llm_errors_total", error_type="RateLimitError", **labels) == "1"
     assert told.value("llm_errors_total", error_type="InternalServerError", **labels) == "1"
@@ -100,7 +101,74 @@ def test_the_captured_agent_fields(exporter):
     assert agents(exporter) == {"RM-planner"}
 
 
+# Cases of public reports (Tests/Fixtures/cases)
+
+def case(name):
+    return (FIXTURES / "cases" / name).read_bytes()
+
+
+def test_a_tool_is_no_call(exporter):
+    assert post(exporter, case("litellm-mcp-tool-call.json")).outcome() == (0, 0, 0)
+    told = exporter.scrape()
+    assert told.total("llm_calls_total") == 0
+    assert told.value("llm_exporter_ignored_litellm_items_total", call_type="call_mcp_tool") == "1"
+
+
+def test_written_tokens_by_their_new_name(start):
+    exporter = start(shipped_prices=True)
+    assert post(exporter, case("litellm-openai-cache-write-tokens.json")).outcome() == (1, 0, 0)
+    told = exporter.scrape()
+    labels = {"agent_name": "w56", "provider": "openai", "model": "gpt-5.6"}
+    for kind, tokens in {"input": "100", "cache_read": "200", "cache_write": "700"}.items():
+        assert told.value("llm_token_usage_total", token_type=kind, **labels) == tokens
+    assert told.value("llm_cost_usd_total", **labels) == "0.00598"
+
+
+# Which items are calls
+
+@pytest.mark.parametrize("name, shown", [
+    ("alist_mcp_tools", "list_mcp_tools"), ("acreate_file", "create_file"), ("aretrieve_batch", "retrieve_batch"),
+    ("avector_store_search", "vector_store_search"), ("file_content", "file_content"),
+])
+def test_management_is_ignored_by_name(exporter, name, shown):
+    assert post(exporter, [item(call_type=name), item(call_type="acompletion")]).outcome() == (1, 0, 0)
+    told = exporter.scrape()
+    assert told.total("llm_calls_total") == 1
+    samples = [(s.labels["call_type"], s.value) for s in told.find("llm_exporter_ignored_litellm_items_total")]
+    assert samples == [(shown, "1")]
+
+
+@pytest.mark.parametrize("name", ["aresponses", "anthropic_messages", "arerank", "aspeech", "a_new_one", "", None, 5])
+def test_other_call_types_count(exporter, name):
+    assert post(exporter, item(call_type=name)).outcome() == (1, 0, 0)
+    assert exporter.scrape().find("llm_exporter_ignored_litellm_items_total") == []
+
+
+@pytest.mark.parametrize("error, status", [
+    ({"error_class": "RateLimitError", "error_code": "429"}, "rate_limited"),
+    ({"error_class": "Timeout", "error_code": "408"}, "timeout"),
+    ({"error_class": "CancelledError", "error_code": ""}, "cancelled"),
+    ({"error_class": None, "error_code": "429"}, "rate_limited"),
+    ({"error_class": "AuthenticationError", "error_code": "401"}, "error"), (None, "error")], ids=repr)
+def test_a_failure_has_a_status_of_its_own(exporter, error, status):
+    assert post(exporter, item(status="failure", error_information=error)).outcome() == (1, 0, 0)
+    assert exporter.scrape().total("llm_calls_total", status=status) == 1
+
+
 # Shapes
+
+def test_payloads_in_an_envelope(exporter):
+    records = [{"standard_logging_payload": item(litellm_call_id=str(n))} for n in range(3)]
+    assert post(exporter, {"records": records[:2]}).outcome() == (2, 0, 0)
+    lines = encode({"records": records[:2]}) + "\n" + encode({"records": records[2:]})
+    assert post(exporter, lines).outcome() == (1, 2, 0)
+    assert post(exporter, records).outcome() == (0, 3, 0)
+    assert post(exporter, records[0]).outcome() == (0, 1, 0)
+    # Unwrapped, it is the same call.
+    assert post(exporter, item(litellm_call_id="0")).outcome() == (0, 1, 0)
+    reply = post(exporter, {"records": [records[0], {"standard_logging_payload": item(prompt_tokens=-1)}, 5]})
+    assert reply.outcome() == (0, 1, 2) and [error["index"] for error in reply.json["errors"]] == [1, 2]
+
 
 def test_items_that_are_null_are_skipped(exporter):
     assert post(exporter, [None, item(), None]).outcome() == (1, 0, 0)
@@ -384,12 +452,14 @@ def test_no_body_is_in_the_log(start):
 
 @pytest.mark.alone
 @pytest.mark.heavy
-def test_a_full_batch_with_prompts(exporter):
+@pytest.mark.parametrize("wrap", [list, lambda items: {"records": [{"standard_logging_payload": i} for i in items]}],
+                         ids=["array", "envelope"])
+def test_a_full_batch_with_prompts(exporter, wrap):
     """500 items of 13 KB: no more memory than a few bodies, and nothing lost."""
     template = json.loads(capture("single.json"))
     items = [{**template, "litellm_call_id": f"call-{n}", "messages": [{"role": "user", "content": "lorem " * 200}]}
              for n in range(500)]
-    body = json.dumps(items).encode()
+    body = json.dumps(wrap(items)).encode()
     assert 6e6 < len(body) < 9e6
     exporter.forget_memory_peak()
     began = time.monotonic()

@@ -492,16 +492,80 @@ def test_a_trace_becomes_an_exemplar(exporter):
 
 # Answers
 
-def test_metrics_are_taken_and_dropped(exporter):
-    path = "/v1/metrics"
-    reply = send(exporter, capture("metrics.bin"), path=path)
-    assert reply.status == 200 and reply.body == b"" and reply.media_type == "application/x-protobuf"
-    reply = send(exporter, b'{"resourceMetrics": []}', "json", path=path)
-    assert reply.status == 200 and reply.body == b"{}" and reply.media_type == "application/json"
+def gauge(name, points):
+    return {"resourceMetrics": [{"scopeMetrics": [{"metrics": [{"name": name, "gauge": {"dataPoints": points}}]}]}]}
+
+
+def test_all_data_points_of_metrics_are_rejected(start):
+    exporter = start("--log.level", "debug")
+    for packed in (False, True):
+        body = capture("metrics.bin")
+        headers = {"Content_Encoding": "gzip"} if packed else {}
+        reply = send(exporter, gzip.compress(body) if packed else body, path="/v1/metrics", **headers)
+        rejected, message = partial_success(reply)
+        assert rejected == 11 and "traces or logs" in message and "OTEL_METRICS_EXPORTER=none" in message
+    reply = send(exporter, gauge("SECRET", [{"asInt": "1"}, {"asDouble": 2.5}]), "json", path="/otel/v1/metrics")
+    assert partial_success(reply)[0] == 2
     told = exporter.scrape()
-    assert told.value("llm_exporter_ignored_requests_total", route=path) == "2"
-    assert told.total("llm_exporter_ignored_requests_total") == 2
+    assert told.value("llm_exporter_ignored_requests_total", route="/v1/metrics") == "3"
+    assert told.total("llm_exporter_ignored_requests_total") == 3
     assert told.total("llm_calls_total") == 0
+    # Said once an hour, with the sender and the remedy.
+    line, = [line for line in exporter.log_lines if "metrics, which are not counted" in line]
+    assert "level=info" in line and "peer=127.0.0.1" in line and "OTEL_METRICS_EXPORTER=none" in line
+    assert "SECRET" not in exporter.log
+
+
+@pytest.mark.parametrize("body, encoding", [(b"", "protobuf"), (b"{}", "json"), (b'{"resourceMetrics":[]}', "json")])
+def test_a_request_without_data_points_is_taken(exporter, body, encoding):
+    reply = send(exporter, body, encoding, path="/v1/metrics")
+    assert reply.status == 200 and reply.body == (b"" if encoding == "protobuf" else b"{}")
+    assert exporter.scrape().value("llm_exporter_ignored_requests_total", route="/v1/metrics") == "1"
+
+
+@pytest.mark.parametrize("body, encoding", [(b"x", "protobuf"), (b"", "json"), (b"[]", "json"),
+                                            (b'{"resourceMetrics":5}', "json"), (capture("openai-v2.bin"), "protobuf"),
+                                            (capture("metrics.bin")[:-1], "protobuf")],
+                         ids=["text", "empty", "array", "number", "spans", "cut short"])
+def test_a_body_that_is_no_metrics_is_400(exporter, body, encoding):
+    assert otlp.error(send(exporter, body, encoding, path="/v1/metrics"), 400)[0] == 3
+    assert exporter.scrape().total("llm_exporter_ignored_requests_total") == 0
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("path", [(1,), (1, 2), (1, 2, 2), (1, 2, 2, 5), (1, 2, 2, 7, 1)], ids=repr)
+def test_millions_of_empty_metrics_take_little_memory_and_time(exporter, path):
+    body = gzip.compress(empty(*path), 1)
+    exporter.forget_memory_peak()
+    before = exporter.memory_kib("VmRSS")
+    began = time.monotonic()
+    assert send(exporter, body, path="/v1/metrics", Content_Encoding="gzip").status == 200
+    assert time.monotonic() - began < 10
+    assert exporter.memory_kib("VmHWM") - before < (LIMIT >> 10) + (64 << 10)
+
+
+def test_a_path_that_ends_in_that_of_a_signal_is_its_route(exporter):
+    body = request(span(chat(), trace=1, id=1))
+    for path in ("/otel/v1/traces", "/api/public/otel/v1/traces", "/v1/traces"):
+        assert partial_success(send(exporter, body, path=path)) == OK
+    for path in ("/v1/tracesx", "/xv1/traces", "/v1/traces/", "/otel/record"):
+        assert send(exporter, body, path=path).status == 404
+    told = exporter.scrape()
+    assert told.total("llm_calls_total") == 1 and told.value("llm_exporter_records_duplicate_total") == "2"
+    routes = {s.labels["route"] for s in told.find("llm_exporter_http_requests_total")}
+    assert routes <= {"/v1/traces", "other", "/metrics"}
+
+
+def test_http2_is_refused_counted_and_said(exporter):
+    assert exporter.scrape().value("llm_exporter_http2_attempts_total") == "0"
+    for count in (1, 2, 3):
+        with exporter.wire() as wire:
+            # The preface, and a SETTINGS frame (RFC 9113, sections 3.4 and 6.5).
+            wire.send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes.fromhex("000000040000000000"))
+            assert wire.everything().startswith(b"HTTP/1.1 505 ")
+        assert exporter.scrape().value("llm_exporter_http2_attempts_total") == str(count)
+    line, = [line for line in exporter.log_lines if "HTTP/2" in line]
+    assert "level=warn" in line and "OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf" in line
 
 
 def test_an_export_without_spans_is_taken(standing):
@@ -527,17 +591,12 @@ def test_media_types_of_protobuf(exporter, content_type):
     assert exporter.calls() == 1
 
 
+@pytest.mark.parametrize("path", ["/v1/traces", "/v1/metrics"])
 @pytest.mark.parametrize("content_type", [None, "text/plain", "application/grpc"])
-def test_another_media_type_is_415(standing, content_type):
-    reply = standing.post(b"", {"Content-Type": content_type} if content_type else {}, path="/v1/traces")
+def test_another_media_type_is_415(standing, path, content_type):
+    reply = standing.post(b"", {"Content-Type": content_type} if content_type else {}, path=path)
     assert otlp.error(reply, 415)[0] == 3
     assert "application/x-protobuf" in reply.headers["Accept"]
-
-
-@pytest.mark.parametrize("content_type", [None, "text/plain", "application/grpc"])
-def test_metrics_are_dropped_whatever_they_are_called(exporter, content_type):
-    reply = exporter.post(b"x", {"Content-Type": content_type} if content_type else {}, path="/v1/metrics")
-    assert reply.status == 200 and reply.body == b"" and reply.media_type == "application/x-protobuf"
 
 
 @pytest.mark.parametrize("body, encoding", [(b"", "protobuf"), (b"{}", "json"), (b" {} ", "json"),

@@ -77,6 +77,7 @@ class Monitored:
             # A log record that reports no call.
             ignored = json.dumps(otlp.logs(otlp.log("codex.user_prompt"))).encode()
             assert otlp.partial_success(self.exporter.post(ignored, JSON, path="/v1/logs")) == (0, "")
+            assert self.exporter.post([{"call_type": "call_mcp_tool"}], path="/litellm").outcome() == (0, 0, 0)
             if turn:
                 # A reload that is refused, and an answer of the kind 5xx.
                 configuration.write_text("budgets: 3\n")

@@ -206,12 +206,12 @@ def fields(message: bytes) -> Iterator[tuple[int, Any]]:
 
 
 def partial_success(reply) -> tuple[int, str]:
-    """Rejected spans or log records and the message of a 200 in either encoding; (0, "") where all was taken."""
+    """What was rejected and the message of a 200 in either encoding; (0, "") if all was taken."""
     assert reply.status == 200, reply
     if reply.media_type == "application/json":
         told = json.loads(reply.body).get("partialSuccess", {})
-        rejected = told.get("rejectedSpans", told.get("rejectedLogRecords", 0))
-        return int(rejected), told.get("errorMessage", "")
+        counts = [int(told.get(name, 0)) for name in ("rejectedSpans", "rejectedLogRecords", "rejectedDataPoints")]
+        return max(counts), told.get("errorMessage", "")
     assert reply.media_type == "application/x-protobuf", reply
     told = dict(fields(dict(fields(reply.body)).get(1, b"")))
     return told.get(1, 0), told.get(2, b"").decode()

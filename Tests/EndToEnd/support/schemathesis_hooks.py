@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 FIXTURES = Path(__file__).resolve().parents[2] / "Fixtures" / "otlp"
 EXPORTS = [(FIXTURES / name).read_bytes() for name in ("openai-v2.bin", "traceloop.bin")]
+METRICS = (FIXTURES / "metrics.bin").read_bytes()
 CODINGS: dict[str, Callable[[bytes], bytes]] = {
     "gzip": gzip.compress, "deflate": zlib.compress, "zstd": zstandard.compress}
 
@@ -30,7 +31,9 @@ schemathesis.openapi.media_type("application/jsonl", lines)
 
 @schemathesis.serializer("application/json", "application/x-protobuf", "application/x-ndjson", "application/jsonl")
 def encoded(context, value):
-    """The body in the coding that the request names."""
+    """The body in the coding that the request names; protobuf is the signal's."""
     body = value if isinstance(value, bytes) else json.dumps(value).encode()
+    if isinstance(value, bytes) and context.case.path == "/v1/metrics":
+        body = METRICS
     coding = (context.case.headers or {}).get("Content-Encoding")
     return CODINGS[coding](body) if coding in CODINGS else body
