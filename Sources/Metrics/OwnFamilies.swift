@@ -142,8 +142,9 @@ package final class NamedCounters: Sendable {
 
     package func add(_ name: String, _ count: Int) {
         counts.withLock { counts in
-            let isKnown = counts[name] != nil || counts.count < limit
-            counts[isKnown ? name : LabelValue.other.text, default: 0] += Int64(count)
+            let other = LabelValue.other.text
+            let isKnown = counts[name] != nil || counts.count - (counts[other] == nil ? 0 : 1) < limit
+            counts[isKnown ? name : other, default: 0] += Int64(count)
         }
     }
 

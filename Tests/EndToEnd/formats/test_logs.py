@@ -73,7 +73,8 @@ def totals(told) -> dict[str, Any]:
 # Captures
 
 def test_all_captures_of_logs_are_in_the_table():
-    assert {path.parent.name for path in SENDERS.glob("*/*_v1_logs.headers.json")} == CAPTURES.keys()
+    # The log records of openlit repeat what its spans report.
+    assert {path.parent.name for path in SENDERS.glob("*/*_v1_logs.headers.json")} - {"openlit"} == CAPTURES.keys()
 
 
 @pytest.mark.parametrize("name, paths", CAPTURES.items(), ids=CAPTURES)

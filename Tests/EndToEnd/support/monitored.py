@@ -74,7 +74,9 @@ class Monitored:
             sent = records(turn)
             assert self.exporter.post_lines(sent).outcome() == (len(sent) - 1, 0, 1)
             assert self.exporter.post_lines(sent[:5]).outcome() == (0, 5, 0)
-            # A log record that reports no call.
+            # A span and a log record that report no call.
+            agent = json.dumps(otlp.request(otlp.span({"gen_ai.operation.name": "invoke_agent"}))).encode()
+            assert otlp.partial_success(self.exporter.post(agent, JSON, path="/v1/traces")) == (0, "")
             ignored = json.dumps(otlp.logs(otlp.log("codex.user_prompt"))).encode()
             assert otlp.partial_success(self.exporter.post(ignored, JSON, path="/v1/logs")) == (0, "")
             assert self.exporter.post([{"call_type": "call_mcp_tool"}], path="/litellm").outcome() == (0, 0, 0)
