@@ -23,8 +23,8 @@ enum FailureStatus: String {
     }
 
     private init?(type: String) {
-        let words = type.lowercased().filter { $0 != "_" && $0 != "-" }
-        func holds(_ names: String...) -> Bool { names.contains { words.contains($0) } }
+        let words = SoughtText(type)
+        func holds(_ names: StaticString...) -> Bool { names.contains { words.holds($0) } }
         if holds("ratelimit", "toomanyrequests", "resourceexhausted", "throttl") {
             self = .rateLimited
         } else if holds("timeout", "timedout", "deadlineexceeded") {

@@ -2,7 +2,7 @@
 ///
 /// From `CallTypes` and the logged functions of litellm 1.106.2 and 1.110.2. The call type of an asynchronous function
 /// has an `a` before these names. A type that is not here counts as a call: what a later LiteLLM adds must not be lost.
-package enum LiteLLMNonCall: String, CaseIterable, Sendable {
+package enum LiteLLMNonCall: String, NamedAttribute, Sendable {
     // Tools. Calls of a model that a tool makes are logged by themselves.
     case callMCPTool = "call_mcp_tool"
     case listMCPTools = "list_mcp_tools"

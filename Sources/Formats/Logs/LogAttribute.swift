@@ -1,5 +1,5 @@
 /// The attributes of log records that are read, by their names in Claude Code, Codex and Gemini CLI.
-enum LogAttribute: String, CaseIterable {
+enum LogAttribute: String, NamedAttribute {
     case eventName = "event.name"
     case eventKind = "event.kind"
     case endpoint

@@ -1,12 +1,21 @@
+/// An attribute that is read, with its name in bodies.
+protocol NamedAttribute: CaseIterable, Sendable {
+    var text: String { get }
+}
+
+extension NamedAttribute where Self: RawRepresentable<String> {
+    var text: String { rawValue }
+}
+
 /// Finds attributes by their names, as they lie in a body. `_` and `.` are the same in them.
-struct AttributeNames<Attribute: RawRepresentable<String> & CaseIterable & Sendable>: Sendable {
+struct AttributeNames<Attribute: NamedAttribute>: Sendable {
     /// By the length of the name in bytes; each name with `.` in place of `_`.
     private let rows: [[(name: [UInt8], attribute: Attribute)]]
 
     init() {
         var rows: [[(name: [UInt8], attribute: Attribute)]] = []
         for attribute in Attribute.allCases {
-            let name = attribute.rawValue.utf8.map(Self.plain)
+            let name = attribute.text.utf8.map(Self.plain)
             while rows.count <= name.count { rows.append([]) }
             rows[name.count].append((name, attribute))
         }

@@ -71,7 +71,7 @@ struct ResourceAgent {
 }
 
 /// The attributes of a resource that are read.
-private enum ResourceAttribute: String, CaseIterable {
+private enum ResourceAttribute: String, NamedAttribute {
     case agentName = "agent_name"
     case serviceName = "service.name"
     case instance = "service.instance.id"

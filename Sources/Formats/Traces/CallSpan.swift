@@ -26,10 +26,9 @@ struct CallSpan {
         self.resource = resource
         isClaudeCode = sender.isClaudeCode
         let attributes = span.attributes
-        let model = Self.name(SpanAttribute.ofModel, attributes)
         usage = SpanUsage(
             attributes, excludesCached: sender.excludesCached(attributes),
-            isGemini: model?.lowercased().contains("gemini") == true,
+            isGemini: { attributes.name(of: SpanAttribute.ofModel).map { SoughtText($0).holds("gemini") } == true },
             mayBeEmpty: span.isFailed || SpanKind.embeds(attributes))
         isFailed = span.isFailed || span.hasException && usage.isMissing
     }
@@ -44,7 +43,8 @@ struct CallSpan {
     var agentName: String? { span.agentName }
 
     var responseID: String? { span.attributes[.responseID]?.text }
-    var model: String? { name(SpanAttribute.ofModel) }
+    var model: String? { span.attributes.name(of: SpanAttribute.ofModel) }
+    private var provider: String? { span.attributes.name(of: SpanAttribute.ofProvider) }
 
     /// Whether the call makes an embedding, not an answer.
     var embeds: Bool { SpanKind.embeds(span.attributes) }
@@ -53,7 +53,7 @@ struct CallSpan {
     var hasUsage: Bool { usage.input != nil || usage.output != nil }
 
     /// Whether the span has the labels that every record needs.
-    var isNamed: Bool { name(SpanAttribute.ofProvider) != nil && model != nil }
+    var isNamed: Bool { provider != nil && model != nil }
 
     /// How much the span says about the call: of two reports the fuller is kept.
     var reportedFields: Int {
@@ -65,7 +65,7 @@ struct CallSpan {
     func write(to draft: inout RecordDraft, agentName: String) {
         draft.set(.agentName, string: agentName.utf8)
         // A call that fails early may have neither; it is a call all the same.
-        draft.set(.provider, string: (name(SpanAttribute.ofProvider) ?? Self.unknown).utf8)
+        draft.set(.provider, string: (provider ?? Self.unknown).utf8)
         draft.set(.model, string: (model ?? Self.unknown).utf8)
         if isFailed { writeFailure(to: &draft) }
         write(usage.input, to: .inputTokens, &draft)
@@ -102,9 +102,8 @@ struct CallSpan {
     /// What the span says of its failure.
     private var errorTypes: [String] {
         guard isFailed else { return [] }
-        return SpanAttribute.ofErrorType.prefix(1).compactMap { span.attributes[$0]?.description }
-            + [span.exceptionType].compactMap { $0 }
-            + SpanAttribute.ofErrorType.dropFirst().compactMap { span.attributes[$0]?.description }
+        return [span.attributes[.errorType]?.description, span.exceptionType, span.attributes[.errorClass]?.description]
+            .compactMap { $0 }
     }
 
     /// `nil` for 0: instrumentations that do not know the price write it, and free models have a price of 0 in the
@@ -135,13 +134,5 @@ struct CallSpan {
         case .text(let text): draft.set(field, string: text.utf8)
         case .boolean(let value): draft.set(field, string: "\(value)".utf8)
         }
-    }
-
-    private func name(_ names: [SpanAttribute]) -> String? { Self.name(names, span.attributes) }
-
-    /// The first value that may be a label; if none may, the first.
-    private static func name(_ names: [SpanAttribute], _ attributes: SpanAttributes) -> String? {
-        let texts = names.lazy.compactMap { attributes[$0]?.text?.unquoted }
-        return texts.first { $0.isName } ?? texts.first
     }
 }

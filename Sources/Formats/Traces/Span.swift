@@ -43,7 +43,7 @@ extension Span {
     var kind: SpanKind {
         let kind = SpanKind(attributes, isClaudeRequest: isClaudeRequest)
         guard case .unknown = kind, attributes[.requestModel] != nil,
-            attributes.first(of: SpanAttribute.ofProvider) != nil
+            attributes.has(SpanAttribute.ofProvider)
         else { return kind }
         let reports = isFailed || hasException || SpanUsage.isReported(by: attributes)
         return reports ? .call : .unknown
@@ -51,7 +51,7 @@ extension Span {
 
     /// `nil` if it names no agent, or one whose name breaks the rules for names.
     var agentName: String? {
-        SpanAttribute.ofAgent.lazy.compactMap { attributes[$0]?.text }.first { $0.isName }
+        attributes.name(of: SpanAttribute.ofAgent).flatMap { $0.isName ? $0 : nil }
     }
 
     /// Takes what an event says: of exceptions, the type.

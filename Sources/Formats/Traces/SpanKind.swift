@@ -19,10 +19,18 @@ enum SpanKind {
     private static let kinds: Set<String> = ["LLM", "CHAT_MODEL", "EMBEDDING"]
     private static let observations: Set<String> = ["generation", "embedding"]
     private static let embeddings: Set<String> = ["embeddings", "embedding", "aembedding"]
+    private static let markers = SpanAttributeList([
+        .operation, .kind, .holderKind, .requestType, .langfuseType, .mlflowType, .laminarType, .vercelOperation,
+    ])
     private static let vercelCalls = ["doGenerate", "doStream", "doEmbed"]
 
     /// - Parameter isClaudeRequest: whether the span's name is that of Claude Code's calls.
     init(_ attributes: SpanAttributes, isClaudeRequest: Bool) {
+        // Most spans have one of them at most.
+        guard isClaudeRequest || attributes.has(Self.markers) else {
+            self = .unknown
+            return
+        }
         func text(_ name: SpanAttribute) -> String? { attributes[name]?.text?.unquoted }
         // The sum of the calls within it stands on each of Vercel's other spans.
         if let operation = text(.vercelOperation) {
@@ -34,12 +42,7 @@ enum SpanKind {
             || text(.operation).map(Self.operations.contains) == true
             || [.kind, .mlflowType, .laminarType].contains { text($0).map(Self.kinds.contains) == true }
             || text(.langfuseType).map(Self.observations.contains) == true
-        if isCall {
-            self = .call
-            return
-        }
-        let markers: [SpanAttribute] = [.operation, .kind, .holderKind, .langfuseType, .mlflowType, .laminarType]
-        self = attributes.first(of: markers) == nil ? .unknown : .holder
+        self = isCall ? .call : .holder
     }
 
     /// Whether a span that is a call makes embeddings, not an answer.
@@ -54,6 +57,10 @@ enum SpanKind {
 extension String {
     /// Without the quotes of a JSON string, as MLflow writes all of its values.
     var unquoted: String {
-        count > 2 && hasPrefix("\"") && hasSuffix("\"") && !contains("\\") ? String(dropFirst().dropLast()) : self
+        let quote = UInt8(ascii: "\"")
+        guard utf8.first == quote, utf8.last == quote, utf8.count > 2, !utf8.contains(UInt8(ascii: "\\")) else {
+            return self
+        }
+        return String(dropFirst().dropLast())
     }
 }

@@ -14,7 +14,7 @@ struct SpanSender {
     /// have beside it, includes them.
     func excludesCached(_ attributes: SpanAttributes) -> Bool {
         if Self.excludingScopes.contains(name) { return true }
-        let known = SpanAttribute.ofInput.first { attributes[$0] != nil }
-        return known == .claudeInputTokens
+        return attributes[.claudeInputTokens] != nil
+            && SpanAttribute.ofInput.names.allSatisfy { $0 == .claudeInputTokens || attributes[$0] == nil }
     }
 }

@@ -25,8 +25,8 @@ struct SpanUsage {
     fileprivate static let limit: Int64 = 1_000_000_000_000
 
     static func isReported(by attributes: SpanAttributes) -> Bool {
-        [SpanAttribute.ofInput, SpanAttribute.ofOutput, SpanAttribute.ofTotal, SpanAttribute.ofUsage]
-            .contains { attributes.first(of: $0) != nil }
+        attributes.has(SpanAttribute.ofInput) || attributes.has(SpanAttribute.ofOutput)
+            || attributes.has(SpanAttribute.ofTotal) || attributes.has(SpanAttribute.ofUsage)
     }
 
     /// Whether neither input nor output nor a total is known.
@@ -39,10 +39,10 @@ struct SpanUsage {
 
     /// - Parameters:
     ///   - excludesCached: whether the sender's input never includes cached tokens.
-    ///   - isGemini: whether tokens beyond input and output are thoughts.
+    ///   - isGemini: whether tokens beyond input and output are thoughts; asked only if there are any.
     ///   - mayBeEmpty: whether 0 input and 0 output can be true, as of a failed call.
-    init(_ attributes: SpanAttributes, excludesCached: Bool, isGemini: Bool, mayBeEmpty: Bool) {
-        func count(_ names: [SpanAttribute]) -> Count? { attributes.first(of: names).map(Count.init) }
+    init(_ attributes: SpanAttributes, excludesCached: Bool, isGemini: () -> Bool, mayBeEmpty: Bool) {
+        func count(_ names: SpanAttributeList) -> Count? { attributes.first(of: names).map(Count.init) }
         input = count(SpanAttribute.ofInput)
         output = count(SpanAttribute.ofOutput)
         total = count(SpanAttribute.ofTotal)?.tokens
@@ -80,12 +80,12 @@ struct SpanUsage {
     }
 
     /// A total that says no more than input and output is dropped.
-    private mutating func addExcess(isThoughts: Bool) {
+    private mutating func addExcess(isThoughts: () -> Bool) {
         guard let total, let input = input?.tokens, let output = output?.tokens else { return }
         let excess = total - input - output
         if excess <= 0 {
             self.total = nil
-        } else if isThoughts {
+        } else if isThoughts() {
             self.total = nil
             self.output = .tokens(output + excess)
             reasoning = .tokens((reasoning?.tokens ?? 0) + excess)

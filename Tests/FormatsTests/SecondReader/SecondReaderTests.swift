@@ -34,7 +34,7 @@ struct RandomRequest {
         Array("  ".utf8), [0x61, 0xFF, 0x62], Array("_reserved".utf8), Array(repeating: 0x61, count: 300),
     ]
     private static let spanNames =
-        SpanAttribute.allCases.map(\.rawValue) + [
+        SpanAttribute.allCases.map(\.text) + [
             "exception.type", "agent_name", "service.name", "service.instance.id", "host.name", "process.pid", "other",
         ]
 
