@@ -61,7 +61,8 @@ import Testing
     @Test("a value that nobody reads is JSON exactly if another parser says so", arguments: 0..<4)
     func differential(seed: Int) throws {
         let tokens = [
-            "{", "}", "[", "]", ":", ",", #""a""#, #""b":1"#, "1", "-0.5", "01", "true", "nul", "null", " ", #""\\u00e9""#,
+            "{", "}", "[", "]", ":", ",", #""a""#, #""b":1"#, "1", "-0.5", "01", "true", "nul", "null", " ",
+            #""\\u00e9""#,
             #""k":"v""#, "{}", "[]",
         ]
         var numbers = SeededNumbers(seed: seed)

@@ -102,8 +102,10 @@ struct CallSpan {
     /// What the span says of its failure.
     private var errorTypes: [String] {
         guard isFailed else { return [] }
-        return [span.attributes[.errorType]?.description, span.exceptionType, span.attributes[.errorClass]?.description]
-            .compactMap { $0 }
+        return [
+            span.attributes[.errorType]?.description, span.exceptionType, span.attributes[.errorClass]?.description,
+        ]
+        .compactMap { $0 }
     }
 
     /// `nil` for 0: instrumentations that do not know the price write it, and free models have a price of 0 in the
