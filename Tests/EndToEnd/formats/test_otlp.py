@@ -680,6 +680,22 @@ def test_a_large_export_is_taken(exporter):
     assert exporter.calls() == 8192
 
 
+@pytest.mark.heavy
+def test_200_000_spans_in_one_body_are_taken(exporter):
+    """About 18 MB, as a collector whose batches have no limit sends them."""
+    def text(name, value):
+        return chunk(9, chunk(1, name) + chunk(2, chunk(1, value)))
+
+    call = (text(b"gen_ai.system", b"acme") + text(b"gen_ai.request.model", b"m")
+            + chunk(9, chunk(1, b"gen_ai.usage.input_tokens") + chunk(2, b"\x18\x07")))
+    spans = b"".join(chunk(2, chunk(2, n.to_bytes(8, "big")) + call) for n in range(1, 200_001))
+    body = chunk(1, chunk(2, spans))
+    assert 18_000_000 < len(body) < LIMIT
+    assert partial_success(send(exporter, body)) == OK
+    assert exporter.calls() == 200_000
+    assert exporter.scrape().total("llm_tokens_total") == 1_400_000
+
+
 @pytest.mark.alone
 @pytest.mark.heavy
 def test_spans_that_all_might_be_one_call_take_no_longer(exporter):
