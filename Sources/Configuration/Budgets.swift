@@ -43,13 +43,18 @@ extension YAMLValue {
     fileprivate func budgetName() throws(ConfigurationError) -> LabelValue {
         // An empty filter would count the calls of all agents.
         guard !isNull else { throw fault("must have a value; leave the line out for all of them") }
+        return LabelValue(try shortText())
+    }
+
+    /// A text that a name may be.
+    func shortText() throws(ConfigurationError) -> String {
         let text = try text()
         guard (1...256).contains(text.utf8.count), !text.unicodeScalars.contains(where: \.isControl),
             text.first != " ", text.last != " "
         else {
             throw fault("must have 1 to 256 bytes, no control characters, and no spaces at its ends")
         }
-        return LabelValue(text)
+        return text
     }
 
     /// A label that records can have.

@@ -2,10 +2,12 @@ private import Glibc
 package import Model
 package import Pricing
 
-/// The prices in force and the budgets, which a reload can change.
+/// The prices in force, the budgets and the names of agents, which a reload can change.
 package struct Configuration: Sendable {
     package let prices: PriceBook
     package let budgets: [Budget]
+    /// The attributes of OpenTelemetry that name the agent, the first first.
+    package let agentAttributes: [String]
     /// What is allowed and yet looks like a mistake, each as one line that names the file; at most
     /// `warningLimit` and one more.
     package let warnings: [String]
@@ -61,10 +63,11 @@ package struct Configuration: Sendable {
         try file?.addAliases(to: &prices)
         self.prices = prices
         budgets = file?.budgets ?? []
+        agentAttributes = file?.agentAttributes ?? []
         hasFileContent = file.map { !$0.isEmpty } ?? false
         self.fileName = fileName
         if file != nil, !hasFileContent {
-            warnings.append("\(fileName): sets nothing: no prices, no aliases and no budgets")
+            warnings.append("\(fileName): sets nothing: no prices, no aliases, no budgets and no agent_attributes")
         }
         let more = warnings.count - Self.warningLimit
         self.warnings =

@@ -1,7 +1,7 @@
 internal import Model
 internal import Pricing
 
-/// The content of `--config.file`: prices, aliases and budgets.
+/// The content of `--config.file`: prices, aliases, budgets and what names agents.
 ///
 /// ```yaml
 /// prices:                       # as in a price file; each replaces the whole entry of its key
@@ -11,17 +11,19 @@ internal import Pricing
 ///   providers: {corp-gateway: openai}
 /// budgets:
 ///   - {name: reviewers, agent_name: ReviewerGPT, limit_usd: 50, period: day}
+/// agent_attributes: [user.email]   # of OpenTelemetry: they name the agent before all others
 /// ```
 struct ConfigurationFile {
     private var prices: [(name: String, value: YAMLValue)] = []
     private var modelAliases: [(name: String, value: YAMLValue)] = []
     private var providerAliases: [(name: String, value: YAMLValue)] = []
     private(set) var budgets: [Budget] = []
+    private(set) var agentAttributes: [String] = []
 
     /// - Throws: with the line, for text that is not YAML, unknown keys and invalid values.
     init(_ text: String, file: String) throws(ConfigurationError) {
         guard let document = try YAMLValue.document(text, file: file), !document.isNull else { return }
-        let members = try document.members(of: ["prices", "aliases", "budgets"])
+        let members = try document.members(of: ["prices", "aliases", "budgets", "agent_attributes"])
         if let prices = members["prices"], !prices.isNull {
             self.prices = try prices.members()
         }
@@ -31,10 +33,13 @@ struct ConfigurationFile {
             providerAliases = try kinds["providers"]?.membersUnlessNull() ?? []
         }
         if let budgets = members["budgets"], !budgets.isNull { self.budgets = try [Budget](budgets) }
+        if let names = members["agent_attributes"], !names.isNull { agentAttributes = try names.agentAttributes() }
     }
 
     /// Whether it sets nothing.
-    var isEmpty: Bool { prices.isEmpty && modelAliases.isEmpty && providerAliases.isEmpty && budgets.isEmpty }
+    var isEmpty: Bool {
+        prices.isEmpty && modelAliases.isEmpty && providerAliases.isEmpty && budgets.isEmpty && agentAttributes.isEmpty
+    }
 
     // MARK: Aliases
 
@@ -86,5 +91,20 @@ struct ConfigurationFile {
             prices[key] = price
         }
         return prices
+    }
+}
+
+extension YAMLValue {
+    /// The names of attributes: at most 16, as each attribute of each span is compared with them.
+    fileprivate func agentAttributes() throws(ConfigurationError) -> [String] {
+        let elements = try elements()
+        guard elements.count <= 16 else { throw fault("has more than 16 attributes") }
+        var names: [String] = []
+        for element in elements {
+            let name = try element.shortText()
+            guard !names.contains(name) else { throw element.fault("is in the list already") }
+            names.append(name)
+        }
+        return names
     }
 }

@@ -47,7 +47,7 @@ final class Route: Sendable {
     /// A route that takes calls.
     static func intake(
         _ path: String, answersAsOTLP: Bool = false,
-        format: @escaping @Sendable (borrowing Exchange, RecordDecoders) throws(Refusal) -> any Format
+        format: @escaping @Sendable (borrowing Exchange, Service) throws(Refusal) -> any Format
     ) -> Route {
         Route(
             path: path, methods: ["POST"], scopes: [.record], answersAsOTLP: answersAsOTLP, readsBody: true

@@ -21,6 +21,8 @@ final class Service: HTTPService {
     let metricsNotice = Notice(every: .seconds(3600))
     private let http2Notice = Notice(every: .seconds(60))
     let pricer: Pricer
+    /// Those of the configuration in force.
+    let agentAttributes: Locked<AgentAttributes>
     /// Whether the configuration in force has content of `--config.file`.
     let hasFileContent: Atomic<Bool>
     /// The time of day, for exemplars.
@@ -56,6 +58,7 @@ final class Service: HTTPService {
         self.log = log
         self.clock = clock
         pricer = Pricer(configuration.prices)
+        agentAttributes = Locked(AgentAttributes(configuration.agentAttributes))
         hasFileContent = Atomic(configuration.hasFileContent)
         routes = Routes(telemetryPath: settings.telemetryPath)
         let metrics = OwnMetrics(settings, routes)

@@ -116,10 +116,21 @@ import Testing
     @Test(
         "that is wrong is refused, with the flag, the file, the line and the remedy",
         arguments: [
-            ("budget: []", 1, "budget is not known here; the keys are prices, aliases, budgets"),
+            ("budget: []", 1, "budget is not known here; the keys are prices, aliases, budgets, agent_attributes"),
             ("- 1", 1, "the file must be a mapping (name: value)"),
             ("a: [", 2, "not YAML: while parsing a flow node: did not find expected node content"),
             ("\n\nbudgets: 5", 3, "budgets must be a list (lines that begin with -)"),
+            ("agent_attributes: user.email", 1, "agent_attributes must be a list (lines that begin with -)"),
+            ("agent_attributes:\n  - user.email\n  -", 3, "agent_attributes[1] must be a text"),
+            (
+                "agent_attributes: ['']", 1,
+                "agent_attributes[0] must have 1 to 256 bytes, no control characters, and no spaces at its ends"
+            ),
+            ("agent_attributes:\n- a\n- b\n- a", 4, "agent_attributes[2] is in the list already"),
+            (
+                "agent_attributes: [\((0...16).map { "a\($0)" }.joined(separator: ","))]", 1,
+                "agent_attributes has more than 16 attributes"
+            ),
             ("budgets: []\naliases: {}\nbudgets: []", 3, "budgets stands here a second time"),
             ("budgets: []\n---\nbudgets: []", 2, "a second document begins here; the file has one"),
             ("x: &a [*a]", 1, "nested more than 32 levels, or more than 100000 values or 1000 anchors"),
@@ -316,6 +327,13 @@ import Testing
         #expect(configuration.warnings.last == "and 481 more such warnings")
     }
 
+    @Test("agent_attributes keep their order")
+    func agentAttributes() throws {
+        let configuration = try Self.read("agent_attributes: [user.email, team]")
+        #expect(configuration.agentAttributes == ["user.email", "team"])
+        #expect(configuration.hasFileContent && configuration.warnings.isEmpty)
+    }
+
     @Test("the shipped prices have no doubtful rate")
     func shippedRates() throws {
         #expect(try Configuration(Configuration.Sources()).warnings.isEmpty)
@@ -323,7 +341,7 @@ import Testing
 
     @Test(
         "a file that sets nothing is warned of",
-        arguments: ["", "\n# later\n", "---", "null", "{}", "budgets: []", "prices:"])
+        arguments: ["", "\n# later\n", "---", "null", "{}", "budgets: []", "prices:", "agent_attributes:"])
     func setsNothing(text: String) throws {
         let configuration = try Self.read(text)
         #expect(!configuration.hasFileContent)

@@ -134,6 +134,44 @@ extension DecodedBatch {
         #expect(known.first?.id != nil && known.first?.id == alone.first?.id)
     }
 
+    @Test(
+        "the operator's attributes name the agent before all others",
+        arguments: [
+            // On the span, on the one above it, and on the resource.
+            ([#"user.email"#], [], [], "user.email"), ([], ["user.email"], [], "user.email"),
+            ([], [], ["user.email"], "user.email"), (["user_email"], ["user.email"], ["user.email"], "user_email"),
+            ([], ["user.email"], ["user.email"], "user.email"), (["team", "user.email"], [], [], "user.email"),
+            (["team"], ["user.email"], [], "team"), ([], [], ["team", "user.email"], "user.email"),
+            ([], [], [], "gen_ai.agent.name"), ([], [], ["other"], "gen_ai.agent.name"),
+        ])
+    func chosenAgents(call: [String], parent: [String], resource: [String], expected: String) throws {
+        func attributes(_ names: [String], of place: String) -> String {
+            names.map { attribute($0, #"{"stringValue":"\#($0) of \#(place)"}"#) }.joined(separator: ",")
+        }
+        let call = call + ["gen_ai.agent.name", "agent_name"]
+        let above = span(id: 1, attributes(parent, of: "parent")).replacing("chat", with: "invoke_agent")
+        let body = request(
+            [("a", [above, span(id: 2, parent: 1, attributes(call, of: "call"))])],
+            resource: attributes(resource, of: "resource"))
+        let format = TracesFormat(.json, agentAttributes: AgentAttributes(["user.email", "team"]))
+        let records = try format.decode(PaddedBytes(Array(body.utf8)), arrival: spanArrival).records
+        let place = call.contains(expected) ? "call" : parent.contains(expected) ? "parent" : "resource"
+        #expect(records.map(\.labels.agentName.text) == ["\(expected) of \(place)"])
+        // Without them nothing changes.
+        #expect(try decode(json: body).records.map(\.labels.agentName.text) == ["gen_ai.agent.name of call"])
+    }
+
+    @Test(
+        "what no agent may have as its name names none",
+        arguments: [#"{"stringValue":"_x"}"#, #"{"stringValue":" "}"#, #"{"arrayValue":{}}"#])
+    func noChosenAgent(value: String) throws {
+        let body = request(
+            [("a", [span(id: 1, attribute("user.email", value) + "," + attribute("team", #"{"intValue":"7"}"#))])])
+        let format = TracesFormat(.json, agentAttributes: AgentAttributes(["user.email", "team"]))
+        let records = try format.decode(PaddedBytes(Array(body.utf8)), arrival: spanArrival).records
+        #expect(records.map(\.labels.agentName.text) == ["7"])
+    }
+
     @Test("a call is the innermost of those above each other, unless a tool stands between", arguments: [true, false])
     func levels(isTool: Bool) throws {
         let usage = attribute("gen_ai.usage.input_tokens", #"{"intValue":"5"}"#)

@@ -46,12 +46,14 @@ struct CallLog {
     }
 
     private func agentName(_ resource: Resource) -> String {
+        let resource = resource.agent
+        if let chosen = record.chosenAgent.name ?? resource.chosen { return chosen }
         switch event {
         case .claudeCodeRequest, .claudeCodeError:
             // Claude Code names a subagent in the record; an operator who named the agent meant all of them.
-            return resource.ownAgentName ?? name(of: [.agent]) ?? resource.agentName
+            return resource.explicit ?? name(of: [.agent]) ?? resource.name
         case .codexStreamEvent, .codexRequest, .geminiResponse, .geminiError:
-            return name(of: [.genAIAgentName, .agent, .agentName]) ?? resource.agentName
+            return name(of: [.genAIAgentName, .agent, .agentName]) ?? resource.name
         }
     }
 

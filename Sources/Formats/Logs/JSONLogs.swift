@@ -10,8 +10,14 @@ struct JSONLogs: ~Copyable {
     )
     private var attributes = JSONAttributes()
     // One for all, to keep their memory.
-    private var resource = LogResource()
+    private var resource: LogResource
     private var record = LogRecord()
+    private let agentAttributes: AgentAttributes
+
+    private init(_ agentAttributes: AgentAttributes) {
+        self.agentAttributes = agentAttributes
+        resource = LogResource(agentAttributes)
+    }
 
     static func read(_ body: PaddedBytes, into logs: inout RequestLogs) throws(MalformedBody) {
         // Safe: no text leaves the closure, only values made of it.
@@ -34,7 +40,7 @@ struct JSONLogs: ~Copyable {
         switch try whole.readObject()[place: 0] {
         case .absent, .null: return true
         case .array(let groups):
-            var request = JSONLogs()
+            var request = JSONLogs(logs.agentAttributes)
             try request.readGroups(groups, into: &logs)
             return true
         default: return false
@@ -68,7 +74,9 @@ struct JSONLogs: ~Copyable {
             if let id = object[place: 3].text { record.span = UInt64(idDigits: id) }
             if let name = object[place: 4].text { record.set(eventName: name) }
             if let body = object[place: 5].text { record.set(body: body) }
-            try attributes.forEach(of: object[place: 6]) { name, value in record.add(name, value) }
+            try attributes.forEach(of: object[place: 6]) { name, value in
+                record.add(name, value, agentAttributes)
+            }
             logs.add(record)
         }
     }

@@ -11,6 +11,8 @@ struct LogRecord {
     var trace: UInt128 = 0
     var span: UInt64 = 0
 
+    private(set) var chosenAgent = ChosenAgent()
+
     private var bytes: [UInt8] = []
     private var values: [(name: LogAttribute, value: Value)] = []
     private var eventName: Range<Int>?
@@ -30,6 +32,7 @@ struct LogRecord {
         observedTime = 0
         trace = 0
         span = 0
+        chosenAgent = ChosenAgent()
         bytes.removeAll(keepingCapacity: true)
         values.removeAll(keepingCapacity: true)
         eventName = nil
@@ -37,7 +40,8 @@ struct LogRecord {
     }
 
     /// If a name has several values, the first counts.
-    mutating func add(_ name: BorrowedBytes, _ value: BorrowedValue) {
+    mutating func add(_ name: BorrowedBytes, _ value: BorrowedValue, _ agentAttributes: AgentAttributes) {
+        chosenAgent.add(name, value, by: agentAttributes)
         guard let name = LogAttribute.names[name], !has(name), !value.isBlank else { return }
         switch value {
         case .text(let text): values.append((name, .text(keep(text))))

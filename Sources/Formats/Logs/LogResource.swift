@@ -1,13 +1,20 @@
 /// The resource of log records, and its part of their ids.
 struct LogResource {
-    private(set) var resource = Resource()
+    private(set) var resource: Resource
+    private let agentAttributes: AgentAttributes
     /// The same for equal attributes in any order, in all versions: ids are remembered across restarts.
     private(set) var digest: UInt128 = 0
     private var input = DigestInput()
 
+    /// - Parameter agentAttributes: those by which the operator names agents.
+    init(_ agentAttributes: AgentAttributes = .none) {
+        self.agentAttributes = agentAttributes
+        resource = Resource(agentAttributes)
+    }
+
     /// Begins another resource; memory is kept.
     mutating func removeAll() {
-        resource = Resource()
+        resource = Resource(agentAttributes)
         digest = 0
     }
 

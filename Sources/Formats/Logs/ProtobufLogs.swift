@@ -4,15 +4,21 @@ internal import Bodies
 /// logs/v1, resource/v1 and common/v1), as `ProtobufSpans` reads spans.
 struct ProtobufLogs {
     // One for all, to keep their memory.
-    private var resource = LogResource()
+    private var resource: LogResource
     private var record = LogRecord()
+    private let agentAttributes: AgentAttributes
+
+    private init(_ agentAttributes: AgentAttributes) {
+        self.agentAttributes = agentAttributes
+        resource = LogResource(agentAttributes)
+    }
 
     static func read(_ body: PaddedBytes, into logs: inout RequestLogs) throws(MalformedBody) {
         // Safe: no bytes leave the closure, only values made of them.
         try unsafe body.withUnsafeBytes { (bytes) throws(MalformedBody) in
             let request = unsafe BorrowedBytes(bytes.assumingMemoryBound(to: UInt8.self))
             do throws(ProtobufFault) {
-                var reading = ProtobufLogs()
+                var reading = ProtobufLogs(logs.agentAttributes)
                 try reading.read(request: request, into: &logs)
             } catch {
                 throw .unreadableLogs(.protobuf)
@@ -67,7 +73,9 @@ struct ProtobufLogs {
             case (1, .fixed64(let time)): record.time = time
             case (5, .bytes(let part)): try ProtobufReader.read(value: part, into: &body)
             case (6, .bytes(let attribute)):
-                if let (name, value) = try ProtobufReader.attribute(attribute) { record.add(name, value) }
+                if let (name, value) = try ProtobufReader.attribute(attribute) {
+                    record.add(name, value, agentAttributes)
+                }
             case (9, .bytes(let id)): record.trace = UInt128(idBytes: id)
             case (10, .bytes(let id)): record.span = UInt64(idBytes: id)
             case (11, .fixed64(let time)): record.observedTime = time

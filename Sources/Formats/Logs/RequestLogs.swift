@@ -12,12 +12,16 @@ struct RequestLogs {
     private var ignored = IgnoredLogRecords()
     private var count = 0
 
+    let agentAttributes: AgentAttributes
     private var resource = Resource()
     private var resourceDigest: UInt128 = 0
 
-    /// - Parameter arrival: the time of exemplars that have none of their own.
-    init(arrival: Instant) {
+    /// - Parameters:
+    ///   - arrival: the time of exemplars that have none of their own.
+    ///   - agentAttributes: those by which the operator names agents.
+    init(arrival: Instant, _ agentAttributes: AgentAttributes = .none) {
         self.arrival = arrival
+        self.agentAttributes = agentAttributes
     }
 
     /// - Parameter digest: the same for equal resources, also after a restart.

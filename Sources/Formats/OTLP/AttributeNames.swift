@@ -8,18 +8,22 @@ extension NamedAttribute where Self: RawRepresentable<String> {
 }
 
 /// Finds attributes by their names, as they lie in a body. `_` and `.` are the same in them.
-struct AttributeNames<Attribute: NamedAttribute>: Sendable {
+struct AttributeNames<Attribute: Sendable>: Sendable {
     /// By the length of the name in bytes; each name with `.` in place of `_`.
     private let rows: [[(name: [UInt8], attribute: Attribute)]]
 
-    init() {
+    init(_ attributes: [(name: String, attribute: Attribute)]) {
         var rows: [[(name: [UInt8], attribute: Attribute)]] = []
-        for attribute in Attribute.allCases {
-            let name = attribute.text.utf8.map(Self.plain)
+        for (name, attribute) in attributes {
+            let name = name.utf8.map(Self.plain)
             while rows.count <= name.count { rows.append([]) }
             rows[name.count].append((name, attribute))
         }
         self.rows = rows
+    }
+
+    init() where Attribute: NamedAttribute {
+        self.init(Attribute.allCases.map { ($0.text, $0) })
     }
 
     /// `nil` for a name that is not read.

@@ -3,6 +3,13 @@ struct Resource {
     private var values: [(name: ResourceAttribute, value: AttributeValue)] = []
     /// The same for two resources with equal attributes, in any order.
     private var fingerprint = 0
+    private let agentAttributes: AgentAttributes
+    private var chosenAgent = ChosenAgent()
+
+    /// - Parameter agentAttributes: those by which the operator names agents.
+    init(_ agentAttributes: AgentAttributes = .none) {
+        self.agentAttributes = agentAttributes
+    }
 
     /// If a name has several values, the first counts.
     mutating func add(_ name: BorrowedBytes, _ value: BorrowedValue) {
@@ -18,6 +25,7 @@ struct Resource {
         case .double(let number): hasher.combine(number)
         }
         fingerprint &+= hasher.finalize()
+        chosenAgent.add(name, value, by: agentAttributes)
         if let name = ResourceAttribute.names[name], self[name] == nil, let value = AttributeValue(value) {
             values.append((name, value))
         }
@@ -27,18 +35,13 @@ struct Resource {
         values.first { $0.name == name }?.value
     }
 
-    /// The agent that its attribute of that name names; `nil` if it has none, or one that breaks the rules for names.
-    var ownAgentName: String? { agent.explicit }
-
-    /// The agent that its log records belong to if they name none.
-    var agentName: String { agent.name }
-
-    /// The agent that its spans belong to if they name none.
+    /// The agent that its spans and log records belong to if they name none.
     var agent: ResourceAgent {
         func name(_ attribute: ResourceAttribute) -> String? { self[attribute]?.text.flatMap { $0.isName ? $0 : nil } }
         // SDKs send this if the operator did not name the service.
         let service = name(.serviceName).flatMap { $0.hasPrefix("unknown_service") ? nil : $0 }
-        return ResourceAgent(explicit: name(.agentName), implied: service ?? name(.project))
+        return ResourceAgent(
+            chosen: chosenAgent.name, explicit: name(.agentName), implied: service ?? name(.project))
     }
 
     /// The attributes that distinguish a process from others.
@@ -62,6 +65,8 @@ struct Resource {
 
 /// The agent that a resource names.
 struct ResourceAgent {
+    /// By an attribute that the operator chose.
+    let chosen: String?
     /// By an attribute that is for this alone.
     let explicit: String?
     /// By the name of its service or project.

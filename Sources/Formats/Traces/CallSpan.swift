@@ -41,6 +41,7 @@ struct CallSpan {
     /// Whether it says so, or has an exception and no usage: some senders set no status.
     let isFailed: Bool
     var agentName: String? { span.agentName }
+    var chosenAgent: String? { span.chosenAgent.name }
 
     var responseID: String? { span.attributes[.responseID]?.text }
     var model: String? { span.attributes.name(of: SpanAttribute.ofModel) }

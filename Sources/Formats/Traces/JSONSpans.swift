@@ -6,6 +6,7 @@ internal import Bodies
 ///
 /// Unread values are checked for brackets, quotes and UTF-8 only. A value of the wrong type counts as absent.
 struct JSONSpans: ~Copyable {
+    let agentAttributes: AgentAttributes
     // One reader for each level: each continues after what is read within.
     private var groups = JSONReader(skippingAllBut: "resource.attributes\nscopeSpans\n")
     private var scopes = JSONReader(skippingAllBut: "scope.name\nspans\n")
@@ -14,8 +15,6 @@ struct JSONSpans: ~Copyable {
             + "events\nname\n")
     private var events = JSONReader(skippingAllBut: "name\nattributes\n")
     private var attributes = JSONAttributes()
-    /// One for all spans, to keep its memory.
-    private var span = Span()
 
     static func read(_ body: PaddedBytes, into spans: inout RequestSpans) throws(MalformedBody) {
         // Safe: no text leaves the closure, only values made of it.
@@ -38,7 +37,7 @@ struct JSONSpans: ~Copyable {
         switch try whole.readObject()[place: 0] {
         case .absent, .null: return true
         case .array(let groups):
-            var request = JSONSpans()
+            var request = JSONSpans(agentAttributes: spans.agentAttributes)
             try request.readGroups(groups, into: &spans)
             return true
         default: return false
@@ -49,7 +48,7 @@ struct JSONSpans: ~Copyable {
         _ = try groups.open(text)
         while let group = try groups.nextElement() {
             guard case .object(let group) = group else { continue }
-            var resource = Resource()
+            var resource = Resource(agentAttributes)
             try attributes.forEach(of: group[place: 0]) { name, value in resource.add(name, value) }
             spans.begin(resource)
             guard case .array(let text) = group[place: 1] else { continue }
@@ -63,16 +62,20 @@ struct JSONSpans: ~Copyable {
     }
 
     private mutating func readSpans(_ text: BorrowedBytes, into read: inout RequestSpans) throws(JSONFault) {
+        // One for all, to keep its memory.
+        var span = Span()
         _ = try spans.open(text)
         while let element = try spans.nextElement() {
             guard case .object(let object) = element else { continue }
-            let name = try readSpan(object)
+            let name = try readSpan(object, into: &span)
             read.add(span, name: name)
         }
     }
 
     /// - Returns: the span's name.
-    private mutating func readSpan(_ object: JSONObject) throws(JSONFault) -> BorrowedBytes {
+    private mutating func readSpan(
+        _ object: JSONObject, into span: inout Span
+    ) throws(JSONFault) -> BorrowedBytes {
         span.removeAll()
         if let id = object[place: 0].text { span.trace = UInt128(idDigits: id) }
         if let id = object[place: 1].text { span.number = UInt64(idDigits: id) }
@@ -80,17 +83,14 @@ struct JSONSpans: ~Copyable {
         span.start = object[place: 3].unsigned ?? 0
         span.end = object[place: 4].unsigned ?? 0
         span.isFailed = object[place: 5].isErrorCode
-        var attributes = span.attributes
-        span.attributes = SpanAttributes()
-        try self.attributes.forEach(of: object[place: 6]) { name, value in attributes.add(name, value) }
-        span.attributes = attributes
-        try readEvents(object[place: 7])
+        try attributes.forEach(of: object[place: 6]) { name, value in span.add(name, value, agentAttributes) }
+        try readEvents(object[place: 7], into: &span)
         let name = object[place: 8].text ?? .none
         span.isClaudeRequest = name.elementsEqual(Span.claudeRequestName.utf8)
         return name
     }
 
-    private mutating func readEvents(_ value: JSONValue) throws(JSONFault) {
+    private mutating func readEvents(_ value: JSONValue, into span: inout Span) throws(JSONFault) {
         guard case .array(let text) = value else { return }
         _ = try events.open(text)
         while let element = try events.nextElement() {

@@ -5,6 +5,7 @@ struct Lineage {
     private struct Ancestor {
         let parentNumber: UInt64
         let agentName: String?
+        let chosenAgent: String?
         let holdsCalls: Bool
     }
 
@@ -14,15 +15,20 @@ struct Lineage {
     mutating func add(_ span: Span, _ kind: SpanKind) {
         guard let id = span.id, spans[id] == nil else { return }
         spans[id] = Ancestor(
-            parentNumber: span.parentNumber, agentName: span.agentName, holdsCalls: kind == .holder)
+            parentNumber: span.parentNumber, agentName: span.agentName,
+            chosenAgent: span.chosenAgent.name, holdsCalls: kind == .holder)
     }
 
+    func agentName(above call: CallSpan) -> String? { nearest(above: call) { $0.agentName } }
+
+    func chosenAgent(above call: CallSpan) -> String? { nearest(above: call) { $0.chosenAgent } }
+
     /// The name that the nearest ancestor has.
-    func agentName(above call: CallSpan) -> String? {
+    private func nearest(above call: CallSpan, _ name: (Ancestor) -> String?) -> String? {
         var next = call.parent
         for _ in 0..<Self.limit {
             guard let id = next, let ancestor = spans[id] else { return nil }
-            if let name = ancestor.agentName { return name }
+            if let name = name(ancestor) { return name }
             next = SpanID(trace: id.trace, span: ancestor.parentNumber)
         }
         return nil

@@ -8,6 +8,7 @@ internal import Bodies
 /// it knows refuses the body. Texts need not be UTF-8: a prompt that is cut within a character must not cost the other
 /// spans.
 struct ProtobufSpans {
+    let agentAttributes: AgentAttributes
     /// One for all spans, to keep its memory.
     private var span = Span()
 
@@ -16,7 +17,7 @@ struct ProtobufSpans {
         try unsafe body.withUnsafeBytes { (bytes) throws(MalformedBody) in
             let request = unsafe BorrowedBytes(bytes.assumingMemoryBound(to: UInt8.self))
             do throws(ProtobufFault) {
-                var reading = ProtobufSpans()
+                var reading = ProtobufSpans(agentAttributes: spans.agentAttributes)
                 try reading.read(request: request, into: &spans)
             } catch {
                 throw .unreadable(.protobuf)
@@ -36,7 +37,7 @@ struct ProtobufSpans {
 
     private mutating func read(group: BorrowedBytes, into spans: inout RequestSpans) throws(ProtobufFault) {
         // The resource may follow its spans, and come in parts.
-        var resource = Resource()
+        var resource = Resource(agentAttributes)
         var fields = ProtobufReader(group)
         while let field = try fields.nextField() {
             guard case (1, .bytes(let part)) = (field.number, field.value) else { continue }
@@ -87,7 +88,9 @@ struct ProtobufSpans {
             case (7, .fixed64(let time)): span.start = time
             case (8, .fixed64(let time)): span.end = time
             case (9, .bytes(let attribute)):
-                if let (name, value) = try ProtobufReader.attribute(attribute) { span.attributes.add(name, value) }
+                if let (name, value) = try ProtobufReader.attribute(attribute) {
+                    span.add(name, value, agentAttributes)
+                }
             case (11, .bytes(let event)): span.add(try Self.event(event))
             case (15, .bytes(let status)): try read(status: status)
             default: break

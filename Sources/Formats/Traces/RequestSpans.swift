@@ -9,6 +9,7 @@ struct RequestSpans {
     private var count = 0
     private var ignored = IgnoredNames()
     private var resource = Resource()
+    let agentAttributes: AgentAttributes
     private var scope = ""
     // Numbers and names are made for a resource or a scope that has calls: others cost nothing, however many there are.
     private var origin: Origin?
@@ -24,6 +25,11 @@ struct RequestSpans {
     /// Owns the ids of all spans: an id is unique among all agents, and which agent a span belongs to depends on
     /// what else is in its request. No agent can have the name.
     private static let idOwner = LabelValue("_span")
+
+    /// - Parameter agentAttributes: those by which the operator names agents.
+    init(_ agentAttributes: AgentAttributes = .none) {
+        self.agentAttributes = agentAttributes
+    }
 
     mutating func begin(_ resource: Resource) {
         self.resource = resource
@@ -65,6 +71,11 @@ struct RequestSpans {
     }
 
     private func agentName(of call: CallSpan) -> String {
+        if !agentAttributes.isEmpty,
+            let chosen = call.chosenAgent ?? lineage.chosenAgent(above: call) ?? call.resource.chosen
+        {
+            return chosen
+        }
         // Claude Code copies what its resource says to its spans, and names subagents on them.
         if call.isClaudeCode, let explicit = call.resource.explicit { return explicit }
         return call.agentName ?? lineage.agentName(above: call) ?? call.resource.name

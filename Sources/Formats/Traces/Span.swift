@@ -11,7 +11,8 @@ struct Span {
     var isFailed = false
     /// Whether its name is that of Claude Code's calls.
     var isClaudeRequest = false
-    var attributes = SpanAttributes()
+    private(set) var attributes = SpanAttributes()
+    private(set) var chosenAgent = ChosenAgent()
     /// Whether an exception is among its events, and the type of the first that has one.
     var hasException = false
     var exceptionType: String?
@@ -47,6 +48,11 @@ extension Span {
         else { return kind }
         let reports = isFailed || hasException || SpanUsage.isReported(by: attributes)
         return reports ? .call : .unknown
+    }
+
+    mutating func add(_ name: BorrowedBytes, _ value: BorrowedValue, _ agentAttributes: AgentAttributes) {
+        attributes.add(name, value)
+        chosenAgent.add(name, value, by: agentAttributes)
     }
 
     /// `nil` if it names no agent, or one whose name breaks the rules for names.

@@ -5,9 +5,12 @@ package import Model
 /// Spans of OpenTelemetry, as `POST /v1/traces` takes them: those that report LLM calls become records.
 package struct TracesFormat: Format {
     private let encoding: OTLPEncoding
+    private let agentAttributes: AgentAttributes
 
-    package init(_ encoding: OTLPEncoding) {
+    /// - Parameter agentAttributes: those by which the operator names agents.
+    package init(_ encoding: OTLPEncoding, agentAttributes: AgentAttributes = .none) {
         self.encoding = encoding
+        self.agentAttributes = agentAttributes
     }
 
     package var inlineLimitBytes: Int { 32 << 10 }
@@ -17,7 +20,7 @@ package struct TracesFormat: Format {
     ///   span
     ///   that breaks a rule is among the rejections instead, by its place among all spans of the request.
     package func decode(_ body: PaddedBytes, arrival: Instant) throws(MalformedBody) -> DecodedBatch {
-        var spans = RequestSpans()
+        var spans = RequestSpans(agentAttributes)
         switch encoding {
         case .protobuf: try ProtobufSpans.read(body, into: &spans)
         case .json: try JSONSpans.read(body, into: &spans)

@@ -78,7 +78,7 @@ struct Intake: Sendable {
 extension Intake {
     /// Call records, as their headers describe them.
     static func records(
-        _ exchange: borrowing Exchange, _ decoders: RecordDecoders
+        _ exchange: borrowing Exchange, _ service: Service
     ) throws(Refusal) -> any Format {
         guard let layout = BodyFormat(contentType: exchange.header("Content-Type")) else {
             throw .mediaType(
@@ -91,33 +91,33 @@ extension Intake {
             key = IdempotencyKey(header: header)
             if key == nil { throw .idempotencyKey }
         }
-        return RecordsFormat(layout, idempotencyKey: key, decoders: decoders)
+        return RecordsFormat(layout, idempotencyKey: key, decoders: service.decoders)
     }
 
     /// LiteLLM's items. The first byte of the body decides how they are laid out: the logger labels all bodies JSON.
     static func liteLLM(
-        _ exchange: borrowing Exchange, _: RecordDecoders
+        _ exchange: borrowing Exchange, _: Service
     ) throws(Refusal) -> any Format {
         LiteLLMFormat(agentName: exchange.header("X-Agent-Name"))
     }
 
     /// Spans of OpenTelemetry.
     static func traces(
-        _ exchange: borrowing Exchange, _: RecordDecoders
+        _ exchange: borrowing Exchange, _ service: Service
     ) throws(Refusal) -> any Format {
-        TracesFormat(try encoding(exchange))
+        TracesFormat(try encoding(exchange), agentAttributes: service.agentAttributes.withLock { $0 })
     }
 
     /// Log records of OpenTelemetry.
     static func logs(
-        _ exchange: borrowing Exchange, _: RecordDecoders
+        _ exchange: borrowing Exchange, _ service: Service
     ) throws(Refusal) -> any Format {
-        LogsFormat(try encoding(exchange))
+        LogsFormat(try encoding(exchange), agentAttributes: service.agentAttributes.withLock { $0 })
     }
 
     /// Metrics of OpenTelemetry.
     static func metrics(
-        _ exchange: borrowing Exchange, _: RecordDecoders
+        _ exchange: borrowing Exchange, _: Service
     ) throws(Refusal) -> any Format {
         OTLPMetricsFormat(try encoding(exchange))
     }
@@ -137,12 +137,12 @@ extension Service {
     /// other large bodies on the decoder's queue; records become totals on the ledger's queue.
     func intake(
         _ exchange: borrowing Exchange, _ answer: Answer,
-        _ format: (borrowing Exchange, RecordDecoders) throws(Refusal) -> any Format
+        _ format: (borrowing Exchange, Service) throws(Refusal) -> any Format
     ) {
         do throws(Refusal) {
             // Nothing is decoded that would be refused anyway.
             if let refusal = ledger.refusal { throw .ledger(refusal) }
-            let intake = try Intake(exchange, as: format(exchange, decoders))
+            let intake = try Intake(exchange, as: format(exchange, self))
             guard intake.isSmall(settings) else {
                 try decodeLater(intake, of: Intake.agentName(exchange), answer)
                 return

@@ -1,6 +1,7 @@
 import Concurrency
 import Configuration
 import Dispatch
+import Formats
 import HTTP
 import Ledger
 import Logging
@@ -71,9 +72,10 @@ extension Service {
             })
     }
 
-    /// Puts prices and budgets in force that the ledger has stored.
+    /// Puts a configuration in force whose budgets the ledger has stored.
     private func use(_ configuration: Configuration) {
         pricer.use(configuration.prices)
+        agentAttributes.withLock { $0 = AgentAttributes(configuration.agentAttributes) }
         hasFileContent.store(configuration.hasFileContent, ordering: .relaxed)
         log.noteConfiguration("Reloaded", configuration)
     }

@@ -53,6 +53,12 @@ def ignored(told) -> dict[str, str]:
     return {s.labels["event"]: s.value for s in told.find("llm_exporter_ignored_log_records_total")}
 
 
+def agents(exporter) -> dict[str, int]:
+    told = exporter.scrape()
+    names = told.agents("llm_calls_total")
+    return {name: int(told.total("llm_calls_total", agent_name=name)) for name in names}
+
+
 def tokens(told, *kinds: str) -> int:
     return sum(int(s.value) for s in told.find("llm_token_usage_total") if s.labels["token_type"] in kinds)
 
@@ -306,6 +312,22 @@ def test_a_repeated_export_counts_once_after_a_restart_too(start, tmp_path):
     assert partial_success(send(second, body)) == OK
     assert second.calls() == 3
     assert second.scrape().value("llm_exporter_records_duplicate_total") == "3"
+
+
+def test_the_operators_attributes_name_the_agent(start, tmp_path):
+    configuration = tmp_path / "config.yaml"
+    configuration.write_text("agent_attributes: [user.email, team]")
+    exporter = start("--config.file", str(configuration))
+    for n, more in enumerate(({"user.email": "a@b.c"}, {"team": "core", "user.email": "a@b.c"},
+                               {"agent.name": "sub"})):
+        body = logs(claude(request_id=f"req_{n}", **more), resource={"team": "tools", "agent_name": "CI"})
+        assert partial_success(send(exporter, body)) == OK
+    assert agents(exporter) == {"a@b.c": 2, "tools": 1}
+    configuration.write_text("agent_attributes: [session.id]")
+    assert exporter.request("POST", "/-/reload").status == 200
+    body = logs(claude(request_id="req_9", **{"session.id": "s1", "user.email": "a@b.c"}))
+    assert partial_success(send(exporter, body, "json")) == OK
+    assert agents(exporter) == {"a@b.c": 2, "tools": 1, "s1": 1}
 
 
 # Bodies

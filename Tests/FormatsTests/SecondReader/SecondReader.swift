@@ -75,7 +75,7 @@ extension Span {
         end = span.endTimeUnixNano
         isFailed = span.status.code == .error
         isClaudeRequest = Array(span.name).elementsEqual(Span.claudeRequestName.utf8)
-        SecondReader.forEach(span.attributes) { name, value in attributes.add(name, value) }
+        SecondReader.forEach(span.attributes) { name, value in add(name, value, .none) }
         for message in span.events {
             var event = SpanEvent()
             SecondReader.lend(Array(message.name)) { event.set(name: $0) }
@@ -92,7 +92,7 @@ extension LogRecord {
         observedTime = record.observedTimeUnixNano
         trace = SecondReader.lend(Array(record.traceID)) { UInt128(idBytes: $0) }
         span = SecondReader.lend(Array(record.spanID)) { UInt64(idBytes: $0) }
-        SecondReader.forEach(record.attributes) { name, value in add(name, value) }
+        SecondReader.forEach(record.attributes) { name, value in add(name, value, .none) }
         SecondReader.lend(Array(record.eventName)) { set(eventName: $0) }
         if case .stringValue(let text) = record.body.value { SecondReader.lend(Array(text)) { set(body: $0) } }
     }
