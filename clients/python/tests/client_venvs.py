@@ -47,12 +47,22 @@ ENVIRONMENTS = {
         ],
     ),
     # It asks for the instrumentations of fourteen web frameworks, all of one version: an index that lags behind with
-    # one of them cannot install it. Its instrumentation of openai needs these only.
+    # one of them cannot install it. Its instrumentations of anthropic and openai need these only.
     "openlit": Environment(
-        ["openai", "opentelemetry-instrumentation", "pydantic", "requests", "schedule", "xmltodict", *OTLP],
+        [
+            "anthropic",
+            "openai",
+            "opentelemetry-instrumentation",
+            "pydantic",
+            "requests",
+            "schedule",
+            "xmltodict",
+            *OTLP,
+        ],
         [
             "test_openlit.py",
             "test_connect.py::test_openlit",
+            "test_connect.py::test_openlit_with_anthropic",
             "test_connect.py::test_openlit_reports_reasoning_of_responses",
         ],
         ("openlit==1.45.0",),
@@ -64,6 +74,7 @@ ENVIRONMENTS = {
         [
             "test_connect.py::test_claude_code",
             "test_connect.py::test_claude_code_reports_a_failed_call_once",
+            "test_connect.py::test_claude_code_with_traces_beside_logs",
             "test_connect.py::test_codex",
         ],
     ),
