@@ -145,6 +145,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def do_POST(self):
         asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.path = self.path.partition("?")[0]  # Anthropic's clients add ?beta=true
         dialect = next((d for end, d in DIALECTS.items() if self.path.endswith(end)), None)
         if dialect is None:
             self.send(404, {"error": {"message": f"nothing is served at {self.path}"}})
@@ -192,6 +193,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(content)))
+        self.send_header("request-id", new_id("req"))
         if status == 429:
             self.send_header("Retry-After", "1")
         self.end_headers()
@@ -201,6 +203,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
         self.send_header("Connection", "close")
+        self.send_header("request-id", new_id("req"))
         self.end_headers()
         self.close_connection = True
         outcome = "broken" if answer.breaks else "answered"
@@ -264,8 +267,6 @@ def chat_stream(asked, answer):
 
 
 def response(asked, answer, status="completed"):
-    text = {"type": "output_text", "text": answer.text, "annotations": []}
-    message = {"id": "msg_1", "type": "message", "role": "assistant", "status": "completed", "content": [text]}
     usage = {
         "input_tokens": answer.input_tokens,
         "output_tokens": answer.output_tokens,
@@ -279,7 +280,7 @@ def response(asked, answer, status="completed"):
         "created_at": int(time.time()),
         "model": asked["model"],
         "status": status,
-        "output": [message] if status == "completed" else [],
+        "output": [output_item(answer)] if status == "completed" else [],
         "parallel_tool_calls": True,
         "tool_choice": "auto",
         "tools": [],
@@ -287,13 +288,24 @@ def response(asked, answer, status="completed"):
     }
 
 
+def output_item(answer):
+    text = {"type": "output_text", "text": answer.text, "annotations": []}
+    return {"id": "msg_1", "type": "message", "role": "assistant", "status": "completed", "content": [text]}
+
+
 def response_stream(asked, answer):
-    yield {"type": "response.created", "sequence_number": 0, "response": response(asked, answer, "in_progress")}
-    place = {"item_id": "msg_1", "output_index": 0, "content_index": 0, "logprobs": []}
-    for number, piece in enumerate(answer.pieces, 1):
-        yield {"type": "response.output_text.delta", "sequence_number": number, "delta": piece, **place}
-    last = len(answer.pieces) + 1
-    yield {"type": "response.completed", "sequence_number": last, "response": response(asked, answer)}
+    item, begun = output_item(answer), response(asked, answer, "in_progress")
+    text = {"item_id": "msg_1", "content_index": 0, "logprobs": []}
+    events = [
+        {"type": "response.created", "response": begun},
+        {"type": "response.output_item.added", "item": {**item, "status": "in_progress", "content": []}},
+        *({"type": "response.output_text.delta", "delta": piece, **text} for piece in answer.pieces),
+        {"type": "response.output_item.done", "item": item},
+        {"type": "response.completed", "response": {**response(asked, answer), "id": begun["id"]}},
+    ]
+    for number, event in enumerate(events):
+        place = {"output_index": 0} if "response" not in event else {}
+        yield {"sequence_number": number, **place, **event}
 
 
 def openai_error(status):
@@ -334,7 +346,7 @@ def message_stream(asked, answer):
             return
     yield {"type": "content_block_stop", "index": 0}
     end = {"stop_reason": "end_turn", "stop_sequence": None}
-    yield {"type": "message_delta", "delta": end, "usage": {"output_tokens": answer.output_tokens}}
+    yield {"type": "message_delta", "delta": end, "usage": message(asked, answer)["usage"]}
     yield {"type": "message_stop"}
 
 

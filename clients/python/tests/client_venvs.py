@@ -29,21 +29,82 @@ ENVIRONMENTS = {
     "anthropic": Environment(["anthropic"], ["test_anthropic.py", "test_examples.py::test_anthropic_sdk"]),
     "langchain": Environment(["langchain-core"], ["test_langchain.py"]),
     "litellm": Environment(
-        ["litellm==1.106.2"],
-        ["test_litellm.py", "test_litellm_generic_api.py", "test_examples.py::test_litellm_logger"],
+        ["litellm==1.106.2", *OTLP],
+        [
+            "test_litellm.py",
+            "test_litellm_generic_api.py",
+            "test_examples.py::test_litellm_logger",
+            "test_connect.py::test_litellm",
+        ],
     ),
     "opentelemetry": Environment(
         ["openai", "opentelemetry-instrumentation-openai==0.62.4", *OTLP],
-        ["test_opentelemetry.py", "test_examples.py::test_opentelemetry_agent"],
+        [
+            "test_opentelemetry.py",
+            "test_examples.py::test_opentelemetry_agent",
+            "test_connect.py::test_openllmetry",
+            "test_connect.py::test_openllmetry_reports_streams_without_reasoning",
+        ],
     ),
     # It asks for the instrumentations of fourteen web frameworks, all of one version: an index that lags behind with
-    # one of them cannot install it. Its instrumentation of openai needs these only.
+    # one of them cannot install it. Its instrumentations of anthropic and openai need these only.
     "openlit": Environment(
-        ["openai", "opentelemetry-instrumentation", "pydantic", "requests", "schedule", "xmltodict", *OTLP],
-        ["test_openlit.py"],
+        [
+            "anthropic",
+            "openai",
+            "opentelemetry-instrumentation",
+            "pydantic",
+            "requests",
+            "schedule",
+            "xmltodict",
+            *OTLP,
+        ],
+        [
+            "test_openlit.py",
+            "test_connect.py::test_openlit",
+            "test_connect.py::test_openlit_with_anthropic",
+            "test_connect.py::test_openlit_reports_reasoning_of_responses",
+        ],
         ("openlit==1.45.0",),
     ),
     "pydantic-ai": Environment(["pydantic-ai-slim[openai]", *OTLP], ["test_pydantic_ai.py"]),
+    # The programs are in the packages.
+    "coding-agents": Environment(
+        ["claude-agent-sdk", "openai-codex"],
+        [
+            "test_connect.py::test_claude_code",
+            "test_connect.py::test_claude_code_reports_a_failed_call_once",
+            "test_connect.py::test_claude_code_with_traces_beside_logs",
+            "test_connect.py::test_codex",
+        ],
+    ),
+    "tracers": Environment(
+        [
+            "arize-phoenix-otel",
+            "langchain-openai",
+            "langfuse",
+            "langgraph",
+            "langsmith[otel]",
+            "logfire",
+            # Its OpenAI integration needs pandas, which the skinny package leaves out with the rest of what is large.
+            "mlflow-skinny",
+            "pandas",
+            "openai",
+            "openai-agents",
+            "openinference-instrumentation-langchain",
+            "openinference-instrumentation-openai",
+            "openinference-instrumentation-openai-agents",
+            "opentelemetry-instrumentation-langchain",
+            "pydantic-ai-slim[openai]",
+            *OTLP,
+        ],
+        ["test_connect.py"],
+    ),
+    # Apart from the tracers, as Google's kit needs other versions of what they need.
+    "agent-kits": Environment(
+        ["google-adk", "litellm", "strands-agents[openai,otel]", *OTLP],
+        ["test_connect.py::test_google_adk", "test_connect.py::test_strands"],
+    ),
     "fastapi": Environment(["fastapi", "openai", "uvicorn"], ["test_examples.py::test_fastapi_service"]),
     "demo": Environment(["anthropic", "openai"], ["test_examples.py::test_agents", "test_demo.py"]),
 }

@@ -73,7 +73,7 @@ def test_calls_of_several_kinds(post: Any, exporter: Any) -> None:
         ("openai/gpt-4o-mini", {}),
     )
     assert exporter.counts("A") == exporter.counts("Streams") == exporter.counts("unknown") == ONE
-    assert exporter.counts("Fails") == {"calls_total error": 1, "errors_total RateLimitError": 1}
+    assert exporter.counts("Fails") == {"calls_total rate_limited": 1, "errors_total RateLimitError": 1}
     assert exporter.counts("Unpriced") == {k: v for k, v in ONE.items() if k != "cost_usd_total"}
     assert exporter.counts("Anthropic") == {
         "calls_total success": 1,

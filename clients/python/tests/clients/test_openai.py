@@ -118,7 +118,7 @@ def test_responses(client: Any, call: Any, counted: Any) -> None:
 
 
 def test_responses_stream(client: Any, call: Any, counted: Any) -> None:
-    assert len(list(call(client.responses.create)(model="gpt-4o-mini", input="hi", stream=True))) == 4
+    assert len(list(call(client.responses.create)(model="gpt-4o-mini", input="hi", stream=True))) == 6
     assert counted() == ONE
 
 

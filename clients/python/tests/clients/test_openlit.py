@@ -82,7 +82,7 @@ def test_responses(client: Any, traces: Any) -> None:
 
 
 def test_responses_stream(client: Any, traces: Any) -> None:
-    assert len(list(client.responses.create(model="gpt-4o-mini", input="hi", stream=True))) == 4
+    assert len(list(client.responses.create(model="gpt-4o-mini", input="hi", stream=True))) == 6
     assert traces.counts("A") == RESPONSE
 
 
@@ -96,13 +96,17 @@ def test_the_steps_around_calls_do_not_count(client: Any, traces: Any, provider:
 
 
 @pytest.mark.parametrize(
-    ("model", "error"),
-    [("boom-429", "RateLimitError"), ("boom-500", "InternalServerError"), ("slow", "APITimeoutError")],
+    ("model", "error", "status"),
+    [
+        ("boom-429", "RateLimitError", "rate_limited"),
+        ("boom-500", "InternalServerError", "error"),
+        ("slow", "APITimeoutError", "timeout"),
+    ],
 )
-def test_errors(client: Any, traces: Any, model: str, error: str) -> None:
+def test_errors(client: Any, traces: Any, model: str, error: str, status: str) -> None:
     with pytest.raises(getattr(openai, error)):
         chat(client, model, timeout=0.3)
-    assert traces.counts("A") == {"calls_total error": 1, f"errors_total {error}": 1}
+    assert traces.counts("A") == {f"calls_total {status}": 1, f"errors_total {error}": 1}
 
 
 def test_latency(client: Any, traces: Any) -> None:

@@ -75,7 +75,7 @@ def test_responses(client: Any, told: Any) -> None:
 
 def test_responses_stream(client: Any, told: Any) -> None:
     events = [event.type for event in client.responses.create(model="gpt-4o-mini", input="hi", stream=True)]
-    assert len(events) == 4
+    assert len(events) == 6
     gc.collect()  # its span ends with the stream's object
     assert told() == ONE
 
@@ -88,13 +88,17 @@ def test_calls_add_up_and_the_steps_around_them_do_not_count(client: Any, told: 
 
 
 @pytest.mark.parametrize(
-    ("model", "error"),
-    [("boom-429", "RateLimitError"), ("boom-500", "InternalServerError"), ("slow", "APITimeoutError")],
+    ("model", "error", "status"),
+    [
+        ("boom-429", "RateLimitError", "rate_limited"),
+        ("boom-500", "InternalServerError", "error"),
+        ("slow", "APITimeoutError", "timeout"),
+    ],
 )
-def test_errors(client: Any, told: Any, model: str, error: str) -> None:
+def test_errors(client: Any, told: Any, model: str, error: str, status: str) -> None:
     with pytest.raises(getattr(openai, error)):
         chat(client, model, timeout=0.3)
-    assert told() == {"calls_total error": 1, f"errors_total {error}": 1}
+    assert told() == {f"calls_total {status}": 1, f"errors_total {error}": 1}
 
 
 def test_latency(client: Any, traces: Any) -> None:

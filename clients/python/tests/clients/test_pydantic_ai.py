@@ -80,12 +80,13 @@ def test_runs_add_up_and_the_agents_own_spans_do_not_count(new_agent: Any, told:
 
 
 @pytest.mark.parametrize(
-    ("model", "error"), [("boom-429", "ModelRateLimitError"), ("boom-400", "ModelRequestRejectedError")]
+    ("model", "error", "status"),
+    [("boom-429", "ModelRateLimitError", "rate_limited"), ("boom-400", "ModelRequestRejectedError", "error")],
 )
-def test_errors(new_agent: Any, told: Any, model: str, error: str) -> None:
+def test_errors(new_agent: Any, told: Any, model: str, error: str, status: str) -> None:
     with pytest.raises(pydantic_ai.ModelHTTPError):
         new_agent(model).run_sync("hi")
-    assert told() == {"calls_total error": 1, f"errors_total {error}": 1}
+    assert told() == {f"calls_total {status}": 1, f"errors_total {error}": 1}
 
 
 def test_latency(new_agent: Any, told: Any, traces: Any) -> None:
