@@ -66,7 +66,8 @@ package struct Configuration: Sendable {
         agentAttributes = file?.agentAttributes ?? []
         hasFileContent = file.map { !$0.isEmpty } ?? false
         self.fileName = fileName
-        if file != nil, !hasFileContent {
+        // A file of comments sets nothing on purpose.
+        if let file, file.isEmpty, !file.hasComments {
             warnings.append("\(fileName): sets nothing: no prices, no aliases, no budgets and no agent_attributes")
         }
         let more = warnings.count - Self.warningLimit

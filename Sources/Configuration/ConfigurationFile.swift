@@ -19,9 +19,12 @@ struct ConfigurationFile {
     private var providerAliases: [(name: String, value: YAMLValue)] = []
     private(set) var budgets: [Budget] = []
     private(set) var agentAttributes: [String] = []
+    /// Whether it has lines of comments, as the file that comes with the Debian package.
+    let hasComments: Bool
 
     /// - Throws: with the line, for text that is not YAML, unknown keys and invalid values.
     init(_ text: String, file: String) throws(ConfigurationError) {
+        hasComments = text.split(whereSeparator: \.isNewline).contains { $0.drop(while: \.isWhitespace).first == "#" }
         guard let document = try YAMLValue.document(text, file: file), !document.isNull else { return }
         let members = try document.members(of: ["prices", "aliases", "budgets", "agent_attributes"])
         if let prices = members["prices"], !prices.isNull {
@@ -102,7 +105,9 @@ extension YAMLValue {
         var names: [String] = []
         for element in elements {
             let name = try element.shortText()
-            guard !names.contains(name) else { throw element.fault("is in the list already") }
+            // Senders spell one name in both ways.
+            let isKnown = names.contains { $0.replacing("_", with: ".") == name.replacing("_", with: ".") }
+            guard !isKnown else { throw element.fault("is in the list already") }
             names.append(name)
         }
         return names

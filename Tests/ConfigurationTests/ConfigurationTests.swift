@@ -327,6 +327,13 @@ import Testing
         #expect(configuration.warnings.last == "and 481 more such warnings")
     }
 
+    @Test("a file of comments alone sets nothing on purpose, and may not replace one that sets something")
+    func comments() throws {
+        let configuration = try Self.read("# prices:\n\n  # budgets:\n")
+        #expect(!configuration.hasFileContent && configuration.warnings.isEmpty)
+        #expect(throws: ConfigurationError.self) { try configuration.checkReplacing(hadFileContent: true) }
+    }
+
     @Test("agent_attributes keep their order")
     func agentAttributes() throws {
         let configuration = try Self.read("agent_attributes: [user.email, team]")
@@ -341,7 +348,7 @@ import Testing
 
     @Test(
         "a file that sets nothing is warned of",
-        arguments: ["", "\n# later\n", "---", "null", "{}", "budgets: []", "prices:", "agent_attributes:"])
+        arguments: ["", " \n", "---", "null", "{}", "budgets: []", "prices:", "agent_attributes:"])
     func setsNothing(text: String) throws {
         let configuration = try Self.read(text)
         #expect(!configuration.hasFileContent)

@@ -116,6 +116,41 @@ extension DecodedBatch {
         #expect(traces.ignoredSpans.otherSpans == 1)
     }
 
+    @Test(
+        "LangSmith's prompts and retrievers are not calls, though they have the operations of calls",
+        arguments: [("llm", 1), ("embedding", 1), ("prompt", 0), ("retriever", 0), ("chain", 0)])
+    func langSmithKinds(kind: String, calls: Int) throws {
+        let kind = attribute("langsmith.span.kind", #"{"stringValue":"\#(kind)"}"#)
+        #expect(try decode(json: request([("a", [span(id: 1, kind)])])).records.count == calls)
+    }
+
+    @Test("the first cost above 0 is the reported one, and the first code that is a number tells the failure")
+    func firstThatSays() throws {
+        let cost = [
+            attribute("gen_ai.usage.cost", #"{"doubleValue":0}"#),
+            attribute("operation.cost", #"{"doubleValue":0.25}"#),
+        ]
+        let record = try decode(json: request([("a", [span(id: 1, cost.joined(separator: ","))])])).onlyRecord
+        #expect(record?.cost == Money(picoUSD: 250_000_000_000))
+        let codes = [
+            attribute("http.response.status_code", #"{"stringValue":"none"}"#),
+            attribute("http.status_code", #"{"intValue":"429"}"#),
+        ]
+        let failed = span(id: 1, codes.joined(separator: ","), status: #"{"code":2}"#)
+        #expect(try decode(json: request([("a", [failed])])).onlyRecord?.status.text == "rate_limited")
+    }
+
+    @Test("names of ignored spans above 64 bytes are one: they may be parts of prompts")
+    func longNames() throws {
+        let names = [
+            String(repeating: "n", count: 64), String(repeating: "n", count: 65),
+            String(repeating: "Which ships are late? ", count: 4),
+        ]
+        let spans = names.map { #"{"name":"\#($0)","spanId":"0000000000000001"}"# }
+        let ignored = try decode(json: request([("a", spans)])).ignoredSpans.names
+        #expect(ignored == [names[0]: 1, "_other": 2])
+    }
+
     @Test("a call without a model is one of an unknown model")
     func rejection() throws {
         let body = request([("a", [span(id: 1), span(id: 2)])])
@@ -141,7 +176,8 @@ extension DecodedBatch {
             ([#"user.email"#], [], [], "user.email"), ([], ["user.email"], [], "user.email"),
             ([], [], ["user.email"], "user.email"), (["user_email"], ["user.email"], ["user.email"], "user_email"),
             ([], ["user.email"], ["user.email"], "user.email"), (["team", "user.email"], [], [], "user.email"),
-            (["team"], ["user.email"], [], "team"), ([], [], ["team", "user.email"], "user.email"),
+            (["team"], ["user.email"], [], "user.email"), (["team"], [], ["user.email"], "user.email"),
+            (["team"], ["team"], [], "team"), ([], [], ["team", "user.email"], "user.email"),
             ([], [], [], "gen_ai.agent.name"), ([], [], ["other"], "gen_ai.agent.name"),
         ])
     func chosenAgents(call: [String], parent: [String], resource: [String], expected: String) throws {

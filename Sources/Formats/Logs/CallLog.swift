@@ -47,7 +47,9 @@ struct CallLog {
 
     private func agentName(_ resource: Resource) -> String {
         let resource = resource.agent
-        if let chosen = record.chosenAgent.name ?? resource.chosen { return chosen }
+        var chosen = record.chosenAgent
+        chosen.add(resource.chosen)
+        if let name = chosen.name { return name }
         switch event {
         case .claudeCodeRequest, .claudeCodeError:
             // Claude Code names a subagent in the record; an operator who named the agent meant all of them.

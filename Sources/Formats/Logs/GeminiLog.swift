@@ -6,7 +6,10 @@ enum GeminiLog {
 
     static func writeUsage(_ record: LogRecord, to draft: inout RecordDraft) {
         let counts: [LogAttribute] = [.inputTokenCount, .outputTokenCount, .thoughtsTokenCount, .toolTokenCount]
-        guard record.reportsTokens(counts) else { return }
+        guard record.reportsTokens(counts) else {
+            if record.reportsTokens([.totalTokenCount]) { record.copy(.totalTokenCount, to: .totalTokens, &draft) }
+            return
+        }
         // Tokens of tool results are beside the input if the total has room for them.
         let sum = counts.compactMap(record.count).reduce(0) { $0 + Int128($1) }
         let hasTools = record.count(.totalTokenCount).map { $0 >= sum } == true

@@ -26,7 +26,7 @@ struct LogIdentity {
         input.append(number: record.observedTime)
         append(record.trace)
         input.append(number: record.span)
-        for name in [LogAttribute.sessionID, .conversationID, .model] + LogAttribute.counts {
+        for name in [LogAttribute.sessionID, .conversationID, .model, .durationMilliseconds] + LogAttribute.counts {
             record.append(name, to: &input)
         }
         draft.set(id: String(input.digest128, radix: 16).utf8)

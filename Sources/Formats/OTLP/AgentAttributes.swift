@@ -22,6 +22,11 @@ struct ChosenAgent {
     /// The place of its attribute in the operator's list.
     private var place = Int.max
 
+    /// Takes what another place says, if its attribute comes before the one that is known.
+    mutating func add(_ other: ChosenAgent) {
+        if other.place < place { self = other }
+    }
+
     /// Takes an attribute of a span, a log record or a resource.
     mutating func add(_ name: BorrowedBytes, _ value: BorrowedValue, by attributes: AgentAttributes) {
         guard let place = attributes[name], place < self.place, let text = AttributeValue(value)?.description,

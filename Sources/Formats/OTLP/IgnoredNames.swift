@@ -5,6 +5,8 @@ struct IgnoredNames {
 
     /// Names that are told apart in one request; all others are one.
     private static let limit = 32
+    /// A longer name, in bytes, is hardly one that was given by a program: it may be a part of a prompt.
+    private static let nameLimit = 64
     static let other = "_other"
 
     /// - Parameters:
@@ -12,7 +14,7 @@ struct IgnoredNames {
     ///   - name: its name, if it does not say that.
     mutating func add(operation: String?, name: BorrowedBytes) {
         if let operation {
-            add(operation.utf8) { Array(operation.utf8) == $0 }
+            add(operation.utf8) { operation.utf8.elementsEqual($0) }
         } else {
             add(name) { name.equals($0) }
         }
@@ -21,7 +23,7 @@ struct IgnoredNames {
     private mutating func add(_ name: some BidirectionalCollection<UInt8>, _ isEqual: ([UInt8]) -> Bool) {
         if let place = known.firstIndex(where: { isEqual($0.name) }) {
             known[place].count += 1
-        } else if known.count < Self.limit, name.isName {
+        } else if known.count < Self.limit, name.count <= Self.nameLimit, name.isName {
             known.append((Array(name), 1))
         } else {
             others += 1

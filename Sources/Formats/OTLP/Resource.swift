@@ -41,7 +41,7 @@ struct Resource {
         // SDKs send this if the operator did not name the service.
         let service = name(.serviceName).flatMap { $0.hasPrefix("unknown_service") ? nil : $0 }
         return ResourceAgent(
-            chosen: chosenAgent.name, explicit: name(.agentName), implied: service ?? name(.project))
+            chosen: chosenAgent, explicit: name(.agentName), implied: service ?? name(.project))
     }
 
     /// The attributes that distinguish a process from others.
@@ -66,7 +66,7 @@ struct Resource {
 /// The agent that a resource names.
 struct ResourceAgent {
     /// By an attribute that the operator chose.
-    let chosen: String?
+    let chosen: ChosenAgent
     /// By an attribute that is for this alone.
     let explicit: String?
     /// By the name of its service or project.

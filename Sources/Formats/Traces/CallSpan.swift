@@ -27,9 +27,9 @@ struct CallSpan {
         isClaudeCode = sender.isClaudeCode
         let attributes = span.attributes
         usage = SpanUsage(
-            attributes, excludesCached: sender.excludesCached(attributes),
+            attributes, excludesCached: sender.excludesCached(span),
             isGemini: { attributes.name(of: SpanAttribute.ofModel).map { SoughtText($0).holds("gemini") } == true },
-            mayBeEmpty: span.isFailed || SpanKind.embeds(attributes))
+            mayBeEmpty: span.isFailed || SpanKind.mayHaveNoTokens(attributes))
         isFailed = span.isFailed || span.hasException && usage.isMissing
     }
 
@@ -41,7 +41,7 @@ struct CallSpan {
     /// Whether it says so, or has an exception and no usage: some senders set no status.
     let isFailed: Bool
     var agentName: String? { span.agentName }
-    var chosenAgent: String? { span.chosenAgent.name }
+    var chosenAgent: ChosenAgent { span.chosenAgent }
 
     var responseID: String? { span.attributes[.responseID]?.text }
     var model: String? { span.attributes.name(of: SpanAttribute.ofModel) }
@@ -88,7 +88,7 @@ struct CallSpan {
     }
 
     private func writeFailure(to draft: inout RecordDraft) {
-        let code = span.attributes.first(of: SpanAttribute.ofStatusCode).flatMap { Int64($0.description) }
+        let code = span.attributes.all(of: SpanAttribute.ofStatusCode).compactMap { Int64($0.description) }.first
         let errorTypes = errorTypes
         var status = FailureStatus(type: nil, code: code)
         for type in errorTypes.reversed() {
@@ -112,11 +112,12 @@ struct CallSpan {
     /// `nil` for 0: instrumentations that do not know the price write it, and free models have a price of 0 in the
     /// price table.
     private var cost: AttributeValue? {
-        let cost = span.attributes.first(of: SpanAttribute.ofCost)
-        switch cost {
-        case .integer(0), .double(0): return nil
-        case .text(let text): return DecimalNumber(text.utf8)?.isZero == true ? nil : cost
-        default: return cost
+        span.attributes.all(of: SpanAttribute.ofCost).first { cost in
+            switch cost {
+            case .integer(0), .double(0): false
+            case .text(let text): DecimalNumber(text.utf8)?.isZero != true
+            default: true
+            }
         }
     }
 

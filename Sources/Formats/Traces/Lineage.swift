@@ -5,7 +5,7 @@ struct Lineage {
     private struct Ancestor {
         let parentNumber: UInt64
         let agentName: String?
-        let chosenAgent: String?
+        let chosenAgent: ChosenAgent
         let holdsCalls: Bool
     }
 
@@ -16,22 +16,36 @@ struct Lineage {
         guard let id = span.id, spans[id] == nil else { return }
         spans[id] = Ancestor(
             parentNumber: span.parentNumber, agentName: span.agentName,
-            chosenAgent: span.chosenAgent.name, holdsCalls: kind == .holder)
+            chosenAgent: span.chosenAgent, holdsCalls: kind == .holder)
     }
 
-    func agentName(above call: CallSpan) -> String? { nearest(above: call) { $0.agentName } }
-
-    func chosenAgent(above call: CallSpan) -> String? { nearest(above: call) { $0.chosenAgent } }
-
     /// The name that the nearest ancestor has.
-    private func nearest(above call: CallSpan, _ name: (Ancestor) -> String?) -> String? {
+    func agentName(above call: CallSpan) -> String? {
+        var name: String?
+        forEach(above: call) { ancestor in
+            name = ancestor.agentName
+            return name == nil
+        }
+        return name
+    }
+
+    /// What the operator's attributes say on the spans above it.
+    func chosenAgent(above call: CallSpan) -> ChosenAgent {
+        var chosen = ChosenAgent()
+        forEach(above: call) { ancestor in
+            chosen.add(ancestor.chosenAgent)
+            return true
+        }
+        return chosen
+    }
+
+    /// Visits the ancestors, the nearest first, while `body` returns `true`.
+    private func forEach(above call: CallSpan, _ body: (Ancestor) -> Bool) {
         var next = call.parent
         for _ in 0..<Self.limit {
-            guard let id = next, let ancestor = spans[id] else { return nil }
-            if let name = name(ancestor) { return name }
+            guard let id = next, let ancestor = spans[id], body(ancestor) else { return }
             next = SpanID(trace: id.trace, span: ancestor.parentNumber)
         }
-        return nil
     }
 
     /// The nearest ancestor for which `place` has a place; none beyond an agent, a workflow or a tool, which make calls

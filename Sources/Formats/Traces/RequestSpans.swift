@@ -71,10 +71,11 @@ struct RequestSpans {
     }
 
     private func agentName(of call: CallSpan) -> String {
-        if !agentAttributes.isEmpty,
-            let chosen = call.chosenAgent ?? lineage.chosenAgent(above: call) ?? call.resource.chosen
-        {
-            return chosen
+        if !agentAttributes.isEmpty {
+            var chosen = call.chosenAgent
+            chosen.add(lineage.chosenAgent(above: call))
+            chosen.add(call.resource.chosen)
+            if let name = chosen.name { return name }
         }
         // Claude Code copies what its resource says to its spans, and names subagents on them.
         if call.isClaudeCode, let explicit = call.resource.explicit { return explicit }

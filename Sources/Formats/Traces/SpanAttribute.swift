@@ -16,6 +16,7 @@ enum SpanAttribute: UInt8, CaseIterable, NamedAttribute {
     case laminarType
     /// Vercel's AI SDK.
     case vercelOperation
+    case langsmithKind
 
     case agent
     case agentName
@@ -48,6 +49,8 @@ enum SpanAttribute: UInt8, CaseIterable, NamedAttribute {
     case llmPromptTokens
     case vercelInputTokens
     case vercelPromptTokens
+    /// Of embeddings.
+    case vercelTokens
     case claudeInputTokens
 
     case outputTokens
@@ -65,11 +68,13 @@ enum SpanAttribute: UInt8, CaseIterable, NamedAttribute {
     case cacheReadTokens
     case llmCacheReadTokens
     case vercelCachedTokens
+    case vercelCacheReadTokens
     case claudeCacheReadTokens
 
     case cacheCreationTokens
     case cacheWriteTokens
     case llmCacheWriteTokens
+    case vercelCacheWriteTokens
     case claudeCacheCreationTokens
 
     case reasoningTokens
@@ -77,6 +82,7 @@ enum SpanAttribute: UInt8, CaseIterable, NamedAttribute {
     case reasoningDetailTokens
     case llmReasoningTokens
     case vercelReasoningTokens
+    case vercelReasoningDetailTokens
 
     // Counts in one JSON object.
     case langfuseUsage
@@ -102,6 +108,7 @@ enum SpanAttribute: UInt8, CaseIterable, NamedAttribute {
         case .mlflowType: "mlflow.spanType"
         case .laminarType: "lmnr.span.type"
         case .vercelOperation: "ai.operationId"
+        case .langsmithKind: "langsmith.span.kind"
         case .agent: "gen_ai.agent.name"
         case .agentName: "agent.name"
         case .responseID: "gen_ai.response.id"
@@ -129,6 +136,7 @@ enum SpanAttribute: UInt8, CaseIterable, NamedAttribute {
         case .llmPromptTokens: "llm.token_count.prompt"
         case .vercelInputTokens: "ai.usage.inputTokens"
         case .vercelPromptTokens: "ai.usage.promptTokens"
+        case .vercelTokens: "ai.usage.tokens"
         case .claudeInputTokens: "input_tokens"
         case .outputTokens: "gen_ai.usage.output_tokens"
         case .completionTokens: "gen_ai.usage.completion_tokens"
@@ -143,16 +151,19 @@ enum SpanAttribute: UInt8, CaseIterable, NamedAttribute {
         case .cacheReadTokens: "gen_ai.usage.cache_read.input_tokens"
         case .llmCacheReadTokens: "llm.token_count.prompt_details.cache_read"
         case .vercelCachedTokens: "ai.usage.cachedInputTokens"
+        case .vercelCacheReadTokens: "ai.usage.inputTokenDetails.cacheReadTokens"
         case .claudeCacheReadTokens: "cache_read_tokens"
         case .cacheCreationTokens: "gen_ai.usage.cache_creation.input_tokens"
         case .cacheWriteTokens: "gen_ai.usage.cache_write.input_tokens"
         case .llmCacheWriteTokens: "llm.token_count.prompt_details.cache_write"
+        case .vercelCacheWriteTokens: "ai.usage.inputTokenDetails.cacheWriteTokens"
         case .claudeCacheCreationTokens: "cache_creation_tokens"
         case .reasoningTokens: "gen_ai.usage.reasoning_tokens"
         case .reasoningOutputTokens: "gen_ai.usage.reasoning.output_tokens"
         case .reasoningDetailTokens: "gen_ai.usage.details.reasoning_tokens"
         case .llmReasoningTokens: "llm.token_count.completion_details.reasoning"
         case .vercelReasoningTokens: "ai.usage.reasoningTokens"
+        case .vercelReasoningDetailTokens: "ai.usage.outputTokenDetails.reasoningTokens"
         case .langfuseUsage: "langfuse.observation.usage_details"
         case .mlflowUsage: "mlflow.chat.tokenUsage"
         case .langsmithUsage: "langsmith.metadata.usage_metadata"
@@ -176,7 +187,8 @@ enum SpanAttribute: UInt8, CaseIterable, NamedAttribute {
         .plainModel,
     ])
     static let ofInput = SpanAttributeList([
-        .inputTokens, .promptTokens, .llmPromptTokens, .vercelInputTokens, .vercelPromptTokens, .claudeInputTokens,
+        .inputTokens, .promptTokens, .llmPromptTokens, .vercelInputTokens, .vercelPromptTokens, .vercelTokens,
+        .claudeInputTokens,
     ])
     static let ofOutput = SpanAttributeList([
         .outputTokens, .completionTokens, .llmCompletionTokens, .vercelOutputTokens, .vercelCompletionTokens,
@@ -184,13 +196,15 @@ enum SpanAttribute: UInt8, CaseIterable, NamedAttribute {
     ])
     static let ofTotal = SpanAttributeList([.totalTokens, .llmTotalTokens, .llmUsageTotalTokens, .vercelTotalTokens])
     static let ofCacheRead = SpanAttributeList([
-        .cacheReadTokens, .llmCacheReadTokens, .vercelCachedTokens, .claudeCacheReadTokens,
+        .cacheReadTokens, .llmCacheReadTokens, .vercelCachedTokens, .vercelCacheReadTokens, .claudeCacheReadTokens,
     ])
     static let ofCacheWrite = SpanAttributeList([
-        .cacheCreationTokens, .cacheWriteTokens, .llmCacheWriteTokens, .claudeCacheCreationTokens,
+        .cacheCreationTokens, .cacheWriteTokens, .llmCacheWriteTokens, .vercelCacheWriteTokens,
+        .claudeCacheCreationTokens,
     ])
     static let ofReasoning = SpanAttributeList([
         .reasoningTokens, .reasoningOutputTokens, .reasoningDetailTokens, .llmReasoningTokens, .vercelReasoningTokens,
+        .vercelReasoningDetailTokens,
     ])
     static let ofUsage = SpanAttributeList([.langfuseUsage, .mlflowUsage, .langsmithUsage])
     static let ofCost = SpanAttributeList([.usageCost, .operationCost, .totalCost, .usageTotalCost, .llmTotalCost])

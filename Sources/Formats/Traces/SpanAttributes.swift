@@ -42,6 +42,11 @@ struct SpanAttributes {
         return nil
     }
 
+    /// The values of those that the span has.
+    func all(of list: SpanAttributeList) -> [AttributeValue] {
+        has(list) ? list.names.compactMap { self[$0] } : []
+    }
+
     /// The first text that may be a label; if none may, the first.
     func name(of list: SpanAttributeList) -> String? {
         guard has(list) else { return nil }

@@ -18,9 +18,15 @@ enum SpanKind {
     /// OpenInference's, MLflow's and Laminar's.
     private static let kinds: Set<String> = ["LLM", "CHAT_MODEL", "EMBEDDING"]
     private static let observations: Set<String> = ["generation", "embedding"]
+    /// Calls that need not have tokens, beside embeddings.
+    private static let untokened: Set<String> = [
+        "image_generation", "aimage_generation", "image_edit", "aimage_edit", "transcription", "atranscription",
+        "speech", "aspeech", "rerank", "arerank", "moderation", "amoderation",
+    ]
     private static let embeddings: Set<String> = ["embeddings", "embedding", "aembedding"]
     private static let markers = SpanAttributeList([
         .operation, .kind, .holderKind, .requestType, .langfuseType, .mlflowType, .laminarType, .vercelOperation,
+        .langsmithKind,
     ])
     private static let vercelCalls = ["doGenerate", "doStream", "doEmbed"]
 
@@ -37,12 +43,22 @@ enum SpanKind {
             self = Self.vercelCalls.contains { operation.hasSuffix("." + $0) } ? .call : .holder
             return
         }
+        // LangSmith gives templates of prompts and retrievers the operations of calls.
+        if let kind = text(.langsmithKind) {
+            self = kind == "llm" || kind == "embedding" ? .call : .holder
+            return
+        }
         let isCall =
             isClaudeRequest || attributes[.requestType] != nil
             || text(.operation).map(Self.operations.contains) == true
             || [.kind, .mlflowType, .laminarType].contains { text($0).map(Self.kinds.contains) == true }
             || text(.langfuseType).map(Self.observations.contains) == true
         self = isCall ? .call : .holder
+    }
+
+    /// Whether a span that is a call can have succeeded without any tokens.
+    static func mayHaveNoTokens(_ attributes: SpanAttributes) -> Bool {
+        embeds(attributes) || attributes[.operation]?.text.map { untokened.contains($0.unquoted) } == true
     }
 
     /// Whether a span that is a call makes embeddings, not an answer.

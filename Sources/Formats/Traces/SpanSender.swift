@@ -12,9 +12,10 @@ struct SpanSender {
     ///
     /// Claude Code writes Anthropic's count as `input_tokens`; its `gen_ai.usage.input_tokens`, which newer versions
     /// have beside it, includes them.
-    func excludesCached(_ attributes: SpanAttributes) -> Bool {
+    func excludesCached(_ span: Span) -> Bool {
         if Self.excludingScopes.contains(name) { return true }
-        return attributes[.claudeInputTokens] != nil
+        let attributes = span.attributes
+        return (isClaudeCode || span.isClaudeRequest) && attributes[.claudeInputTokens] != nil
             && SpanAttribute.ofInput.names.allSatisfy { $0 == .claudeInputTokens || attributes[$0] == nil }
     }
 }

@@ -67,15 +67,8 @@ struct SpanUsage {
     private mutating func addCached(isAlways: Bool) {
         let cached = (cacheRead?.tokens ?? 0) + (cacheWrite?.tokens ?? 0)
         guard cached > 0, let input = input?.tokens else { return }
-        let isExcluded: Bool
-        if isAlways {
-            isExcluded = true
-        } else if let total, let output = output?.tokens, total == input + output || total == input + output + cached {
-            isExcluded = total != input + output
-        } else {
-            // No provider has more cached tokens than input.
-            isExcluded = cached > input
-        }
+        // No provider has more cached tokens than input, whatever total the sender made of them.
+        let isExcluded = isAlways || cached > input || total == input + (output?.tokens ?? 0) + cached
         if isExcluded, input + cached <= Self.limit { self.input = .tokens(input + cached) }
     }
 
@@ -88,7 +81,9 @@ struct SpanUsage {
         } else if isThoughts() {
             self.total = nil
             self.output = .tokens(output + excess)
-            reasoning = .tokens((reasoning?.tokens ?? 0) + excess)
+            let reported = reasoning?.tokens ?? 0
+            // Reasoning above the output is beside it: the excess is the same tokens.
+            reasoning = .tokens(reported > output ? max(reported, excess) : reported + excess)
         }
     }
 }
@@ -96,7 +91,8 @@ struct SpanUsage {
 // MARK: - Counts in one JSON object
 
 extension SpanUsage {
-    /// The paths of counts in the usage objects of OpenAI, Anthropic and LangChain, which senders pass on.
+    /// The paths of counts in the usage objects of OpenAI, Anthropic and LangChain, which senders pass on, and Langfuse's
+    /// own.
     private enum Detail: Int, CaseIterable {
         case inputTokens, promptTokens, input
         case outputTokens, completionTokens, output
@@ -105,6 +101,8 @@ extension SpanUsage {
         case cacheCreationInput, cacheCreation
         case shortCacheCreation, longCacheCreation
         case completionReasoning, outputReasoning, reasoning
+        case besideInputRead, besideInputCreation, besideInputAudio
+        case besideOutputReasoning, besideOutputAudio
 
         var path: String {
             switch self {
@@ -128,6 +126,12 @@ extension SpanUsage {
             case .completionReasoning: "completion_tokens_details.reasoning_tokens"
             case .outputReasoning: "output_tokens_details.reasoning_tokens"
             case .reasoning: "output_token_details.reasoning"
+            // Langfuse takes these from `input` and `output` (langfuse-python, CallbackHandler).
+            case .besideInputRead: "input_cache_read"
+            case .besideInputCreation: "input_cache_creation"
+            case .besideInputAudio: "input_audio"
+            case .besideOutputReasoning: "output_reasoning"
+            case .besideOutputAudio: "output_audio"
             }
         }
     }
@@ -142,21 +146,38 @@ extension SpanUsage {
             let text = unsafe BorrowedBytes(buffer.assumingMemoryBound(to: UInt8.self))
             var reader = JSONReader(skippingAllBut: Self.detailTable)
             guard (try? reader.open(text)) == .object, let object = try? reader.readObject() else { return }
+            // The first above 0: libraries write 0 for what another member has.
             func count(_ details: Detail...) -> Int64? {
-                for detail in details {
-                    if case .number(let token) = object[place: detail.rawValue] { return Int64(token.string) }
-                }
-                return nil
+                let counts = details.lazy.compactMap { object[place: $0.rawValue].tokens }
+                return counts.first { $0 > 0 } ?? counts.first
             }
-            input = input ?? count(.inputTokens, .promptTokens, .input).map(Count.tokens)
-            output = output ?? count(.outputTokens, .completionTokens, .output).map(Count.tokens)
+            func sum(_ details: Detail...) -> Int64 { details.reduce(0) { $0 + (count($1) ?? 0) } }
+            let besideInput = sum(.besideInputRead, .besideInputCreation, .besideInputAudio)
+            let besideOutput = sum(.besideOutputReasoning, .besideOutputAudio)
+            input = input ?? count(.inputTokens, .promptTokens, .input).map { .tokens($0 + besideInput) }
+            output = output ?? count(.outputTokens, .completionTokens, .output).map { .tokens($0 + besideOutput) }
             total = total ?? count(.totalTokens, .total)
             cacheRead =
-                cacheRead ?? count(.promptCached, .inputCached, .cacheReadInput, .cacheRead).map(Count.tokens)
-            let parts = (count(.shortCacheCreation) ?? 0) + (count(.longCacheCreation) ?? 0)
-            let written = count(.cacheCreationInput, .cacheCreation)
+                cacheRead
+                ?? count(.promptCached, .inputCached, .cacheReadInput, .cacheRead, .besideInputRead).map(Count.tokens)
+            let parts = sum(.shortCacheCreation, .longCacheCreation)
+            let written = count(.cacheCreationInput, .cacheCreation, .besideInputCreation)
             cacheWrite = cacheWrite ?? (written ?? 0 > 0 || parts == 0 ? written : parts).map(Count.tokens)
-            reasoning = reasoning ?? count(.completionReasoning, .outputReasoning, .reasoning).map(Count.tokens)
+            reasoning =
+                reasoning
+                ?? count(.completionReasoning, .outputReasoning, .reasoning, .besideOutputReasoning)
+                .map(Count.tokens)
+        }
+    }
+}
+
+extension JSONValue {
+    /// A count of tokens, also if it is a text; `nil` for anything else, and above the limit of a record.
+    fileprivate var tokens: Int64? {
+        switch self {
+        case .number(let text), .string(let text):
+            DecimalNumber(text)?.integer.flatMap { (0...SpanUsage.limit).contains($0) ? $0 : nil }
+        default: nil
         }
     }
 }

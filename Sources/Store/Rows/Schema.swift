@@ -22,6 +22,16 @@ enum Schema {
         table.schema.keys.contains { $0 <= version }
     }
 
+    /// - Throws: `damaged` if a table of a database of the present version lacks a column. Its rows may not show that:
+    ///   what is missing reads as NULL.
+    static func checkColumns(_ connection: Connection) throws(StoreError) {
+        for table in tables {
+            let missing = Set(table.columns).subtracting(try table.presentColumns(connection))
+            guard let column = missing.min() else { continue }
+            throw StoreError(.damaged, "table \(table.table) has no column \(column)")
+        }
+    }
+
     /// Brings a database from `version` to the present one, within the transaction that the caller has begun.
     static func migrate(_ connection: Connection, from version: Int64) throws(StoreError) {
         for step in stride(from: version + 1, through: Self.version, by: 1) {

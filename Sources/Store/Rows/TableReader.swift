@@ -10,7 +10,7 @@ struct TableReader<Content: Row> {
 
     /// Calls `body` with each row and its checksum, in the order of their numbers.
     mutating func forEach(_ body: (Content, UInt64) throws(StoreError) -> Void) throws(StoreError) {
-        let present = try presentColumns()
+        let present = try Content.presentColumns(connection)
         let columns = ["number", "checksum"] + Content.columns.map { present.contains($0) ? $0 : "NULL" }
         let statement = try connection.prepare(
             "SELECT \(columns.joined(separator: ", ")) FROM \(Content.table) ORDER BY number")
@@ -35,10 +35,12 @@ struct TableReader<Content: Row> {
             try body(row, checksum)
         }
     }
+}
 
-    /// The columns that the table has: a later version of the schema may add some.
-    private func presentColumns() throws(StoreError) -> Set<String> {
-        let statement = try connection.prepare("SELECT name FROM pragma_table_info('\(Content.table)')")
+extension Row {
+    /// The columns that its table has: an earlier version of the schema may lack some.
+    static func presentColumns(_ connection: Connection) throws(StoreError) -> Set<String> {
+        let statement = try connection.prepare("SELECT name FROM pragma_table_info('\(table)')")
         defer { statement.reset() }
         var columns: Set<String> = []
         while try statement.step() {

@@ -195,6 +195,32 @@ def test_names_of_ignored_spans_are_bounded(exporter: Exporter) -> None:
       '{"input_tokens":9,"output_tokens":4,"input_token_details":{"cache_read":5,"cache_creation":0,'
       '"ephemeral_5m_input_tokens":2,"ephemeral_1h_input_tokens":1}}'}, (9, 5, 3, 4, 0)),
     ({"mlflow__chat__tokenUsage": "not JSON", **USAGE}, (10, 0, 0, 3, 0)),
+    # Only Claude Code's own input always excludes cached tokens.
+    ({"input_tokens": 1000, "output_tokens": 10, "cache_read_tokens": 800, "gen_ai.usage.total_tokens": 1010},
+     (1000, 800, 0, 10, 0)),
+    # Langfuse's handler for LangChain takes details from the input and the output.
+    ({"langfuse__observation__usage_details":
+      '{"input":100,"output":30,"total":1200,"input_cache_read":900,"output_reasoning":170}'}, (1000, 900, 0, 200, 170)),
+    # A total that the sender made up, and more cached tokens than input.
+    ({"mlflow__chat__tokenUsage":
+      '{"input_tokens":10,"output_tokens":20,"total_tokens":30,"cache_read_input_tokens":5000}'}, (5010, 5000, 0, 20, 0)),
+    ({"mlflow__chat__tokenUsage": '{"prompt_tokens_details":{"cached_tokens":0},"cache_read_input_tokens":8}', **USAGE},
+     (10, 8, 0, 3, 0)),
+    ({"mlflow__chat__tokenUsage": '{"input_tokens":"14","output_tokens":2.0}'}, (14, 0, 0, 2, 0)),
+    # Values that are no counts.
+    ({"mlflow__chat__tokenUsage": '{"cache_read_input_tokens":9223372036854775807,"cache_creation_input_tokens":1}',
+      **USAGE}, (10, 0, 1, 3, 0)),
+    ({"langsmith__metadata__usage_metadata": '{"input_token_details":{"ephemeral_5m_input_tokens":9223372036854775807,'
+      '"ephemeral_1h_input_tokens":1}}', **USAGE}, (10, 0, 1, 3, 0)),
+    ({"langfuse__observation__usage_details": '{"input":1,"output":1,"total":-9223372036854775808}'}, (1, 0, 0, 1, 0)),
+    ({"langfuse__observation__usage_details":
+      '{"input":-9223372036854775808,"output":1e400,"total":9223372036854775807}', **USAGE}, (10, 0, 0, 3, 0)),
+    # Thoughts beside the output are those that the total adds.
+    ({"gen_ai__request__model": "gemini-2.5-pro", "ai.usage.inputTokens": 10, "ai.usage.outputTokens": 5,
+      "ai.usage.reasoningTokens": 20, "ai.usage.totalTokens": 35}, (10, 0, 0, 25, 20)),
+    ({**USAGE, "ai.usage.inputTokenDetails.cacheReadTokens": 4, "ai.usage.inputTokenDetails.cacheWriteTokens": 3,
+      "ai.usage.outputTokenDetails.reasoningTokens": 2}, (10, 4, 3, 3, 2)),
+    ({"ai.operationId": "ai.embed.doEmbed", "ai.usage.tokens": 12}, (12, 0, 0, 0, 0)),
 ], ids=str)
 def test_usage_is_read_in_each_spelling(
         exporter: Exporter, attributes: dict[str, Any], expected: tuple[int, ...]) -> None:

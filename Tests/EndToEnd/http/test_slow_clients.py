@@ -114,7 +114,7 @@ def test_slow_clients_harm_nobody_and_end_in_time(start, tmp_path, figures):
     with Traffic(exporter) as alone:
         time.sleep(2)
     alone.is_unharmed()
-    idle = exporter.open_files()
+    idle = exporter.open_sockets()
     began = time.monotonic()
     stopped = held_up(exporter)
     with Traffic(exporter) as beside:
@@ -125,7 +125,7 @@ def test_slow_clients_harm_nobody_and_end_in_time(start, tmp_path, figures):
         try:
             most = 0
             while any(attack.poll() is None for attack in attacks.values()):
-                most = max(most, exporter.open_files())
+                most = max(most, exporter.open_sockets())
                 time.sleep(0.2)
         finally:
             for attack in attacks.values():
@@ -135,7 +135,7 @@ def test_slow_clients_harm_nobody_and_end_in_time(start, tmp_path, figures):
             assert attack.stdout
             told = attack.stdout.read().decode(errors="replace")
             assert attack.returncode == 0 and "service available:   NO" not in told, (name, told[-2000:])
-        eventually(lambda: exporter.open_files() <= idle + 1, "the connections of slow clients have ended",
+        eventually(lambda: exporter.open_sockets() <= idle + 1, "the connections of slow clients have ended",
                    within=IDLE_SECONDS + PATIENCE, every=0.2)
         ended = time.monotonic() - began
     beside.is_unharmed()
@@ -170,7 +170,7 @@ def test_five_thousand_idle_connections_are_held(start, figures):
             for idler in idlers:
                 assert idler.recv(500).startswith(b"HTTP/1.1 200 "), "an idle client was not answered"
             opened = time.monotonic() - began
-            assert exporter.open_files() > IDLERS
+            assert exporter.open_sockets() > IDLERS
             growth = exporter.memory_kib("VmRSS") - before
             # Well below the time-out of the first.
             with selectors.DefaultSelector() as watched:
@@ -233,10 +233,10 @@ def secure(tmp_path_factory):
 def test_clients_that_vanish_within_a_request_are_noticed_within_a_second(secure, request_bytes, speaks_tls):
     flags, context = secure if speaks_tls else ((), None)
     with Exporter(*flags) as exporter:
-        idle = exporter.open_files()
+        idle = exporter.open_sockets()
         vanish(exporter, request_bytes, 20, context)
         began = time.monotonic()
-        eventually(lambda: exporter.open_files() <= idle, "their connections have ended", within=PATIENCE)
+        eventually(lambda: exporter.open_sockets() <= idle, "their connections have ended", within=PATIENCE)
         assert time.monotonic() - began < 1.5
         exporter.stop()
 

@@ -101,7 +101,7 @@ def test_a_web_configuration_that_protects_nothing_is_exit_code_2(tmp_path, text
 
 def test_an_empty_configuration_file_is_warned_of(start, tmp_path):
     file = tmp_path / "config.yaml"
-    file.write_text("# budgets come here\n")
+    file.write_text("\n")
     exporter = start("--config.file", str(file))
     [line] = [line for line in exporter.log_lines if "level=warn" in line]
     assert f"--config.file {file}: sets nothing" in line

@@ -445,11 +445,11 @@ def assert_no_trace_of_them(exporter):
 def test_a_client_that_disconnects_halfway_leaves_nothing_behind(exporter, part, leaving):
     exporter.get("/-/healthy")
     time.sleep(0.05)
-    before = exporter.open_files()
+    before = exporter.open_sockets()
     wires = [exporter.wire() for _ in range(20)]
     for wire in wires:
         wire.send(PARTS[part])
-    eventually(lambda: exporter.open_files() >= before + 20, "the connections are open")
+    eventually(lambda: exporter.open_sockets() >= before + 20, "the connections are open")
     time.sleep(0.1)
     for wire in wires:
         leave(wire, leaving)
@@ -458,7 +458,7 @@ def test_a_client_that_disconnects_halfway_leaves_nothing_behind(exporter, part,
             assert wire.is_closed_by_peer()
     for wire in wires:
         wire.socket.close()
-    eventually(lambda: exporter.open_files() <= before, "the connections are gone")
+    eventually(lambda: exporter.open_sockets() <= before, "the connections are gone")
     assert_no_trace_of_them(exporter)
 
 
@@ -502,7 +502,7 @@ def test_clients_that_disconnect_as_they_send_leave_nothing_behind_for_long(expo
     """libmicrohttpd may read the last bytes without seeing that the stream ends there: a look once a second does."""
     exporter.get("/-/healthy")
     time.sleep(0.05)
-    before = exporter.open_files()
+    before = exporter.open_sockets()
     half_closed = []
     for part in PARTS.values():
         for leaving in ("close", "reset", "half_close"):
@@ -511,7 +511,7 @@ def test_clients_that_disconnect_as_they_send_leave_nothing_behind_for_long(expo
                 leave(wire, leaving)
                 if leaving == "half_close":
                     half_closed.append(wire)
-    eventually(lambda: exporter.open_files() <= before, "the connections are gone")
+    eventually(lambda: exporter.open_sockets() <= before, "the connections are gone")
     for wire in half_closed:
         assert wire.is_closed_by_peer()
         wire.socket.close()
@@ -523,12 +523,12 @@ def test_clients_that_disconnect_as_they_send_leave_nothing_behind_for_long(expo
 def test_a_client_that_does_not_wait_for_its_answer_leaves_no_connection_behind(exporter, leaving):
     exporter.get("/-/healthy")
     time.sleep(0.05)
-    before = exporter.open_files()
+    before = exporter.open_sockets()
     body = encode(call(id="once")).encode()
     for _ in range(50):
         wire = exporter.wire().send(head(len(body))).send(body)
         wire.reset() if leaving == "reset" else wire.socket.close()
-    eventually(lambda: exporter.open_files() <= before, "the connections are gone")
+    eventually(lambda: exporter.open_sockets() <= before, "the connections are gone")
     # The outcome is unknown to the client; its id settles it.
     assert sum(exporter.post(call(id="once")).outcome()[:2]) == 1
     assert exporter.calls() == 1

@@ -280,6 +280,15 @@ class Exporter:
     def open_files(self) -> int:
         return len(list(Path(f"/proc/{self.pid}/fd").iterdir()))
 
+    def open_sockets(self) -> int:
+        """Its connections, and the sockets on which it listens. It may open files of other kinds at any time."""
+        def is_socket(file: Path) -> bool:
+            try:
+                return os.readlink(file).startswith("socket:")
+            except FileNotFoundError:
+                return False
+        return sum(map(is_socket, Path(f"/proc/{self.pid}/fd").iterdir()))
+
     def memory_kib(self, field: str) -> int:
         status = Path(f"/proc/{self.pid}/status").read_text()
         found = re.search(rf"^{field}:\s+(\d+) kB", status, re.MULTILINE)
