@@ -200,10 +200,12 @@ def test_names_of_ignored_spans_are_bounded(exporter: Exporter) -> None:
      (1000, 800, 0, 10, 0)),
     # Langfuse's handler for LangChain takes details from the input and the output.
     ({"langfuse__observation__usage_details":
-      '{"input":100,"output":30,"total":1200,"input_cache_read":900,"output_reasoning":170}'}, (1000, 900, 0, 200, 170)),
+      '{"input":100,"output":30,"total":1200,"input_cache_read":900,"output_reasoning":170}'},
+     (1000, 900, 0, 200, 170)),
     # A total that the sender made up, and more cached tokens than input.
     ({"mlflow__chat__tokenUsage":
-      '{"input_tokens":10,"output_tokens":20,"total_tokens":30,"cache_read_input_tokens":5000}'}, (5010, 5000, 0, 20, 0)),
+      '{"input_tokens":10,"output_tokens":20,"total_tokens":30,"cache_read_input_tokens":5000}'},
+     (5010, 5000, 0, 20, 0)),
     ({"mlflow__chat__tokenUsage": '{"prompt_tokens_details":{"cached_tokens":0},"cache_read_input_tokens":8}', **USAGE},
      (10, 8, 0, 3, 0)),
     ({"mlflow__chat__tokenUsage": '{"input_tokens":"14","output_tokens":2.0}'}, (14, 0, 0, 2, 0)),

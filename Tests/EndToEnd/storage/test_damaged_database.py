@@ -118,7 +118,8 @@ def damages(name, original, dice):
         targets += [(WAL, WAL_HEADER + frame * FRAME + dice.randrange(24)) for frame in dice.sample(range(frames), 15)]
         targets += [(WAL, WAL_HEADER + frame * FRAME + dice.randrange(24)) for frame in range(frames - 3, frames)]
     # The names of columns that are empty in all rows, or nearly.
-    for column in re.finditer(rb"(\w+_exemplars|sender|memory_available_mb) [A-Z]", (original.folder / DATABASE).read_bytes()):
+    names = rb"(\w+_exemplars|sender|memory_available_mb) [A-Z]"
+    for column in re.finditer(names, (original.folder / DATABASE).read_bytes()):
         targets.append((DATABASE, dice.randrange(*column.span(1))))
     targets += [(NOTE, offset) for offset in range(size[NOTE])]
     targets += [(LOCK, offset) for offset in range(min(size[LOCK], 4))]

@@ -284,7 +284,7 @@ class Exporter:
         """Its connections, and the sockets on which it listens. It may open files of other kinds at any time."""
         def is_socket(file: Path) -> bool:
             try:
-                return os.readlink(file).startswith("socket:")
+                return str(file.readlink()).startswith("socket:")
             except FileNotFoundError:
                 return False
         return sum(map(is_socket, Path(f"/proc/{self.pid}/fd").iterdir()))
