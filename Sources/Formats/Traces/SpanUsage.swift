@@ -91,8 +91,8 @@ struct SpanUsage {
 // MARK: - Counts in one JSON object
 
 extension SpanUsage {
-    /// The paths of counts in the usage objects of OpenAI, Anthropic and LangChain, which senders pass on, and Langfuse's
-    /// own.
+    /// The paths of counts in the usage objects of OpenAI, Anthropic and LangChain, which senders pass on, and of
+    /// Langfuse.
     private enum Detail: Int, CaseIterable {
         case inputTokens, promptTokens, input
         case outputTokens, completionTokens, output
