@@ -8,13 +8,22 @@ struct SpanSender {
     /// Scopes whose input never includes cached tokens: they pass on what the provider counts.
     private static let excludingScopes: Set<String> = ["opentelemetry.instrumentation.bedrock"]
 
+    /// Before version 6, which writes details of the input, Vercel's AI SDK passed on what these two count
+    /// (github.com/vercel/ai, issues 8794 and 8795).
+    private static func isEarlyVercel(_ attributes: SpanAttributes) -> Bool {
+        guard let provider = attributes[.vercelProvider]?.text, attributes[.vercelCacheReadTokens] == nil,
+            attributes[.vercelCacheWriteTokens] == nil
+        else { return false }
+        return provider.hasPrefix("anthropic") || provider.hasPrefix("amazon-bedrock")
+    }
+
     /// Whether the input of a span leaves out cached tokens.
     ///
     /// Claude Code writes Anthropic's count as `input_tokens`; its `gen_ai.usage.input_tokens`, which newer versions
     /// have beside it, includes them.
     func excludesCached(_ span: Span) -> Bool {
-        if Self.excludingScopes.contains(name) { return true }
         let attributes = span.attributes
+        if Self.excludingScopes.contains(name) || Self.isEarlyVercel(attributes) { return true }
         return (isClaudeCode || span.isClaudeRequest) && attributes[.claudeInputTokens] != nil
             && SpanAttribute.ofInput.names.allSatisfy { $0 == .claudeInputTokens || attributes[$0] == nil }
     }

@@ -138,6 +138,8 @@ def post_spans(exporter: Exporter, *spans: dict[str, Any], scope: str = "", **re
 
 NAMED = {"gen_ai__system": "acme", "gen_ai__request__model": "parrot-1"}
 USAGE = {"gen_ai__usage__input_tokens": 10, "gen_ai__usage__output_tokens": 3}
+VERCEL = {"ai.operationId": "ai.generateText.doGenerate", "ai.usage.inputTokens": 100, "ai.usage.outputTokens": 5,
+          "ai.usage.totalTokens": 105}
 
 
 @pytest.mark.parametrize("attributes, name, is_call", [
@@ -222,6 +224,11 @@ def test_names_of_ignored_spans_are_bounded(exporter: Exporter) -> None:
       "ai.usage.reasoningTokens": 20, "ai.usage.totalTokens": 35}, (10, 0, 0, 25, 20)),
     ({**USAGE, "ai.usage.inputTokenDetails.cacheReadTokens": 4, "ai.usage.inputTokenDetails.cacheWriteTokens": 3,
       "ai.usage.outputTokenDetails.reasoningTokens": 2}, (10, 4, 3, 3, 2)),
+    # Vercel's SDK before version 6 with Anthropic, with OpenAI, and version 6 with Anthropic.
+    ({**VERCEL, "ai.model.provider": "anthropic.messages", "ai.usage.cachedInputTokens": 50}, (150, 50, 0, 5, 0)),
+    ({**VERCEL, "ai.model.provider": "openai.responses", "ai.usage.cachedInputTokens": 50}, (100, 50, 0, 5, 0)),
+    ({**VERCEL, "ai.model.provider": "anthropic.messages", "ai.usage.cachedInputTokens": 50,
+      "ai.usage.inputTokenDetails.cacheReadTokens": 50}, (100, 50, 0, 5, 0)),
     ({"ai.operationId": "ai.embed.doEmbed", "ai.usage.tokens": 12}, (12, 0, 0, 0, 0)),
 ], ids=str)
 def test_usage_is_read_in_each_spelling(
