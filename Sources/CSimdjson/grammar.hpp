@@ -1,4 +1,4 @@
-// The grammar of JSON for values that nobody reads: they may be nested as deep as a text allows, and their strings may
+// The grammar of JSON for unread values: they may be nested as deep as a text allows, and their strings may
 // hold lone surrogates.
 
 #ifndef CSIMDJSON_GRAMMAR_HPP

@@ -81,7 +81,7 @@ package struct WebConfiguration: Sendable {
         guard access.isOpen, tls?.clientCertificate != .verified else { return }
         for key in ["basic_auth_users", "bearer_tokens"] {
             guard let value = members[key] else { continue }
-            throw value.fault("names nobody, so that everyone would be let in: name someone, or leave the key out")
+            throw value.fault("is empty, so that everyone would be let in: add an entry, or remove the key")
         }
         if tls == nil, headers.isEmpty { throw fault(Self.nothing) }
     }

@@ -374,10 +374,10 @@ import Testing
             ("", "sets nothing"), ("# users: later\n", "sets nothing"), ("--- # nothing\n", "sets nothing"),
             ("{}", "sets nothing"), ("tls_server_config:\nhttp_server_config:\n", "sets nothing"),
             ("http_server_config: {headers: {Strict-Transport-Security: ''}}", "sets nothing"),
-            ("basic_auth_users:\n", "basic_auth_users names nobody"), ("basic_auth_users: {}\n", "names nobody"),
-            ("bearer_tokens: []\n", "bearer_tokens names nobody"),
-            ("http_server_config: {headers: {X-Frame-Options: deny}}\nbearer_tokens:\n", "bearer_tokens names nobody"),
-            ("tls_server_config: {cert: c, key: k}\nbasic_auth_users: {}\n", "basic_auth_users names nobody"),
+            ("basic_auth_users:\n", "basic_auth_users is empty"), ("basic_auth_users: {}\n", "basic_auth_users is empty"),
+            ("bearer_tokens: []\n", "bearer_tokens is empty"),
+            ("http_server_config: {headers: {X-Frame-Options: deny}}\nbearer_tokens:\n", "bearer_tokens is empty"),
+            ("tls_server_config: {cert: c, key: k}\nbasic_auth_users: {}\n", "basic_auth_users is empty"),
             ("user_scopes:\n", "user_scopes names no user"),
         ])
     func protectsNothing(text: String, fault: String) {

@@ -3,7 +3,7 @@ struct IgnoredNames {
     private var known: [(name: [UInt8], count: Int)] = []
     private var others = 0
 
-    /// Names that are told apart in one request; all others are one.
+    /// Names that are counted one by one in a request; the rest are counted together as `_other`.
     private static let limit = 32
     /// A longer name, in bytes, is hardly one that was given by a program: it may be a part of a prompt.
     private static let nameLimit = 64

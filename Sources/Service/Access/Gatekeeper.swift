@@ -185,7 +185,7 @@ final class Gatekeeper<Settings: Sendable>: Sendable {
         wrong.insert(digest)
     }
 
-    /// - Parameter principal: `nil` if the credentials are nobody's.
+    /// - Parameter principal: `nil` if the credentials belong to no user.
     private static func decision(
         on principal: Principal?, needing scopes: Set<Scope>
     ) -> Result<Principal?, Refusal> {
