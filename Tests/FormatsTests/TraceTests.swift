@@ -265,10 +265,10 @@ extension DecodedBatch {
         #expect(OTLPAnswer.success(.json).body == Array("{}".utf8))
         // Field 1, of field 1 the number and of field 2 the text.
         #expect(
-            OTLPAnswer.partialSuccess(rejectedSpans: 2, message: "m", .protobuf).body
+            OTLPAnswer.partialSuccess(rejected: 2, of: .traces, message: "m", .protobuf).body
                 == [0x0A, 5, 8, 2, 0x12, 1, 0x6D])
         #expect(
-            OTLPAnswer.partialSuccess(rejectedSpans: 2, message: "m", .json).body
+            OTLPAnswer.partialSuccess(rejected: 2, of: .traces, message: "m", .json).body
                 == Array(#"{"partialSuccess":{"rejectedSpans":"2","errorMessage":"m"}}"#.utf8))
         #expect(OTLPAnswer.error(.retryLater("m"), .protobuf).body == [8, 14, 0x12, 1, 0x6D])
         #expect(

@@ -11,13 +11,7 @@ struct JSONLogs: ~Copyable {
     private var attributes = JSONAttributes()
     // One for all, to keep their memory.
     private var resource: LogResource
-    private var record = LogRecord()
-    private let agentAttributes: AgentAttributes
-
-    private init(_ agentAttributes: AgentAttributes) {
-        self.agentAttributes = agentAttributes
-        resource = LogResource(agentAttributes)
-    }
+    private var record: LogRecord
 
     static func read(_ body: PaddedBytes, into logs: inout RequestLogs) throws(MalformedBody) {
         // Safe: no text leaves the closure, only values made of it.
@@ -29,7 +23,7 @@ struct JSONLogs: ~Copyable {
             } catch {
                 // The fault may quote the body, so the answer does not show it.
             }
-            if !isRequest { throw .unreadableLogs(.json) }
+            if !isRequest { throw .unreadable(.json, as: .logs) }
         }
     }
 
@@ -40,7 +34,8 @@ struct JSONLogs: ~Copyable {
         switch try whole.readObject()[place: 0] {
         case .absent, .null: return true
         case .array(let groups):
-            var request = JSONLogs(logs.agentAttributes)
+            var request = JSONLogs(
+                resource: LogResource(logs.agentAttributes), record: LogRecord(logs.agentAttributes))
             try request.readGroups(groups, into: &logs)
             return true
         default: return false
@@ -74,9 +69,7 @@ struct JSONLogs: ~Copyable {
             if let id = object[place: 3].text { record.span = UInt64(idDigits: id) }
             if let name = object[place: 4].text { record.set(eventName: name) }
             if let body = object[place: 5].text { record.set(body: body) }
-            try attributes.forEach(of: object[place: 6]) { name, value in
-                record.add(name, value, agentAttributes)
-            }
+            try attributes.forEach(of: object[place: 6]) { name, value in record.add(name, value) }
             logs.add(record)
         }
     }

@@ -11,6 +11,7 @@ struct LogRecord {
     var trace: UInt128 = 0
     var span: UInt64 = 0
 
+    private let agentAttributes: AgentAttributes
     private(set) var chosenAgent = ChosenAgent()
 
     private var bytes: [UInt8] = []
@@ -24,6 +25,11 @@ struct LogRecord {
         case boolean(Bool)
         case integer(Int64)
         case double(Double)
+    }
+
+    /// - Parameter agentAttributes: those by which the operator names agents.
+    init(_ agentAttributes: AgentAttributes = .none) {
+        self.agentAttributes = agentAttributes
     }
 
     /// Begins another log record; memory is kept.
@@ -40,7 +46,7 @@ struct LogRecord {
     }
 
     /// If a name has several values, the first counts.
-    mutating func add(_ name: BorrowedBytes, _ value: BorrowedValue, _ agentAttributes: AgentAttributes) {
+    mutating func add(_ name: BorrowedBytes, _ value: BorrowedValue) {
         chosenAgent.add(name, value, by: agentAttributes)
         guard let name = LogAttribute.names[name], !has(name), !value.isBlank else { return }
         switch value {

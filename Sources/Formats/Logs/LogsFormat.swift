@@ -30,25 +30,5 @@ package struct LogsFormat: Format {
         return logs.batch
     }
 
-    package func answer(to outcome: Outcome) -> Response {
-        guard let first = outcome.rejections.listed.first?.rejection else {
-            if outcome.warnings.isEmpty { return OTLPAnswer.success(encoding) }
-            // No log record was rejected and there is a message: a warning (opentelemetry-proto,
-            // `ExportLogsPartialSuccess`).
-            return OTLPAnswer.partialSuccess(
-                rejectedLogRecords: 0, message: outcome.warnings.joined(separator: "; "), encoding)
-        }
-        return OTLPAnswer.partialSuccess(
-            rejectedLogRecords: outcome.rejections.count,
-            message: "log records that report LLM calls were not counted; the first: \(first.message)", encoding)
-    }
-}
-
-extension MalformedBody {
-    static func unreadableLogs(_ encoding: OTLPEncoding) -> MalformedBody {
-        MalformedBody(
-            detail:
-                "the body is not an ExportLogsServiceRequest in \(encoding.contentType): check Content-Type, and that "
-                + "nothing was cut off")
-    }
+    package func answer(to outcome: Outcome) -> Response { OTLPAnswer.counted(outcome, of: .logs, encoding) }
 }

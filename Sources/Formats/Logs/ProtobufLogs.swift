@@ -5,23 +5,18 @@ internal import Bodies
 struct ProtobufLogs {
     // One for all, to keep their memory.
     private var resource: LogResource
-    private var record = LogRecord()
-    private let agentAttributes: AgentAttributes
-
-    private init(_ agentAttributes: AgentAttributes) {
-        self.agentAttributes = agentAttributes
-        resource = LogResource(agentAttributes)
-    }
+    private var record: LogRecord
 
     static func read(_ body: PaddedBytes, into logs: inout RequestLogs) throws(MalformedBody) {
         // Safe: no bytes leave the closure, only values made of them.
         try unsafe body.withUnsafeBytes { (bytes) throws(MalformedBody) in
             let request = unsafe BorrowedBytes(bytes.assumingMemoryBound(to: UInt8.self))
             do throws(ProtobufFault) {
-                var reading = ProtobufLogs(logs.agentAttributes)
+                var reading = ProtobufLogs(
+                    resource: LogResource(logs.agentAttributes), record: LogRecord(logs.agentAttributes))
                 try reading.read(request: request, into: &logs)
             } catch {
-                throw .unreadableLogs(.protobuf)
+                throw .unreadable(.protobuf, as: .logs)
             }
         }
     }
@@ -40,11 +35,7 @@ struct ProtobufLogs {
         var fields = ProtobufReader(group)
         while let field = try fields.nextField() {
             guard case (1, .bytes(let part)) = (field.number, field.value) else { continue }
-            var fields = ProtobufReader(part)
-            while let field = try fields.nextField() {
-                guard case (1, .bytes(let attribute)) = (field.number, field.value) else { continue }
-                if let (name, value) = try ProtobufReader.attribute(attribute) { resource.add(name, value) }
-            }
+            try ProtobufReader.forEachAttribute(ofResource: part) { resource.add($0, $1) }
         }
         logs.begin(resource.resource, digest: resource.digest)
         fields = ProtobufReader(group)
@@ -73,9 +64,7 @@ struct ProtobufLogs {
             case (1, .fixed64(let time)): record.time = time
             case (5, .bytes(let part)): try ProtobufReader.read(value: part, into: &body)
             case (6, .bytes(let attribute)):
-                if let (name, value) = try ProtobufReader.attribute(attribute) {
-                    record.add(name, value, agentAttributes)
-                }
+                if let (name, value) = try ProtobufReader.attribute(attribute) { record.add(name, value) }
             case (9, .bytes(let id)): record.trace = UInt128(idBytes: id)
             case (10, .bytes(let id)): record.span = UInt64(idBytes: id)
             case (11, .fixed64(let time)): record.observedTime = time

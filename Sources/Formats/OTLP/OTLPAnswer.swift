@@ -1,5 +1,6 @@
 internal import Bodies
 package import HTTP
+internal import Model
 
 /// The bodies of answers (specification of OTLP, "OTLP/HTTP Response").
 package enum OTLPAnswer {
@@ -12,30 +13,23 @@ package enum OTLPAnswer {
         }
     }
 
-    /// To an export with spans that were not counted, and will not be if they are sent again.
-    package static func partialSuccess(
-        rejectedSpans: Int, message: String, _ encoding: OTLPEncoding
-    ) -> Response {
-        partialSuccess(rejected: rejectedSpans, as: "rejectedSpans", message: message, encoding)
+    /// To an export whose calls were counted, as far as they could be.
+    static func counted(_ outcome: Outcome, of signal: OTLPSignal, _ encoding: OTLPEncoding) -> Response {
+        guard let first = outcome.rejections.listed.first?.rejection else {
+            if outcome.warnings.isEmpty { return success(encoding) }
+            // Nothing was rejected and there is a message: that is a warning (opentelemetry-proto,
+            // `ExportTracePartialSuccess`).
+            return partialSuccess(
+                rejected: 0, of: signal, message: outcome.warnings.joined(separator: "; "), encoding)
+        }
+        return partialSuccess(
+            rejected: outcome.rejections.count, of: signal,
+            message: "\(signal.parts) that report LLM calls were not counted; the first: \(first.message)", encoding)
     }
 
-    /// To an export with log records that were not counted, and will not be if they are sent again.
+    /// To an export with parts that were not counted, and will not be if they are sent again.
     package static func partialSuccess(
-        rejectedLogRecords: Int, message: String, _ encoding: OTLPEncoding
-    ) -> Response {
-        partialSuccess(rejected: rejectedLogRecords, as: "rejectedLogRecords", message: message, encoding)
-    }
-
-    /// To an export of metrics, which are not counted.
-    package static func partialSuccess(
-        rejectedDataPoints: Int, message: String, _ encoding: OTLPEncoding
-    ) -> Response {
-        partialSuccess(rejected: rejectedDataPoints, as: "rejectedDataPoints", message: message, encoding)
-    }
-
-    /// - Parameter member: the name of the count in JSON. In protobuf it is field 1 of all signals.
-    private static func partialSuccess(
-        rejected: Int, as member: String, message: String, _ encoding: OTLPEncoding
+        rejected: Int, of signal: OTLPSignal, message: String, _ encoding: OTLPEncoding
     ) -> Response {
         switch encoding {
         case .protobuf:
@@ -52,7 +46,7 @@ package enum OTLPAnswer {
                 json.object { json in
                     // 64-bit integers are text in protobuf's JSON.
                     if rejected != 0 {
-                        json.key(member)
+                        json.key(signal.rejectedCount)
                         json.string("\(rejected)")
                     }
                     if !message.isEmpty {

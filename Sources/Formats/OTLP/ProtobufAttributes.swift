@@ -17,6 +17,17 @@ extension ProtobufReader {
         return value.map { (name, $0) }
     }
 
+    /// Reads a `Resource`.
+    static func forEachAttribute(
+        ofResource message: BorrowedBytes, _ body: (BorrowedBytes, BorrowedValue) -> Void
+    ) throws(ProtobufFault) {
+        var fields = ProtobufReader(message)
+        while let field = try fields.nextField() {
+            guard case (1, .bytes(let part)) = (field.number, field.value) else { continue }
+            if let (name, value) = try attribute(part) { body(name, value) }
+        }
+    }
+
     /// Reads an `AnyValue`, of which the last member counts.
     static func read(
         value message: BorrowedBytes, into value: inout BorrowedValue?

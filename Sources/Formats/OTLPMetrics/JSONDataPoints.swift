@@ -23,7 +23,7 @@ struct JSONDataPoints: ~Copyable {
             } catch {
                 // The fault may quote the body, so the answer does not show it.
             }
-            guard let count else { throw .unreadable(.json, as: OTLPMetricsFormat.message) }
+            guard let count else { throw .unreadable(.json, as: .metrics) }
             return count
         }
     }

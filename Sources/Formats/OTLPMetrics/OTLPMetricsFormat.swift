@@ -30,11 +30,9 @@ package struct OTLPMetricsFormat: Format {
     package func answer(to outcome: Outcome) -> Response {
         if outcome.ignoredDataPoints == 0 { return OTLPAnswer.success(encoding) }
         return OTLPAnswer.partialSuccess(
-            rejectedDataPoints: outcome.ignoredDataPoints,
+            rejected: outcome.ignoredDataPoints, of: .metrics,
             message: "metrics are not counted, as they have neither calls nor ids; send traces or logs to count calls, "
                 + "and set OTEL_METRICS_EXPORTER=none to stop the metrics",
             encoding)
     }
-
-    static let message: StaticString = "ExportMetricsServiceRequest"
 }

@@ -13,7 +13,7 @@ enum ProtobufDataPoints {
             do throws(ProtobufFault) {
                 return try count(in: request, below: path[...])
             } catch {
-                throw .unreadable(.protobuf, as: OTLPMetricsFormat.message)
+                throw .unreadable(.protobuf, as: .metrics)
             }
         }
     }

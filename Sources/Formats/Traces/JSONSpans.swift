@@ -26,7 +26,7 @@ struct JSONSpans: ~Copyable {
             } catch {
                 // The fault may quote the body, so the answer does not show it.
             }
-            if !isRequest { throw .unreadable(.json) }
+            if !isRequest { throw .unreadable(.json, as: .traces) }
         }
     }
 

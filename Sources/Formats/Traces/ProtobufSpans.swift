@@ -20,7 +20,7 @@ struct ProtobufSpans {
                 var reading = ProtobufSpans(agentAttributes: spans.agentAttributes)
                 try reading.read(request: request, into: &spans)
             } catch {
-                throw .unreadable(.protobuf)
+                throw .unreadable(.protobuf, as: .traces)
             }
         }
     }
@@ -41,11 +41,7 @@ struct ProtobufSpans {
         var fields = ProtobufReader(group)
         while let field = try fields.nextField() {
             guard case (1, .bytes(let part)) = (field.number, field.value) else { continue }
-            var fields = ProtobufReader(part)
-            while let field = try fields.nextField() {
-                guard case (1, .bytes(let attribute)) = (field.number, field.value) else { continue }
-                if let (name, value) = try ProtobufReader.attribute(attribute) { resource.add(name, value) }
-            }
+            try ProtobufReader.forEachAttribute(ofResource: part) { resource.add($0, $1) }
         }
         spans.begin(resource)
         fields = ProtobufReader(group)

@@ -28,27 +28,5 @@ package struct TracesFormat: Format {
         return spans.batch(arrival: arrival)
     }
 
-    package func answer(to outcome: Outcome) -> Response {
-        guard let first = outcome.rejections.listed.first?.rejection else {
-            if outcome.warnings.isEmpty { return OTLPAnswer.success(encoding) }
-            // No span was rejected and there is a message: a warning (opentelemetry-proto,
-            // `ExportTracePartialSuccess`).
-            return OTLPAnswer.partialSuccess(
-                rejectedSpans: 0, message: outcome.warnings.joined(separator: "; "), encoding)
-        }
-        return OTLPAnswer.partialSuccess(
-            rejectedSpans: outcome.rejections.count,
-            message: "spans that report LLM calls were not counted; the first: \(first.message)", encoding)
-    }
-}
-
-extension MalformedBody {
-    static func unreadable(
-        _ encoding: OTLPEncoding, as message: StaticString = "ExportTraceServiceRequest"
-    ) -> MalformedBody {
-        MalformedBody(
-            detail:
-                "the body is not an \(message) in \(encoding.contentType): check Content-Type, and that "
-                + "nothing was cut off")
-    }
+    package func answer(to outcome: Outcome) -> Response { OTLPAnswer.counted(outcome, of: .traces, encoding) }
 }

@@ -92,7 +92,7 @@ extension LogRecord {
         observedTime = record.observedTimeUnixNano
         trace = SecondReader.lend(Array(record.traceID)) { UInt128(idBytes: $0) }
         span = SecondReader.lend(Array(record.spanID)) { UInt64(idBytes: $0) }
-        SecondReader.forEach(record.attributes) { name, value in add(name, value, .none) }
+        SecondReader.forEach(record.attributes) { name, value in add(name, value) }
         SecondReader.lend(Array(record.eventName)) { set(eventName: $0) }
         if case .stringValue(let text) = record.body.value { SecondReader.lend(Array(text)) { set(body: $0) } }
     }

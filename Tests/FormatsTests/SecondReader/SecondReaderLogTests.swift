@@ -94,7 +94,7 @@ extension RandomRequest {
             response.partialSuccess.rejectedLogRecords = Int64(rejected)
             response.partialSuccess.errorMessage = message
             func answer(_ encoding: OTLPEncoding) -> [UInt8] {
-                OTLPAnswer.partialSuccess(rejectedLogRecords: rejected, message: message, encoding).body
+                OTLPAnswer.partialSuccess(rejected: rejected, of: .logs, message: message, encoding).body
             }
             #expect(answer(.protobuf) == (try response.serializedBytes()))
             #expect(try OTLPExportLogsServiceResponse(jsonUTF8Bytes: answer(.json)) == response)

@@ -207,7 +207,7 @@ extension Collection<Double> {
             response.partialSuccess.rejectedSpans = Int64(rejected)
             response.partialSuccess.errorMessage = message
             func answer(_ encoding: OTLPEncoding) -> [UInt8] {
-                OTLPAnswer.partialSuccess(rejectedSpans: rejected, message: message, encoding).body
+                OTLPAnswer.partialSuccess(rejected: rejected, of: .traces, message: message, encoding).body
             }
             #expect(answer(.protobuf) == (try response.serializedBytes()))
             #expect(try OTLPExportTraceServiceResponse(jsonUTF8Bytes: answer(.json)) == response)
