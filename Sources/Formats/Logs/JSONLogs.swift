@@ -14,31 +14,10 @@ struct JSONLogs: ~Copyable {
     private var record: LogRecord
 
     static func read(_ body: PaddedBytes, into logs: inout RequestLogs) throws(MalformedBody) {
-        // Safe: no text leaves the closure, only values made of it.
-        try unsafe body.repairedUTF8.withUnsafeBytes { (bytes) throws(MalformedBody) in
-            let text = unsafe BorrowedBytes(bytes.assumingMemoryBound(to: UInt8.self))
-            var isRequest = false
-            do throws(JSONFault) {
-                isRequest = try read(text, into: &logs)
-            } catch {
-                // The fault may quote the body, so the answer does not show it.
-            }
-            if !isRequest { throw .unreadable(.json, as: .logs) }
-        }
-    }
-
-    /// - Returns: `false` if the text is JSON of another form.
-    private static func read(_ text: BorrowedBytes, into logs: inout RequestLogs) throws(JSONFault) -> Bool {
-        var whole = JSONReader(skippingAllBut: "resourceLogs\n")
-        guard try whole.open(text) == .object else { return false }
-        switch try whole.readObject()[place: 0] {
-        case .absent, .null: return true
-        case .array(let groups):
+        try body.readJSON(.logs) { (groups) throws(JSONFault) in
             var request = JSONLogs(
                 resource: LogResource(logs.agentAttributes), record: LogRecord(logs.agentAttributes))
             try request.readGroups(groups, into: &logs)
-            return true
-        default: return false
         }
     }
 

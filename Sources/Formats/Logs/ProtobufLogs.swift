@@ -8,16 +8,10 @@ struct ProtobufLogs {
     private var record: LogRecord
 
     static func read(_ body: PaddedBytes, into logs: inout RequestLogs) throws(MalformedBody) {
-        // Safe: no bytes leave the closure, only values made of them.
-        try unsafe body.withUnsafeBytes { (bytes) throws(MalformedBody) in
-            let request = unsafe BorrowedBytes(bytes.assumingMemoryBound(to: UInt8.self))
-            do throws(ProtobufFault) {
-                var reading = ProtobufLogs(
-                    resource: LogResource(logs.agentAttributes), record: LogRecord(logs.agentAttributes))
-                try reading.read(request: request, into: &logs)
-            } catch {
-                throw .unreadable(.protobuf, as: .logs)
-            }
+        try body.readProtobuf(.logs) { (request) throws(ProtobufFault) in
+            var reading = ProtobufLogs(
+                resource: LogResource(logs.agentAttributes), record: LogRecord(logs.agentAttributes))
+            try reading.read(request: request, into: &logs)
         }
     }
 

@@ -13,6 +13,15 @@ package enum OTLPSignal: Sendable {
         }
     }
 
+    /// The list in that message, by its name in JSON.
+    var groups: String {
+        switch self {
+        case .traces: "resourceSpans"
+        case .logs: "resourceLogs"
+        case .metrics: "resourceMetrics"
+        }
+    }
+
     /// The count of its parts that were rejected, by its name in JSON. In protobuf it is field 1 of all signals.
     var rejectedCount: String {
         switch self {

@@ -14,31 +14,12 @@ struct JSONDataPoints: ~Copyable {
     private static let kinds = ["gauge", "sum", "histogram", "exponentialHistogram", "summary"]
 
     static func count(in body: PaddedBytes) throws(MalformedBody) -> Int {
-        // Safe: no text leaves the closure.
-        try unsafe body.repairedUTF8.withUnsafeBytes { (bytes) throws(MalformedBody) in
-            let text = unsafe BorrowedBytes(bytes.assumingMemoryBound(to: UInt8.self))
-            var count: Int?
-            do throws(JSONFault) {
-                count = try Self.count(in: text)
-            } catch {
-                // The fault may quote the body, so the answer does not show it.
-            }
-            guard let count else { throw .unreadable(.json, as: .metrics) }
-            return count
-        }
-    }
-
-    /// - Returns: `nil` if the text is JSON of another form.
-    private static func count(in text: BorrowedBytes) throws(JSONFault) -> Int? {
-        var whole = JSONReader(skippingAllBut: "resourceMetrics\n")
-        guard try whole.open(text) == .object else { return nil }
-        switch try whole.readObject()[place: 0] {
-        case .absent, .null: return 0
-        case .array(let groups):
+        var count = 0
+        try body.readJSON(.metrics) { (groups) throws(JSONFault) in
             var request = JSONDataPoints()
-            return try request.count(inGroups: groups)
-        default: return nil
+            count = try request.count(inGroups: groups)
         }
+        return count
     }
 
     private mutating func count(inGroups text: BorrowedBytes) throws(JSONFault) -> Int {

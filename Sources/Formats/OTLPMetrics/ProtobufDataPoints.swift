@@ -7,15 +7,7 @@ internal import Bodies
 /// kept.
 enum ProtobufDataPoints {
     static func count(in body: PaddedBytes) throws(MalformedBody) -> Int {
-        // Safe: no bytes leave the closure.
-        try unsafe body.withUnsafeBytes { (bytes) throws(MalformedBody) in
-            let request = unsafe BorrowedBytes(bytes.assumingMemoryBound(to: UInt8.self))
-            do throws(ProtobufFault) {
-                return try count(in: request, below: path[...])
-            } catch {
-                throw .unreadable(.protobuf, as: .metrics)
-            }
-        }
+        try body.readProtobuf(.metrics) { (request) throws(ProtobufFault) in try count(in: request, below: path[...]) }
     }
 
     /// The numbers of the fields that lead from a request to its data points: resource_metrics, scope_metrics, metrics,

@@ -17,30 +17,9 @@ struct JSONSpans: ~Copyable {
     private var attributes = JSONAttributes()
 
     static func read(_ body: PaddedBytes, into spans: inout RequestSpans) throws(MalformedBody) {
-        // Safe: no text leaves the closure, only values made of it.
-        try unsafe body.repairedUTF8.withUnsafeBytes { (bytes) throws(MalformedBody) in
-            let text = unsafe BorrowedBytes(bytes.assumingMemoryBound(to: UInt8.self))
-            var isRequest = false
-            do throws(JSONFault) {
-                isRequest = try read(text, into: &spans)
-            } catch {
-                // The fault may quote the body, so the answer does not show it.
-            }
-            if !isRequest { throw .unreadable(.json, as: .traces) }
-        }
-    }
-
-    /// - Returns: `false` if the text is JSON of another form.
-    private static func read(_ text: BorrowedBytes, into spans: inout RequestSpans) throws(JSONFault) -> Bool {
-        var whole = JSONReader(skippingAllBut: "resourceSpans\n")
-        guard try whole.open(text) == .object else { return false }
-        switch try whole.readObject()[place: 0] {
-        case .absent, .null: return true
-        case .array(let groups):
+        try body.readJSON(.traces) { (groups) throws(JSONFault) in
             var request = JSONSpans(agentAttributes: spans.agentAttributes)
             try request.readGroups(groups, into: &spans)
-            return true
-        default: return false
         }
     }
 

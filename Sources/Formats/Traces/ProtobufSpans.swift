@@ -13,15 +13,9 @@ struct ProtobufSpans {
     private var span = Span()
 
     static func read(_ body: PaddedBytes, into spans: inout RequestSpans) throws(MalformedBody) {
-        // Safe: no bytes leave the closure, only values made of them.
-        try unsafe body.withUnsafeBytes { (bytes) throws(MalformedBody) in
-            let request = unsafe BorrowedBytes(bytes.assumingMemoryBound(to: UInt8.self))
-            do throws(ProtobufFault) {
-                var reading = ProtobufSpans(agentAttributes: spans.agentAttributes)
-                try reading.read(request: request, into: &spans)
-            } catch {
-                throw .unreadable(.protobuf, as: .traces)
-            }
+        try body.readProtobuf(.traces) { (request) throws(ProtobufFault) in
+            var reading = ProtobufSpans(agentAttributes: spans.agentAttributes)
+            try reading.read(request: request, into: &spans)
         }
     }
 
