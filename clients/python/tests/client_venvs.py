@@ -100,6 +100,23 @@ ENVIRONMENTS = {
         ],
         ["test_connect.py"],
     ),
+    # Instrumentations that report the same calls, in one program.
+    "stacked": Environment(
+        [
+            "anthropic",
+            "langchain-openai",
+            "logfire",
+            "openai-agents",
+            "openinference-instrumentation-anthropic",
+            "openinference-instrumentation-langchain",
+            "openinference-instrumentation-openai",
+            "openinference-instrumentation-openai-agents",
+            "opentelemetry-instrumentation-langchain",
+            "opentelemetry-instrumentation-openai",
+            *OTLP,
+        ],
+        ["test_stacked.py"],
+    ),
     # Apart from the tracers, as Google's kit needs other versions of what they need.
     "agent-kits": Environment(
         ["google-adk", "litellm", "strands-agents[openai,otel]", *OTLP],

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Callable
 
 import pytest
 
+from connecting import Sender
 from llm_exporter import LLMMonitor
 from model_server import ModelServer
 
@@ -41,3 +43,8 @@ def traces(exporter: Any) -> Any:
     if not exporter.answers("/v1/traces", "application/x-protobuf"):
         pytest.skip("this exporter has no /v1/traces")
     return exporter
+
+
+@pytest.fixture
+def sender(traces: Any, models: ModelServer, tmp_path: Path) -> Sender:
+    return Sender(traces, models, tmp_path)

@@ -37,6 +37,12 @@ def the_three_variables() -> str:
     return blocks_of("sh", DOCUMENT.read_text())[0]
 
 
+def opentelemetry() -> str:
+    """The block that sets up OpenTelemetry in a Python program."""
+    (setup,) = blocks("python", "OpenTelemetry in Python")
+    return setup
+
+
 class Sender:
     """A folder that is the home of the sender's processes, and the servers that they know."""
 
@@ -81,6 +87,12 @@ class Sender:
     def agents(self) -> set[str]:
         return set(self.exporter.summary()["agents"])
 
+    def merged(self) -> float:
+        """Reports that the exporter took for further ones of a call."""
+        return sum(
+            value for name, value in self.exporter.samples().items() if name.startswith("llm_exporter_merged_reports")
+        )
+
     def shown(self) -> dict[str, float]:
         """Calls and tokens that the exporter shows of all agents and models together."""
         counts: Counter[str] = Counter()
@@ -118,3 +130,13 @@ class Sender:
         if failed is not None:
             counts["failed calls"] = failed
         return {name: float(value) for name, value in counts.items() if value}
+
+    def served_by_responses_alone(self, *kinds: str) -> dict[str, float]:
+        """What was served, but of chat completions without those kinds of tokens."""
+        counts = self.served()
+        for call in self.models.calls:
+            if call["status"] == 200 and call["path"].endswith("/chat/completions"):
+                for kind in kinds:
+                    counts[kind] -= call[f"{kind}_tokens"]
+                    counts["output" if kind == "reasoning" else "input"] += call[f"{kind}_tokens"]
+        return counts
