@@ -95,6 +95,13 @@ crash-test: test-packages build ## Kills the exporter 200 times, and tries many 
 		Tests/EndToEnd/storage/test_kills.py Tests/EndToEnd/storage/test_power_failure.py \
 		Tests/EndToEnd/storage/test_failing_disk.py Tests/EndToEnd/cluster/test_cluster.py
 
+.PHONY: test-merges
+test-merges: test-packages build ## Sends simulated fleets and captures of real senders in many orders (minutes)
+	@scripts/build build --build-tests $(IMPORT_CHECK)
+	@LLM_EXPORTER_SEEDS=$${SEEDS:-10000} scripts/step fleets swift test --skip-build $(IMPORT_CHECK) --filter RecentCalls
+	@LLM_EXPORTER_BIN=$(CURDIR)/$(BINARY) LLM_EXPORTER_SHUFFLES=$${SHUFFLES:-200} scripts/step captures \
+		.build-venv/bin/python -m pytest --color=no -q -n 2 Tests/EndToEnd/formats/test_senders.py -k totals_are_what
+
 .PHONY: test-api
 test-api: test-packages build ## Posts what docs/openapi.yaml allows, and what it does not, from a random seed (minutes)
 	@scripts/python-environment openapi

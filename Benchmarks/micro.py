@@ -29,6 +29,7 @@ WORKS = [
     ("price", 2000, 4000, 200_000, "looking up a price, and the cost"),
     ("fold-alone", 2000, 4000, 100_000, "a batch of one record, merged"),
     ("fold", 4000, 8000, 200_000, "a record in a batch of 1,000, merged"),
+    ("fold-span", 2000, 4000, 50_000, "a report of a call, with 65,536 recent ones, and its decoding as a record"),
     ("commit", 50, 100, 2000, "a batch of 32 records with ids, synced"),
     ("render-sample", 100_000, 200_000, 2_000_000, "a sample of an exposition"),
 ]

@@ -33,7 +33,7 @@ enum MicroBench {
     /// Prepares, and returns what is measured.
     private static let works: [String: @Sendable () -> (Int) -> Void] = [
         "decode": decode, "decode-line": decodeLines, "decode-span": decodeSpans, "price": price, "fold": fold,
-        "fold-alone": foldAlone, "commit": commit, "render-sample": render,
+        "fold-alone": foldAlone, "fold-span": foldSpans, "commit": commit, "render-sample": render,
     ]
 
     /// Ends the program unless that many were done: work that is refused takes few instructions, and would look fast.
@@ -83,7 +83,7 @@ enum MicroBench {
         let format = TracesFormat(.protobuf)
         func spans() -> Int {
             guard let batch = try? format.decode(body, arrival: now) else { return 0 }
-            return batch.events.count + batch.ignoredSpans.otherSpans + batch.ignoredSpans.repeatedReports
+            return batch.events.count + batch.ignoredSpans.otherSpans + batch.ignoredSpans.openedStreams
         }
         let size = spans()
         return { count in
@@ -162,6 +162,45 @@ enum MicroBench {
             }
             check(state.recentIDs.count, of: count, "records folded")
         }
+    }
+
+    /// A report of a call in a request of ten, with as many recent ones as are kept.
+    private static func foldSpans() -> (Int) -> Void {
+        let full = 65_536
+        var state = empty
+        var number: UInt64 = 0
+        func fold(_ count: Int) {
+            for _ in 0..<max(1, count / 10) {
+                var batch = Batch(onto: state, at: moment)
+                _ = batch.fold((0..<10).compactMap { _ in report(&number) }, links: [], onto: state)
+                state.adopt(batch)
+            }
+        }
+        fold(full)
+        check(state.recentCalls.count, of: full / 10 * 10, "reports kept")
+        return { count in
+            let before = state.recentIDs.count
+            fold(count)
+            check(state.recentIDs.count - before, of: max(1, count / 10) * 10, "reports folded")
+        }
+    }
+
+    /// Each second one is inside the one before.
+    private static func report(_ number: inout UInt64) -> (record: CallRecord, report: CallReport)? {
+        number += 1
+        guard case .end(var record)? = decoded(line, .json).first?.event else { return nil }
+        record.id = RecordID(
+            call: Digest(bits: UInt128(number) &* 0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835), content: 0)
+        record.usage.input = 100 + Int64(number / 2 % 4096)
+        let isInner = number.isMultiple(of: 2)
+        let start = 1_796_000_000_000_000_000 + number / 2 * 5_000_000
+        let report = CallReport(
+            span: SpanID(trace: UInt128(number / 2 + 1), span: number), parentNumber: isInner ? 0 : number - 1,
+            process: 1, scope: isInner ? 1 : 2, start: start, end: start + 3_000_000_000, embeds: false,
+            models: ModelNames(requested: "gpt-4o-mini", answered: "gpt-4o-mini-2024-07-18"), responseID: nil,
+            fullness: 0,
+            requestID: nil)
+        return (record, report)
     }
 
     /// A batch of 32 records with ids, synced.

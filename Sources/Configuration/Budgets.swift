@@ -33,15 +33,15 @@ extension Budget {
             throw periodValue.fault("must be one of \(known)")
         }
         self.init(
-            name: name, agentName: try members["agent_name"]?.budgetLabel(),
-            provider: try members["provider"]?.budgetLabel(), model: try members["model"]?.budgetLabel(), limit: money,
+            name: name, agentName: try members["agent_name"]?.label(),
+            provider: try members["provider"]?.label(), model: try members["model"]?.label(), limit: money,
             period: period)
     }
 }
 
 extension YAMLValue {
     fileprivate func budgetName() throws(ConfigurationError) -> LabelValue {
-        // An empty filter would count the calls of all agents.
+        // An empty filter would hold for the calls of all agents.
         guard !isNull else { throw fault("must have a value; leave the line out for all of them") }
         return LabelValue(try shortText())
     }
@@ -58,7 +58,7 @@ extension YAMLValue {
     }
 
     /// A label that records can have.
-    fileprivate func budgetLabel() throws(ConfigurationError) -> LabelValue {
+    func label() throws(ConfigurationError) -> LabelValue {
         let label = try budgetName()
         guard label.text.first != "_" else { throw fault("must not begin with _: no record has such a label") }
         return label

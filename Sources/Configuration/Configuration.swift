@@ -2,12 +2,14 @@ private import Glibc
 package import Model
 package import Pricing
 
-/// The prices in force, the budgets and the names of agents, which a reload can change.
+/// The prices in force, the budgets, the names of agents and the intakes that count, which a reload can change.
 package struct Configuration: Sendable {
     package let prices: PriceBook
     package let budgets: [Budget]
     /// The attributes of OpenTelemetry that name the agent, the first first.
     package let agentAttributes: [String]
+    /// Which intake counts calls that two report; the first that holds applies.
+    package let sourceRules: [SourceRule]
     /// What is allowed and yet looks like a mistake, each as one line that names the file; at most
     /// `warningLimit` and one more.
     package let warnings: [String]
@@ -64,11 +66,12 @@ package struct Configuration: Sendable {
         self.prices = prices
         budgets = file?.budgets ?? []
         agentAttributes = file?.agentAttributes ?? []
+        sourceRules = file?.sources ?? []
         hasFileContent = file.map { !$0.isEmpty } ?? false
         self.fileName = fileName
         // A file of comments sets nothing on purpose.
         if let file, file.isEmpty, !file.hasComments {
-            warnings.append("\(fileName): sets nothing: no prices, no aliases, no budgets and no agent_attributes")
+            warnings.append("\(fileName): sets nothing: no prices, aliases, budgets, agent_attributes or sources")
         }
         let more = warnings.count - Self.warningLimit
         self.warnings =

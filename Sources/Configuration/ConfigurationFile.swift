@@ -1,7 +1,7 @@
 internal import Model
 internal import Pricing
 
-/// The content of `--config.file`: prices, aliases, budgets and what names agents.
+/// The content of `--config.file`: prices, aliases, budgets, what names agents and which intake counts.
 ///
 /// ```yaml
 /// prices:                       # as in a price file; each replaces the whole entry of its key
@@ -12,6 +12,8 @@ internal import Pricing
 /// budgets:
 ///   - {name: reviewers, agent_name: ReviewerGPT, limit_usd: 50, period: day}
 /// agent_attributes: [user.email]   # of OpenTelemetry: they name the agent before all others
+/// sources:                         # which intake counts calls that two of them report
+///   - {agent_name: ReviewerGPT, provider: openai, count: litellm}
 /// ```
 struct ConfigurationFile {
     private var prices: [(name: String, value: YAMLValue)] = []
@@ -19,6 +21,7 @@ struct ConfigurationFile {
     private var providerAliases: [(name: String, value: YAMLValue)] = []
     private(set) var budgets: [Budget] = []
     private(set) var agentAttributes: [String] = []
+    private(set) var sources: [SourceRule] = []
     /// Whether it has lines of comments, as the file that comes with the Debian package.
     let hasComments: Bool
 
@@ -26,7 +29,7 @@ struct ConfigurationFile {
     init(_ text: String, file: String) throws(ConfigurationError) {
         hasComments = text.split(whereSeparator: \.isNewline).contains { $0.drop(while: \.isWhitespace).first == "#" }
         guard let document = try YAMLValue.document(text, file: file), !document.isNull else { return }
-        let members = try document.members(of: ["prices", "aliases", "budgets", "agent_attributes"])
+        let members = try document.members(of: ["prices", "aliases", "budgets", "agent_attributes", "sources"])
         if let prices = members["prices"], !prices.isNull {
             self.prices = try prices.members()
         }
@@ -36,12 +39,14 @@ struct ConfigurationFile {
             providerAliases = try kinds["providers"]?.membersUnlessNull() ?? []
         }
         if let budgets = members["budgets"], !budgets.isNull { self.budgets = try [Budget](budgets) }
+        if let sources = members["sources"], !sources.isNull { self.sources = try [SourceRule](sources) }
         if let names = members["agent_attributes"], !names.isNull { agentAttributes = try names.agentAttributes() }
     }
 
     /// Whether it sets nothing.
     var isEmpty: Bool {
         prices.isEmpty && modelAliases.isEmpty && providerAliases.isEmpty && budgets.isEmpty && agentAttributes.isEmpty
+            && sources.isEmpty
     }
 
     // MARK: Aliases

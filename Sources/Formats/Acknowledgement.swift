@@ -6,7 +6,7 @@ extension Outcome {
     /// Writes the members of an acknowledgement (docs/openapi.yaml, `Acknowledgement`).
     package func write(to json: inout JSONWriter) {
         json.key("accepted")
-        json.number(accepted)
+        json.number(accepted + uncounted)
         json.key("duplicates")
         json.number(duplicates)
         json.key("rejected")

@@ -4,6 +4,8 @@ package import Model
 package struct DecodedBatch: Sendable {
     /// In the order of the body.
     package var events: [(index: Int, event: Event)]
+    /// Spans that report no call: they show how the calls around them are related.
+    package let links: [SpanLink]
     package let rejections: RejectedRecords
     /// For the sender; no two alike, and few.
     package let warnings: [String]
@@ -22,11 +24,13 @@ package struct DecodedBatch: Sendable {
     }
 
     init(
-        events: [(index: Int, event: Event)], rejections: RejectedRecords, warnings: BodyWarnings,
+        events: [(index: Int, event: Event)], links: [SpanLink] = [], rejections: RejectedRecords,
+        warnings: BodyWarnings,
         ignoredSpans: IgnoredSpans = IgnoredSpans(), ignoredLogRecords: IgnoredLogRecords = IgnoredLogRecords(),
         ignoredItems: [LiteLLMNonCall: Int] = [:], ignoredDataPoints: Int? = nil
     ) {
         self.events = events
+        self.links = links
         self.rejections = rejections
         self.warnings = warnings.messages
         unknownFields = warnings.unknownFields
@@ -41,14 +45,14 @@ package struct DecodedBatch: Sendable {
 package struct IgnoredSpans: Sendable, Equatable {
     /// They report no LLM call.
     package let otherSpans: Int
-    /// Another span of the request reports the same call.
-    package let repeatedReports: Int
+    /// They are the openings of streams, whose calls other spans report.
+    package let openedStreams: Int
     /// Those that report no call, by operation or name.
     package let names: [String: Int]
 
-    init(otherSpans: Int = 0, repeatedReports: Int = 0, names: [String: Int] = [:]) {
+    init(otherSpans: Int = 0, openedStreams: Int = 0, names: [String: Int] = [:]) {
         self.otherSpans = otherSpans
-        self.repeatedReports = repeatedReports
+        self.openedStreams = openedStreams
         self.names = names
     }
 }

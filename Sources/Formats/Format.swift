@@ -4,6 +4,9 @@ package import Model
 
 /// A format in which calls arrive: how a body becomes records, and how its sender is answered.
 package protocol Format: Sendable {
+    /// The intake that reports calls in this format; `nil` if none are in it.
+    var intake: ReportingIntake? { get }
+
     /// Largest body in bytes that is decoded on a server thread: about half a millisecond of work.
     var inlineLimitBytes: Int { get }
 

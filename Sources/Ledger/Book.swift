@@ -82,6 +82,8 @@ struct Book {
         batch.expireExcessCalls(onto: state)
         if isLong { hideState() }
         let refusal = batch.isEmpty ? nil : commit(batch, records: outcomes.reduce(0) { $0 + $1.accepted })
+        // Nothing of it is stored. An undecided batch would be adopted onto what it was not folded onto.
+        if batch.isEmpty, undecided == nil { state.adoptRecentCalls(of: batch) }
         answer(submissions, outcomes, refusal)
         for request in requests { change(request) }
         answerScrapes()
@@ -91,16 +93,37 @@ struct Book {
 
     private func prepare(_ submission: Submission, in batch: inout Batch) -> Outcome {
         var outcome = Outcome()
+        var reports: [(index: Int, record: CallRecord, report: CallReport)] = []
         for placed in submission.events {
+            if case .end(let record) = placed.event, let report = record.report {
+                reports.append((placed.index, record, report))
+                continue
+            }
             do throws(RecordRejection) {
                 switch try batch.fold(placed.event, from: submission.sender, onto: state) {
                 case .accepted:
                     outcome.accepted += 1
                     if case .end(let record) = placed.event { outcome.costSources[record.costSource] += 1 }
                 case .duplicate: outcome.duplicates += 1
+                // Counted where they were taken out.
+                case .uncounted: break
                 }
             } catch {
                 outcome.rejections.append(index: placed.index, of: placed.event.agentName, error.code) { error }
+            }
+        }
+        if reports.isEmpty && submission.links.isEmpty { return outcome }
+        let folded = batch.fold(reports.map { ($0.record, $0.report) }, links: submission.links, onto: state)
+        outcome.accepted += folded.calls
+        for (placed, result) in zip(reports, folded.outcomes) {
+            switch result {
+            case .accepted: outcome.costSources[placed.record.costSource] += 1
+            case .duplicate: outcome.duplicates += 1
+            case .merged(let report): outcome.merged.append(report)
+            case .rejected(let error):
+                outcome.rejections.append(
+                    index: placed.index, of: placed.record.labels.agentName, error.code
+                ) { error }
             }
         }
         return outcome

@@ -41,6 +41,7 @@ package final class Ledger: Sendable {
     /// Counts the events of one request, each on its own: those that obey the rules are counted, the others reported.
     ///
     /// - Parameters:
+    ///   - links: the place of spans that report no call.
     ///   - sender: whose share of the calls in flight the starts take.
     ///   - bytes: what the request's body takes beside its events.
     ///   - isGathered: whether the work begins only with the next `flush`, so that what a thread reads in one go
@@ -48,11 +49,11 @@ package final class Ledger: Sendable {
     ///   - reply: called once, when the outcome is final, on the ledger's queue or, refused at once, on this thread. It
     ///     must not wait.
     package func submit(
-        _ events: [(index: Int, event: Event)], from sender: Sender = .unknown, bytes: Int = 0,
+        _ events: [(index: Int, event: Event)], links: [SpanLink] = [], from sender: Sender = .unknown, bytes: Int = 0,
         isGathered: Bool = false,
         reply: @escaping @Sendable (Result<Outcome, LedgerRefusal>) -> Void
     ) {
-        let submission = Submission(events: events, from: sender, bytes: bytes, reply: reply)
+        let submission = Submission(events: events, links: links, from: sender, bytes: bytes, reply: reply)
         var refusal: LedgerRefusal?
         post(startsWork: !isGathered) { mailbox in
             refusal = admission(to: mailbox)

@@ -25,19 +25,23 @@ enum Request: Sendable {
 /// The events of one request of a client, and how to answer it.
 struct Submission: Sendable {
     let events: [(index: Int, event: Event)]
+    let links: [SpanLink]
     let sender: Sender
     /// Bytes that it takes while it waits.
     let cost: Int
     let reply: @Sendable (Result<Outcome, LedgerRefusal>) -> Void
 
     init(
-        events: [(index: Int, event: Event)], from sender: Sender, bytes: Int,
+        events: [(index: Int, event: Event)], links: [SpanLink], from sender: Sender, bytes: Int,
         reply: @escaping @Sendable (Result<Outcome, LedgerRefusal>) -> Void
     ) {
         self.events = events
+        self.links = links
         self.sender = sender
         self.reply = reply
-        cost = bytes + events.count * MemoryLayout<(index: Int, event: Event)>.stride + Self.overhead
+        cost =
+            bytes + events.count * MemoryLayout<(index: Int, event: Event)>.stride
+            + links.count * MemoryLayout<SpanLink>.stride + Self.overhead
     }
 
     /// Bytes of the connection and the reply that wait with it.

@@ -1,3 +1,5 @@
+internal import Model
+
 /// Finds the price of a model by the names that senders use (docs/prices.md).
 package struct PriceBook: Sendable {
     package let spellings: ProviderSpellings
@@ -120,20 +122,5 @@ package struct PriceBook: Sendable {
             return prices["\(provider)/\(model)"]
         }
         return find(model[...]) ?? model.withoutDate.flatMap(find)
-    }
-}
-
-extension String {
-    /// Without the date at its end: `-2024-08-06`, `-20250929` or `@20250929`; `nil` if there is none.
-    fileprivate var withoutDate: Substring? {
-        for form in ["-dddd-dd-dd", "-dddddddd", "@dddddddd"] {
-            let end = utf8.suffix(form.utf8.count)
-            guard end.count == form.utf8.count, end.count < utf8.count else { continue }
-            let fits = zip(end, form.utf8).allSatisfy { byte, place in
-                place == UInt8(ascii: "d") ? (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) : byte == place
-            }
-            if fits { return self[..<end.startIndex] }
-        }
-        return nil
     }
 }

@@ -100,6 +100,20 @@ struct Answer: Sendable {
         if rest > 0 { debug("Rejected more records of this request", ["records": "\(rest)"]) }
     }
 
+    /// Says which spans were taken for one call.
+    func report(_ merged: MergedReports) {
+        for one in merged.listed {
+            debug(
+                "Counted two reports as one call",
+                [
+                    "by": one.reason.rawValue, "report": one.span?.text ?? "log record",
+                    "first": one.first?.text ?? "log record",
+                ])
+        }
+        let rest = merged.count - merged.listed.count
+        if rest > 0 { debug("Counted more reports of this request as others' calls", ["reports": "\(rest)"]) }
+    }
+
     private func rejection(of agentName: LabelValue?, field: String?, code: String) -> Rejections.Rejection {
         Rejections.Rejection(
             time: service.clock(), peer: answering.peer, route: route.path, agentName: agentName, field: field,

@@ -41,6 +41,9 @@ final class OwnMetrics: Sendable {
     private let unknownFields: Counter
     private let ignoredSpans: Counters<IgnoredSpan>
     private let ignoredSpanNames: NamedCounters
+    private let mergedReports: Counters<MergeReason>
+    let uncounted: Counters<ReportingIntake>
+    let suspectedDuplicates: Counter
     private let ignoredLogRecords: NamedCounters
     private let ignoredItems: KeyedCounters<LiteLLMNonCall>
     let ignoredRequests: Counters<IgnoredRoute>
@@ -93,8 +96,18 @@ final class OwnMetrics: Sendable {
         unknownFields = all.counter(
             "llm_exporter_unknown_fields_total", "Fields of records that are not known and were ignored.")
         ignoredSpans = all.counters(
-            "llm_exporter_ignored_spans_total", "Spans of OpenTelemetry that are no call of their own, by reason.",
-            by: "reason")
+            "llm_exporter_ignored_spans_total", "Spans of OpenTelemetry that report no call, by reason.", by: "reason")
+        mergedReports = all.counters(
+            "llm_exporter_merged_reports_total",
+            "Spans and log records of calls that another report had counted, by what connects them.",
+            by: "by")
+        uncounted = all.counters(
+            "llm_exporter_uncounted_records_total",
+            "Calls dropped because sources names another intake, by the intake that reported them.",
+            by: "intake")
+        suspectedDuplicates = all.counter(
+            "llm_exporter_suspected_duplicates_total",
+            "Calls that two intakes may both have counted: same provider, model and tokens, within 2 s.")
         ignoredSpanNames = all.counters(
             "llm_exporter_ignored_span_names_total",
             "Spans of OpenTelemetry that report no call, by operation or name.", by: "name", limit: Self.nameLimit)
@@ -216,7 +229,8 @@ final class OwnMetrics: Sendable {
         for source in CostSource.allCases { costSources[source].add(outcome.costSources[source]) }
         unknownFields.add(batch.unknownFields)
         ignoredSpans[.otherSpan].add(batch.ignoredSpans.otherSpans)
-        ignoredSpans[.repeatedReport].add(batch.ignoredSpans.repeatedReports)
+        mergedReports[.stream].add(batch.ignoredSpans.openedStreams)
+        for (reason, count) in outcome.merged.counts { mergedReports[reason].add(count) }
         for (name, count) in batch.ignoredSpans.names { ignoredSpanNames.add(name, count) }
         for (event, count) in batch.ignoredLogRecords.byEvent { ignoredLogRecords.add(event, count) }
         for (type, count) in batch.ignoredItems { ignoredItems.add(type, count) }
@@ -227,6 +241,8 @@ final class OwnMetrics: Sendable {
 
 extension RecordRejection.Code: CounterLabel {}
 extension CostSource: CounterLabel {}
+extension MergeReason: CounterLabel {}
+extension ReportingIntake: CounterLabel {}
 
 private enum CommitFailure: String, CounterLabel {
     case diskFull = "disk_full"
@@ -236,7 +252,6 @@ private enum CommitFailure: String, CounterLabel {
 
 private enum IgnoredSpan: String, CounterLabel {
     case otherSpan = "not_a_call"
-    case repeatedReport = "reported_twice"
 }
 
 /// Routes whose requests are answered with 200 and not counted.

@@ -23,6 +23,8 @@ final class Service: HTTPService {
     let pricer: Pricer
     /// Those of the configuration in force.
     let agentAttributes: Locked<AgentAttributes>
+    let sources: Locked<CountedSources>
+    let suspicions = Suspicions()
     /// Whether the configuration in force has content of `--config.file`.
     let hasFileContent: Atomic<Bool>
     /// The time of day, for exemplars.
@@ -59,6 +61,7 @@ final class Service: HTTPService {
         self.clock = clock
         pricer = Pricer(configuration.prices)
         agentAttributes = Locked(AgentAttributes(configuration.agentAttributes))
+        sources = Locked(CountedSources(configuration.sourceRules, spellings: configuration.prices.spellings))
         hasFileContent = Atomic(configuration.hasFileContent)
         routes = Routes(telemetryPath: settings.telemetryPath)
         let metrics = OwnMetrics(settings, routes)

@@ -116,7 +116,21 @@ import Testing
     @Test(
         "that is wrong is refused, with the flag, the file, the line and the remedy",
         arguments: [
-            ("budget: []", 1, "budget is not known here; the keys are prices, aliases, budgets, agent_attributes"),
+            (
+                "budget: []", 1,
+                "budget is not known here; the keys are prices, aliases, budgets, agent_attributes, sources"
+            ),
+            ("sources: {}", 1, "sources must be a list (lines that begin with -)"),
+            ("sources:\n- agent_name: a", 2, "sources[0] needs count: one of record, litellm, traces, logs"),
+            ("sources:\n- {count: spans}", 2, "sources[0].count must be one of record, litellm, traces, logs"),
+            (
+                "sources:\n- {count: logs, model: m}", 2,
+                "sources[0].model is not known here; the keys are agent_name, provider, count"
+            ),
+            (
+                "sources:\n- {provider: p, count: logs}\n- {provider: p, count: traces}", 3,
+                "sources[1] repeats the agent_name and provider of an earlier entry"
+            ),
             ("- 1", 1, "the file must be a mapping (name: value)"),
             ("a: [", 2, "not YAML: while parsing a flow node: did not find expected node content"),
             ("\n\nbudgets: 5", 3, "budgets must be a list (lines that begin with -)"),
@@ -332,6 +346,17 @@ import Testing
         let configuration = try Self.read("# prices:\n\n  # budgets:\n")
         #expect(!configuration.hasFileContent && configuration.warnings.isEmpty)
         #expect(throws: ConfigurationError.self) { try configuration.checkReplacing(hadFileContent: true) }
+    }
+
+    @Test("sources name the intake that counts, in their order")
+    func sources() throws {
+        let configuration = try Self.read("sources: [{agent_name: A, provider: p, count: litellm}, {count: traces}]")
+        #expect(
+            configuration.sourceRules == [
+                SourceRule(agentName: LabelValue("A"), provider: LabelValue("p"), counted: .litellm),
+                SourceRule(agentName: nil, provider: nil, counted: .traces),
+            ])
+        #expect(configuration.hasFileContent)
     }
 
     @Test("agent_attributes keep their order")

@@ -75,45 +75,25 @@ extension DecodedBatch {
         #expect(record.id != nil)
     }
 
-    @Test("of a parent and its child that both report usage, the child is the call")
-    func parentAndChild() throws {
-        let usage = attribute("gen_ai.usage.input_tokens", #"{"intValue":"5"}"#)
-        let traces = try decode(
-            json: request([("a", [span(id: 1, usage), span(id: 2, parent: 1, usage), span(id: 3, parent: 1)])]))
-        #expect(traces.ignoredSpans.repeatedReports == 1)
-        #expect(traces.events.map(\.index) == [1, 2])
-    }
-
-    @Test("of two scopes that report one response at once, the fuller is the call")
-    func response() throws {
-        let response = attribute("gen_ai.response.id", #"{"stringValue":"r"}"#)
-        let usage = attribute("llm.token_count.prompt", #"{"intValue":5}"#)
-        let traces = try decode(
-            json: request([
-                ("a", [span(id: 1, response), span(id: 2, start: 5000, end: 6000, response)]),
-                ("b", [span(id: 3, start: 1001, end: 1999, response + "," + usage)]),
-            ]))
-        #expect(traces.events.map(\.index) == [1, 2])
-        #expect(traces.records.map(\.usage.input) == [nil, 5])
-    }
-
-    @Test("failures of two scopes are one call if they begin within 50 ms", arguments: [(1050, 1), (1051, 2)])
-    func failures(start: Int, count: Int) throws {
-        let failed = #"{"code":2}"#
-        let traces = try decode(
-            json: request([
-                ("a", [span(id: 1, status: failed)]), ("b", [span(id: 2, start: start, status: failed)]),
-            ]))
-        #expect(traces.records.count == count)
-        #expect(traces.records.allSatisfy { $0.status.text == "error" && $0.errorType?.text == "unknown" })
-    }
-
     @Test("spans that hold calls are not calls")
     func containers() throws {
         let body = request([("a", [span(id: 1)])]).replacing("chat", with: "invoke_agent")
         let traces = try decode(json: body)
         #expect(traces.events.isEmpty && traces.rejections.isEmpty)
         #expect(traces.ignoredSpans.otherSpans == 1)
+        #expect(traces.links.map(\.holdsCalls) == [true])
+    }
+
+    @Test("a call comes with what tells other reports of it, and spans that report none with their place")
+    func reports() throws {
+        let response = attribute("gen_ai.response.id", #"{"stringValue":"r"}"#)
+        let body = request([("a", [span(id: 1, response)]), ("b", [span(id: 2, parent: 1)])])
+        let traces = try decode(json: body)
+        let reports = traces.records.compactMap(\.report)
+        #expect(reports.map(\.span?.span) == [1, 2])
+        let link = span(id: 3, parent: 2).replacing("chat", with: "fetch_response")
+        let links = try decode(json: request([("a", [link])])).links
+        #expect(links.map(\.id.span) == [3] && links.map(\.parentNumber) == [2])
     }
 
     @Test(
@@ -206,14 +186,6 @@ extension DecodedBatch {
         let format = TracesFormat(.json, agentAttributes: AgentAttributes(["user.email", "team"]))
         let records = try format.decode(PaddedBytes(Array(body.utf8)), arrival: spanArrival).records
         #expect(records.map(\.labels.agentName.text) == ["7"])
-    }
-
-    @Test("a call is the innermost of those above each other, unless a tool stands between", arguments: [true, false])
-    func levels(isTool: Bool) throws {
-        let usage = attribute("gen_ai.usage.input_tokens", #"{"intValue":"5"}"#)
-        let between = span(id: 2, parent: 1).replacing(isTool ? "chat" : "gen_ai.operation.name", with: "execute_tool")
-        let traces = try decode(json: request([("a", [span(id: 1, usage), between, span(id: 3, parent: 2, usage)])]))
-        #expect(traces.events.map(\.index) == (isTool ? [0, 2] : [2]))
     }
 
     @Test("what is no UTF-8 in one text costs no span", arguments: [OTLPEncoding.protobuf, .json])

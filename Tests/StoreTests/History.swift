@@ -58,6 +58,7 @@ struct History {
         switch event {
         case .start(let start): sent.insert(start.id.start)
         case .end(let record): if let id = record.id { sent.insert(id.end) }
+        case .uncounted(let call): sent.insert(call.id.end)
         }
     }
 

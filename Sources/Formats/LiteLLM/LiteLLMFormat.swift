@@ -15,6 +15,7 @@ package struct LiteLLMFormat: Format {
         self.agentName = agentName
     }
 
+    package var intake: ReportingIntake? { .litellm }
     package var inlineLimitBytes: Int { 256 << 10 }
     /// The logger drops a batch whose post fails.
     package var isSentOnce: Bool { true }

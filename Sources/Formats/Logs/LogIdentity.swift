@@ -5,7 +5,7 @@ struct LogIdentity {
     private var input = DigestInput()
 
     // No agent can have these names. Each owns the ids of all agents: which agent a call belongs to is no part of it.
-    private static let requests = LabelValue("_request")
+    static let requests = LabelValue("_request")
     private static let records = LabelValue("_log")
 
     /// Sets the id: the `request_id`, which the provider gave the call, else a digest of what makes the log record
@@ -31,6 +31,15 @@ struct LogIdentity {
         }
         draft.set(id: String(input.digest128, radix: 16).utf8)
         return Self.records
+    }
+
+    /// The id that a log record with a `request_id` gets; `nil` for one that is too long.
+    static func digest(ofRequest id: String) -> Digest? {
+        guard !id.isEmpty, id.utf8.count <= RecordRules.idBytes else { return nil }
+        var input = DigestInput()
+        input.append(.agentName, requests)
+        input.append(last: id)
+        return Digest(bits: input.digest128)
     }
 
     private mutating func append(_ number: UInt128) {

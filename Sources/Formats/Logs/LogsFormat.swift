@@ -15,6 +15,7 @@ package struct LogsFormat: Format {
         self.agentAttributes = agentAttributes
     }
 
+    package var intake: ReportingIntake? { .logs }
     package var inlineLimitBytes: Int { 32 << 10 }
     package var isSentOnce: Bool { false }
 

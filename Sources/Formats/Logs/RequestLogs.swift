@@ -41,7 +41,8 @@ struct RequestLogs {
         let owner = identity.write(call, to: &draft, resource: resourceDigest)
         rules.begin(idempotencyKey: nil, arrival: arrival, idOwner: owner)
         do throws(RecordFault) {
-            events.append((count, try draft.event(index: count, by: &rules, warnings: &warnings).comparedByID))
+            let event = try draft.event(index: count, by: &rules, warnings: &warnings)
+            events.append((count, event.comparedByID(reportsRequest: owner == LogIdentity.requests)))
         } catch {
             rejections.append(index: count, of: draft.validAgentName, error.code) { error.rejection() }
         }
@@ -55,9 +56,12 @@ struct RequestLogs {
 extension Event {
     /// The same with an id that alone decides whether a call was counted before: another report of the call may say
     /// more or less about it.
-    fileprivate var comparedByID: Event {
+    ///
+    /// - Parameter reportsRequest: whether the id is that of the request, which a span may have too.
+    fileprivate func comparedByID(reportsRequest: Bool) -> Event {
         guard case .end(var record) = self, let id = record.id else { return self }
         record.id = RecordID(call: id.call, content: 0)
+        if reportsRequest { record.report = CallReport(requestID: id.call) }
         return .end(record)
     }
 }

@@ -13,6 +13,7 @@ package struct OTLPMetricsFormat: Format {
         self.encoding = encoding
     }
 
+    package var intake: ReportingIntake? { nil }
     package var inlineLimitBytes: Int { 256 << 10 }
     package var isSentOnce: Bool { false }
 

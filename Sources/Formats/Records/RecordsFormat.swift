@@ -14,6 +14,7 @@ package struct RecordsFormat: Format {
         self.decoders = decoders
     }
 
+    package var intake: ReportingIntake? { .record }
     package var inlineLimitBytes: Int { 256 << 10 }
     package var isSentOnce: Bool { false }
 

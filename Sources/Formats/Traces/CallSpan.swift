@@ -6,19 +6,23 @@ struct CallSpan {
     let usage: SpanUsage
     /// Its place in the request.
     let index: Int
-    /// Equal numbers are equal scopes, and equal processes.
-    let scope: Int
-    let process: Int
     let resource: ResourceAgent
     let isClaudeCode: Bool
+    /// Whether it is the opening of a stream that another span reports.
+    private(set) var opensStream = false
+    private let scope: UInt64
+    private let process: UInt64
 
     private static let unknown = "unknown"
 
     /// - Parameters:
     ///   - span: one that reports a call.
     ///   - sender: what is known of its instrumentation scope.
+    ///   - index: its place in the request.
+    ///   - scope: equal numbers are one scope.
+    ///   - process: equal numbers are one process.
     ///   - resource: the agent that its resource names.
-    init(_ span: Span, from sender: SpanSender, index: Int, scope: Int, process: Int, resource: ResourceAgent) {
+    init(_ span: Span, from sender: SpanSender, index: Int, scope: UInt64, process: UInt64, resource: ResourceAgent) {
         self.span = span.compact
         self.index = index
         self.scope = scope
@@ -31,10 +35,12 @@ struct CallSpan {
             isGemini: { attributes.name(of: SpanAttribute.ofModel).map { SoughtText($0).holds("gemini") } == true },
             mayBeEmpty: span.isFailed || SpanKind.mayHaveNoTokens(attributes))
         isFailed = span.isFailed || span.hasException && usage.isMissing
+        opensStream = sender.opensStream(self)
     }
 
     var id: SpanID? { span.id }
     var parent: SpanID? { span.parent }
+    var parentNumber: UInt64 { span.parentNumber }
     /// Nanoseconds since 1970; 0 is unknown.
     var start: UInt64 { span.start }
     var end: UInt64 { span.end }
@@ -50,16 +56,23 @@ struct CallSpan {
     /// Whether the call makes an embedding, not an answer.
     var embeds: Bool { SpanKind.embeds(span.attributes) }
 
-    /// Whether the span reports tokens.
-    var hasUsage: Bool { usage.input != nil || usage.output != nil }
+    /// How much the span says of the call.
+    private var fullness: Int {
+        (provider != nil && model != nil ? 32 : 0) + (agentName != nil ? 16 : 0) + usage.reportedFields
+            + (cost == nil ? 0 : 1) + (errorTypes.isEmpty ? 0 : 1)
+    }
 
-    /// Whether the span has the labels that every record needs.
-    var isNamed: Bool { provider != nil && model != nil }
-
-    /// How much the span says about the call: of two reports the fuller is kept.
-    var reportedFields: Int {
-        // A report without its labels is less than any that has them.
-        (isNamed ? 16 : 0) + usage.reportedFields + (cost == nil ? 0 : 1) + (errorTypes.isEmpty ? 0 : 1)
+    /// By what another report of the call is recognised.
+    var report: CallReport {
+        let attributes = span.attributes
+        return CallReport(
+            span: id, parentNumber: span.parentNumber, process: process, scope: scope, start: start, end: end,
+            embeds: embeds,
+            models: ModelNames(
+                requested: model, answered: attributes[.responseModel]?.text ?? attributes[.mlflowModel]?.text?.unquoted
+            ),
+            responseID: responseID, fullness: fullness,
+            requestID: attributes[.requestID]?.text.flatMap(LogIdentity.digest))
     }
 
     /// Writes the record that the span is.

@@ -1,4 +1,6 @@
-/// The spans of a request by their ids, to find those above a call.
+internal import Model
+
+/// The spans of a request by their ids, to find the agents that those above a call name.
 struct Lineage {
     private var spans: [SpanID: Ancestor] = [:]
 
@@ -6,17 +8,15 @@ struct Lineage {
         let parentNumber: UInt64
         let agentName: String?
         let chosenAgent: ChosenAgent
-        let holdsCalls: Bool
     }
 
     /// Most spans between a call and one above it: bounds the work for hostile bodies.
-    static let limit = 64
+    private static let limit = 64
 
-    mutating func add(_ span: Span, _ kind: SpanKind) {
+    mutating func add(_ span: Span) {
         guard let id = span.id, spans[id] == nil else { return }
         spans[id] = Ancestor(
-            parentNumber: span.parentNumber, agentName: span.agentName,
-            chosenAgent: span.chosenAgent, holdsCalls: kind == .holder)
+            parentNumber: span.parentNumber, agentName: span.agentName, chosenAgent: span.chosenAgent)
     }
 
     /// The name that the nearest ancestor has.
@@ -46,18 +46,5 @@ struct Lineage {
             guard let id = next, let ancestor = spans[id], body(ancestor) else { return }
             next = SpanID(trace: id.trace, span: ancestor.parentNumber)
         }
-    }
-
-    /// The nearest ancestor for which `place` has a place; none beyond an agent, a workflow or a tool, which make calls
-    /// of their own.
-    func nearest(above call: CallSpan, place: (SpanID) -> Int?) -> Int? {
-        var next = call.parent
-        for _ in 0..<Self.limit {
-            guard let id = next, id != call.id else { return nil }
-            if let place = place(id) { return place }
-            guard let ancestor = spans[id], !ancestor.holdsCalls else { return nil }
-            next = SpanID(trace: id.trace, span: ancestor.parentNumber)
-        }
-        return nil
     }
 }

@@ -2,23 +2,23 @@ internal import Model
 
 /// The spans of a request, as they are read: each belongs to the resource and the scope that were begun last.
 ///
-/// Keeps the calls, and of each other span its place above calls.
+/// Keeps the calls, and of each other span its place among them.
 struct RequestSpans {
     private var calls: [CallSpan] = []
+    private var links: [SpanLink] = []
+    private var openedStreams = 0
     private var lineage = Lineage()
     private var count = 0
     private var ignored = IgnoredNames()
     private var resource = Resource()
     let agentAttributes: AgentAttributes
     private var scope = ""
-    // Numbers and names are made for a resource or a scope that has calls: others cost nothing, however many there are.
+    // Made for a resource or a scope that has calls: others cost nothing, however many there are.
     private var origin: Origin?
-    private var scopes: [String: Int] = [:]
-    private var processes: [Resource.Process: Int] = [:]
 
     private struct Origin {
-        let scope: Int
-        let process: Int
+        let scope: UInt64
+        let process: UInt64
         let agent: ResourceAgent
     }
 
@@ -45,29 +45,33 @@ struct RequestSpans {
     mutating func add(_ span: Span, name: BorrowedBytes) {
         defer { count += 1 }
         let kind = span.kind
-        lineage.add(span, kind)
+        lineage.add(span)
         guard kind == .call else {
             ignored.add(operation: span.attributes[.operation]?.text, name: name)
+            link(span.id, parentNumber: span.parentNumber, holdsCalls: kind == .holder)
             return
         }
         let origin = self.origin ?? newOrigin()
         self.origin = origin
-        calls.append(
-            CallSpan(
-                span, from: SpanSender(name: scope), index: count, scope: origin.scope, process: origin.process,
-                resource: origin.agent))
+        let call = CallSpan(
+            span, from: SpanSender(name: scope), index: count, scope: origin.scope, process: origin.process,
+            resource: origin.agent)
+        if call.opensStream {
+            openedStreams += 1
+            link(span.id, parentNumber: span.parentNumber, holdsCalls: false)
+        } else {
+            calls.append(call)
+        }
     }
 
-    private mutating func newOrigin() -> Origin {
-        Origin(
-            scope: Self.number(of: scope, in: &scopes), process: Self.number(of: resource.process, in: &processes),
-            agent: resource.agent)
+    private mutating func link(_ id: SpanID?, parentNumber: UInt64, holdsCalls: Bool) {
+        guard let id else { return }
+        links.append(SpanLink(id: id, parentNumber: parentNumber, holdsCalls: holdsCalls))
     }
 
-    private static func number<Name: Hashable>(of name: Name, in known: inout [Name: Int]) -> Int {
-        if let number = known[name] { return number }
-        known[name] = known.count
-        return known.count - 1
+    private func newOrigin() -> Origin {
+        func digest(_ value: some Hashable) -> UInt64 { UInt64(bitPattern: Int64(value.hashValue)) }
+        return Origin(scope: digest(scope), process: digest(resource.process), agent: resource.agent)
     }
 
     private func agentName(of call: CallSpan) -> String {
@@ -87,35 +91,36 @@ struct RequestSpans {
         return name.isName ? LabelValue(name) : nil
     }
 
-    func batch(arrival: Instant) -> DecodedBatch {
+    mutating func batch(arrival: Instant) -> DecodedBatch {
         var rules = RecordRules()
         rules.begin(idempotencyKey: nil, arrival: arrival, idOwner: Self.idOwner, comparesContent: false)
         var warnings = BodyWarnings()
         var draft = RecordDraft()
         var events: [(index: Int, event: Event)] = []
-        var faults: [(place: Int, fault: RecordFault)] = []
-        var isRecord = [Bool](repeating: true, count: calls.count)
+        var rejections = RejectedRecords()
         events.reserveCapacity(calls.count)
-        for (place, call) in calls.enumerated() {
+        for call in calls {
             draft.removeAll()
             call.write(to: &draft, agentName: agentName(of: call))
             do throws(RecordFault) {
-                events.append((place, try draft.event(index: call.index, by: &rules, warnings: &warnings)))
+                let event = try draft.event(index: call.index, by: &rules, warnings: &warnings)
+                events.append((call.index, event.reported(by: call)))
             } catch {
-                isRecord[place] = false
-                faults.append((place, error))
+                rejections.append(index: call.index, of: validAgentName(of: call), error.code) { error.rejection() }
+                link(call.id, parentNumber: call.parentNumber, holdsCalls: false)
             }
         }
-        let dropped = RepeatedReports(of: calls, lineage, isRecord: isRecord).dropped
-        events.removeAll { dropped[$0.index] }
-        for number in events.indices { events[number].index = calls[events[number].index].index }
-        var rejections = RejectedRecords()
-        for (place, fault) in faults where !dropped[place] {
-            let call = calls[place]
-            rejections.append(index: call.index, of: validAgentName(of: call), fault.code) { fault.rejection() }
-        }
         let ignored = IgnoredSpans(
-            otherSpans: count - calls.count, repeatedReports: dropped.count { $0 }, names: self.ignored.counts)
-        return DecodedBatch(events: events, rejections: rejections, warnings: warnings, ignoredSpans: ignored)
+            otherSpans: count - calls.count - openedStreams, openedStreams: openedStreams, names: self.ignored.counts)
+        return DecodedBatch(
+            events: events, links: links, rejections: rejections, warnings: warnings, ignoredSpans: ignored)
+    }
+}
+
+extension Event {
+    fileprivate func reported(by call: CallSpan) -> Event {
+        guard case .end(var record) = self else { return self }
+        record.report = call.report
+        return .end(record)
     }
 }

@@ -1,3 +1,5 @@
+internal import Model
+
 /// A span, as far as it is read, in either encoding.
 struct Span {
     /// 0 if the sender gave none.

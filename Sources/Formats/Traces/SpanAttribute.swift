@@ -21,6 +21,8 @@ enum SpanAttribute: UInt8, CaseIterable, NamedAttribute {
     case agent
     case agentName
     case responseID
+    /// Claude Code's, which its log records have too.
+    case requestID
     case errorType
     case errorClass
     case statusCode
@@ -112,6 +114,7 @@ enum SpanAttribute: UInt8, CaseIterable, NamedAttribute {
         case .agent: "gen_ai.agent.name"
         case .agentName: "agent.name"
         case .responseID: "gen_ai.response.id"
+        case .requestID: "request_id"
         case .errorType: "error.type"
         case .errorClass: "error_class"
         case .statusCode: "http.response.status_code"

@@ -48,6 +48,11 @@ enum SpanKind {
             self = kind == "llm" || kind == "embedding" ? .call : .holder
             return
         }
+        // Gemini CLI's, of which some versions say nothing in it: their log records report the call.
+        if text(.operation) == "llm_call", !attributes.has(SpanAttribute.ofModel) {
+            self = .unknown
+            return
+        }
         let isCall =
             isClaudeRequest || attributes[.requestType] != nil
             || text(.operation).map(Self.operations.contains) == true

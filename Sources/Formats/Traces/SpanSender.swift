@@ -17,6 +17,15 @@ struct SpanSender {
         return provider.hasPrefix("anthropic") || provider.hasPrefix("amazon-bedrock")
     }
 
+    /// Logfire's, which report a stream twice: when it is opened, and when it has ended.
+    private static let streamScopes: Set<String> = ["logfire.openai", "logfire.anthropic"]
+
+    /// Whether a call is the opening of a stream that another span reports.
+    func opensStream(_ call: CallSpan) -> Bool {
+        Self.streamScopes.contains(name) && !call.isFailed && call.usage.isMissing && call.responseID == nil
+            && !call.embeds
+    }
+
     /// Whether the input of a span leaves out cached tokens.
     ///
     /// Claude Code writes Anthropic's count as `input_tokens`; its `gen_ai.usage.input_tokens`, which newer versions

@@ -13,12 +13,12 @@ package struct TracesFormat: Format {
         self.agentAttributes = agentAttributes
     }
 
+    package var intake: ReportingIntake? { .traces }
     package var inlineLimitBytes: Int { 32 << 10 }
     package var isSentOnce: Bool { false }
 
     /// - Throws: if the body is not an `ExportTraceServiceRequest` (an empty body is one in protobuf, not in JSON). A
-    ///   span
-    ///   that breaks a rule is among the rejections instead, by its place among all spans of the request.
+    ///   span that breaks a rule is among the rejections instead, by its place among all spans of the request.
     package func decode(_ body: PaddedBytes, arrival: Instant) throws(MalformedBody) -> DecodedBatch {
         var spans = RequestSpans(agentAttributes)
         switch encoding {

@@ -1,5 +1,5 @@
 /// The changes of a batch of events: each series touched with its new totals, the ids to remember, the calls that begin
-/// and end.
+/// and end, the reports by which others of the same calls are recognised.
 ///
 /// It is built event by event on a state that does not change meanwhile. On its first touch a series is taken over as
 /// it stands, or born with the next number, and records are added right to it. The store writes these very values, and
@@ -21,6 +21,7 @@ package struct Batch: Sendable {
     /// Those of `begun` that ended again.
     private var ended: Set<Digest> = []
     private var targets = TouchedTable<Target>()
+    var recent: RecentChanges
     /// Places of the series limit that new sets and agents take.
     private(set) var placesTaken = 0
     /// Records that the series limit folded.
@@ -33,9 +34,10 @@ package struct Batch: Sendable {
         self.moment = moment
         memoryAvailableMegabytes = state.registry.memoryAvailableMegabytes
         rememberedIDs = state.recentIDs.count
+        recent = RecentChanges(onto: state.recentCalls, now: moment.steady)
     }
 
-    /// Whether it changes nothing: all events were duplicates, or rejected.
+    /// Whether it changes nothing on disk: all events were duplicates, or rejected.
     package var isEmpty: Bool {
         agents.isEmpty && calls.isEmpty && ids.isEmpty && begun.isEmpty && closed.isEmpty
     }
@@ -48,6 +50,8 @@ package struct Batch: Sendable {
         case accepted
         /// Its id is known, with this content: a retry, not counted again.
         case duplicate
+        /// Another intake counts it.
+        case uncounted
     }
 
     /// Folds one event in.
@@ -59,6 +63,7 @@ package struct Batch: Sendable {
         switch event {
         case .start(let start): open(start, from: sender, onto: state)
         case .end(let record): try count(record, onto: state)
+        case .uncounted(let call): end(call, onto: state)
         }
     }
 
@@ -103,7 +108,7 @@ package struct Batch: Sendable {
         agents[place: touchAgent(call.agentName, onto: state)].expireCall()
     }
 
-    private func remembered(_ key: Digest, _ state: LedgerState) -> UInt64? {
+    func remembered(_ key: Digest, _ state: LedgerState) -> UInt64? {
         ids[key]?.content ?? state.recentIDs.content(of: key, now: moment.steady)
     }
 
@@ -143,11 +148,32 @@ package struct Batch: Sendable {
             guard id.content == nil || id.content == content else { throw .reusedID }
             return .duplicate
         }
+        try tally(record, isCall: true, onto: state)
+        remember(record, onto: state)
+        return .accepted
+    }
+
+    mutating func remember(_ record: CallRecord, onto state: LedgerState) {
+        guard let id = record.id else { return }
+        remember(id.end, content: id.content ?? 0)
+        close(id.call, onto: state)
+    }
+
+    mutating func remember(_ key: Digest, content: UInt64) {
+        ids.append(RememberedID(key: key, content: content))
+    }
+
+    /// Adds a record to its series.
+    ///
+    /// - Parameter isCall: whether it is a call; else its tokens and its cost alone are added.
+    mutating func tally(
+        _ record: CallRecord, isCall: Bool, onto state: LedgerState
+    ) throws(RecordRejection) {
         let before = mark
         let place = targets.place(of: record.labels) ?? targets.append(newTarget(of: record.labels, onto: state))
         // Copied: the one in the table changes only once nothing can fail.
         var target = targets[place: place]
-        touchEndpoint(of: record, at: &target, onto: state)
+        if isCall { touchEndpoint(of: record, at: &target, onto: state) }
         let sums: Sums
         do throws(RecordRejection) {
             sums = try self.sums(with: record, at: target)
@@ -157,12 +183,19 @@ package struct Batch: Sendable {
         }
         if targets.count > before.targets.count { takePlaces(for: target) }
         targets[place: place].endpoint = target.endpoint
-        add(record, sums, at: target, bounds: state.registry.bounds)
-        if let id = record.id {
-            ids.append(RememberedID(key: id.end, content: id.content ?? 0))
-            close(id.call, onto: state)
+        if isCall {
+            add(record, sums, at: target, bounds: state.registry.bounds)
+        } else {
+            addAmounts(of: record, sums, at: target)
         }
-        return .accepted
+    }
+
+    private mutating func end(_ call: UncountedCall, onto state: LedgerState) -> Folded {
+        if remembered(call.id.end, state) == nil {
+            remember(call.id.end, content: call.id.content ?? 0)
+            close(call.id.call, onto: state)
+        }
+        return .uncounted
     }
 
     /// Lowers the gauge of a call in flight; does nothing for a call that never began or whose lease has ended.
@@ -216,6 +249,12 @@ package struct Batch: Sendable {
         }
         memoryAvailableMegabytes = record.memoryAvailableMegabytes ?? memoryAvailableMegabytes
         if target.placement.isFolded { overflowRecords += 1 }
+    }
+
+    /// Adds what a further report of a counted call knows.
+    private mutating func addAmounts(of record: CallRecord, _ sums: Sums, at target: Target) {
+        calls[place: target.call].totals.addAmounts(of: record, sums: sums.call)
+        for (account, spent) in zip(target.accounts, sums.spent) { accounts[place: account].spend(to: spent) }
     }
 
     // MARK: Targets

@@ -16,6 +16,8 @@ package struct CallRecord: Sendable {
     package var memoryAvailableMegabytes: Double?
     package var id: RecordID?
     package var trace: Trace?
+    /// How another report of this call is recognised; `nil` if only this sender reports it.
+    package var report: CallReport?
 
     package static let success = LabelValue("success")
 
@@ -49,6 +51,15 @@ package struct CallRecord: Sendable {
         case .usageMissing: lacksUsage = true
         case .unpriced: break
         }
+    }
+
+    /// A copy with other tokens and cost.
+    func with(_ amounts: Amounts) -> CallRecord {
+        var record = self
+        record.usage = amounts.usage
+        record.cost = amounts.cost
+        record.isComputed = amounts.cost != nil && !amounts.costIsReported
+        return record
     }
 
     package var costSource: CostSource {

@@ -7,4 +7,5 @@ package struct Digest: Hashable, Sendable {
     }
 
     var forStart: Digest { Digest(bits: bits ^ 0x5354_4152_5453_5441_5254_5354_4152_5453) }
+    var forSpan: Digest { Digest(bits: bits ^ 0x5350_414E_5350_414E_5350_414E_5350_414E) }
 }

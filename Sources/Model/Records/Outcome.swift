@@ -2,6 +2,9 @@
 package struct Outcome: Sendable {
     package var accepted = 0
     package var duplicates = 0
+    package var merged = MergedReports()
+    /// Calls that another intake counts.
+    package var uncounted = 0
     package var rejections = RejectedRecords()
     /// The calls that were counted, by the source of their cost.
     package var costSources = CostSources()
@@ -13,5 +16,5 @@ package struct Outcome: Sendable {
     package init() {}
 
     /// Whether there were records, and none of them is counted, now or earlier.
-    package var isRefused: Bool { !rejections.isEmpty && accepted + duplicates == 0 }
+    package var isRefused: Bool { !rejections.isEmpty && accepted + duplicates + merged.count + uncounted == 0 }
 }

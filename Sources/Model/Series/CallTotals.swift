@@ -48,9 +48,7 @@ package struct CallTotals: Equatable, Sendable {
     ///
     /// - Parameter sums: from `sums(with:)`.
     mutating func add(_ record: CallRecord, sums: BoundedSums, bounds: HistogramBounds) {
-        tokens = sums.tokens
-        kinds = sums.kinds
-        cost = sums.cost
+        addAmounts(of: record, sums: sums)
         if record.isSuccess {
             calls.add(1, to: record.status)
             if record.usage.isMissing { usageMissing += 1 }
@@ -62,11 +60,22 @@ package struct CallTotals: Equatable, Sendable {
         if let errorType = record.errorType {
             errors.add(1, to: errors.admitted(errorType, limit: NameLimits.errorTypes))
         }
-        lastInputTokens = record.usage.input ?? lastInputTokens
-        lastOutputTokens = record.usage.output ?? lastOutputTokens
         if let latency = record.latencyMicroseconds, let sum = sums.latencyMicroseconds {
             self.latency.observe(latency, sum: sum, bounds: bounds, trace: record.trace)
         }
+    }
+}
+
+extension CallTotals {
+    /// Adds the tokens and the cost of a record whose call is counted. Cannot fail.
+    ///
+    /// - Parameter sums: from `sums(with:)`.
+    mutating func addAmounts(of record: CallRecord, sums: BoundedSums) {
+        tokens = sums.tokens
+        kinds = sums.kinds
+        cost = sums.cost
+        lastInputTokens = record.usage.input ?? lastInputTokens
+        lastOutputTokens = record.usage.output ?? lastOutputTokens
     }
 }
 

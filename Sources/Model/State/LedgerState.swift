@@ -1,10 +1,12 @@
-/// All that the ledger knows: the totals, the ids it remembers, the calls in flight, what was spent of the budgets.
+/// All that the ledger knows: the totals, the ids it remembers, the calls in flight, what was spent of the budgets, and
+/// the reports of recent calls.
 ///
-/// A batch changes all four together.
+/// A batch changes all of them together.
 package struct LedgerState: Sendable {
     package private(set) var registry: Registry
     package private(set) var recentIDs: RecentIDs
     package private(set) var openCalls: OpenCalls
+    package private(set) var recentCalls: RecentCalls
     /// Those of the configuration, and removed ones whose spending is kept.
     package private(set) var budgets: Table<BudgetAccount>
     /// Indices of the budgets of one agent, and of those of all agents: most calls count for few of many.
@@ -12,12 +14,13 @@ package struct LedgerState: Sendable {
 
     package init(
         registry: Registry, recentIDs: RecentIDs, openCalls: OpenCalls = OpenCalls(),
-        budgets: Table<BudgetAccount> = Table()
+        budgets: Table<BudgetAccount> = Table(), recentCalls: RecentCalls = RecentCalls()
     ) {
         self.registry = registry
         self.recentIDs = recentIDs
         self.openCalls = openCalls
         self.budgets = budgets
+        self.recentCalls = recentCalls
         indexBudgets()
     }
 
@@ -43,6 +46,12 @@ package struct LedgerState: Sendable {
         for call in batch.closed.elements { openCalls.close(call.id) }
         for call in batch.opened { openCalls.open(call) }
         for account in batch.accounts.elements { budgets.put(account) }
+        recentCalls.adopt(batch.recent)
+    }
+
+    /// Makes what a batch knows of recent calls part of it, of a batch that changes nothing else.
+    package mutating func adoptRecentCalls(of batch: Batch) {
+        recentCalls.adopt(batch.recent)
     }
 
     /// Removes all series. Ids and open starts stay, and so does what was spent unless `clearsBudgets`.

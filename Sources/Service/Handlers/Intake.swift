@@ -39,6 +39,9 @@ struct Intake: Sendable {
     /// The most memory that decoding takes. How much a compressed body takes is known only once it is decoded.
     func costBytes(_ settings: Settings) -> Int { coding == nil ? body.count : settings.bodyLimitBytes }
 
+    /// The intake that reports these calls; `nil` if there are none.
+    var reporting: ReportingIntake? { format.intake }
+
     /// Whether the sender discards a body that is refused.
     var isSentOnce: Bool { format.isSentOnce }
 
@@ -185,22 +188,43 @@ extension Service {
     /// Decodes a body of up to `limit` bytes and hands its records to the ledger.
     private func take(_ intake: Intake, limit: Int, isGathered: Bool, _ answer: Answer) throws(Refusal) {
         var (batch, bytes) = try intake.decode(limit: limit, arrival: clock())
+        let uncounted = removeUncounted(from: &batch.events, of: intake)
         pricer.price(&batch.events)
         let sender = batch.hasStarts ? answer.sender : .unknown
-        ledger.submit(batch.events, from: sender, bytes: bytes, isGathered: isGathered) { [self, batch] result in
+        ledger.submit(batch.events, links: batch.links, from: sender, bytes: bytes, isGathered: isGathered) {
+            [self, batch] result in
             switch result {
             case .success(var outcome):
                 outcome.rejections = batch.rejections.merging(outcome.rejections)
                 outcome.warnings = batch.warnings
+                outcome.uncounted = uncounted
                 if let dataPoints = batch.ignoredDataPoints {
                     outcome.ignoredDataPoints = dataPoints
                     noteMetrics(from: answer)
                 }
                 metrics.took(outcome, of: batch)
+                noteSuspicions(outcome, batch.events, of: intake)
                 answer.report(outcome.rejections)
+                answer.report(outcome.merged)
                 answer.send(intake.answer(to: outcome))
             case .failure(let refusal): answer.send(.ledger(refusal))
             }
         }
+    }
+
+    private func removeUncounted(from events: inout [(index: Int, event: Event)], of intake: Intake) -> Int {
+        guard let reporting = intake.reporting else { return 0 }
+        let uncounted = sources.withLock { $0 }.removeUncounted(from: &events, of: reporting)
+        if uncounted > 0 { metrics.uncounted[reporting].add(uncounted) }
+        return uncounted
+    }
+
+    /// Only requests whose reports are all new: a retry is not a second report, nor is a log record beside its span.
+    private func noteSuspicions(_ outcome: Outcome, _ events: [(index: Int, event: Event)], of intake: Intake) {
+        guard let reporting = intake.reporting, outcome.merged.counts[.requestID] == nil,
+            outcome.accepted + outcome.merged.count == events.count
+        else { return }
+        let suspected = suspicions.note(events, of: reporting, spellings: pricer.book.spellings)
+        if suspected > 0 { metrics.suspectedDuplicates.add(suspected) }
     }
 }

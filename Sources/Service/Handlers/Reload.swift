@@ -76,6 +76,7 @@ extension Service {
     private func use(_ configuration: Configuration) {
         pricer.use(configuration.prices)
         agentAttributes.withLock { $0 = AgentAttributes(configuration.agentAttributes) }
+        sources.withLock { $0 = CountedSources(configuration.sourceRules, spellings: configuration.prices.spellings) }
         hasFileContent.store(configuration.hasFileContent, ordering: .relaxed)
         log.noteConfiguration("Reloaded", configuration)
     }

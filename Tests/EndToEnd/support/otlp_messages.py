@@ -205,6 +205,26 @@ def fields(message: bytes) -> Iterator[tuple[int, Any]]:
             yield tag >> 3, value
 
 
+def parts(body: bytes) -> Iterator[bytes]:
+    """A request with spans or log records, as a request for each of them."""
+    if body.startswith(b"{"):
+        [(signal, groups)] = json.loads(body).items()
+        for group in groups:
+            [scoped] = [name for name in group if name.startswith("scope")]
+            for inner in group[scoped]:
+                [listed] = [name for name in inner if isinstance(inner[name], list)]
+                for part in inner[listed]:
+                    yield json.dumps({signal: [{**group, scoped: [{**inner, listed: [part]}]}]}).encode()
+        return
+    for _, resource in fields(body):
+        around = b"".join(chunk(field, content) for field, content in fields(resource) if field != 2)
+        for number, scope in fields(resource):
+            if number == 2:
+                within = b"".join(chunk(field, content) for field, content in fields(scope) if field != 2)
+                yield from (chunk(1, around + chunk(2, within + chunk(2, one)))
+                            for field, one in fields(scope) if field == 2)
+
+
 def partial_success(reply) -> tuple[int, str]:
     """What was rejected and the message of a 200 in either encoding; (0, "") if all was taken."""
     assert reply.status == 200, reply

@@ -12,9 +12,13 @@ func described(_ batch: DecodedBatch?) -> String {
     let counts = batch.rejections.counts.map { "\($0.key): \($0.value)" }.sorted()
     let spans = batch.ignoredSpans
     let names = spans.names.map { "\($0.key): \($0.value)" }.sorted()
+    let reports = batch.events.map { placed in
+        guard case .end(let record) = placed.event, let report = record.report else { return "" }
+        return "\(Mirror(reflecting: report).children.map { "\($0.label ?? ""): \($0.value)" })"
+    }
     let events = batch.ignoredLogRecords.byEvent.map { "\($0.event): \($0.count)" }.sorted()
     return "\(batch.events)\n\(batch.rejections.listed)\n\(counts)\n\(batch.warnings)\n"
-        + "\(spans.otherSpans) \(spans.repeatedReports) \(names)\n\(events)"
+        + "\(spans.otherSpans) \(spans.openedStreams) \(names)\n\(events)\n\(batch.links)\n\(reports)"
 }
 
 private func decode(_ body: [UInt8]) -> DecodedBatch? {
@@ -192,7 +196,7 @@ extension Collection<Double> {
             let body = random.request()
             let batch = decode(body)
             calls += batch?.events.count ?? 0
-            ignored += batch?.ignoredSpans.repeatedReports ?? 0
+            ignored += batch?.links.count ?? 0
             rejected += batch?.rejections.count ?? 0
             #expect(described(batch) == described(SecondReader.decode(body, arrival: arrival)), "\(body)")
         }

@@ -1,28 +1,3 @@
-/// A span, unique among all traces (specification of OTLP, "JSON Protobuf Encoding", has its digits).
-struct SpanID: Hashable {
-    let trace: UInt128
-    let span: UInt64
-
-    /// - Returns: `nil` if either number is 0, which is none.
-    init?(trace: UInt128, span: UInt64) {
-        guard trace != 0, span != 0 else { return nil }
-        self.trace = trace
-        self.span = span
-    }
-
-    /// 32 hexadecimal digits.
-    var traceText: String {
-        Self.hexadecimal(UInt64(truncatingIfNeeded: trace >> 64)) + Self.hexadecimal(UInt64(truncatingIfNeeded: trace))
-    }
-    /// 32 digits of the trace, a hyphen, 16 of the span.
-    var text: String { traceText + "-" + Self.hexadecimal(span) }
-
-    private static func hexadecimal(_ number: UInt64) -> String {
-        let digits = String(number, radix: 16)
-        return String(repeating: "0", count: 16 - digits.count) + digits
-    }
-}
-
 extension FixedWidthInteger where Self: UnsignedInteger {
     /// The number that the bytes of an id are; 0, which is none, if their count is wrong.
     init(idBytes bytes: BorrowedBytes) {

@@ -1,0 +1,33 @@
+internal import Model
+
+extension [SourceRule] {
+    /// The most rules in a configuration: each call is compared with all of them.
+    private static var limit: Int { 1000 }
+
+    /// Reads the `sources` of a configuration file.
+    init(_ value: YAMLValue) throws(ConfigurationError) {
+        self.init()
+        let elements = try value.elements()
+        guard elements.count <= Self.limit else { throw value.fault("has more than \(Self.limit) sources") }
+        for element in elements {
+            let rule = try SourceRule(element)
+            guard !contains(where: { $0.agentName == rule.agentName && $0.provider == rule.provider }) else {
+                throw element.fault("repeats the agent_name and provider of an earlier entry")
+            }
+            append(rule)
+        }
+    }
+}
+
+extension SourceRule {
+    fileprivate init(_ element: YAMLValue) throws(ConfigurationError) {
+        let members = try element.members(of: ["agent_name", "provider", "count"])
+        let known = ReportingIntake.allCases.map(\.rawValue).joined(separator: ", ")
+        guard let value = members["count"] else { throw element.fault("needs count: one of \(known)") }
+        guard let counted = ReportingIntake(rawValue: try value.text()) else {
+            throw value.fault("must be one of \(known)")
+        }
+        self.init(
+            agentName: try members["agent_name"]?.label(), provider: try members["provider"]?.label(), counted: counted)
+    }
+}

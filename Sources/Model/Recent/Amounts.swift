@@ -1,0 +1,143 @@
+/// Tokens and money of one or more calls: as reported, or as counted.
+struct Amounts: Equatable, Sendable {
+    /// Whether tokens were reported; without it all counts are 0.
+    private(set) var hasUsage = false
+    /// Includes cached and written tokens.
+    private(set) var input: Int64 = 0
+    /// Includes reasoning tokens.
+    private(set) var output: Int64 = 0
+    private(set) var billed: Int64 = 0
+    private(set) var cacheRead: Int64 = 0
+    private(set) var cacheWrite: Int64 = 0
+    private(set) var reasoning: Int64 = 0
+    /// `nil` is unknown.
+    private(set) var cost: Money?
+    private(set) var costIsReported = false
+
+    init() {}
+
+    init(of record: CallRecord) {
+        let usage = record.usage
+        hasUsage = !usage.isMissing
+        billed = usage.billedTokens
+        if let kinds = usage.kinds {
+            input = kinds.input + kinds.cacheRead + kinds.cacheWrite
+            output = kinds.output + kinds.reasoning
+            cacheRead = kinds.cacheRead
+            cacheWrite = kinds.cacheWrite
+            reasoning = kinds.reasoning
+        }
+        cost = record.cost
+        costIsReported = record.costSource == .reported
+    }
+
+    /// Whether both report the same tokens.
+    func hasSameUsage(as other: Amounts) -> Bool {
+        hasUsage && other.hasUsage && input == other.input && output == other.output && billed == other.billed
+    }
+
+    /// Adds those of another call. A sum that is too large stays at its largest value.
+    mutating func add(_ other: Amounts) {
+        func sum(_ one: Int64, _ other: Int64) -> Int64 { one.adding(other) ?? .max }
+        hasUsage = hasUsage || other.hasUsage
+        input = sum(input, other.input)
+        output = sum(output, other.output)
+        billed = sum(billed, other.billed)
+        cacheRead = sum(cacheRead, other.cacheRead)
+        cacheWrite = sum(cacheWrite, other.cacheWrite)
+        reasoning = sum(reasoning, other.reasoning)
+        guard let added = other.cost else { return }
+        // A sum is reported if all that is known of it is.
+        costIsReported = cost == nil ? other.costIsReported : costIsReported && other.costIsReported
+        cost = (cost ?? .zero).adding(added) ?? .max
+    }
+
+    /// Takes the greater of each count, of two reports of the same calls.
+    ///
+    /// A reported cost goes before a computed one. Of two reported ones the earlier counts. Of two computed ones that
+    /// of more tokens counts, or else the earlier.
+    mutating func raise(to other: Amounts, isEarlier: Bool) {
+        raiseCost(to: other, isEarlier: isEarlier)
+        hasUsage = hasUsage || other.hasUsage
+        input = max(input, other.input)
+        output = max(output, other.output)
+        billed = max(billed, other.billed)
+        cacheRead = max(cacheRead, other.cacheRead)
+        cacheWrite = max(cacheWrite, other.cacheWrite)
+        reasoning = max(reasoning, other.reasoning)
+    }
+
+    private mutating func raiseCost(to other: Amounts, isEarlier: Bool) {
+        guard let added = other.cost else { return }
+        let isBetter =
+            switch (cost == nil, costIsReported, other.costIsReported) {
+            case (true, _, _), (_, false, true): true
+            case (_, true, false): false
+            case (_, true, true): isEarlier
+            case (_, false, false): other.billed == billed ? isEarlier : other.billed > billed
+            }
+        guard isBetter else { return }
+        cost = added
+        costIsReported = other.costIsReported
+    }
+
+    /// What is left to be counted, when `counted` is counted already. Nothing is ever taken back.
+    ///
+    /// Parts of the input and of the output are added only as far as these themselves grow: what was counted without a
+    /// part stays so, or the parts would add up to more than the whole.
+    func rest(beyond counted: Amounts) -> Amounts {
+        var rest = Amounts()
+        rest.hasUsage = hasUsage
+        rest.input = max(0, input - counted.input)
+        rest.output = max(0, output - counted.output)
+        rest.billed = max(0, billed - counted.billed)
+        rest.cacheRead = min(rest.input, max(0, cacheRead - counted.cacheRead))
+        rest.cacheWrite = min(rest.input - rest.cacheRead, max(0, cacheWrite - counted.cacheWrite))
+        rest.reasoning = min(rest.output, max(0, reasoning - counted.reasoning))
+        guard let cost else { return rest }
+        rest.costIsReported = costIsReported
+        rest.cost = Money(picoUSD: max(0, cost.picoUSD - (counted.cost?.picoUSD ?? 0)))
+        return rest
+    }
+
+    /// Each amount, at most that of another.
+    func limited(to other: Amounts) -> Amounts { combined(with: other) { min($0, $1) } }
+
+    /// Whether another is part of it, and the remainder is valid for a record.
+    func holds(_ part: Amounts) -> Bool {
+        let rest = without(part)
+        return part.limited(to: self) == part && rest.cacheRead + rest.cacheWrite <= rest.input
+            && rest.reasoning <= rest.output
+    }
+
+    /// What remains of it without another.
+    func without(_ other: Amounts) -> Amounts { combined(with: other) { max(0, $0 - $1) } }
+
+    private func combined(with other: Amounts, _ operation: (Int128, Int128) -> Int128) -> Amounts {
+        func count(_ one: Int64, _ other: Int64) -> Int64 { Int64(operation(Int128(one), Int128(other))) }
+        var result = self
+        result.input = count(input, other.input)
+        result.output = count(output, other.output)
+        result.billed = count(billed, other.billed)
+        result.cacheRead = count(cacheRead, other.cacheRead)
+        result.cacheWrite = count(cacheWrite, other.cacheWrite)
+        result.reasoning = count(reasoning, other.reasoning)
+        if let cost { result.cost = Money(picoUSD: operation(cost.picoUSD, other.cost?.picoUSD ?? 0)) }
+        return result
+    }
+
+    /// Whether counting it would change no total.
+    var isNothing: Bool {
+        input == 0 && output == 0 && billed == 0 && cost ?? .zero == .zero
+    }
+
+    /// As a record's usage.
+    var usage: Usage {
+        guard hasUsage else { return Usage() }
+        guard input > 0 || output > 0 || billed == 0 else { return Usage(total: billed) }
+        let cacheRead = min(input, cacheRead)
+        return Usage(
+            input: input, output: output, total: billed == input + output ? nil : billed, cacheRead: cacheRead,
+            cacheWrite: min(input - cacheRead, cacheWrite), reasoning: min(output, reasoning))
+    }
+}

@@ -1,0 +1,298 @@
+// How reports of one call are tied together.
+//
+// A stronger tie takes the place of a weaker one: a span inside another goes before a sibling, a near sibling before a
+// far one. So the ties, and with them the calls, are the same in whatever order the reports arrive.
+extension RecentChanges {
+    /// Most reports in one tree, and most parts of a whole; of more, the oldest are closed.
+    private static let treeLimit = 256
+    private static let partLimit = 64
+    /// Most reports of one call.
+    private static let callLimit = 32
+    /// Most ties tried for a report, and most attempts at one tie as others are cut for it.
+    private static let tries = 64
+    private static let rounds = 4
+
+    // MARK: Candidates
+
+    /// Ties a log record and a span that have the same request id.
+    mutating func tieRequest(_ number: Int, _ recent: RecentCalls) {
+        guard let report = report(number, recent), let key = Self.key(.request, of: report) else { return }
+        guard let other = open(head(key, recent), recent), other.report.requestID == report.report.requestID,
+            other.report.isLog != report.report.isLog
+        else { return }
+        link(number, other.content.number, Tie(kind: .requestID), recent)
+    }
+
+    /// Ties a report to those that report the same call beside it.
+    mutating func match(_ number: Int, _ recent: RecentCalls) {
+        guard let report = open(number, recent), !report.report.isLog else { return }
+        var found: [(other: Int, tie: Tie)] = []
+        for chain in [Chain.response, .counts] {
+            guard let key = Self.key(chain, of: report) else { continue }
+            forEach(chain, key, recent) { number, other in
+                guard let tie = siblingTie(report.content, other.content) else { return }
+                found.append((number, tie))
+            }
+        }
+        found.sort { ($0.tie, $1.other) < ($1.tie, $0.other) }
+        for (other, tie) in found.prefix(Self.tries) {
+            guard let other = self.report(other, recent), !areInLine(report, other, recent) else { continue }
+            link(number, other.content.number, tie, recent)
+        }
+        matchTrace(number, recent)
+    }
+
+    /// The tie of two reports that stand beside each other; `nil` if they are two calls.
+    private func siblingTie(_ one: RecentReport.Content, _ other: RecentReport.Content) -> Tie? {
+        let (first, second) = (one.report, other.report)
+        guard first.process == second.process, first.scope != second.scope, one.isOneCall(with: other) else {
+            return nil
+        }
+        if first.responseID != 0, first.responseID == second.responseID {
+            guard first.overlaps(second) else { return nil }
+            return Tie(kind: .responseID, distance: first.distance(to: second))
+        }
+        guard first.contains(second) || second.contains(first),
+            one.own.hasSameUsage(as: other.own) || !one.own.hasUsage && !other.own.hasUsage,
+            first.models.isCompatible(with: second.models)
+        else { return nil }
+        return Tie(kind: one.own.hasUsage ? .sibling : .simultaneous, distance: first.distance(to: second))
+    }
+
+    /// Ties a report to one that it may be inside, or that may be inside it.
+    private mutating func matchTrace(_ number: Int, _ recent: RecentCalls) {
+        guard let report = report(number, recent), let key = Self.key(.trace, of: report) else { return }
+        var found: [(inner: Int, outer: Int, tie: Tie)] = []
+        for other in reports(.trace, key, recent) where other != number {
+            guard let other = self.report(other, recent) else { continue }
+            let tie = Tie(kind: .possible, distance: report.report.distance(to: other.report))
+            if report.container == nil, mayBeInside(report, other, recent) {
+                found.append((number, other.content.number, tie))
+            } else if other.container == nil, mayBeInside(other, report, recent) {
+                found.append((other.content.number, number, tie))
+            }
+        }
+        found.sort { ($0.tie, $1.inner, $1.outer) < ($1.tie, $0.inner, $0.outer) }
+        for (inner, outer, tie) in found.prefix(Self.tries) { link(inner, outer, tie, recent) }
+    }
+
+    // MARK: Ties
+
+    /// Puts a report inside the one that its span is inside.
+    mutating func nest(_ inner: Int, in outer: Int, _ recent: RecentCalls) {
+        guard let report = report(inner, recent) else { return }
+        if report.container == outer, report.tie.inner == inner {
+            change(inner, recent) { $0.tie = Tie(kind: .nested, inner: inner) }
+            return
+        }
+        // What the inner one was tied to is tied to both. A cut can leave it with another tie.
+        var former: [(inner: Int, outer: Int, tie: Tie)] = []
+        for _ in 0..<Self.rounds {
+            guard let report = self.report(inner, recent), let container = report.container else { break }
+            if !report.tie.holdsPart { former.append((report.tie.inner, container, report.tie)) }
+            cut(inner, recent)
+        }
+        if root(of: outer, recent) == root(of: inner, recent),
+            let weakest = weakestTie(from: outer, to: inner, keepsParts: false, recent),
+            let tied = self.report(weakest, recent),
+            let container = tied.container
+        {
+            if !tied.tie.holdsPart { former.append((tied.tie.inner, container, tied.tie)) }
+            cut(weakest, recent)
+        }
+        link(inner, outer, Tie(kind: .nested), recent)
+        for (inner, outer, tie) in former { link(inner, outer, tie, recent) }
+    }
+
+    /// Joins two trees, unless an equally strong tie prevents it. Weaker ties are cut only if all ties in the way are
+    /// weaker: cutting some and then giving up would tie fewer reports.
+    private mutating func link(_ inner: Int, _ outer: Int, _ tie: Tie, _ recent: RecentCalls) {
+        for _ in 0..<Self.rounds {
+            guard root(of: inner, recent) != root(of: outer, recent),
+                let obstacles = obstacles(to: tie, inner, outer, recent)
+            else { return }
+            if obstacles.isEmpty {
+                attach(inner, outer, tie, recent)
+                return
+            }
+            for child in obstacles { cut(child, recent) }
+        }
+    }
+
+    /// The ties that a new tie would contradict. One call has one report of each scope, except that a span can be
+    /// inside one of its own scope. All its reports with tokens have the same, unless one span is inside another. If
+    /// two spans of one scope are inside a third, they are two calls and the third is the whole.
+    ///
+    /// - Returns: the ties to cut, by their children; `nil` if one of them is as strong, or if one of the two reports
+    ///   cannot be tied to anything.
+    private func obstacles(to tie: Tie, _ inner: Int, _ outer: Int, _ recent: RecentCalls) -> Set<Int>? {
+        guard let own = callMembers(of: inner, recent), let others = callMembers(of: outer, recent) else { return nil }
+        var obstacles: Set<Int> = []
+        for one in own {
+            guard let first = report(one, recent), !first.report.isLog else { continue }
+            for other in others {
+                guard let second = report(other, recent), !second.report.isLog,
+                    isObstacle(first, second, to: tie, isEnd: (one, other) == (inner, outer))
+                else { continue }
+                let ties = [(one, inner), (other, outer)].map {
+                    weakestTie(from: $0, to: $1, keepsParts: tie.holdsPart, recent)
+                }
+                guard let weakest = weaker(of: ties, recent), let weaker = report(weakest, recent)?.tie else {
+                    if tie.holdsPart || tie.isCertain { continue }
+                    return nil
+                }
+                guard tie.isCertain || tie < weaker else { return nil }
+                obstacles.insert(weakest)
+            }
+        }
+        return obstacles
+    }
+
+    /// - Parameter isEnd: whether the tie is between these two.
+    private func isObstacle(_ first: RecentReport, _ second: RecentReport, to tie: Tie, isEnd: Bool) -> Bool {
+        if tie.holdsPart { return !isEnd && first.report.scope == second.report.scope }
+        return first.report.scope == second.report.scope || first.content.hasOtherResponse(than: second.content)
+            || first.hasOtherUsage(than: second) && !(isEnd && tie.kind == .responseID)
+    }
+
+    private func weaker(of children: [Int?], _ recent: RecentCalls) -> Int? {
+        children.compactMap { $0 }.max {
+            guard let left = report($0, recent)?.tie, let right = report($1, recent)?.tie else { return false }
+            return left < right
+        }
+    }
+
+    /// The weakest tie on the way between two reports of a tree that can be cut, by its child.
+    ///
+    /// - Parameter keepsParts: whether reports that may be parts of others stay there.
+    private func weakestTie(from one: Int, to other: Int, keepsParts: Bool, _ recent: RecentCalls) -> Int? {
+        let first = way(up: one, recent)
+        let second = way(up: other, recent)
+        let between = first.filter { !second.contains($0) } + second.filter { !first.contains($0) }
+        let loose = between.filter { number in
+            guard let report = report(number, recent), report.container != nil else { return false }
+            return keepsParts ? !report.tie.isCertain && !report.tie.holdsPart : !report.tie.isCertain
+        }
+        return weaker(of: loose, recent)
+    }
+
+    private mutating func attach(_ inner: Int, _ outer: Int, _ tie: Tie, _ recent: RecentCalls) {
+        let innerRoot = root(of: inner, recent)
+        let outerRoot = root(of: outer, recent)
+        let innerSize = size(below: innerRoot, recent)
+        if tie.holdsPart { closeParts(of: outer, room: innerSize, below: outerRoot, recent) }
+        guard innerSize + size(below: outerRoot, recent) <= Self.treeLimit else { return }
+        // A tree of several calls can hold others, but is no part of one call.
+        let child: Int
+        let container: Int
+        var tie = tie
+        // What is inside a report takes all below it along, and nothing that it hangs by.
+        if tie.holdsPart, innerRoot != inner { return }
+        if tie.kind == .nested || sum(of: innerRoot, recent).calls == 1 {
+            (child, container, tie.inner) = (innerRoot, outer, inner)
+        } else if tie.kind != .possible, sum(of: outerRoot, recent).calls == 1 {
+            (child, container, tie.inner) = (outerRoot, inner, outer)
+        } else {
+            return
+        }
+        change(child, recent) {
+            $0.container = container
+            $0.tie = tie
+        }
+        change(container, recent) { $0.children.append(child) }
+        touched.insert(child)
+        for end in [inner, outer] { change(end, recent) { $0.reason = $0.reason ?? tie.reason } }
+    }
+
+    /// Closes the oldest parts of a whole that has many, so that there is room for another.
+    private mutating func closeParts(of whole: Int, room: Int, below root: Int, _ recent: RecentCalls) {
+        while let parts = report(whole, recent)?.children, let oldest = parts.first,
+            parts.count >= Self.partLimit || room + size(below: root, recent) > Self.treeLimit
+        {
+            settle(oldest, in: whole, recent)
+        }
+    }
+
+    /// Cuts a report, with all below it, from its container. If the rest of the tree hung from a tie of that report,
+    /// the tie moves with it.
+    mutating func cut(_ child: Int, _ recent: RecentCalls) {
+        guard let report = report(child, recent), let container = report.container else { return }
+        change(child, recent) { $0.container = nil }
+        change(container, recent) { $0.children.removeAll { $0 == child } }
+        touched.formUnion([child, container])
+        loosened += [report.tie.inner, container]
+        for above in way(up: container, recent) {
+            guard let hung = self.report(above, recent), let outer = hung.container, hung.tie.inner != above,
+                root(of: hung.tie.inner, recent) == root(of: child, recent)
+            else { continue }
+            cut(above, recent)
+            if !hung.tie.holdsPart { link(hung.tie.inner, outer, hung.tie, recent) }
+            return
+        }
+    }
+
+    /// Looks for new ties for the reports that were cut off. Each tie replaces only weaker ones, so this ends; the
+    /// bound is for hostile bodies.
+    mutating func matchLoosened(_ recent: RecentCalls) {
+        for _ in 0..<(64 + 8 * touched.count) {
+            guard let number = loosened.popLast() else { return }
+            match(number, recent)
+        }
+        loosened = []
+    }
+
+    // MARK: Trees
+
+    func root(of number: Int, _ recent: RecentCalls) -> Int { way(up: number, recent).last ?? number }
+
+    /// A report and those that it hangs below, up to the root.
+    func way(up number: Int, _ recent: RecentCalls) -> [Int] {
+        var way = [number]
+        while way.count < Self.treeLimit, let container = report(way[way.count - 1], recent)?.container {
+            way.append(container)
+        }
+        return way
+    }
+
+    /// The topmost report of a call: the root, unless the tree holds several calls. A report that only may be part of
+    /// another call is not included.
+    func callTop(of number: Int, _ recent: RecentCalls) -> Int {
+        var top = number
+        while let report = report(top, recent), let container = report.container, report.tie.kind != .possible,
+            sum(of: container, certain: true, recent).calls == 1
+        {
+            top = container
+        }
+        return top
+    }
+
+    /// The reports of the call of a report; `nil` if it is closed, or has too many.
+    private func callMembers(of number: Int, _ recent: RecentCalls) -> [Int]? {
+        let top = callTop(of: number, recent)
+        // What a whole of several calls has within it is no report of the whole.
+        let isWhole = sum(of: top, certain: true, recent).calls > 1
+        var members = [top]
+        var place = 0
+        while place < members.count {
+            guard let report = report(members[place], recent), isOpen(report), members.count <= Self.callLimit else {
+                return nil
+            }
+            members += report.children.filter { child in
+                guard let kind = self.report(child, recent)?.tie.kind, kind != .possible else { return false }
+                return place > 0 || !isWhole || kind != .nested
+            }
+            place += 1
+        }
+        return members
+    }
+
+    private func size(below number: Int, _ recent: RecentCalls) -> Int {
+        var rest = [number]
+        var count = 0
+        while let number = rest.popLast(), count <= Self.treeLimit {
+            count += 1
+            rest += report(number, recent)?.children ?? []
+        }
+        return count
+    }
+}
