@@ -154,7 +154,7 @@ struct Book {
 
     // MARK: Answer
 
-    private func answer(
+    private mutating func answer(
         _ submissions: [Submission], _ outcomes: [Outcome], _ refusal: LedgerRefusal?
     ) {
         guard !submissions.isEmpty else { return }
@@ -169,6 +169,7 @@ struct Book {
             // A submission of duplicates alone needs no commit, so its answer stands although the commit failed.
             var own = Batch(onto: state, at: moment)
             let alone = prepare(submission, in: &own)
+            if own.isEmpty, undecided == nil { state.adoptRecentCalls(of: own) }
             submission.reply(own.isEmpty ? .success(alone) : .failure(refusal))
         }
     }

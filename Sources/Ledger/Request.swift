@@ -14,7 +14,7 @@ enum Request: Sendable {
 
     /// Events to fold.
     var eventCount: Int {
-        if case .submission(let submission) = self { submission.events.count } else { 0 }
+        if case .submission(let submission) = self { submission.work } else { 0 }
     }
 
     var isPulse: Bool {
@@ -27,6 +27,8 @@ struct Submission: Sendable {
     let events: [(index: Int, event: Event)]
     let links: [SpanLink]
     let sender: Sender
+    /// The work that it is, in events of which no other can be a report of the same call.
+    let work: Int
     /// Bytes that it takes while it waits.
     let cost: Int
     let reply: @Sendable (Result<Outcome, LedgerRefusal>) -> Void
@@ -39,11 +41,15 @@ struct Submission: Sendable {
         self.links = links
         self.sender = sender
         self.reply = reply
+        let reports = events.count { if case .end(let record) = $0.event { record.report != nil } else { false } }
+        work = events.count + reports * Self.reportWork + links.count
         cost =
             bytes + events.count * MemoryLayout<(index: Int, event: Event)>.stride
             + links.count * MemoryLayout<SpanLink>.stride + Self.overhead
     }
 
+    /// What it takes to find the other reports of a call.
+    private static let reportWork = 16
     /// Bytes of the connection and the reply that wait with it.
     private static let overhead = 1024
 }

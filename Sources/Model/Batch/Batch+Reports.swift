@@ -18,7 +18,8 @@ extension Batch {
     package mutating func fold(
         _ reports: [(record: CallRecord, report: CallReport)], links: [SpanLink], onto state: LedgerState
     ) -> (outcomes: [FoldedReport], calls: Int) {
-        for link in links { recent.add(link, onto: state.recentCalls) }
+        recent.begin(reports: reports.count)
+        recent.add(links, onto: state.recentCalls)
         let numbers = add(reports, onto: state)
         var calls = 0
         var counted: Set<Int> = []

@@ -47,8 +47,8 @@ struct Amounts: Equatable, Sendable {
         cacheWrite = sum(cacheWrite, other.cacheWrite)
         reasoning = sum(reasoning, other.reasoning)
         guard let added = other.cost else { return }
-        // A sum is reported if all that is known of it is.
-        costIsReported = cost == nil ? other.costIsReported : costIsReported && other.costIsReported
+        // A sum of which a part is reported is closer to the bill than one that is computed.
+        costIsReported = cost == nil ? other.costIsReported : costIsReported || other.costIsReported
         cost = (cost ?? .zero).adding(added) ?? .max
     }
 
@@ -74,12 +74,16 @@ struct Amounts: Equatable, Sendable {
             case (true, _, _), (_, false, true): true
             case (_, true, false): false
             case (_, true, true): isEarlier
-            case (_, false, false): other.billed == billed ? isEarlier : other.billed > billed
+            case (_, false, false):
+                (other.billed, other.parts, isEarlier ? 1 : 0) > (billed, parts, 0)
             }
         guard isBetter else { return }
         cost = added
         costIsReported = other.costIsReported
     }
+
+    /// Tokens that have a price of their own within input and output.
+    private var parts: Int64 { cacheRead + cacheWrite + reasoning }
 
     /// What is left to be counted, when `counted` is counted already. Nothing is ever taken back.
     ///
@@ -106,7 +110,9 @@ struct Amounts: Equatable, Sendable {
     /// Whether another is part of it, and the remainder is valid for a record.
     func holds(_ part: Amounts) -> Bool {
         let rest = without(part)
-        return part.limited(to: self) == part && rest.cacheRead + rest.cacheWrite <= rest.input
+        var limited = part.limited(to: self)
+        limited.cost = part.cost
+        return limited == part && rest.cacheRead + rest.cacheWrite <= rest.input
             && rest.reasoning <= rest.output
     }
 

@@ -78,7 +78,7 @@ extension RecentChanges {
         guard let report = report(number, recent), let id = report.report.span else { return }
         locateWaiting(for: id, recent)
         var next = report.report.parent
-        for _ in 0..<Self.depth {
+        for _ in 0..<Self.depthLimit {
             guard let place = next, place != id else { return }
             let above = call(place, recent)
             for child in above?.children ?? [] where child != number {
@@ -87,6 +87,15 @@ extension RecentChanges {
                 locate(child, recent)
             }
             next = above?.report.parent ?? link(place, recent)?.parent
+        }
+    }
+
+    /// Cuts ties between reports that may be inside each other, as far as spans that have come since rule them out.
+    mutating func checkPossibleTies(of roots: Set<Int>, _ recent: RecentCalls) {
+        for root in roots {
+            for number in members(below: root, recent) where report(number, recent)?.tie.kind == .possible {
+                checkTie(of: number, recent)
+            }
         }
     }
 
@@ -122,7 +131,7 @@ extension RecentChanges {
     /// Whether a span may be inside another of its trace while some spans above it are unknown.
     func mayBeInside(_ inner: RecentReport, _ outer: RecentReport, _ recent: RecentCalls) -> Bool {
         guard let missing = inner.missing, inner.report.scope != outer.report.scope, let outerID = outer.report.span,
-            missing.trace == outerID.trace, isInside(inner, outer), inner.mayBePart(of: outer),
+            missing.trace == outerID.trace, isInside(inner, outer), !inner.hasOtherUsage(than: outer),
             outer.report.contains(inner.report)
         else { return false }
         // Spans that have one above them in common stand side by side.
@@ -143,12 +152,6 @@ extension RecentReport.Content {
 }
 
 extension RecentReport {
-    /// Whether it reports no more tokens than another.
-    func mayBePart(of whole: RecentReport) -> Bool {
-        let own = (content.own, whole.content.own)
-        return !own.0.hasUsage || !own.1.hasUsage || own.0.input <= own.1.input && own.0.output <= own.1.output
-    }
-
     /// Whether both report tokens, and not the same.
     func hasOtherUsage(than other: RecentReport) -> Bool {
         content.own.hasUsage && other.content.own.hasUsage && !content.own.hasSameUsage(as: other.content.own)

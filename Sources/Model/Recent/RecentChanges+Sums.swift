@@ -54,11 +54,16 @@ extension RecentChanges {
     /// Returns what the changed trees still have to count, and marks it as counted.
     mutating func settled(onto recent: RecentCalls) -> [Count] {
         matchLoosened(recent)
-        let open = touched.filter { report($0, recent)?.isClosed == false }
+        checkPossibleTies(of: touchedRoots(recent), recent)
+        matchLoosened(recent)
+        let roots = touchedRoots(recent).sorted()
         touched = []
-        let roots = Set(open.map { root(of: $0, recent) }).sorted()
         var spare = roots.count > 1 ? takeSpare(of: roots, recent) : [:]
         return roots.flatMap { counts(of: $0, &spare, recent) }
+    }
+
+    private func touchedRoots(_ recent: RecentCalls) -> Set<Int> {
+        Set(touched.filter { report($0, recent)?.isClosed == false }.map { root(of: $0, recent) })
     }
 
     /// Calls that are counted alike.
@@ -184,6 +189,14 @@ extension RecentChanges {
             }
             place += 1
         }
+        for member in members where calls > 0 {
+            for (place, part) in (report(member, recent)?.settled ?? []).enumerated() {
+                let lacking = min(calls, max(0, part.calls - part.countedCalls))
+                calls -= lacking
+                carriers += repeatElement(member, count: lacking)
+                change(member, recent) { $0.settled[place].countedCalls += lacking }
+            }
+        }
         let reports = members.compactMap { report($0, recent) }
         for report in reports.filter({ !$0.countsCall }).sorted(by: { $0.isFuller(than: $1) }).prefix(calls) {
             change(report.content.number, recent) { $0.countsCall = true }
@@ -208,7 +221,7 @@ extension RecentChanges {
     }
 
     /// The reports of a tree, the oldest first.
-    private func members(below root: Int, _ recent: RecentCalls) -> [Int] {
+    func members(below root: Int, _ recent: RecentCalls) -> [Int] {
         var members = [root]
         var place = 0
         while place < members.count {

@@ -4,12 +4,18 @@
 // far one. So the ties, and with them the calls, are the same in whatever order the reports arrive.
 extension RecentChanges {
     /// Most reports in one tree, and most parts of a whole; of more, the oldest are closed.
-    private static let treeLimit = 256
-    private static let partLimit = 64
+    private static let treeLimit = 512
+    private static let partLimit = 128
     /// Most reports of one call.
-    private static let callLimit = 32
+    private static let callLimit = 8
     /// Most ties tried for a report, and most attempts at one tie as others are cut for it.
     private static let tries = 64
+    /// Most reports of its trace, the newest, that one is compared with.
+    private static let traceCandidates = 64
+    /// Most calls, one inside the other.
+    static let depthLimit = 16
+    /// Ties that stay whatever else comes that a request may make when it may try no others.
+    private static let certainWork = 20_000
     private static let rounds = 4
 
     // MARK: Candidates
@@ -25,15 +31,22 @@ extension RecentChanges {
 
     /// Ties a report to those that report the same call beside it.
     mutating func match(_ number: Int, _ recent: RecentCalls) {
-        guard let report = open(number, recent), !report.report.isLog else { return }
+        guard work > 0, let report = open(number, recent), !report.report.isLog else { return }
         var found: [(other: Int, tie: Tie)] = []
-        for chain in [Chain.response, .counts] {
-            guard let key = Self.key(chain, of: report) else { continue }
+        func look(in chain: Chain, _ key: UInt64) {
             forEach(chain, key, recent) { number, other in
                 guard let tie = siblingTie(report.content, other.content) else { return }
                 found.append((number, tie))
             }
         }
+        if let key = Self.key(.response, of: report) { look(in: .response, key) }
+        if report.report.hasInterval {
+            let slot = report.report.endSlot
+            for slot in max(1, slot) - 1...slot + 1 {
+                look(in: .counts, Self.countsKey(of: report.content, end: slot))
+            }
+        }
+        work -= found.count / 8
         found.sort { ($0.tie, $1.other) < ($1.tie, $0.other) }
         for (other, tie) in found.prefix(Self.tries) {
             guard let other = self.report(other, recent), !areInLine(report, other, recent) else { continue }
@@ -63,7 +76,7 @@ extension RecentChanges {
     private mutating func matchTrace(_ number: Int, _ recent: RecentCalls) {
         guard let report = report(number, recent), let key = Self.key(.trace, of: report) else { return }
         var found: [(inner: Int, outer: Int, tie: Tie)] = []
-        for other in reports(.trace, key, recent) where other != number {
+        for other in reports(.trace, key, recent, limit: Self.traceCandidates) where other != number {
             guard let other = self.report(other, recent) else { continue }
             let tie = Tie(kind: .possible, distance: report.report.distance(to: other.report))
             if report.container == nil, mayBeInside(report, other, recent) {
@@ -89,15 +102,15 @@ extension RecentChanges {
         var former: [(inner: Int, outer: Int, tie: Tie)] = []
         for _ in 0..<Self.rounds {
             guard let report = self.report(inner, recent), let container = report.container else { break }
-            if !report.tie.holdsPart { former.append((report.tie.inner, container, report.tie)) }
+            if !report.tie.isInside { former.append((report.tie.inner, container, report.tie)) }
             cut(inner, recent)
         }
         if root(of: outer, recent) == root(of: inner, recent),
-            let weakest = weakestTie(from: outer, to: inner, keepsParts: false, recent),
+            let weakest = weakestTie(from: outer, to: inner, recent),
             let tied = self.report(weakest, recent),
             let container = tied.container
         {
-            if !tied.tie.holdsPart { former.append((tied.tie.inner, container, tied.tie)) }
+            if !tied.tie.isInside { former.append((tied.tie.inner, container, tied.tie)) }
             cut(weakest, recent)
         }
         link(inner, outer, Tie(kind: .nested), recent)
@@ -108,9 +121,10 @@ extension RecentChanges {
     /// weaker: cutting some and then giving up would tie fewer reports.
     private mutating func link(_ inner: Int, _ outer: Int, _ tie: Tie, _ recent: RecentCalls) {
         for _ in 0..<Self.rounds {
-            guard root(of: inner, recent) != root(of: outer, recent),
+            guard work > (tie.isCertain ? -Self.certainWork : 0), root(of: inner, recent) != root(of: outer, recent),
                 let obstacles = obstacles(to: tie, inner, outer, recent)
             else { return }
+            work -= 1
             if obstacles.isEmpty {
                 attach(inner, outer, tie, recent)
                 return
@@ -132,13 +146,16 @@ extension RecentChanges {
             guard let first = report(one, recent), !first.report.isLog else { continue }
             for other in others {
                 guard let second = report(other, recent), !second.report.isLog,
-                    isObstacle(first, second, to: tie, isEnd: (one, other) == (inner, outer))
+                    isObstacle(
+                        first, second, to: tie,
+                        areBeside: standsBeside(one, inner, recent) && standsBeside(other, outer, recent),
+                        areEnds: (one, other) == (inner, outer))
                 else { continue }
                 let ties = [(one, inner), (other, outer)].map {
-                    weakestTie(from: $0, to: $1, keepsParts: tie.holdsPart, recent)
+                    weakestTie(from: $0, to: $1, recent)
                 }
                 guard let weakest = weaker(of: ties, recent), let weaker = report(weakest, recent)?.tie else {
-                    if tie.holdsPart || tie.isCertain { continue }
+                    if tie.isCertain { continue }
                     return nil
                 }
                 guard tie.isCertain || tie < weaker else { return nil }
@@ -148,11 +165,23 @@ extension RecentChanges {
         return obstacles
     }
 
-    /// - Parameter isEnd: whether the tie is between these two.
-    private func isObstacle(_ first: RecentReport, _ second: RecentReport, to tie: Tie, isEnd: Bool) -> Bool {
-        if tie.holdsPart { return !isEnd && first.report.scope == second.report.scope }
-        return first.report.scope == second.report.scope || first.content.hasOtherResponse(than: second.content)
-            || first.hasOtherUsage(than: second) && !(isEnd && tie.kind == .responseID)
+    /// - Parameters:
+    ///   - areBeside: whether both stand beside the ends of the tie, or are these.
+    ///   - areEnds: whether the tie is between these two.
+    private func isObstacle(
+        _ first: RecentReport, _ second: RecentReport, to tie: Tie, areBeside: Bool, areEnds: Bool
+    ) -> Bool {
+        if tie.isInside, areEnds { return false }
+        if first.report.scope == second.report.scope { return true }
+        if tie.kind == .nested { return false }
+        return first.content.hasOtherResponse(than: second.content)
+            || areBeside && first.hasOtherUsage(than: second) && !(areEnds && tie.kind == .responseID)
+    }
+
+    /// Whether nothing but ties of reports beside each other is on the way between two reports of a tree. What a report
+    /// has inside it can have other tokens.
+    private func standsBeside(_ one: Int, _ other: Int, _ recent: RecentCalls) -> Bool {
+        between(one, other, recent).allSatisfy { report($0, recent)?.tie.isBeside == true }
     }
 
     private func weaker(of children: [Int?], _ recent: RecentCalls) -> Int? {
@@ -162,16 +191,18 @@ extension RecentChanges {
         }
     }
 
-    /// The weakest tie on the way between two reports of a tree that can be cut, by its child.
-    ///
-    /// - Parameter keepsParts: whether reports that may be parts of others stay there.
-    private func weakestTie(from one: Int, to other: Int, keepsParts: Bool, _ recent: RecentCalls) -> Int? {
+    /// The reports whose ties are on the way between two reports of a tree.
+    private func between(_ one: Int, _ other: Int, _ recent: RecentCalls) -> [Int] {
+        if one == other { return [] }
         let first = way(up: one, recent)
         let second = way(up: other, recent)
-        let between = first.filter { !second.contains($0) } + second.filter { !first.contains($0) }
-        let loose = between.filter { number in
-            guard let report = report(number, recent), report.container != nil else { return false }
-            return keepsParts ? !report.tie.isCertain && !report.tie.holdsPart : !report.tie.isCertain
+        return first.filter { !second.contains($0) } + second.filter { !first.contains($0) }
+    }
+
+    /// The weakest tie on the way between two reports of a tree that can be cut, by its child.
+    private func weakestTie(from one: Int, to other: Int, _ recent: RecentCalls) -> Int? {
+        let loose = between(one, other, recent).filter { number in
+            report(number, recent).map { $0.container != nil && !$0.tie.isCertain } == true
         }
         return weaker(of: loose, recent)
     }
@@ -179,15 +210,18 @@ extension RecentChanges {
     private mutating func attach(_ inner: Int, _ outer: Int, _ tie: Tie, _ recent: RecentCalls) {
         let innerRoot = root(of: inner, recent)
         let outerRoot = root(of: outer, recent)
+        guard way(up: outer, recent).count <= Self.depthLimit else { return }
         let innerSize = size(below: innerRoot, recent)
-        if tie.holdsPart { closeParts(of: outer, room: innerSize, below: outerRoot, recent) }
-        guard innerSize + size(below: outerRoot, recent) <= Self.treeLimit else { return }
+        if tie.isInside { closeParts(of: outer, room: innerSize, below: outerRoot, recent) }
+        let size = innerSize + size(below: outerRoot, recent)
+        guard size <= Self.treeLimit else { return }
+        work -= size / 32
         // A tree of several calls can hold others, but is no part of one call.
         let child: Int
         let container: Int
         var tie = tie
         // What is inside a report takes all below it along, and nothing that it hangs by.
-        if tie.holdsPart, innerRoot != inner { return }
+        if tie.isInside, innerRoot != inner { return }
         if tie.kind == .nested || sum(of: innerRoot, recent).calls == 1 {
             (child, container, tie.inner) = (innerRoot, outer, inner)
         } else if tie.kind != .possible, sum(of: outerRoot, recent).calls == 1 {
@@ -226,7 +260,7 @@ extension RecentChanges {
                 root(of: hung.tie.inner, recent) == root(of: child, recent)
             else { continue }
             cut(above, recent)
-            if !hung.tie.holdsPart { link(hung.tie.inner, outer, hung.tie, recent) }
+            if !hung.tie.isInside { link(hung.tie.inner, outer, hung.tie, recent) }
             return
         }
     }

@@ -16,11 +16,13 @@ struct RecentChanges: Sendable {
 
     /// Reports whose trees the present request has changed.
     var touched: Set<Int> = []
+    /// Ties that the present request may still try: bounds the work for hostile bodies.
+    var work = 0
     /// Reports that a stronger tie has cut off, and that may find another.
     var loosened: [Int] = []
 
     /// The most reports that one is compared with, newest first: bounds the work for hostile bodies.
-    static let candidates = 256
+    static let candidates = 512
     /// Most spans between a call and one above it.
     static let depth = 64
     /// Most reports, the newest, that are looked at when the span arrives that they wait for.
@@ -84,13 +86,16 @@ struct RecentChanges: Sendable {
         case .waiting: return report.missing.map { key(chain, $0) }
         case .counts:
             guard !content.isLog, content.hasInterval else { return nil }
-            let own = report.content.own
-            return key(chain, own.hasUsage ? own.billed : -1, of: content.process)
+            return countsKey(of: report.content, end: content.endSlot)
         case .response:
             guard content.responseID != 0 else { return nil }
             return key(chain, content.responseID, of: content.process)
         case .trace: return content.span.map { key(chain, $0.trace) }
         }
+    }
+
+    static func countsKey(of content: RecentReport.Content, end slot: UInt64) -> UInt64 {
+        key(.counts, [slot, content.own.hasUsage ? UInt64(content.own.billed) : .max], of: content.report.process)
     }
 
     func head(_ key: UInt64, _ recent: RecentCalls) -> Int { heads[key] ?? recent.head(of: key) ?? -1 }
@@ -173,12 +178,25 @@ struct RecentChanges: Sendable {
         return MergedReport(reason: reason, span: report.report.span, first: first?.report.span)
     }
 
-    /// Adds a span that reports no call: it can show whether the spans around it are one call or two.
-    mutating func add(_ link: SpanLink, onto recent: RecentCalls) {
-        guard self.link(link.id, recent) == nil else { return }
-        linkPlaces[link.id] = addedLinks.count
-        addedLinks.append(link)
-        locateWaiting(for: link.id, recent)
+    /// Begins a request.
+    ///
+    /// - Parameter count: the reports of calls in it.
+    mutating func begin(reports count: Int) {
+        touched = []
+        loosened = []
+        work = min(20_000, 2000 + 8 * count)
+    }
+
+    /// Adds the spans that report no call: they can show whether spans around them are one call or two.
+    mutating func add(_ links: [SpanLink], onto recent: RecentCalls) {
+        let added = links.filter { link in
+            guard self.link(link.id, recent) == nil else { return false }
+            linkPlaces[link.id] = addedLinks.count
+            addedLinks.append(link)
+            return true
+        }
+        // Only when all are known: each report then finds its place once.
+        for link in added { locateWaiting(for: link.id, recent) }
     }
 
     func link(_ id: SpanID, _ recent: RecentCalls) -> SpanLink? {
@@ -260,4 +278,7 @@ struct RecentChanges: Sendable {
 extension CallReport {
     /// Whether it says when the call began and ended.
     var hasInterval: Bool { start != 0 && end >= start }
+
+    /// The 4.3 s in which the call ended. Reports of one call end in one such slot, or in two that follow each other.
+    var endSlot: UInt64 { end >> 32 }
 }

@@ -94,8 +94,8 @@ struct Tie: Sendable, Comparable {
     var isCertain: Bool { kind == .nested || kind == .requestID }
     /// Whether the two stand beside each other: neither contains the other.
     var isBeside: Bool { kind == .responseID || kind == .sibling || kind == .simultaneous }
-    /// Whether the inner report may be one of several that the other has within it.
-    var holdsPart: Bool { kind == .nested || kind == .possible }
+    /// Whether one span is, or may be, inside the other: then the inner end is the root of what hangs there.
+    var isInside: Bool { kind == .nested || kind == .possible }
 
     static func < (left: Tie, right: Tie) -> Bool {
         (left.kind.rank, left.distance) < (right.kind.rank, right.distance)

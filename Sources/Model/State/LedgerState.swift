@@ -57,6 +57,7 @@ package struct LedgerState: Sendable {
     /// Removes all series. Ids and open starts stay, and so does what was spent unless `clearsBudgets`.
     package mutating func reset(clearsBudgets: Bool = false) {
         registry.reset()
+        recentCalls = RecentCalls(limit: recentCalls.limit)
         guard clearsBudgets else { return }
         for index in budgets.indices { budgets[index].clear() }
     }
@@ -71,6 +72,8 @@ package struct LedgerState: Sendable {
 
     package mutating func forget(_ selection: SeriesSelection) -> ForgottenTotals {
         let forgotten = registry.forget(selection)
+        // A further report of a call that is gone would bring its tokens back without the call.
+        if !forgotten.isEmpty { recentCalls = RecentCalls(limit: recentCalls.limit) }
         if forgotten.removesAgent { openCalls.removeAll(agentName: selection.agentName) }
         return forgotten
     }

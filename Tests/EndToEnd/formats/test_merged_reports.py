@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from typing import Any
 
@@ -167,6 +169,42 @@ def test_a_span_and_a_log_record_of_one_call_are_not_suspected(exporter: Exporte
         assert exporter.request("POST", path, body, headers).status == 200
     assert merged(exporter, "request_id") == "2"
     assert exporter.scrape().value("llm_exporter_suspected_duplicates_total") == "0"
+
+
+# Hostile bodies
+
+def equal(count: int) -> dict[str, Any]:
+    scopes: dict[str, Any] = {f"scope-{n}": [span(chat())] for n in range(count)}
+    return request(**scopes)
+
+
+def chain(count: int) -> dict[str, Any]:
+    scopes: dict[str, Any] = {
+        f"scope-{n}": [span(chat(), trace=1, id=k + 1, parent=k) for k in range(n, count, 3)] for n in range(3)}
+    return request(**scopes)
+
+
+def ring(count: int) -> dict[str, Any]:
+    return request(*(span(chat(), trace=1, id=n + 1, parent=(n + 1) % count + 1) for n in range(count)))
+
+
+@pytest.mark.alone
+@pytest.mark.heavy
+@pytest.mark.parametrize("body", [equal, chain, ring])
+def test_a_hostile_body_takes_bounded_work_and_scrapes_go_on(exporter: Exporter, body: Any) -> None:
+    """8,000 spans that might all be of one call, or of each other: about 2 MB."""
+    content = otlp.protobuf(body(8000))
+    with ThreadPoolExecutor(1) as pool:
+        began = time.monotonic()
+        posted = pool.submit(exporter.post, content, PROTOBUF, path="/v1/traces")
+        longest = 0.0
+        while not posted.done():
+            before = time.monotonic()
+            exporter.scrape()
+            longest = max(longest, time.monotonic() - before)
+        assert posted.result().status == 200
+    assert time.monotonic() - began < 20
+    assert longest < 2
 
 
 # Spans that report none

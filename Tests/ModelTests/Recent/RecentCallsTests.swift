@@ -80,9 +80,12 @@ private func sums(_ items: ReportedWorld.Item...) -> Set<String> {
                 == ["1 ok, 0 failed, 101 tokens"])
         // Of each kind of tokens the greater count holds.
         #expect(
+            sums(Told(span: 1, tokens: 90).item, Told(span: 2, parent: 1, scope: 2).item)
+                == ["1 ok, 0 failed, 101 tokens"])
+        #expect(
             sums(
-                Told(span: 1, tokens: 90).item, Told(span: 2, parent: 1, scope: 2).item,
-                Told(span: 3, parent: 2, scope: 3, tokens: 80).item) == ["1 ok, 0 failed, 101 tokens"])
+                Told(span: 1, tokens: nil).item, Told(span: 2, parent: 1, scope: 2).item,
+                Told(span: 3, parent: 2, scope: 3, tokens: nil).item) == ["1 ok, 0 failed, 101 tokens"])
     }
 
     @Test("are two calls if an agent, a workflow or a tool stands between, and one if another span does")
@@ -260,10 +263,52 @@ private func sums(_ items: ReportedWorld.Item...) -> Set<String> {
         }
         let whole = Told(span: 1, time: 1000...500_000, tokens: 399 * 9).item
         for order in [[whole] + parts, parts + [whole]] {
-            state = .example()
-            state.take(order.map { [$0] })
-            #expect(state.whole.succeeded == 399)
-            #expect(state.whole.tokens.input == 399 * 9)
+            for requests in [order.map { [$0] }, [order]] {
+                state = .example()
+                state.take(requests)
+                #expect(state.whole.succeeded == 399)
+                #expect(state.whole.tokens.input == 399 * 9)
+            }
+        }
+    }
+
+    @Test("beside each other are found among hundreds that look alike")
+    func manyAlike() {
+        for failures in [300, 1000] as [UInt64] {
+            let items = ([1, 2] as [UInt64]).flatMap { scope in
+                (0..<failures).map { number in
+                    let start = 1000 + number * 50 + scope
+                    return Told(
+                        span: number + 1, trace: UInt128(number) * 2 + UInt128(scope), scope: scope,
+                        time: start...(start + 30 - 2 * scope), tokens: nil, status: "error"
+                    ).item
+                }
+            }
+            var state = LedgerState.example()
+            state.take([items])
+            #expect(state.whole.failed == Int(failures))
+        }
+    }
+
+    @Test("that run at once below a parent that never comes are all counted", arguments: [100, nil] as [Int64?])
+    func unknownParent(tokens: Int64?) {
+        let calls = (0..<10 as Range<UInt64>).flatMap { number in
+            let start = 1000 + number
+            let end = 3000 + number * 97 % 500
+            return [
+                Told(
+                    span: 100 + number, parent: 10 + number, scope: 1, time: (start + 1)...(end - 1),
+                    tokens: 100 + Int64(number)),
+                Told(
+                    span: 10 + number, parent: 9, scope: 2, time: start...end,
+                    tokens: tokens.map { $0 + Int64(number) }),
+            ]
+        }
+        for requests in [[calls.map(\.item)], calls.map { [$0.item] }, calls.reversed().map { [$0.item] }] {
+            var state = LedgerState.example()
+            state.take(requests)
+            #expect(state.whole.succeeded == 10)
+            #expect(state.whole.tokens.input == 1045)
         }
     }
 
