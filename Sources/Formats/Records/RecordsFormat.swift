@@ -33,7 +33,9 @@ package struct RecordsFormat: Format {
             }
             return problem.response
         }
-        if outcome.accepted == 1, outcome.duplicates == 0, outcome.rejections.isEmpty, outcome.warnings.isEmpty {
+        if outcome.accepted == 1, outcome.duplicates + outcome.uncounted == 0, outcome.rejections.isEmpty,
+            outcome.warnings.isEmpty
+        {
             return Self.oneAccepted
         }
         return outcome.acknowledgement

@@ -1,7 +1,7 @@
 // How reports of one call are tied together.
 //
 // A stronger tie takes the place of a weaker one: a span inside another goes before a sibling, a near sibling before a
-// far one. So the ties, and with them the calls, are the same in whatever order the reports arrive.
+// far one. So the order of arrival does not matter, but for the cases in docs/decisions.md ("One call, one count").
 extension RecentChanges {
     /// Most reports in one tree, and most parts of a whole; of more, the oldest are closed.
     private static let treeLimit = 512
@@ -10,13 +10,13 @@ extension RecentChanges {
     private static let callLimit = 8
     /// Most ties tried for a report, and most attempts at one tie as others are cut for it.
     private static let tries = 64
+    private static let rounds = 4
     /// Most reports of its trace, the newest, that one is compared with.
     private static let traceCandidates = 64
     /// Most calls, one inside the other.
     static let depthLimit = 16
-    /// Ties that stay whatever else comes that a request may make when it may try no others.
+    /// Ties of spans inside others that a request may still make when its other work is used up.
     private static let certainWork = 20_000
-    private static let rounds = 4
 
     // MARK: Candidates
 

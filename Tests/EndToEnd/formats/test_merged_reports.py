@@ -117,6 +117,9 @@ def test_sources_name_the_intake_that_counts(start, tmp_path) -> None:
               "id": "1"}
     assert exporter.post({**record, "event": "start"}).outcome() == (1, 0, 0)
     assert exporter.post(record).outcome() == (1, 0, 0)
+    # A client compares the sum with what it sent.
+    other = {**record, "id": "2"}
+    assert exporter.post([{**other, "event": "start"}, other]).outcome() == (2, 0, 0)
     # Another provider's name for it, and another provider.
     send(exporter, request(span(chat(gen_ai__provider__name="OpenAI"))))
     send(exporter, request(span(chat(gen_ai__provider__name="acme"), start=9000)))
@@ -126,7 +129,7 @@ def test_sources_name_the_intake_that_counts(start, tmp_path) -> None:
     assert told.total("llm_cost_usd_total") == Decimal("0.0001")
     assert told.value("llm_active_calls", agent_name="A") == "0"
     uncounted = {s.labels["intake"]: s.value for s in told.find("llm_exporter_uncounted_records_total")}
-    assert uncounted == {"record": "1", "traces": "1", "litellm": "0", "logs": "0"}
+    assert uncounted == {"record": "2", "traces": "1", "litellm": "0", "logs": "0"}
     assert told.value("llm_exporter_suspected_duplicates_total") == "0"
 
 

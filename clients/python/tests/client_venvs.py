@@ -37,6 +37,7 @@ ENVIRONMENTS = {
             "test_connect.py::test_litellm",
         ],
     ),
+    "litellm-proxy": Environment(["litellm[proxy]==1.106.2", "openai"], ["test_litellm_proxy.py"]),
     "opentelemetry": Environment(
         ["openai", "opentelemetry-instrumentation-openai==0.62.4", *OTLP],
         [
