@@ -91,7 +91,7 @@ extension RecentChanges {
     }
 
     /// Cuts ties between reports that may be inside each other, as far as spans that have come since rule them out.
-    mutating func checkPossibleTies(of roots: Set<Int>, _ recent: RecentCalls) {
+    mutating func checkPossibleTies(of roots: [Int], _ recent: RecentCalls) {
         for root in roots {
             for number in members(below: root, recent) where report(number, recent)?.tie.kind == .possible {
                 checkTie(of: number, recent)

@@ -56,14 +56,15 @@ extension RecentChanges {
         matchLoosened(recent)
         checkPossibleTies(of: touchedRoots(recent), recent)
         matchLoosened(recent)
-        let roots = touchedRoots(recent).sorted()
+        let roots = touchedRoots(recent)
         touched = []
         var spare = roots.count > 1 ? takeSpare(of: roots, recent) : [:]
         return roots.flatMap { counts(of: $0, &spare, recent) }
     }
 
-    private func touchedRoots(_ recent: RecentCalls) -> Set<Int> {
-        Set(touched.filter { report($0, recent)?.isClosed == false }.map { root(of: $0, recent) })
+    /// In the order of their numbers: what is cut and tied first must not depend on how a set is laid out.
+    private func touchedRoots(_ recent: RecentCalls) -> [Int] {
+        Set(touched.filter { report($0, recent)?.isClosed == false }.map { root(of: $0, recent) }).sorted()
     }
 
     /// Calls that are counted alike.

@@ -129,7 +129,7 @@ extension RecentChanges {
                 attach(inner, outer, tie, recent)
                 return
             }
-            for child in obstacles { cut(child, recent) }
+            for child in obstacles.sorted() { cut(child, recent) }
         }
     }
 
