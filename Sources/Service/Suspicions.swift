@@ -48,10 +48,11 @@ final class Suspicions: Sendable {
 
     /// Notes the calls of one request. All of them were counted just now.
     ///
-    /// - Parameter spellings: by which providers are compared.
+    /// - Parameter spellings: by which providers are compared; asked for only if another intake is in use.
     /// - Returns: how many of them another intake seems to have counted too.
     func note(
-        _ events: [(index: Int, event: Event)], of intake: ReportingIntake, spellings: ProviderSpellings
+        _ events: [(index: Int, event: Event)], of intake: ReportingIntake,
+        spellings: @autoclosure () -> ProviderSpellings
     ) -> Int {
         let now = (ContinuousClock.now - began).wholeMilliseconds + 1
         lastUses[intake.place].milliseconds.store(now, ordering: .relaxed)
@@ -60,6 +61,7 @@ final class Suspicions: Sendable {
             return other == intake || last == 0 || last + Self.memory < now
         }
         if isAlone { return 0 }
+        let spellings = spellings()
         let keys = events.compactMap { placed -> Key? in
             guard case .end(let record) = placed.event else { return nil }
             return Self.key(record, spellings)

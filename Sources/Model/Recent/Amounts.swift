@@ -38,14 +38,8 @@ struct Amounts: Equatable, Sendable {
 
     /// Adds those of another call. A sum that is too large stays at its largest value.
     mutating func add(_ other: Amounts) {
-        func sum(_ one: Int64, _ other: Int64) -> Int64 { one.adding(other) ?? .max }
         hasUsage = hasUsage || other.hasUsage
-        input = sum(input, other.input)
-        output = sum(output, other.output)
-        billed = sum(billed, other.billed)
-        cacheRead = sum(cacheRead, other.cacheRead)
-        cacheWrite = sum(cacheWrite, other.cacheWrite)
-        reasoning = sum(reasoning, other.reasoning)
+        combineCounts(with: other) { $0.adding($1) ?? .max }
         guard let added = other.cost else { return }
         // A sum of which a part is reported is closer to the bill than one that is computed.
         costIsReported = cost == nil ? other.costIsReported : costIsReported || other.costIsReported
@@ -59,12 +53,7 @@ struct Amounts: Equatable, Sendable {
     mutating func raise(to other: Amounts, isEarlier: Bool) {
         raiseCost(to: other, isEarlier: isEarlier)
         hasUsage = hasUsage || other.hasUsage
-        input = max(input, other.input)
-        output = max(output, other.output)
-        billed = max(billed, other.billed)
-        cacheRead = max(cacheRead, other.cacheRead)
-        cacheWrite = max(cacheWrite, other.cacheWrite)
-        reasoning = max(reasoning, other.reasoning)
+        combineCounts(with: other, max)
     }
 
     private mutating func raiseCost(to other: Amounts, isEarlier: Bool) {
@@ -105,7 +94,12 @@ struct Amounts: Equatable, Sendable {
     }
 
     /// Each amount, at most that of another.
-    func limited(to other: Amounts) -> Amounts { combined(with: other) { min($0, $1) } }
+    func limited(to other: Amounts) -> Amounts {
+        var limited = self
+        limited.combineCounts(with: other, min)
+        if let cost { limited.cost = min(cost, other.cost ?? .zero) }
+        return limited
+    }
 
     /// Whether another is part of it, and the remainder is valid for a record.
     func holds(_ part: Amounts) -> Bool {
@@ -117,19 +111,20 @@ struct Amounts: Equatable, Sendable {
     }
 
     /// What remains of it without another.
-    func without(_ other: Amounts) -> Amounts { combined(with: other) { max(0, $0 - $1) } }
+    func without(_ other: Amounts) -> Amounts {
+        var remainder = self
+        remainder.combineCounts(with: other) { max(0, $0 - $1) }
+        if let cost { remainder.cost = Money(picoUSD: max(0, cost.picoUSD - (other.cost ?? .zero).picoUSD)) }
+        return remainder
+    }
 
-    private func combined(with other: Amounts, _ operation: (Int128, Int128) -> Int128) -> Amounts {
-        func count(_ one: Int64, _ other: Int64) -> Int64 { Int64(operation(Int128(one), Int128(other))) }
-        var result = self
-        result.input = count(input, other.input)
-        result.output = count(output, other.output)
-        result.billed = count(billed, other.billed)
-        result.cacheRead = count(cacheRead, other.cacheRead)
-        result.cacheWrite = count(cacheWrite, other.cacheWrite)
-        result.reasoning = count(reasoning, other.reasoning)
-        if let cost { result.cost = Money(picoUSD: operation(cost.picoUSD, other.cost?.picoUSD ?? 0)) }
-        return result
+    private mutating func combineCounts(with other: Amounts, _ operation: (Int64, Int64) -> Int64) {
+        input = operation(input, other.input)
+        output = operation(output, other.output)
+        billed = operation(billed, other.billed)
+        cacheRead = operation(cacheRead, other.cacheRead)
+        cacheWrite = operation(cacheWrite, other.cacheWrite)
+        reasoning = operation(reasoning, other.reasoning)
     }
 
     /// Whether counting it would change no total.

@@ -8,9 +8,9 @@ struct RecentReport: Sendable {
     var counted = Amounts()
     /// Whether a call was counted for it.
     var countsCall = false
-    /// The nearest unknown span above it, if that span may be a call.
+    /// Whether its call can have no more reports.
     var isClosed = false
-    /// The nearest span above it that is not known, if one may be a call's.
+    /// The nearest unknown span above it, if that span may be a call.
     var missing: SpanID?
 
     /// The report that it is tied to; `nil` for a root.

@@ -1,4 +1,4 @@
-"""One call, one count, whoever reports it: across requests, restarts and intakes."""
+"""A call that is reported several times counts once: across requests, restarts and intakes."""
 
 from __future__ import annotations
 
