@@ -30,7 +30,7 @@ let package = Package(
         .target(name: "CSimdjson", linkerSettings: libraries("simdjson")),
         .target(name: "Formats", dependencies: ["Bodies", "CSimdjson", "CXXHash", "Concurrency", "HTTP", "Model"]),
         .target(name: "CPriceTable"),
-        .target(name: "Pricing", dependencies: ["CPriceTable", "CSimdjson", "Model"]),
+        .target(name: "Pricing", dependencies: ["CPriceTable", "CSimdjson", "Concurrency", "Model"]),
         .target(name: "CYAML", linkerSettings: libraries("yaml")),
         .target(name: "CAccess", linkerSettings: libraries("crypt", "gnutls")),
         .target(name: "Access", dependencies: ["CAccess"]),

@@ -107,7 +107,7 @@ enum MicroBench {
     /// A look-up in the shipped table, and the cost of a call.
     private static func price() -> (Int) -> Void {
         var table = PriceTable()
-        guard let spellings = try? ProviderSpellings.shipped(), let file = try? PriceFile.shipped(spellings),
+        guard let spellings = try? ShippedProviders().spellings, let file = try? PriceFile.shipped(spellings),
             case .end(let record)? = decoded(line, .json).first?.event
         else { return { check(0, of: $0, "prices read") } }
         table.add(file)
@@ -115,8 +115,8 @@ enum MicroBench {
         return { count in
             var done = 0
             for _ in 0..<count {
-                let price = book.price(provider: "azure.ai.openai", model: "gpt-4o-mini")
-                if case .amount = Price.cost(of: record, by: price) { done += 1 }
+                let prices = book.match(provider: "azure.ai.openai", model: "gpt-4o-mini")?.prices ?? []
+                if case .amount = Price.cost(of: record, by: prices) { done += 1 }
             }
             check(done, of: count, "calls priced")
         }

@@ -28,6 +28,11 @@ package struct JSONWriter {
         bytes.append(UInt8(ascii: "\""))
     }
 
+    package mutating func boolean(_ value: Bool) {
+        separate()
+        bytes.append(contentsOf: (value ? "true" : "false").utf8)
+    }
+
     package mutating func null() {
         separate()
         bytes.append(contentsOf: "null".utf8)

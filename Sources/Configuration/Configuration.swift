@@ -10,6 +10,12 @@ package struct Configuration: Sendable {
     package let agentAttributes: [String]
     /// Which intake counts calls that two report; the first that holds applies.
     package let sourceRules: [SourceRule]
+    /// Factors of computed costs; the first that holds applies.
+    package let priceFactors: [PriceFactorRule]
+    /// Which calls a subscription pays for.
+    package let planRules: [PlanRule]
+    /// The day on which the shipped prices were made, or the time of the newest price file; `nil` without either.
+    package let priceTableTime: Instant?
     /// What is allowed and yet looks like a mistake, each as one line that names the file; at most
     /// `warningLimit` and one more.
     package let warnings: [String]
@@ -43,35 +49,39 @@ package struct Configuration: Sendable {
         if let path = sources.configurationFile {
             file = try ConfigurationFile(ConfigurationFile.text(of: path, named: fileName), file: fileName)
         }
-        var spellings = try Self.naming("the shipped providers") { () throws(PriceFault) in
-            try ProviderSpellings.shipped()
-        }
+        let providers = try Self.naming("the shipped providers") { () throws(PriceFault) in try ShippedProviders() }
+        var spellings = providers.spellings
         if let file { spellings = try file.adding(to: spellings) }
         var table = PriceTable()
         var warnings: [String] = []
+        var newest: Instant?
         if sources.usesShippedPrices {
             table.add(
                 try Self.naming("the shipped prices") { () throws(PriceFault) in try PriceFile.shipped(spellings) })
         }
         for path in sources.priceFiles {
             let name = "--prices.file \(path)"
-            let bytes = try Self.bytes(of: path, named: name, limit: Self.priceFileLimit)
+            let (bytes, time) = try Self.content(of: path, named: name, limit: Self.priceFileLimit)
+            newest = max(newest ?? time, time)
             let file = try Self.naming(name) { () throws(PriceFault) in try PriceFile(bytes, spellings: spellings) }
             warnings += file.doubts.map { ConfigurationError(file: name, line: nil, $0.description).description }
             table.add(file)
         }
         if let file { table.add(try file.prices(spellings) { warnings.append($0.description) }) }
-        var prices = PriceBook(table: table, spellings: spellings)
+        var prices = PriceBook(table: table, spellings: spellings, roles: providers.roles)
         try file?.addAliases(to: &prices)
         self.prices = prices
         budgets = file?.budgets ?? []
         agentAttributes = file?.agentAttributes ?? []
         sourceRules = file?.sources ?? []
+        priceFactors = try file?.priceFactors(spellings) ?? []
+        planRules = file?.plans ?? []
+        priceTableTime = newest ?? table.madeOn
         hasFileContent = file.map { !$0.isEmpty } ?? false
         self.fileName = fileName
         // A file of comments sets nothing on purpose.
         if let file, file.isEmpty, !file.hasComments {
-            warnings.append("\(fileName): sets nothing: no prices, aliases, budgets, agent_attributes or sources")
+            warnings.append("\(fileName): sets nothing: none of \(ConfigurationFile.keys.joined(separator: ", "))")
         }
         let more = warnings.count - Self.warningLimit
         self.warnings =
@@ -104,8 +114,10 @@ package struct Configuration: Sendable {
     /// In bytes: far above the size of any price table, and too few to fill the memory.
     private static let priceFileLimit = 32 << 20
 
-    fileprivate static func bytes(of path: String, named name: String, limit: Int) throws(ConfigurationError) -> [UInt8]
-    {
+    /// The bytes of a file, and the time at which it was last written.
+    fileprivate static func content(
+        of path: String, named name: String, limit: Int
+    ) throws(ConfigurationError) -> (bytes: [UInt8], time: Instant) {
         func failure(_ text: String) -> ConfigurationError {
             ConfigurationError(file: name, line: nil, text)
         }
@@ -126,7 +138,10 @@ package struct Configuration: Sendable {
         var chunk = [UInt8](repeating: 0, count: 1 << 16)
         while true {
             let count = unsafe read(descriptor, &chunk, chunk.count)
-            if count == 0 { return bytes }
+            if count == 0 {
+                let time = status.st_mtim
+                return (bytes, Instant(unixMilliseconds: Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000))
+            }
             if count < 0 {
                 guard errno == EINTR else { throw systemFailure() }
                 continue
@@ -144,7 +159,7 @@ extension ConfigurationFile {
     ///
     /// - Parameter name: the file in errors, with the flag that named it.
     static func text(of path: String, named name: String) throws(ConfigurationError) -> String {
-        let bytes = try Configuration.bytes(of: path, named: name, limit: limitBytes)
+        let bytes = try Configuration.content(of: path, named: name, limit: limitBytes).bytes
         guard let text = String(validating: bytes, as: UTF8.self) else {
             throw ConfigurationError(file: name, line: nil, "not UTF-8")
         }

@@ -1,7 +1,8 @@
 internal import Model
 internal import Pricing
 
-/// The content of `--config.file`: prices, aliases, budgets, what names agents and which intake counts.
+/// The content of `--config.file`: prices, what changes computed costs, budgets, what names agents and which intake
+/// counts.
 ///
 /// ```yaml
 /// prices:                       # as in a price file; each replaces the whole entry of its key
@@ -9,6 +10,10 @@ internal import Pricing
 /// aliases:
 ///   models: {my-deployment: azure/gpt-4o}
 ///   providers: {corp-gateway: openai}
+/// price_factors:                # what computed costs are multiplied by; the first that matches applies
+///   - {provider: anthropic, factor: 0.85}
+/// plans:                        # calls that a subscription pays for
+///   - {agent_name: Coder, provider: anthropic, attributes: {billing: seat}}
 /// budgets:
 ///   - {name: reviewers, agent_name: ReviewerGPT, limit_usd: 50, period: day}
 /// agent_attributes: [user.email]   # of OpenTelemetry: they name the agent before all others
@@ -22,6 +27,8 @@ struct ConfigurationFile {
     private(set) var budgets: [Budget] = []
     private(set) var agentAttributes: [String] = []
     private(set) var sources: [SourceRule] = []
+    private var factors: YAMLValue?
+    private(set) var plans: [PlanRule] = []
     /// Whether it has lines of comments, as the file that comes with the Debian package.
     let hasComments: Bool
 
@@ -29,7 +36,7 @@ struct ConfigurationFile {
     init(_ text: String, file: String) throws(ConfigurationError) {
         hasComments = text.split(whereSeparator: \.isNewline).contains { $0.drop(while: \.isWhitespace).first == "#" }
         guard let document = try YAMLValue.document(text, file: file), !document.isNull else { return }
-        let members = try document.members(of: ["prices", "aliases", "budgets", "agent_attributes", "sources"])
+        let members = try document.members(of: Self.keys)
         if let prices = members["prices"], !prices.isNull {
             self.prices = try prices.members()
         }
@@ -40,13 +47,19 @@ struct ConfigurationFile {
         }
         if let budgets = members["budgets"], !budgets.isNull { self.budgets = try [Budget](budgets) }
         if let sources = members["sources"], !sources.isNull { self.sources = try [SourceRule](sources) }
+        if let factors = members["price_factors"], !factors.isNull, try !factors.elements().isEmpty {
+            self.factors = factors
+        }
+        if let plans = members["plans"], !plans.isNull { self.plans = try [PlanRule](plans) }
         if let names = members["agent_attributes"], !names.isNull { agentAttributes = try names.agentAttributes() }
     }
+
+    static let keys = ["prices", "aliases", "price_factors", "plans", "budgets", "agent_attributes", "sources"]
 
     /// Whether it sets nothing.
     var isEmpty: Bool {
         prices.isEmpty && modelAliases.isEmpty && providerAliases.isEmpty && budgets.isEmpty && agentAttributes.isEmpty
-            && sources.isEmpty
+            && sources.isEmpty && factors == nil && plans.isEmpty
     }
 
     // MARK: Aliases
@@ -79,24 +92,29 @@ struct ConfigurationFile {
 
     // MARK: Prices
 
+    func priceFactors(_ spellings: ProviderSpellings) throws(ConfigurationError) -> [PriceFactorRule] {
+        guard let factors else { return [] }
+        return try [PriceFactorRule](factors, spellings: spellings)
+    }
+
     /// The prices by key.
     ///
     /// - Parameter doubt: called with each value that is allowed and yet looks like a mistake.
     func prices(
         _ spellings: ProviderSpellings, doubt: (ConfigurationError) -> Void
-    ) throws(ConfigurationError) -> [String: Price] {
-        var prices: [String: Price] = [:]
+    ) throws(ConfigurationError) -> PriceLayer {
+        var prices = PriceLayer()
         for (key, value) in self.prices {
             let provider = key.firstIndex(of: "/").map { String(key[..<$0]) }
             guard
-                let listing = try PriceListing(value, key: key, provider: provider, spellings: spellings, doubt: doubt)
+                let model = try PricedModel(value, key: key, provider: provider, spellings: spellings, doubt: doubt)
             else {
                 throw value.fault("needs litellm_provider, or a key of the form provider/model")
             }
-            guard let price = listing.price else {
+            guard model.price != nil else {
                 throw value.fault("has no rate; give input_cost_per_token and output_cost_per_token")
             }
-            prices[key] = price
+            prices.put(model)
         }
         return prices
     }

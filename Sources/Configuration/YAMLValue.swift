@@ -10,11 +10,14 @@ struct YAMLValue {
     private let file: String
     /// The value's place in the document, for messages: `budgets[2].period`.
     private let path: String
+    /// The line on which it begins; for a member, that of its name.
+    private let line: Int
 
-    private init(_ node: YAMLNode, file: String, path: String) {
+    private init(_ node: YAMLNode, file: String, path: String, line: Int? = nil) {
         self.node = node
         self.file = file
         self.path = path
+        self.line = line ?? node.line
     }
 
     /// The document of a text; `nil` if there is none.
@@ -38,10 +41,9 @@ struct YAMLValue {
         var names: Set<String> = []
         for (key, value) in mapping {
             guard case .scalar(let name, _) = key.content else { throw fault("has a key that is no name") }
-            let value = YAMLValue(value, file: file, path: path.isEmpty ? name : "\(path).\(name)")
-            guard names.insert(name).inserted else {
-                throw ConfigurationError(file: file, line: key.line, "\(value.path) stands here a second time")
-            }
+            let path = path.isEmpty ? name : "\(path).\(name)"
+            let value = YAMLValue(value, file: file, path: path, line: key.line)
+            guard names.insert(name).inserted else { throw value.fault("stands here a second time") }
             members.append((name, value))
         }
         return members
@@ -70,7 +72,7 @@ struct YAMLValue {
     }
 
     func text() throws(ConfigurationError) -> String {
-        guard case .scalar(let text, _) = node.content, !isNull else { throw fault("must be a text") }
+        guard case .scalar(let text, _) = node.content, !isNull else { throw fault("must be a string") }
         return text
     }
 
@@ -84,17 +86,20 @@ struct YAMLValue {
 
     /// A number, exactly as it is written; `nil` if it cannot be read as one.
     func number() throws(ConfigurationError) -> DecimalNumber? {
-        guard case .scalar(let text, isPlain: true) = node.content else { throw fault("must be a number") }
+        guard case .scalar(let text, let isPlain) = node.content else { throw fault("must be a number") }
+        guard isPlain else { throw fault("must be a number, without quotes") }
         return DecimalNumber(text.utf8)
     }
 
     func fault(_ text: String) -> ConfigurationError {
-        ConfigurationError(file: file, line: node.line, path.isEmpty ? "the file \(text)" : "\(path) \(text)")
+        ConfigurationError(file: file, line: line, path.isEmpty ? "the file \(text)" : "\(path) \(text)")
     }
 }
 
 extension YAMLValue: PriceValue {
     static var isLenient: Bool { false }
+
+    var isList: Bool { if case .sequence = node.content { true } else { false } }
 
     func numbers() throws(ConfigurationError) -> [DecimalNumber?] {
         var numbers: [DecimalNumber?] = []

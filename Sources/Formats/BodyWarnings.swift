@@ -6,6 +6,7 @@ struct BodyWarnings {
     private var names: [(prefix: [UInt8], isClipped: Bool, text: String)] = []
     private var otherOccurrences = 0
     private var ignoredErrorType: Int?
+    private var unknownServiceTiers: [(name: String, index: Int)] = []
     /// By field, the first record that is counted without it.
     private var omitted: [Field: Int] = [:]
 
@@ -23,6 +24,12 @@ struct BodyWarnings {
 
     mutating func noteIgnoredErrorType(index: Int) {
         ignoredErrorType = ignoredErrorType ?? index
+    }
+
+    mutating func noteUnknownServiceTier(_ name: String, index: Int) {
+        guard unknownServiceTiers.count < Self.nameLimit, !unknownServiceTiers.contains(where: { $0.name == name })
+        else { return }
+        unknownServiceTiers.append((name, index))
     }
 
     mutating func noteOmitted(_ field: Field, index: Int) {
@@ -51,6 +58,11 @@ struct BodyWarnings {
         for field in Field.allCases {
             guard let index = omitted[field] else { continue }
             messages.append("\(field.name) breaks a rule and was left out (first in record \(index)); the call counts")
+        }
+        for (name, index) in unknownServiceTiers {
+            messages.append(
+                "service_tier \"\(name)\" is not known and was taken for the standard one (first in record \(index)); "
+                    + "batch, flex and priority have prices of their own")
         }
         // Two names that differ only after what is shown give one warning.
         for name in names where !messages.contains(name.text) { messages.append(name.text) }

@@ -191,6 +191,7 @@ struct Book {
             changed.reset(clearsBudgets: clearsBudgets)
             reply(replace(with: changed))
         case .configure(let budgets, let adopt, let reply):
+            let before = state.budgets
             var changed = state
             changed.configure(budgets, now: moment.timeOfDay)
             // The same budgets need no disk, unless an undecided change would replace them later.
@@ -198,12 +199,21 @@ struct Book {
                 adopt()
                 reply(.success(()))
             } else {
-                reply(replace(with: changed, adopt: adopt))
+                let result = replace(with: changed, adopt: adopt)
+                if case .success = result { reportStarted(changed.budgets, before: before) }
+                reply(result)
             }
         case .forget(let selection, let reply):
             var changed = state
             let forgotten = changed.forget(selection)
             reply(forgotten.isEmpty ? .success(forgotten) : replace(with: changed).map { forgotten })
+        }
+    }
+
+    private func reportStarted(_ budgets: Table<BudgetAccount>, before: Table<BudgetAccount>) {
+        let numbers = Set(before.elements.map(\.number))
+        for account in budgets.elements where !numbers.contains(account.number) {
+            observer.budgetStarted(account.budget, before: before[account.budget.name]?.budget)
         }
     }
 

@@ -1,3 +1,4 @@
+package import Model
 package import Store
 
 /// The ledger's reports of its own work; called on its queue.
@@ -10,6 +11,8 @@ package protocol LedgerObserver: Sendable {
     func recovered()
     /// The WAL could not be written back, and grows; nothing is lost.
     func checkpointFailed(_ error: StoreError)
+    /// A configuration has a budget that starts at 0: it is new, or counts other calls than `before`.
+    func budgetStarted(_ budget: Budget, before: Budget?)
     /// `--limits.max-series` folds a record; called once.
     func limitReached(maxSeries: Int)
     /// `--dedup.max-ids` pushes ids out before their time; called once.

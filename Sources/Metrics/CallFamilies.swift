@@ -55,11 +55,25 @@ enum CallFamilies {
         Family("llm_token_usage_total", .counter, "Tokens of LLM calls by kind; the kinds do not overlap.") {
             $1.appendKinds($2.calls, of: $0)
         },
+        Family(
+            "llm_tool_requests_total", .counter, "Requests of tools on the provider's side that it bills for, by tool."
+        ) {
+            $1.append($2.calls, of: $0, with: ("tool", "web_search")) {
+                ($0[$1].block, $0[$1].totals.webSearches > 0 ? $0[$1].totals.webSearches : nil)
+            }
+        },
+        Family(
+            "llm_plan_equivalent_usd_total", .counter,
+            "What LLM calls that a subscription pays for would have cost in US dollars."
+        ) {
+            $1.append($2.calls, of: $0) { ($0[$1].block, $0[$1].totals.planEquivalent) }
+        },
         Family("llm_calls_unpriced_total", .counter, "LLM calls whose cost is not known.") {
             $1.append($2.offerings, of: $0) { ($0[$1].block, Optional($0[$1].unpricedCalls)) }
         },
         Family(
-            "llm_calls_usage_missing_total", .counter, "Successful LLM calls that were reported without token counts."
+            "llm_calls_usage_missing_total", .counter,
+            "LLM calls that report no tokens and may have been billed: success, timeout and cancelled."
         ) {
             $1.append($2.calls, of: $0) { ($0[$1].block, Optional($0[$1].totals.usageMissing)) }
         },

@@ -53,17 +53,20 @@ package struct Exposition {
 extension Exposition {
     /// One line a series, if it has a value.
     ///
-    /// - Parameter read: reads one element of a chunk in place; handed over as a value, it would be copied whole.
+    /// - Parameters:
+    ///   - label: one more label, the same for all.
+    ///   - read: reads one element of a chunk in place; handed over as a value, it would be copied whole.
     @inline(__always)
     mutating func append<Series>(
-        _ all: ChunkedArray<Series>, of family: MetricFamily.Head,
+        _ all: ChunkedArray<Series>, of family: MetricFamily.Head, with label: (name: String, value: String)? = nil,
         read: (_ chunk: [Series], _ index: Int) -> (LabelBlock, Int64?)
     ) {
         let start = Self.start(of: family.name)
+        let end = label.map { Self.end(of: $0.name, LabelValue($0.value)) } ?? Self.blockEnd
         for chunk in all.chunks {
             for index in chunk.indices {
                 let (block, value) = read(chunk, index)
-                if let value { text.appendLine(start, block.bytes, Self.blockEnd, value) }
+                if let value { text.appendLine(start, block.bytes, end, value) }
             }
         }
     }
@@ -134,24 +137,18 @@ extension Exposition {
         }
     }
 
-    /// The tokens of each set by kind, if any record reported input or output.
+    /// The tokens of each set by kind, if any record reported input or output: five kinds always, others if there are
+    /// any.
     mutating func appendKinds(_ all: ChunkedArray<CallSeries>, of family: MetricFamily.Head) {
         let start = Self.start(of: family.name)
-        func end(_ kind: String) -> [UInt8] { Self.end(of: "token_type", LabelValue(kind)) }
-        let input = end("input")
-        let cacheRead = end("cache_read")
-        let cacheWrite = end("cache_write")
-        let output = end("output")
-        let reasoning = end("reasoning")
+        let ends = TokenKind.allCases.map { (kind: $0, end: Self.end(of: "token_type", LabelValue($0.name))) }
         for chunk in all.chunks {
             for index in chunk.indices {
                 guard let kinds = chunk[index].totals.kinds else { continue }
                 let block = chunk[index].block.bytes
-                text.appendLine(start, block, input, kinds.input)
-                text.appendLine(start, block, cacheRead, kinds.cacheRead)
-                text.appendLine(start, block, cacheWrite, kinds.cacheWrite)
-                text.appendLine(start, block, output, kinds.output)
-                text.appendLine(start, block, reasoning, kinds.reasoning)
+                for (kind, end) in ends where kind.isUsual || kinds[kind] > 0 {
+                    text.appendLine(start, block, end, kinds[kind])
+                }
             }
         }
     }
@@ -318,5 +315,15 @@ extension Exposition {
             }
         }
         text.append("\n# TYPE \(name) \(head.kind.rawValue)\n")
+    }
+}
+
+extension TokenKind {
+    /// Whether it is shown also where it is 0.
+    fileprivate var isUsual: Bool {
+        switch self {
+        case .input, .cacheRead, .cacheWrite, .output, .reasoning: true
+        case .cacheWrite1h, .inputAudio, .inputImage, .outputAudio, .outputImage: false
+        }
     }
 }

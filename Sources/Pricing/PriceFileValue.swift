@@ -31,6 +31,7 @@ extension PriceFileValue: PriceValue {
     private static let form = "is not of the form that LiteLLM's table has"
 
     var isNull: Bool { if case .null = content { true } else { false } }
+    var isList: Bool { if case .list = content { true } else { false } }
 
     func members() throws(Fault) -> [(name: String, value: PriceFileValue)] {
         guard case .object(let members) = content else { throw fault(Self.form) }

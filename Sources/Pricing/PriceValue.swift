@@ -11,6 +11,7 @@ package protocol PriceValue {
     static var isLenient: Bool { get }
 
     var isNull: Bool { get }
+    var isList: Bool { get }
 
     /// The members of an object or mapping, in their order.
     func members() throws(Fault) -> [(name: String, value: Self)]

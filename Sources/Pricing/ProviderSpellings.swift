@@ -19,17 +19,6 @@ package struct ProviderSpellings: Sendable {
 
     package init() {}
 
-    /// The spellings that ship with the program.
-    package static func shipped() throws(PriceFault) -> ProviderSpellings {
-        var aliases: [(spelling: String, canonical: String)] = []
-        try ShippedFile.providers.withText { text throws(PriceFault) in
-            try PriceFileMembers.forEach(in: text) { canonical, names throws(PriceFileValue.Fault) in
-                for name in try names.elements() { aliases.append((try name.text(), canonical)) }
-            }
-        }
-        return try ProviderSpellings().adding(aliases)
-    }
-
     /// With spellings that override those that are there.
     ///
     /// - Parameter aliases: the target of a spelling may be a spelling itself.

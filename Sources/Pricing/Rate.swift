@@ -22,10 +22,18 @@ package struct Rate: Equatable, Sendable {
         self.units = units
     }
 
+    private init(units: Int128) {
+        self.units = units
+    }
+
+    /// Rounded half down, to 1e-24 USD.
+    var half: Rate { Rate(units: units / 2) }
+
+    /// US dollars.
+    package var usd: String { PlainDecimal.text(units, scale: Self.scale) }
+
     /// Above 0.01 USD for one token: more than any model costs, and what a price for a million tokens looks like.
     var isDoubtful: Bool { units > Self.limit / 1000 }
-
-    var perToken: String { PlainDecimal.text(units, scale: Self.scale) }
 
     /// US dollars for a million tokens, as price lists give them.
     package var perMillionTokens: String { PlainDecimal.text(units, scale: Self.scale - 6) }

@@ -1,16 +1,18 @@
-/// The rates of one tier, by the kind of tokens.
+package import Model
+
+/// The rates that hold for one call, by the kind of tokens.
 package struct Rates: Equatable, Sendable {
     /// At most one of a kind. Most entries have two or three kinds, so the rest take no memory.
     private var listed: [Listed] = []
 
     private struct Listed: Equatable, Sendable {
-        let kind: PriceKind
+        let kind: TokenKind
         let rate: Rate
     }
 
     package init() {}
 
-    package subscript(kind: PriceKind) -> Rate? {
+    package subscript(kind: TokenKind) -> Rate? {
         get {
             for listed in listed where listed.kind == kind { return listed.rate }
             return nil
@@ -21,11 +23,11 @@ package struct Rates: Equatable, Sendable {
         }
     }
 
-    var isEmpty: Bool { listed.isEmpty }
+    package var isEmpty: Bool { listed.isEmpty }
 
-    /// What a token of a kind costs: the kind's own rate, else that of the kind that it is part of.
-    func rate(of kind: PriceKind) -> Rate? {
-        self[kind] ?? kind.whole.flatMap { self[$0] }
+    /// The rate of a token of a kind; `nil` if it is not known.
+    func rate(of kind: TokenKind) -> Rate? {
+        self[kind] ?? kind.fallback.flatMap { self[$0] }
     }
 
     /// Whether no token costs anything. An explicit 0 is a price, a missing rate is not.
@@ -41,6 +43,28 @@ package struct Rates: Equatable, Sendable {
     }
 
     package static func == (one: Rates, other: Rates) -> Bool {
-        PriceKind.allCases.allSatisfy { one[$0] == other[$0] }
+        TokenKind.allCases.allSatisfy { one[$0] == other[$0] }
+    }
+}
+
+/// The rates of one service tier: those of short calls, and those of long ones.
+package struct RatePlan: Equatable, Sendable {
+    /// The rates of calls that no step holds for.
+    package var base = Rates()
+    /// In ascending order of the thresholds.
+    package var steps: [Step] = []
+
+    /// The rates of calls with more input tokens than a threshold. They hold for the whole call.
+    package struct Step: Equatable, Sendable {
+        package let threshold: Int64
+        package let rates: Rates
+    }
+
+    var isEmpty: Bool { base.isEmpty && steps.isEmpty }
+    var isFree: Bool { base.isFree && steps.allSatisfy(\.rates.isFree) }
+
+    /// - Parameter reaches: whether a step holds for calls that reach its threshold, not only for those that exceed it.
+    func rates(inputTokens: Int64, reaches: Bool) -> Rates {
+        steps.last { reaches ? inputTokens >= $0.threshold : inputTokens > $0.threshold }?.rates ?? base
     }
 }

@@ -36,6 +36,18 @@ struct LedgerReporter: LedgerObserver {
         }
     }
 
+    func budgetStarted(_ budget: Budget, before: Budget?) {
+        guard let before else {
+            log.info("A new budget starts at 0", metadata: ["budget": "\(budget.name)"])
+            return
+        }
+        log.warning(
+            "A budget starts at 0 again, as it counts other calls than before",
+            metadata: [
+                "budget": "\(budget.name)", "changed": "\(budget.changes(from: before).joined(separator: ", "))",
+            ])
+    }
+
     func limitReached(maxSeries: Int) {
         log.warning(
             """

@@ -14,6 +14,8 @@ final class OwnMetrics: Sendable {
         let waitingBytes: Int
         let waitingBytesLimit: Int
         let priceEntries: Int
+        /// `nil` is unknown.
+        let priceTableTime: Instant?
     }
 
     struct RequestKey: Hashable, Sendable {
@@ -179,6 +181,12 @@ final class OwnMetrics: Sendable {
         ) { .scaled(Int128($0.ledger.idWindow.wholeMicroseconds), scale: 6) }
         all.gauge("llm_exporter_price_entries", "Entries of the price table in force.") {
             .integer(Int128($0.priceEntries))
+        }
+        all.add(
+            "llm_exporter_price_table_timestamp_seconds", .gauge,
+            "Unix time at which the prices in force were made: of the newest --prices.file, else of the shipped table."
+        ) { moment in
+            moment.priceTableTime.map { [.init(value: .scaled(Int128($0.unixMilliseconds), scale: 3))] } ?? []
         }
     }
 

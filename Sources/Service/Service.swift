@@ -22,9 +22,11 @@ final class Service: HTTPService {
     private let http2Notice = Notice(every: .seconds(60))
     let pricer: Pricer
     /// Those of the configuration in force.
-    let agentAttributes: Locked<AgentAttributes>
+    let operatorAttributes: Locked<OperatorAttributes>
     let sources: Locked<CountedSources>
     let suspicions = Suspicions()
+    /// When the prices in force were made; `nil` if that is not known.
+    let priceTableTime: Locked<Instant?>
     /// Whether the configuration in force has content of `--config.file`.
     let hasFileContent: Atomic<Bool>
     /// The time of day, for exemplars.
@@ -59,10 +61,11 @@ final class Service: HTTPService {
         self.endSlowAnswers = endSlowAnswers
         self.log = log
         self.clock = clock
-        pricer = Pricer(configuration.prices)
-        agentAttributes = Locked(AgentAttributes(configuration.agentAttributes))
+        pricer = Pricer(PriceRules(configuration))
+        operatorAttributes = Locked(OperatorAttributes(configuration))
         sources = Locked(CountedSources(configuration.sourceRules, spellings: configuration.prices.spellings))
         hasFileContent = Atomic(configuration.hasFileContent)
+        priceTableTime = Locked(configuration.priceTableTime)
         routes = Routes(telemetryPath: settings.telemetryPath)
         let metrics = OwnMetrics(settings, routes)
         self.metrics = metrics

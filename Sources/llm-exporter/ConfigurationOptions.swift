@@ -14,7 +14,7 @@ struct ConfigurationOptions: ParsableArguments {
 
     @Option(
         name: .customLong("config.file"),
-        help: ArgumentHelp("Price overrides, aliases and budgets, in YAML.", valueName: "file"))
+        help: ArgumentHelp("Price overrides, aliases, factors, plans and budgets, in YAML.", valueName: "file"))
     var configFile: String?
 
     var sources: Configuration.Sources {

@@ -26,11 +26,14 @@ import Testing
         }
     }
 
+    private static let keys = "prices, aliases, price_factors, plans, budgets, agent_attributes, sources"
     private static let priceFields = """
         litellm_provider, input_cost_per_token, cache_read_input_token_cost, cache_creation_input_token_cost, \
-        output_cost_per_token, output_cost_per_reasoning_token, input_cost_per_token_above_<N>k_tokens, \
-        cache_read_input_token_cost_above_<N>k_tokens, cache_creation_input_token_cost_above_<N>k_tokens, \
-        output_cost_per_token_above_<N>k_tokens, output_cost_per_reasoning_token_above_<N>k_tokens, tiered_pricing
+        cache_creation_input_token_cost_above_1hr, input_cost_per_audio_token, input_cost_per_image_token, \
+        output_cost_per_token, output_cost_per_reasoning_token, output_cost_per_audio_token, \
+        output_cost_per_image_token, each of these with _above_<N>k_tokens, and with _batches, _flex or _priority at \
+        its end, tiered_pricing, off_peak_pricing, search_context_cost_per_query, web_search_billing_unit, \
+        input_cost_per_request
         """
 
     private struct Refusal: Error {
@@ -62,9 +65,13 @@ import Testing
                 period: hour
             """)
         let prices = configuration.prices
-        #expect(prices.price(provider: "ACME", model: "big")?.base[.input]?.perMillionTokens == "1")
-        #expect(prices.price(provider: "x", model: "big")?.base[.output]?.perMillionTokens == "2")
-        #expect(prices.price(provider: "gateway", model: "small")?.tiers.first?.rates[.input]?.perMillionTokens == "4")
+        #expect(
+            prices.match(provider: "ACME", model: "big")?.prices.first?.standard.base[.input]?.perMillionTokens == "1")
+        #expect(
+            prices.match(provider: "x", model: "big")?.prices.first?.standard.base[.output]?.perMillionTokens == "2")
+        #expect(
+            prices.match(provider: "gateway", model: "small")?.prices.first?.standard.steps.first?.rates[.input]?
+                .perMillionTokens == "4")
         #expect(
             configuration.budgets == [
                 Budget(
@@ -85,7 +92,7 @@ import Testing
               p/b: *rates
             """
         ).prices
-        #expect(prices.price(provider: "p", model: "b")?.base[.input]?.perMillionTokens == "1")
+        #expect(prices.match(provider: "p", model: "b")?.prices.first?.standard.base[.input]?.perMillionTokens == "1")
     }
 
     @Test("may be empty, or hold nothing but comments", arguments: ["", "# nothing\n", "budgets:\n", "---\n"])
@@ -101,16 +108,20 @@ import Testing
             #"{"p/m": {"litellm_provider": "p", "input_cost_per_token": \#(rate), "output_cost_per_token": 1}}"#
         }
         let files = try Self.read("", prices: [file("1e-6"), file("2e-6")])
-        #expect(files.prices.price(provider: "p", model: "m")?.base[.input]?.perMillionTokens == "2")
+        #expect(
+            files.prices.match(provider: "p", model: "m")?.prices.first?.standard.base[.input]?.perMillionTokens == "2")
         let over = try Self.read("prices: {p/m: {input_cost_per_token: 3e-6}}", prices: [file("1e-6")])
-        #expect(over.prices.price(provider: "p", model: "m")?.base[.input]?.perMillionTokens == "3")
+        #expect(
+            over.prices.match(provider: "p", model: "m")?.prices.first?.standard.base[.input]?.perMillionTokens == "3")
         // However it is spelled.
         let spelled = try Self.read(
             "prices: {m: {litellm_provider: gate, input_cost_per_token: 4e-6}}\naliases: {providers: {gate: P}}",
             prices: [file("1e-6")])
-        #expect(spelled.prices.price(provider: "p", model: "m")?.base[.input]?.perMillionTokens == "4")
+        #expect(
+            spelled.prices.match(provider: "p", model: "m")?.prices.first?.standard.base[.input]?.perMillionTokens
+                == "4")
         // Whole: nothing is left of the entry before.
-        #expect(over.prices.price(provider: "p", model: "m")?.base[.output] == nil)
+        #expect(over.prices.match(provider: "p", model: "m")?.prices.first?.standard.base[.output] == nil)
     }
 
     @Test(
@@ -118,7 +129,7 @@ import Testing
         arguments: [
             (
                 "budget: []", 1,
-                "budget is not known here; the keys are prices, aliases, budgets, agent_attributes, sources"
+                "budget is not known here; the keys are \(keys)"
             ),
             ("sources: {}", 1, "sources must be a list (lines that begin with -)"),
             ("sources:\n- agent_name: a", 2, "sources[0] needs count: one of record, litellm, traces, logs"),
@@ -135,7 +146,7 @@ import Testing
             ("a: [", 2, "not YAML: while parsing a flow node: did not find expected node content"),
             ("\n\nbudgets: 5", 3, "budgets must be a list (lines that begin with -)"),
             ("agent_attributes: user.email", 1, "agent_attributes must be a list (lines that begin with -)"),
-            ("agent_attributes:\n  - user.email\n  -", 3, "agent_attributes[1] must be a text"),
+            ("agent_attributes:\n  - user.email\n  -", 3, "agent_attributes[1] must be a string"),
             (
                 "agent_attributes: ['']", 1,
                 "agent_attributes[0] must have 1 to 256 bytes, no control characters, and no spaces at its ends"
@@ -158,7 +169,8 @@ import Testing
                 "prices.p/m.input_cost_per_token must be 0, or a number from 1e-24 to 10, in USD for one token, such as 1.5e-7"
             ),
             (
-                "prices:\n  p/m:\n    input_cost_per_token: '1'", 3, "prices.p/m.input_cost_per_token must be a number"
+                "prices:\n  p/m:\n    input_cost_per_token: '1'", 3,
+                "prices.p/m.input_cost_per_token must be a number, without quotes"
             ),
             (
                 "prices:\n  p/m:\n    input_price: 1", 3,
@@ -173,7 +185,7 @@ import Testing
                 "prices.p/m.tiered_pricing[0] needs a range of two whole numbers of tokens, as in range: [0, 32000]"
             ),
             (
-                "prices:\n  p/m:\n    tiered_pricing:\n      - {range: [1, 2], input_cost_per_token: 0}", 3,
+                "prices:\n  p/m:\n    tiered_pricing:\n      - {range: [1, 2], input_cost_per_token: 0}", 2,
                 "prices.p/m tiered_pricing: the first range must begin at 0"
             ),
             (
@@ -204,7 +216,7 @@ import Testing
                     + String(repeating: "[", count: 20) + "*a" + String(repeating: "]", count: 20), 2,
                 "nested more than 32 levels, or more than 100000 values or 1000 anchors"
             ),
-            ("aliases:\n  models: {a: [b]}", 2, "aliases.models.a must be a text"),
+            ("aliases:\n  models: {a: [b]}", 2, "aliases.models.a must be a string"),
             (
                 "aliases:\n  models:\n    a: p/m", 3,
                 "aliases.models.a leads to p/m, which has no price: name a model that has, as provider/model"
@@ -297,7 +309,7 @@ import Testing
             .deletingLastPathComponent().appending(path: "docs/config.example.yaml").path
         let configuration = try Configuration(.init(configurationFile: path))
         #expect(!configuration.budgets.isEmpty)
-        #expect(configuration.prices.price(provider: "acme", model: "acme-large") != nil)
+        #expect(configuration.prices.match(provider: "acme", model: "acme-large")?.prices.first != nil)
     }
 
     @Test("a rate that looks like a price for a million tokens is warned of, by file, key and line")

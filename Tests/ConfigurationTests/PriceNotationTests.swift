@@ -1,3 +1,4 @@
+import Model
 import Testing
 
 @testable import Configuration
@@ -8,27 +9,32 @@ import Testing
     private static func json(_ entry: String) -> Result<String, PriceFault> {
         Result { () throws(PriceFault) in
             let file = try PriceFile(Array(#"{"p/m": \#(entry)}"#.utf8), spellings: ProviderSpellings())
-            return file.listings["p/m"].map(summary) ?? "no entry"
+            return file.layer["p/m"].map(summary) ?? "no entry"
         }
     }
 
     private static func yaml(_ entry: String) -> Result<String, ConfigurationError> {
         Result { () throws(ConfigurationError) in
             let file = try ConfigurationFile(#"{"prices": {"p/m": \#(entry)}}"#, file: "c.yaml")
-            return try file.prices(ProviderSpellings(), doubt: { _ in })["p/m"].map { summary(.price($0)) }
+            return try file.prices(ProviderSpellings(), doubt: { _ in })["p/m"].map(summary)
                 ?? "no entry"
         }
     }
 
     /// Rates in US dollars for a million tokens: `p: input 1, output 2; > 1000: input 3`.
-    private static func summary(_ listing: PriceListing) -> String {
-        guard let price = listing.price else { return "no price" }
+    private static func summary(_ model: PricedModel) -> String {
+        guard let price = model.price else { return "no price" }
         func text(_ rates: Rates) -> String {
-            PriceKind.allCases.compactMap { kind in rates[kind].map { "\(kind.title) \($0.perMillionTokens)" } }
+            TokenKind.allCases.compactMap { kind in rates[kind].map { "\(kind.title) \($0.perMillionTokens)" } }
                 .joined(separator: ", ")
         }
-        let tiers = price.tiers.map { "; > \($0.threshold): \(text($0.rates))" }
-        return "\(price.provider): \(text(price.base))\(tiers.joined())"
+        func text(_ plan: RatePlan) -> String {
+            text(plan.base) + plan.steps.map { "; > \($0.threshold): \(text($0.rates))" }.joined()
+        }
+        let tiers = [("batch", price.batch), ("flex", price.flex), ("priority", price.priority)].map { name, plan in
+            plan.map { "; \(name): \(text($0))" } ?? ""
+        }
+        return "\(model.provider): \(text(price.standard))\(tiers.joined())"
     }
 
     @Test(
@@ -100,7 +106,7 @@ import Testing
             ),
             (
                 #"{"litellm_provider": null, "input_cost_per_token": 1e-6}"#, "no entry",
-                "c.yaml:1: prices.p/m.litellm_provider must be a text"
+                "c.yaml:1: prices.p/m.litellm_provider must be a string"
             ),
             (
                 #"{"litellm_provider": "q", "input_cost_per_token": null}"#, "no price",
@@ -118,7 +124,9 @@ import Testing
                 #"{"litellm_provider": "q", "tiered_pricing": [{"x": 1}], "input_cost_per_token": 1e-6}"#, "q: input 1",
                 "c.yaml:1: prices.p/m.tiered_pricing[0].x is not known here; the keys are range, "
                     + "input_cost_per_token, cache_read_input_token_cost, cache_creation_input_token_cost, "
-                    + "output_cost_per_token, output_cost_per_reasoning_token"
+                    + "cache_creation_input_token_cost_above_1hr, input_cost_per_audio_token, "
+                    + "input_cost_per_image_token, output_cost_per_token, output_cost_per_reasoning_token, "
+                    + "output_cost_per_audio_token, output_cost_per_image_token"
             ),
             (
                 #"{"litellm_provider": "q", "tiered_pricing": [{"range": 5, "input_cost_per_token": 0}]}"#,

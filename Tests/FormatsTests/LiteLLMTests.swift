@@ -106,6 +106,149 @@ private func decode(_ body: String, agentName: String? = nil) throws(MalformedBo
                 == Usage(input: 1000, output: 100, cacheRead: cacheRead, cacheWrite: cacheWrite, reasoning: reasoning))
     }
 
+    /// Of an item with 1,000 input tokens, 300 of them cached and 200 written, and 100 output tokens, 20 of them
+    /// reasoning.
+    private static func billed(_ usage: String, prompt: String = "", _ members: String = "") throws -> CallRecord {
+        let body = item(
+            #"""
+            "prompt_tokens":1000,"completion_tokens":100,"metadata":{"usage_object":{
+            "prompt_tokens_details":{"cached_tokens":300,"cache_creation_tokens":200\#(prompt)},
+            "completion_tokens_details":{"reasoning_tokens":20\#(usage)}}}\#(members)
+            """#)
+        let batch = try decode(body)
+        #expect(batch.warnings.isEmpty)
+        return try #require(batch.onlyRecord)
+    }
+
+    @Test(
+        "kinds of tokens that few calls have are read from usage, less what a cache gave, and no more than there is",
+        arguments: [
+            (
+                #","cache_creation_token_details":{"ephemeral_5m_input_tokens":50,"ephemeral_1h_input_tokens":150}"#,
+                "",
+                [.cacheWrite1h: 150]
+            ),
+            (#","cache_creation_token_details":{"ephemeral_1h_input_tokens":900}"#, "", [.cacheWrite1h: 200]),
+            (#","cache_creation_token_details":{"ephemeral_12h_input_tokens":100}"#, "", [.cacheWrite1h: 100]),
+            (
+                #","cache_creation_token_details":{"ephemeral_1h_input_tokens":50,"ephemeral_12h_input_tokens":100}"#,
+                "",
+                [.cacheWrite1h: 150]
+            ),
+            (#","audio_tokens":50"#, "", [.inputAudio: 50]),
+            (#","audio_tokens":50,"cached_tokens_details":{"audio_tokens":30}"#, "", [.inputAudio: 20]),
+            (#","audio_tokens":50,"cached_tokens_details":{"audio_tokens":50}"#, "", [:]),
+            (#","audio_tokens":900"#, "", [.inputAudio: 500]),
+            (#","image_tokens":50"#, "", [.inputImage: 50]),
+            (#","image_tokens":50,"cached_tokens_details":{"image_tokens":30}"#, "", [.inputImage: 20]),
+            (#","audio_tokens":400,"image_tokens":400"#, "", [.inputAudio: 400, .inputImage: 100]),
+            ("", #","audio_tokens":30"#, [.outputAudio: 30]), ("", #","image_tokens":30"#, [.outputImage: 30]),
+            ("", #","audio_tokens":70,"image_tokens":30"#, [.outputAudio: 70, .outputImage: 10]),
+            (#","audio_tokens":null,"image_tokens":0"#, #","audio_tokens":"5","image_tokens":-1"#, [:]),
+        ] as [(String, String, [TokenKind: Int64])])
+    func rareKinds(prompt: String, completion: String, parts: [TokenKind: Int64]) throws {
+        let usage = try Self.billed(completion, prompt: prompt).usage
+        #expect(usage.input == 1000 && usage.output == 100)
+        for kind in [TokenKind.cacheWrite1h, .inputAudio, .inputImage, .outputAudio, .outputImage] {
+            #expect(usage[kind] ?? 0 == parts[kind] ?? 0, "\(kind)")
+        }
+    }
+
+    @Test("what was written for an hour is all that was written if no other count says")
+    func longCacheAlone() throws {
+        let body = item(
+            #"""
+            "prompt_tokens":1000,"completion_tokens":1,"metadata":{"usage_object":{"prompt_tokens_details":
+            {"cache_creation_token_details":{"ephemeral_1h_input_tokens":400}}}}
+            """#)
+        let usage = try #require(try decode(body).onlyRecord).usage
+        #expect(usage[.cacheWrite] == 400 && usage[.cacheWrite1h] == 400)
+    }
+
+    @Test(
+        "the tier is that of the answer, of its usage, of the bill and of the request, in this order",
+        arguments: [
+            (#""response":{"service_tier":"flex"}"#, ServiceTier.flex),
+            (#""response":{"service_tier":"default"},"model_parameters":{"service_tier":"flex"}"#, .standard),
+            (#""response":{"service_tier":"auto"},"model_parameters":{"service_tier":"flex"}"#, .flex),
+            (#""response":{"service_tier":"hyper"},"cost_breakdown":{"service_tier":"priority"}"#, .priority),
+            (#""metadata":{"usage_object":{"service_tier":"priority"}}"#, .priority),
+            (#""metadata":{"usage_object":{"service_tier":"batch"}},"cost_breakdown":{"service_tier":"flex"}"#, .batch),
+            (#""cost_breakdown":{"service_tier":"flex"},"model_parameters":{"service_tier":"priority"}"#, .flex),
+            (#""model_parameters":{"service_tier":"priority"}"#, .priority),
+            (#""model_parameters":{"service_tier":"auto"}"#, .standard),
+            (#""model_parameters":{"service_tier":5},"response":"text""#, .standard), (#""response":null"#, .standard),
+        ])
+    func tiers(members: String, tier: ServiceTier) throws {
+        let batch = try decode(item(#""prompt_tokens":10,"completion_tokens":5,\#(members)"#))
+        #expect(try #require(batch.onlyRecord).details?.serviceTier ?? .standard == tier)
+        #expect(batch.warnings.isEmpty)
+    }
+
+    @Test(
+        "searches are the most that one of the counts says",
+        arguments: [
+            (#""server_tool_use":{"web_search_requests":3}"#, 3),
+            (#""prompt_tokens_details":{"web_search_requests":2}"#, 2), (#""num_search_queries":4"#, 4),
+            (
+                #""server_tool_use":{"web_search_requests":1},"prompt_tokens_details":{"web_search_requests":1},"#
+                    + #""num_search_queries":0"#, 1
+            ),
+            (#""server_tool_use":null"#, nil), (#""server_tool_use":{"web_search_requests":0}"#, nil),
+            (#""num_search_queries":-1"#, nil), (#""num_search_queries":"3""#, nil),
+        ] as [(String, Int64?)])
+    func searches(usage: String, searches: Int64?) throws {
+        let body = item(#""prompt_tokens":10,"completion_tokens":5,"metadata":{"usage_object":{\#(usage)}}"#)
+        #expect(try #require(try decode(body).onlyRecord).details?.webSearches == searches)
+    }
+
+    @Test(
+        "the size of a search is the one that was used, else the one that was asked for",
+        arguments: [
+            (#""metadata":{"usage_object":{"search_context_size":"high"}}"#, SearchContextSize.high),
+            (
+                #""standard_built_in_tools_params":{"web_search_options":{"search_context_size":"low"}},"#
+                    + #""model_parameters":{"web_search_options":{"search_context_size":"high"}}"#, .low
+            ),
+            (#""model_parameters":{"web_search_options":{"search_context_size":"medium"}}"#, .medium),
+            (
+                #""metadata":{"usage_object":{"search_context_size":"huge"}},"#
+                    + #""model_parameters":{"web_search_options":{"search_context_size":"high"}}"#, .high
+            ),
+            (#""model_parameters":{"web_search_options":{}}"#, nil),
+        ] as [(String, SearchContextSize?)])
+    func sizes(members: String, size: SearchContextSize?) throws {
+        let batch = try decode(item(#""prompt_tokens":10,"completion_tokens":5,\#(members)"#))
+        #expect(try #require(batch.onlyRecord).details?.searchContextSize == size)
+        #expect(batch.warnings.isEmpty)
+    }
+
+    @Test(
+        "the model that LiteLLM priced goes before the one that answered",
+        arguments: [
+            (
+                #""model_map_information":{"model_map_key":"azure/gpt-4o"},"response":{"model":"gpt-4o-2024-08-06"}"#,
+                "azure/gpt-4o"
+            ),
+            (#""response":{"model":"gpt-4o-2024-08-06"}"#, "gpt-4o-2024-08-06"),
+            (#""model_map_information":{"model_map_key":null},"response":{"model":"gpt-4o"}"#, "gpt-4o"),
+            (#""model_map_information":{"model_map_key":"_x"},"response":{"model":5}"#, nil),
+        ] as [(String, String?)])
+    func responseModels(members: String, model: String?) throws {
+        let batch = try decode(item(#""prompt_tokens":10,"completion_tokens":5,\#(members)"#))
+        #expect(try #require(batch.onlyRecord).details?.responseModel?.text == model)
+        #expect(batch.onlyRecord?.labels.model.text == "gpt-4o-mini")
+        #expect(batch.warnings.isEmpty)
+    }
+
+    @Test(
+        "a call that the client's own subscription paid for is billed by a plan",
+        arguments: [("true", true), ("false", false), ("null", false), (#""true""#, false)])
+    func plans(value: String, isPlan: Bool) throws {
+        let body = item(#""prompt_tokens":10,"metadata":{"used_client_oauth_token":\#(value)}"#)
+        #expect((try #require(try decode(body).onlyRecord).details?.billing == .plan) == isPlan)
+    }
+
     @Test(
         "tools, files, batches, stores and other management are ignored by name, in both forms",
         arguments: [

@@ -145,6 +145,59 @@ extension DecodedBatch {
         #expect(vertex?.labels.provider.text == "vertex_ai")
     }
 
+    @Test("what Claude Code wrote for an hour is a part of what it wrote, and its fast mode is a service tier")
+    func claudeCodeBill() throws {
+        let counts = [
+            "input_tokens": "100", "output_tokens": "10", "cache_read_tokens": "20", "cache_creation_tokens": "30",
+            "cache_creation_1h_tokens": "25",
+        ]
+        let record = try #require(try decodeLogs(claudeLog(counts)).onlyRecord)
+        var usage = Usage(input: 150, output: 10, cacheRead: 20, cacheWrite: 30)
+        usage[.cacheWrite1h] = 25
+        #expect(record.usage == usage)
+        #expect(record.details == nil)
+        for (speed, tier) in [("fast", ServiceTier.priority), ("normal", .standard)] {
+            let record = try decodeLogs(claudeLog(counts.merging(["speed": "\"\(speed)\""]) { $1 })).onlyRecord
+            #expect(record?.details?.serviceTier ?? .standard == tier)
+        }
+        // If no other count says what was written.
+        let alone = ["input_tokens": "100", "output_tokens": "10", "cache_creation_1h_tokens": "25"]
+        #expect(try decodeLogs(claudeLog(alone)).events.count == 1)
+    }
+
+    @Test(
+        "calls of a signed-in subscriber are billed by a plan, those of an API key are metered",
+        arguments: [
+            (codexLog(["input_token_count": "1", "auth_mode": #""Chatgpt""#]), true),
+            (codexLog(["input_token_count": "1", "auth_mode": #""chatgpt""#]), true),
+            (codexLog(["input_token_count": "1", "auth_mode": #""ApiKey""#]), false),
+            (codexLog(["input_token_count": "1"]), false),
+            (
+                log("codex.api_request", ["auth_mode": #""Chatgpt""#, "http.response.status_code": "500"]), true
+            ),
+            (geminiLog(["input_token_count": "1", "auth_type": #""oauth-personal""#]), true),
+            (geminiLog(["input_token_count": "1", "auth_type": #""gemini-api-key""#]), false),
+            (geminiLog(["input_token_count": "1", "auth_type": #""vertex-ai""#]), false),
+            (geminiLog(["input_token_count": "1"]), false),
+            (log("gemini_cli.api_error", ["auth_type": #""oauth-personal""#]), true),
+            (claudeLog(["input_tokens": "1", "auth_mode": #""chatgpt""#]), false),
+        ])
+    func plans(record: String, isPlan: Bool) throws {
+        let record = try #require(try decodeLogs(record).onlyRecord)
+        #expect((record.details?.billing == .plan) == isPlan)
+    }
+
+    @Test("attributes that plans name are kept, those of the record before those of its resource")
+    func keptAttributes() throws {
+        let body = request(
+            [claudeLog(["input_tokens": "1", "billing_mode": #""own""#, "other": #""x""#])],
+            resource: ["service.name": "svc", "billing.mode": "resource", "org.id": "7"])
+        let format = LogsFormat(
+            .json, operatorAttributes: OperatorAttributes(kept: ["billing.mode", "org.id", "not.there"]))
+        let batch = try format.decode(PaddedBytes(Array(body.utf8)), arrival: Instant(unixMilliseconds: 0))
+        #expect(batch.onlyRecord?.details?.attributes == ["billing.mode": "own", "org.id": "7"])
+    }
+
     @Test(
         "zeros alone are no usage",
         arguments: [

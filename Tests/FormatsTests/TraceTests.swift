@@ -169,7 +169,7 @@ extension DecodedBatch {
         let body = request(
             [("a", [above, span(id: 2, parent: 1, attributes(call, of: "call"))])],
             resource: attributes(resource, of: "resource"))
-        let format = TracesFormat(.json, agentAttributes: AgentAttributes(["user.email", "team"]))
+        let format = TracesFormat(.json, operatorAttributes: OperatorAttributes(agentNames: ["user.email", "team"]))
         let records = try format.decode(PaddedBytes(Array(body.utf8)), arrival: spanArrival).records
         let place = call.contains(expected) ? "call" : parent.contains(expected) ? "parent" : "resource"
         #expect(records.map(\.labels.agentName.text) == ["\(expected) of \(place)"])
@@ -183,7 +183,7 @@ extension DecodedBatch {
     func noChosenAgent(value: String) throws {
         let body = request(
             [("a", [span(id: 1, attribute("user.email", value) + "," + attribute("team", #"{"intValue":"7"}"#))])])
-        let format = TracesFormat(.json, agentAttributes: AgentAttributes(["user.email", "team"]))
+        let format = TracesFormat(.json, operatorAttributes: OperatorAttributes(agentNames: ["user.email", "team"]))
         let records = try format.decode(PaddedBytes(Array(body.utf8)), arrival: spanArrival).records
         #expect(records.map(\.labels.agentName.text) == ["7"])
     }

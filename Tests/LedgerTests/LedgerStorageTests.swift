@@ -24,6 +24,10 @@ import Testing
         }
         func recovered() { lines.withLock { $0.append("recovered") } }
         func checkpointFailed(_ error: StoreError) { lines.withLock { $0.append("checkpoint: \(error)") } }
+        func budgetStarted(_ budget: Budget, before: Budget?) {
+            let changes = before.map { " again: \(budget.changes(from: $0).joined(separator: ", "))" } ?? ""
+            lines.withLock { $0.append("budget \(budget.name) starts\(changes)") }
+        }
         func limitReached(maxSeries: Int) { lines.withLock { $0.append("limit") } }
         func windowShortened(to window: Duration, maxIDs: Int) { lines.withLock { $0.append("window") } }
     }

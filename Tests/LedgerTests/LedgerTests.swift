@@ -31,6 +31,8 @@ import Testing
 
         func checkpointFailed(_ error: StoreError) {}
 
+        func budgetStarted(_ budget: Budget, before: Budget?) {}
+
         func limitReached(maxSeries: Int) {}
 
         func windowShortened(to window: Duration, maxIDs: Int) { shortened.withLock { $0.append(window) } }

@@ -20,7 +20,8 @@ import Testing
             ("llm_memory_rss_mb", "gauge"), ("llm_memory_available_mb", "gauge"), ("llm_active_calls", "gauge"),
             ("llm_latency_seconds", "histogram"), ("llm_api_latency_seconds", "histogram"),
             ("llm_input_tokens_last_call", "gauge"), ("llm_output_tokens_last_call", "gauge"),
-            ("llm_token_usage_total", "counter"), ("llm_calls_unpriced_total", "counter"),
+            ("llm_token_usage_total", "counter"), ("llm_tool_requests_total", "counter"),
+            ("llm_plan_equivalent_usd_total", "counter"), ("llm_calls_unpriced_total", "counter"),
             ("llm_calls_usage_missing_total", "counter"), ("llm_errors_total", "counter"),
             ("llm_active_calls_expired_total", "counter"), ("own_total", "counter"), ("own", "gauge"),
         ]
@@ -41,6 +42,33 @@ import Testing
             #expect(openMetrics[place * 2].hasPrefix("# HELP \(short) "))
             #expect(openMetrics[place * 2 + 1] == "# TYPE \(short) \(kind)")
         }
+    }
+
+    @Test("shows further kinds of tokens, searches and plan equivalents of the sets that have them")
+    func wholeBill() throws {
+        var usage = Usage(input: 100, output: 50, cacheRead: 10, cacheWrite: 20, reasoning: 3)
+        usage[.cacheWrite1h] = 15
+        usage[.inputAudio] = 30
+        usage[.outputImage] = 4
+        guard case .end(var record) = Event.call("A", "p", "m", usage: usage, picoUSD: 1_250_000_000_000) else {
+            return
+        }
+        record.isPlan = true
+        record.details = CallDetails(webSearches: 2)
+        var day = Day()
+        try day.happened(.end(record))
+        let shown = Set(day.samples())
+        let labels = #"agent_name="A",provider="p",model="m""#
+        for (kind, tokens) in [
+            ("input", 40), ("cache_read", 10), ("cache_write", 5), ("cache_write_1h", 15), ("input_audio", 30),
+            ("output", 43), ("reasoning", 3), ("output_image", 4),
+        ] {
+            #expect(shown.contains("llm_token_usage_total{\(labels),token_type=\"\(kind)\"} \(tokens)"))
+        }
+        #expect(!shown.contains { $0.contains("input_image") || $0.contains("output_audio") })
+        #expect(shown.contains("llm_tool_requests_total{\(labels),tool=\"web_search\"} 2"))
+        #expect(shown.contains("llm_plan_equivalent_usd_total{\(labels)} 1.25"))
+        #expect(!shown.contains { $0.hasPrefix("llm_cost_usd_total") })
     }
 
     @Test("shows a new set's outcomes, tokens and missing usage from 0, and no cost that is not known")

@@ -114,11 +114,15 @@ import Testing
         llm_token_usage_total{agent_name="ReviewerGPT",provider="openai",model="gpt-4o-mini",token_type="cache_write"} 50
         llm_token_usage_total{agent_name="ReviewerGPT",provider="openai",model="gpt-4o-mini",token_type="output"} 308
         llm_token_usage_total{agent_name="ReviewerGPT",provider="openai",model="gpt-4o-mini",token_type="reasoning"} 40
+        # HELP llm_tool_requests_total Requests of tools on the provider's side that it bills for, by tool.
+        # TYPE llm_tool_requests_total counter
+        # HELP llm_plan_equivalent_usd_total What LLM calls that a subscription pays for would have cost in US dollars.
+        # TYPE llm_plan_equivalent_usd_total counter
         # HELP llm_calls_unpriced_total LLM calls whose cost is not known.
         # TYPE llm_calls_unpriced_total counter
         llm_calls_unpriced_total{provider="openai",model="gpt-4o-mini"} 1
         llm_calls_unpriced_total{provider="anthropic",model="claude"} 3
-        # HELP llm_calls_usage_missing_total Successful LLM calls that were reported without token counts.
+        # HELP llm_calls_usage_missing_total LLM calls that report no tokens and may have been billed: success, timeout and cancelled.
         # TYPE llm_calls_usage_missing_total counter
         llm_calls_usage_missing_total{agent_name="ReviewerGPT",provider="openai",model="gpt-4o-mini"} 0
         llm_calls_usage_missing_total{agent_name="Codesmith",provider="anthropic",model="claude"} 1
@@ -211,11 +215,15 @@ import Testing
         llm_token_usage_total{agent_name="ReviewerGPT",provider="openai",model="gpt-4o-mini",token_type="cache_write"} 50
         llm_token_usage_total{agent_name="ReviewerGPT",provider="openai",model="gpt-4o-mini",token_type="output"} 308
         llm_token_usage_total{agent_name="ReviewerGPT",provider="openai",model="gpt-4o-mini",token_type="reasoning"} 40
+        # HELP llm_tool_requests Requests of tools on the provider's side that it bills for, by tool.
+        # TYPE llm_tool_requests counter
+        # HELP llm_plan_equivalent_usd What LLM calls that a subscription pays for would have cost in US dollars.
+        # TYPE llm_plan_equivalent_usd counter
         # HELP llm_calls_unpriced LLM calls whose cost is not known.
         # TYPE llm_calls_unpriced counter
         llm_calls_unpriced_total{provider="openai",model="gpt-4o-mini"} 1
         llm_calls_unpriced_total{provider="anthropic",model="claude"} 3
-        # HELP llm_calls_usage_missing Successful LLM calls that were reported without token counts.
+        # HELP llm_calls_usage_missing LLM calls that report no tokens and may have been billed: success, timeout and cancelled.
         # TYPE llm_calls_usage_missing counter
         llm_calls_usage_missing_total{agent_name="ReviewerGPT",provider="openai",model="gpt-4o-mini"} 0
         llm_calls_usage_missing_total{agent_name="Codesmith",provider="anthropic",model="claude"} 1

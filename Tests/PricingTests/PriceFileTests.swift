@@ -13,16 +13,16 @@ import Testing
             #"""
             {"sample_spec": {"litellm_provider": "one of …", "input_cost_per_token": "words"}, "_source": {"date": 1},
              "nobody's": {"input_cost_per_token": "1"}, "image": {"litellm_provider": "p", "output_cost_per_image": 1},
-             "a": {"litellm_provider": "p", "input_cost_per_token": 1e-6, "cache_creation_input_token_cost_above_1hr": 5,
-              "cache_creation_input_token_cost_above_1hr_above_200k_tokens": 5, "input_cost_per_token_batches": 5,
+             "a": {"litellm_provider": "p", "input_cost_per_token": 1e-6, "input_cost_per_token_cache_hit": 5,
+              "input_cost_per_token_ultrafast": "5", "input_cost_per_video_token": 5,
               "tiered_pricing": [{"max_results_range": [0, 25], "input_cost_per_query": 1}], "x": {"y": [1]}}}
             """#)
-        #expect(file.listings.keys.sorted() == ["a", "image"])
-        #expect(try #require(file.listings["image"]).price == nil)
-        let price = try #require(file.listings["a"]?.price)
-        #expect(price.base[.input]?.perMillionTokens == "1")
-        #expect(price.base[.cacheWrite] == nil)
-        #expect(price.tiers.isEmpty)
+        #expect(file.layer.models.map(\.key).sorted() == ["a", "image"])
+        #expect(try #require(file.layer["image"]).price == nil)
+        let price = try #require(file.layer["a"]?.price)
+        #expect(price.standard.base[.input]?.perMillionTokens == "1")
+        #expect(price.standard.base[.cacheWrite] == nil)
+        #expect(price.standard.steps.isEmpty)
     }
 
     @Test("may name a model twice, as LiteLLM's does at times: the later entry holds, whole")
@@ -31,8 +31,8 @@ import Testing
         let file = try Self.read(
             "\u{FEFF}{\"a\": {\"litellm_provider\": \"q\"}, \"a\": \(entry), \"b\": \(entry), \"b\": {\"litellm_provider\": \"q\"}}"
         )
-        #expect(file.listings["a"]?.price?.provider == "p")
-        #expect(try #require(file.listings["b"]).price == nil)
+        #expect(file.layer["a"]?.provider == "p")
+        #expect(try #require(file.layer["b"]).price == nil)
     }
 
     @Test("that is not UTF-8 is refused with the line")
@@ -50,9 +50,9 @@ import Testing
         let file = try Self.read(
             #"{"a": {"litellm_provider": "p", "input_cost_per_token": 0.000001\#(zeros)5, "output_cost_per_token": 0e-200}}"#
         )
-        let price = try #require(file.listings["a"]?.price)
-        #expect(price.base[.input]?.perMillionTokens == "1")
-        #expect(price.base[.output]?.perMillionTokens == "0")
+        let price = try #require(file.layer["a"]?.price)
+        #expect(price.standard.base[.input]?.perMillionTokens == "1")
+        #expect(price.standard.base[.output]?.perMillionTokens == "0")
     }
 
     @Test(
@@ -135,7 +135,7 @@ import Testing
     func behind(bytes: String) {
         func outcome(_ text: Span<UInt8>) -> String {
             do throws(PriceFault) {
-                return try PriceFile(text, spellings: ProviderSpellings()).listings.keys.sorted().joined()
+                return try PriceFile(text, spellings: ProviderSpellings()).layer.models.map(\.key).sorted().joined()
             } catch {
                 return error.description
             }
@@ -170,10 +170,11 @@ import Testing
 
     @Test("ships with the program, and so do the spellings of providers")
     func shipped() throws {
-        let spellings = try ProviderSpellings.shipped()
-        let prices = try PriceFile.shipped(spellings).listings
-        #expect(prices.count > 3000)
-        #expect(prices.values.allSatisfy { $0.price != nil })
+        let spellings = try ShippedProviders().spellings
+        let file = try PriceFile.shipped(spellings)
+        #expect(file.layer.models.count { $0.price != nil } > 4000)
+        #expect(file.doubts.isEmpty)
+        #expect(file.madeOn != nil)
         for (spelling, canonical) in [
             ("azure.ai.openai", "azure"), ("GCP.Gemini", "gemini"), ("gcp.vertex_ai", "vertex_ai"),
             ("vertex_ai-anthropic_models", "vertex_ai"), ("aws.bedrock", "bedrock"), ("bedrock_converse", "bedrock"),

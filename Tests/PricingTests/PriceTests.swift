@@ -12,8 +12,8 @@ import Testing
     {
         let file = try PriceFile(
             Array(#"{"m": {"litellm_provider": "\#(provider)", \#(fields)}}"#.utf8), spellings: ProviderSpellings())
-        let price = try #require(file.listings["m"]?.price)
-        return Price.cost(of: record(usage, isSuccess: isSuccess), by: price)
+        let price = try #require(file.layer["m"]?.price)
+        return Price.cost(of: record(usage, isSuccess: isSuccess), by: [price])
     }
 
     private static func record(_ usage: Usage, isSuccess: Bool) -> CallRecord {
@@ -147,8 +147,14 @@ import Testing
     func withoutUsage() throws {
         #expect(try Self.cost(Self.flat, Usage()) == .usageMissing)
         #expect(try Self.cost(Self.flat, Usage(), isSuccess: false) == .amount(.zero))
-        #expect(Price.cost(of: Self.record(Usage(), isSuccess: false), by: nil) == .unpriced)
-        #expect(Price.cost(of: Self.record(Usage(), isSuccess: true), by: nil) == .unpriced)
-        #expect(Price.cost(of: Self.record(Usage(input: 1), isSuccess: false), by: nil) == .unpriced)
+        // The same without a price: it is never unpriced.
+        #expect(Price.cost(of: Self.record(Usage(), isSuccess: false), by: []) == .amount(.zero))
+        #expect(Price.cost(of: Self.record(Usage(), isSuccess: true), by: []) == .usageMissing)
+        #expect(Price.cost(of: Self.record(Usage(input: 1), isSuccess: false), by: []) == .unpriced)
+        // The provider may have gone on after its caller gave up.
+        for status in ["timeout", "cancelled"] {
+            let record = CallRecord(labels: Self.labels, status: LabelValue(status))
+            #expect(Price.cost(of: record, by: []) == .usageMissing)
+        }
     }
 }

@@ -22,9 +22,21 @@ private func text(_ histogram: Histogram?) -> String {
     return "\(histogram.counts), \(histogram.sumMicroseconds) us" + exemplars.joined()
 }
 
+/// The totals that databases of earlier versions do not hold.
+private func bill(_ totals: CallTotals) -> String {
+    let parts = [
+        totals.planEquivalent.map { "plan \($0)" },
+        totals.unpricedCalls == 0 ? nil : "unpriced \(totals.unpricedCalls)",
+        totals.webSearches == 0 ? nil : "searches \(totals.webSearches)",
+    ].compactMap { $0 }
+    return parts.isEmpty ? "" : "; bill " + parts.joined(separator: ", ")
+}
+
 private func text(_ kinds: TokenKinds?) -> String {
     guard let kinds else { return "none" }
-    return "\(kinds.input)+\(kinds.cacheRead)+\(kinds.cacheWrite)+\(kinds.output)+\(kinds.reasoning)"
+    let usual: [TokenKind] = [.input, .cacheRead, .cacheWrite, .output, .reasoning]
+    let others = TokenKind.allCases.filter { !usual.contains($0) && kinds[$0] != 0 }.map { " \($0.name) \(kinds[$0])" }
+    return usual.map { "\(kinds[$0])" }.joined(separator: "+") + others.joined()
 }
 
 extension LedgerState {
@@ -47,7 +59,8 @@ extension LedgerState {
                 \(quoted(series.labels.model)): calls \(text(totals.calls)); tokens \(totals.tokens); \
                 kinds \(text(totals.kinds)); cost \(totals.cost?.description ?? "none"); \
                 usage missing \(totals.usageMissing); errors \(text(totals.errors)); \
-                last \(text(totals.lastInputTokens)) \(text(totals.lastOutputTokens)); latency \(text(totals.latency))
+                last \(text(totals.lastInputTokens)) \(text(totals.lastOutputTokens)); latency \(text(totals.latency))\
+                \(bill(totals))
                 """)
         }
         for series in registry.endpoints.elements {

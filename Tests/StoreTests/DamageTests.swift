@@ -9,11 +9,13 @@ import Testing
         var history = try History(folder, .example(budgets: budgets))
         for number in 0..<6 {
             let agentName = LabelValue("agent \(number % 2)")
+            let labels = SeriesLabels(agentName, "p", LabelValue("m\(number % 3)"))
             try history.take([
-                .started(agentName, 100 + number),
+                .started(agentName, 100 + number), .end(.ofWholeBill(labels)), .end(.ofPlan(labels)),
+                .end(CallRecord(labels: labels, status: "error", errorType: "e")),
                 .end(
                     CallRecord(
-                        labels: SeriesLabels(agentName, "p", LabelValue("m\(number % 3)")),
+                        labels: labels,
                         status: "error", errorType: "e",
                         usage: Usage(input: 10, output: 5, cacheRead: 1, cacheWrite: 2, reasoning: 3),
                         cost: number == 5 ? nil : Money(picoUSD: 1_500_000_000_000), latencyMicroseconds: 7,
@@ -168,6 +170,7 @@ import Testing
             ("calls", .text("error"), "not a tally"),
             ("errors", .text("e 2"), "differ"),
             ("usage_missing", .integer(1), "more calls without usage"),
+            ("unpriced_calls", .integer(9), "more unpriced calls"),
             ("tokens", .integer(-1), "below 0"),
             ("cost_usd", .integer(.max), "not an amount of money"),
             ("agent_name", .text("nobody"), "an agent has series and no row"),

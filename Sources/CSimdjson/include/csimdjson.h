@@ -27,7 +27,7 @@ enum { CSIMDJSON_PADDING = 64 };
 enum { CSIMDJSON_DEPTH_LIMIT = 64 };
 
 /// Most keys of a table, those that only lead to others included.
-enum { CSIMDJSON_KEY_LIMIT = 64 };
+enum { CSIMDJSON_KEY_LIMIT = 128 };
 
 /// The JSON type of a value.
 typedef enum csimdjson_type : uint8_t {

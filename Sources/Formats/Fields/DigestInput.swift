@@ -7,7 +7,8 @@ struct DigestInput {
     private var bytes = [UInt8](repeating: 0, count: Self.initialCapacity)
     private var count = 0
 
-    /// The longest content: 3 names of 256 bytes, a status, an error type, 14 numbers, each with its field and length.
+    /// Enough for most contents: 3 names of 256 bytes, a status, an error type, 14 numbers, each with its field and
+    /// length. It grows for a response model and more numbers.
     private static let initialCapacity = 1100
 
     mutating func removeAll() {

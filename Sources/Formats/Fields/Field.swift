@@ -22,6 +22,16 @@ package enum Field: UInt8, CaseIterable, Sendable {
     case timestamp = 18
     case traceID = 19
     case errorType = 20
+    case cacheWrite1hTokens = 21
+    case inputAudioTokens = 22
+    case outputAudioTokens = 23
+    case inputImageTokens = 24
+    case outputImageTokens = 25
+    case serviceTier = 26
+    case webSearchRequests = 27
+    case searchContextSize = 28
+    case responseModel = 29
+    case billing = 30
 
     /// Its name in docs/openapi.yaml, and whether it is a detail: without it, the record still counts as a call, with
     /// its labels, its status and its tokens.
@@ -47,11 +57,24 @@ package enum Field: UInt8, CaseIterable, Sendable {
         case .timestamp: ("timestamp", true)
         case .traceID: ("trace_id", true)
         case .errorType: ("error_type", true)
+        case .cacheWrite1hTokens: ("cache_write_1h_tokens", true)
+        case .inputAudioTokens: ("input_audio_tokens", true)
+        case .outputAudioTokens: ("output_audio_tokens", true)
+        case .inputImageTokens: ("input_image_tokens", true)
+        case .outputImageTokens: ("output_image_tokens", true)
+        case .serviceTier: ("service_tier", true)
+        case .webSearchRequests: ("web_search_requests", true)
+        case .searchContextSize: ("search_context_size", true)
+        case .responseModel: ("response_model", true)
+        case .billing: ("billing", true)
         }
     }
 
     var name: String { row.name }
     var isDetail: Bool { row.isDetail }
+
+    /// The places of fields that few records have, and that decide the price: they follow one another.
+    static let placesOfBill = Field.cacheWrite1hTokens.place..<Field.billing.place + 1
 
     /// Its place in `keyTable`.
     var place: Int { Int(rawValue) - 1 }

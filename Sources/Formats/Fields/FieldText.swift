@@ -52,7 +52,23 @@ extension Collection<UInt8> {
 
 extension String {
     /// Whether a record may have the text as its `agent_name`, `provider` or `model`.
-    package var isName: Bool { utf8.isName }
+    package var isName: Bool {
+        let bytes = utf8Span.span
+        let space = UInt8(ascii: " ")
+        var range = bytes.indices
+        while let first = range.first, bytes[first] == space { range = range.dropFirst() }
+        while let last = range.last, bytes[last] == space { range = range.dropLast() }
+        guard let first = range.first, range.count <= RecordRules.nameBytes, bytes[first] != UInt8(ascii: "_") else {
+            return false
+        }
+        var previous: UInt8 = 0
+        for place in range {
+            let byte = bytes[place]
+            if byte.isControl(behind: previous) { return false }
+            previous = byte
+        }
+        return true
+    }
 }
 
 extension BidirectionalCollection<UInt8> {
@@ -71,7 +87,7 @@ extension BidirectionalCollection<UInt8> {
     var containsControlCharacter: Bool {
         var previous: UInt8 = 0
         for byte in self {
-            if byte < 0x20 || byte == 0x7F || (previous == 0xC2 && byte < 0xA0) { return true }
+            if byte.isControl(behind: previous) { return true }
             previous = byte
         }
         return false
@@ -90,6 +106,11 @@ extension BorrowedBytes {
 }
 
 extension UInt8 {
+    /// Whether a control character ends with it.
+    fileprivate func isControl(behind previous: UInt8) -> Bool {
+        self < 0x20 || self == 0x7F || (previous == 0xC2 && self < 0xA0)
+    }
+
     fileprivate var isLowercaseLetter: Bool { (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(self) }
     fileprivate var isLetter: Bool { (self | 0x20).isLowercaseLetter }
     fileprivate var isDigit: Bool { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(self) }

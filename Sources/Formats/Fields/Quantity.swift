@@ -9,6 +9,7 @@ struct Quantity {
     let isInteger: Bool
 
     static let tokens = Quantity(bound: 1_000_000_000_000, scale: 0, isInteger: true)
+    static let searches = Quantity(bound: 1_000_000, scale: 0, isInteger: true)
     /// USD, kept in 1e-12 USD.
     static let cost = Quantity(bound: 1_000_000, scale: Money.scale, isInteger: false)
     /// Milliseconds, kept in microseconds.

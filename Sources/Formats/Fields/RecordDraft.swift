@@ -100,6 +100,10 @@ struct RecordDraft {
             }
         }
 
+        func hasAny(at places: Range<Int>) -> Bool {
+            places.contains { if case .absent = values[$0] { false } else { true } }
+        }
+
         private func part(_ range: Range<Int>) -> BorrowedBytes {
             text.trimmed(prefix: range.lowerBound, suffix: text.count - range.upperBound)
         }

@@ -99,11 +99,18 @@ enum RecordFault: Error {
         case .invalidFormat(let field, let seen, let expected): "\(field.name) is \"\(seen)\"; send \(expected)"
         case .inconsistent(let field, let part, let wholeField, let whole, let taken):
             "\(field.name) is \(part) but \(wholeField.name) is \(whole.map { "\($0)" } ?? "missing")"
-                + (taken > 0 ? " and \(Field.cacheReadTokens.name) is \(taken)" : "")
+                + (taken > 0 ? " and \(field.otherParts) \(taken)" : "")
                 + "; \(wholeField.name) includes its parts"
         case .notAnObject: "the record is not a JSON object; send {\"agent_name\": …}"
         case .noCall(let message): "\(message)"
         }
+    }
+}
+
+extension Field {
+    /// The parts of the same whole that leave no room for this one.
+    fileprivate var otherParts: String {
+        self == .cacheWriteTokens ? "\(Field.cacheReadTokens.name) is" : "its other parts are"
     }
 }
 

@@ -14,12 +14,15 @@ struct RecordRules {
     private var model = RepeatedName()
     private var status = RepeatedName()
     private var errorType = RepeatedName()
+    private var responseModel = RepeatedName()
     private var digestInput = DigestInput()
 
     static let nameBytes = 256
     static let idBytes = 256
     /// How old a timestamp may be to become the time of an exemplar.
     private static let exemplarAge = Duration.seconds(600)
+    /// How old a timestamp may be for prices to go by it.
+    private static let pricedAge = Duration.seconds(86_400)
     private static let unknownError = LabelValue("unknown")
 
     /// Begins another body.
@@ -55,7 +58,7 @@ struct RecordRules {
         let model = try name(object, .model, memory: &model)
         if model == nil, !isStart { throw .missing(.model, in: object, isStart: isStart) }
         let status = try status(object)
-        let usage = try usage(object)
+        var usage = try usage(object)
         let cost = try units(object, .costUSD, .cost)
         let latency = try units(object, .latencyMilliseconds, .latency)
         let apiLatency = try units(object, .apiLatencyMilliseconds, .latency)
@@ -65,6 +68,10 @@ struct RecordRules {
         if isStart, id == nil, idempotencyKey == nil { throw .missing(.id, in: object, isStart: isStart) }
         let timestamp = try timestamp(object)
         let traceID = try traceID(object)
+        var bill = BillFields()
+        if object.hasAny(at: Field.placesOfBill) {
+            bill = try self.bill(object, &usage, index: index, warnings: &warnings)
+        }
         let errorType = try errorType(object, status: status, index: index, warnings: &warnings)
 
         let call = callDigest(agentName: agentName, id: id, index: index)
@@ -78,11 +85,15 @@ struct RecordRules {
             errorType: errorType, usage: usage, cost: cost.flatMap { Money(picoUSD: Int128($0)) },
             latencyMicroseconds: latency, apiLatencyMicroseconds: apiLatency, memoryRSSMegabytes: memoryRSS,
             memoryAvailableMegabytes: memoryAvailable)
+        record.details = bill.details
+        record.time = time(timestamp, within: Self.pricedAge)
         if let call {
-            record.id = RecordID(call: call, content: comparesContent ? contentDigest(record, cost: cost) : nil)
+            let content = comparesContent ? contentDigest(record, cost: cost, bill) : nil
+            record.id = RecordID(call: call, content: content)
         }
         if let traceID {
-            record.trace = Trace(id: traceID, unixMilliseconds: exemplarTime(timestamp).unixMilliseconds)
+            record.trace = Trace(
+                id: traceID, unixMilliseconds: time(timestamp, within: Self.exemplarAge).unixMilliseconds)
         }
         return .end(record)
     }
@@ -147,6 +158,69 @@ struct RecordRules {
         return Usage(
             input: input, output: output, total: total, cacheRead: cacheRead, cacheWrite: cacheWrite,
             reasoning: reasoning)
+    }
+
+    /// Fields that decide the price beside the usual counts, and the service tier as a content digest holds it.
+    private struct BillFields {
+        var isPresent = false
+        var details: CallDetails?
+        var serviceTier: LabelValue?
+    }
+
+    // Not inlined: few records have any of these fields.
+    @inline(never)
+    private mutating func bill(
+        _ object: some RecordFields, _ usage: inout Usage, index: Int, warnings: inout BodyWarnings
+    ) throws(RecordFault) -> BillFields {
+        usage[.cacheWrite1h] = try part(
+            object, .cacheWrite1hTokens, of: .cacheWriteTokens, usage[.cacheWrite], beside: 0)
+        let cached = (usage[.cacheRead] ?? 0) + (usage[.cacheWrite] ?? 0)
+        let reasoning = usage[.reasoning] ?? 0
+        usage[.inputAudio] = try part(object, .inputAudioTokens, of: .inputTokens, usage.input, beside: cached)
+        usage[.outputAudio] = try part(object, .outputAudioTokens, of: .outputTokens, usage.output, beside: reasoning)
+        usage[.inputImage] = try part(
+            object, .inputImageTokens, of: .inputTokens, usage.input, beside: cached + (usage[.inputAudio] ?? 0))
+        usage[.outputImage] = try part(
+            object, .outputImageTokens, of: .outputTokens, usage.output, beside: reasoning + (usage[.outputAudio] ?? 0))
+        let tier = try serviceTier(object, index: index, warnings: &warnings)
+        let webSearches = try units(object, .webSearchRequests, .searches)
+        let size = try choice(object, .searchContextSize, SearchContextSize.self, expected: "low, medium or high")
+        let responseModel = try name(object, .responseModel, memory: &responseModel)
+        let billing = try choice(object, .billing, Billing.self, expected: "metered or plan")
+        let hasDetails =
+            tier.tier != .standard || webSearches != nil || size != nil || responseModel != nil || billing != nil
+        return BillFields(
+            isPresent: true,
+            details: hasDetails
+                ? CallDetails(
+                    serviceTier: tier.tier, webSearches: webSearches, searchContextSize: size,
+                    responseModel: responseModel, billing: billing) : nil,
+            serviceTier: tier.name)
+    }
+
+    private func serviceTier(
+        _ object: some RecordFields, index: Int, warnings: inout BodyWarnings
+    ) throws(RecordFault) -> (tier: ServiceTier, name: LabelValue?) {
+        guard let name = try string(object, .serviceTier) else { return (.standard, nil) }
+        guard name.isStatus else {
+            throw .invalidFormat(
+                .serviceTier, name, expected: "1 to 32 of a-z, 0-9 and _, the first a letter, as in flex or batch")
+        }
+        let text = name.string
+        if let tier = ServiceTier(sent: text) { return (tier, LabelValue(text)) }
+        warnings.noteUnknownServiceTier(text, index: index)
+        return (.standard, LabelValue(text))
+    }
+
+    /// The value of a field that has one of a few.
+    private func choice<Value: RawRepresentable<String>>(
+        _ object: some RecordFields, _ field: Field, _: Value.Type, expected: StaticString
+    ) throws(RecordFault) -> Value? {
+        guard let text = try string(object, field) else { return nil }
+        guard let value = Value(rawValue: text.string) else {
+            throw .invalidFormat(field, text, expected: expected)
+        }
+        return value
     }
 
     /// - Parameter taken: what another part takes of the whole.
@@ -226,8 +300,9 @@ struct RecordRules {
         return id.string
     }
 
-    private func exemplarTime(_ timestamp: Instant?) -> Instant {
-        guard let timestamp, timestamp <= arrival, timestamp.adding(Self.exemplarAge) >= arrival else { return arrival }
+    /// The time of a call: its timestamp if that is not older than `age`, else its arrival.
+    private func time(_ timestamp: Instant?, within age: Duration) -> Instant {
+        guard let timestamp, timestamp <= arrival, timestamp.adding(age) >= arrival else { return arrival }
         return timestamp
     }
 
@@ -255,7 +330,7 @@ struct RecordRules {
     }
 
     /// A digest of the values, not of how they were written: 5 and 5.0 are one content, and so are absent and null.
-    private mutating func contentDigest(_ record: CallRecord, cost: Int64?) -> UInt64 {
+    private mutating func contentDigest(_ record: CallRecord, cost: Int64?, _ bill: BillFields) -> UInt64 {
         digestInput.removeAll()
         digestInput.append(.agentName, idOwner ?? record.labels.agentName)
         digestInput.append(.provider, record.labels.provider)
@@ -264,15 +339,27 @@ struct RecordRules {
         digestInput.append(.inputTokens, record.usage.input)
         digestInput.append(.outputTokens, record.usage.output)
         digestInput.append(.totalTokens, record.usage.total)
-        digestInput.append(.cacheReadTokens, record.usage.cacheRead)
-        digestInput.append(.cacheWriteTokens, record.usage.cacheWrite)
-        digestInput.append(.reasoningTokens, record.usage.reasoning)
+        digestInput.append(.cacheReadTokens, record.usage[.cacheRead])
+        digestInput.append(.cacheWriteTokens, record.usage[.cacheWrite])
+        digestInput.append(.reasoningTokens, record.usage[.reasoning])
         digestInput.append(.costUSD, cost)
         digestInput.append(.latencyMilliseconds, record.latencyMicroseconds)
         digestInput.append(.apiLatencyMilliseconds, record.apiLatencyMicroseconds)
         digestInput.append(.memoryRSSMegabytes, record.memoryRSSMegabytes)
         digestInput.append(.memoryAvailableMegabytes, record.memoryAvailableMegabytes)
         if let errorType = record.errorType { digestInput.append(.errorType, errorType) }
+        guard bill.isPresent else { return digestInput.digest64 }
+        digestInput.append(.cacheWrite1hTokens, record.usage[.cacheWrite1h])
+        digestInput.append(.inputAudioTokens, record.usage[.inputAudio])
+        digestInput.append(.outputAudioTokens, record.usage[.outputAudio])
+        digestInput.append(.inputImageTokens, record.usage[.inputImage])
+        digestInput.append(.outputImageTokens, record.usage[.outputImage])
+        if let tier = bill.serviceTier { digestInput.append(.serviceTier, tier) }
+        guard let details = bill.details else { return digestInput.digest64 }
+        digestInput.append(.webSearchRequests, details.webSearches)
+        if let size = details.searchContextSize { digestInput.append(.searchContextSize, LabelValue(size.rawValue)) }
+        if let model = details.responseModel { digestInput.append(.responseModel, model) }
+        if let billing = details.billing { digestInput.append(.billing, LabelValue(billing.rawValue)) }
         return digestInput.digest64
     }
 }

@@ -14,6 +14,9 @@ internal import CSimdjson
         unsafe JSONValue(object.values[place])
     }
 
+    /// Whether there is a value, null included.
+    func has(place: Int) -> Bool { unsafe object.values[place].type != csimdjson_type_absent }
+
     /// Keys that the table lacks, as often as they occur.
     var unknownKeyCount: Int { unsafe object.unknown_count }
 

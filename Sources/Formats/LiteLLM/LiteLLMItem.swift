@@ -30,7 +30,13 @@ struct LiteLLMItem {
         case cachedTokens, inputCachedTokens, cacheReadTokens
         case cacheWriteTokens, cacheCreationTokens, inputCacheWriteTokens, cacheCreationInputTokens
         case detailedCacheCreationInputTokens
+        case cacheWrite1h, cacheWrite12h, rawCacheWrite1h
         case reasoningTokens, outputReasoningTokens
+        case audioInput, audioCached, audioOutput, imageInput, imageCached, imageOutput
+        case servedTier, usageTier, billedTier, requestedTier, usageSpeed
+        case webSearches, promptWebSearches, searchQueries
+        case usageContextSize, optionContextSize, requestedContextSize
+        case pricedModel, responseModel, usesClientSubscription
         case cost, costFailure, zeroCost
         case requesterAgent, loggedAgent, tags, keyAlias
         case records, payload
@@ -61,6 +67,31 @@ struct LiteLLMItem {
                 "metadata.usage_object.prompt_tokens_details.cache_creation_input_tokens"
             case .reasoningTokens: "metadata.usage_object.completion_tokens_details.reasoning_tokens"
             case .outputReasoningTokens: "metadata.usage_object.output_tokens_details.reasoning_tokens"
+            case .cacheWrite1h:
+                "metadata.usage_object.prompt_tokens_details.cache_creation_token_details.ephemeral_1h_input_tokens"
+            case .cacheWrite12h:
+                "metadata.usage_object.prompt_tokens_details.cache_creation_token_details.ephemeral_12h_input_tokens"
+            case .rawCacheWrite1h: "metadata.usage_object.cache_creation.ephemeral_1h_input_tokens"
+            case .audioInput: "metadata.usage_object.prompt_tokens_details.audio_tokens"
+            case .audioCached: "metadata.usage_object.prompt_tokens_details.cached_tokens_details.audio_tokens"
+            case .audioOutput: "metadata.usage_object.completion_tokens_details.audio_tokens"
+            case .imageInput: "metadata.usage_object.prompt_tokens_details.image_tokens"
+            case .imageCached: "metadata.usage_object.prompt_tokens_details.cached_tokens_details.image_tokens"
+            case .imageOutput: "metadata.usage_object.completion_tokens_details.image_tokens"
+            case .servedTier: "response.service_tier"
+            case .usageTier: "metadata.usage_object.service_tier"
+            case .billedTier: "cost_breakdown.service_tier"
+            case .requestedTier: "model_parameters.service_tier"
+            case .usageSpeed: "metadata.usage_object.speed"
+            case .webSearches: "metadata.usage_object.server_tool_use.web_search_requests"
+            case .promptWebSearches: "metadata.usage_object.prompt_tokens_details.web_search_requests"
+            case .searchQueries: "metadata.usage_object.num_search_queries"
+            case .usageContextSize: "metadata.usage_object.search_context_size"
+            case .optionContextSize: "standard_built_in_tools_params.web_search_options.search_context_size"
+            case .requestedContextSize: "model_parameters.web_search_options.search_context_size"
+            case .pricedModel: "model_map_information.model_map_key"
+            case .responseModel: "response.model"
+            case .usesClientSubscription: "metadata.used_client_oauth_token"
             case .cost: "response_cost"
             case .costFailure: "response_cost_failure_debug_info"
             case .zeroCost: "zero_cost_diagnostic"

@@ -88,7 +88,9 @@ struct LiteLLMItems: BodyObjects, ~Copyable {
             item[.cost].isAboveZero
             || (!lacksUsage || !isSuccess) && item[.costFailure].isAbsent && item[.zeroCost].isAbsent
         if hasCost { setDetail(.costUSD, item[.cost], index, &warnings) }
+        setBill(item)
         setLatency(item)
+        setDetail(.timestamp, item[.endTime], index, &warnings)
         if !setID(item) { warnings.noteOmitted(.id, index: index) }
         return .event(try draft.event(index: index, by: &rules, warnings: &warnings))
     }
@@ -152,7 +154,48 @@ struct LiteLLMItems: BodyObjects, ~Copyable {
         ])
         setDetail(.cacheReadTokens, cacheRead, index, &warnings)
         setDetail(.cacheWriteTokens, cacheWrite, index, &warnings)
-        setDetail(.reasoningTokens, item.firstAboveZero([.reasoningTokens, .outputReasoningTokens]), index, &warnings)
+        let reasoning = item.firstAboveZero([.reasoningTokens, .outputReasoningTokens])
+        setDetail(.reasoningTokens, reasoning, index, &warnings)
+        setRare(item, cacheRead: cacheRead.count, cacheWrite: cacheWrite.count, reasoning: reasoning.count)
+    }
+
+    /// Sets the kinds of tokens that few calls have.
+    private mutating func setRare(_ item: LiteLLMItem, cacheRead: Int64, cacheWrite: Int64, reasoning: Int64) {
+        var rare = RareTokens()
+        rare.cacheWrite1h = max(
+            item[.cacheWrite1h].count + item[.cacheWrite12h].count, item[.rawCacheWrite1h].count)
+        rare.inputAudio = item[.audioInput].count - item[.audioCached].count
+        rare.inputImage = item[.imageInput].count - item[.imageCached].count
+        rare.outputAudio = item[.audioOutput].count
+        rare.outputImage = item[.imageOutput].count
+        if rare.cacheWrite1h > 0, cacheWrite == 0 {
+            draft.set(.cacheWriteTokens, number: "\(rare.cacheWrite1h)".utf8)
+        }
+        let written = cacheWrite > 0 ? cacheWrite : rare.cacheWrite1h
+        rare.limit(
+            cacheWrite: written, uncached: item[.promptTokens].count - cacheRead - written,
+            plain: item[.completionTokens].count - reasoning)
+        rare.write(to: &draft)
+    }
+
+    /// Sets the facts beside the tokens that the price depends on.
+    private mutating func setBill(_ item: LiteLLMItem) {
+        let tiers = [item[.servedTier], item[.usageTier], item[.billedTier], item[.requestedTier]].map(\.string)
+        if let tier = ServiceTier.name(in: tiers, isFast: item[.usageSpeed].string == "fast") {
+            draft.set(.serviceTier, string: tier.utf8)
+        }
+        let searches = max(item[.webSearches].count, item[.promptWebSearches].count, item[.searchQueries].count)
+        if searches > 0 { draft.set(.webSearchRequests, number: "\(searches)".utf8) }
+        let sizes = [item[.usageContextSize], item[.optionContextSize], item[.requestedContextSize]]
+        if let size = sizes.lazy.compactMap({ $0.string }).first(where: { SearchContextSize(rawValue: $0) != nil }) {
+            draft.set(.searchContextSize, string: size.utf8)
+        }
+        // The response of most streams names the model that was asked for.
+        if let model = item[.pricedModel].name ?? item[.responseModel].name {
+            draft.set(.responseModel, string: model)
+        }
+        // The client's own subscription paid, not the proxy's key.
+        if item[.usesClientSubscription].isTrue { draft.set(.billing, string: Billing.plan.rawValue.utf8) }
     }
 
     private mutating func setDetail(
@@ -233,6 +276,12 @@ extension JSONValue {
         case .string(let text), .number(let text): text.string
         default: nil
         }
+    }
+
+    /// A whole number of 0 or more that a record may have; 0 for anything else.
+    fileprivate var count: Int64 {
+        guard case .number(let token) = self, let number = DecimalNumber(token)?.integer else { return 0 }
+        return (0...Quantity.tokens.bound).contains(number) ? number : 0
     }
 
     var isAboveZero: Bool {

@@ -34,6 +34,7 @@ struct CallLog {
         draft.set(.model, string: (record.string(.model) ?? Self.unknown).utf8)
         if isFailed { writeFailure(to: &draft) }
         writeUsage(to: &draft)
+        if isPlan { draft.set(.billing, string: Billing.plan.rawValue.utf8) }
         // In Codex' stream events it is the time since the event before.
         if event != .codexStreamEvent {
             record.copy(.durationMilliseconds, to: .latencyMilliseconds, &draft)
@@ -69,6 +70,15 @@ struct CallLog {
         case .claudeCodeRequest, .claudeCodeError: ClaudeCodeLog.provider(record)
         case .codexStreamEvent, .codexRequest: CodexLog.provider
         case .geminiResponse, .geminiError: GeminiLog.provider(record)
+        }
+    }
+
+    private var isPlan: Bool {
+        switch event {
+        case .codexStreamEvent, .codexRequest: CodexLog.isPlan(record)
+        case .geminiResponse, .geminiError: GeminiLog.isPlan(record)
+        // Claude Code does not say.
+        case .claudeCodeRequest, .claudeCodeError: false
         }
     }
 

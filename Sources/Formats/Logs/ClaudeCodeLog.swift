@@ -19,7 +19,9 @@ enum ClaudeCodeLog {
             record.copy(.outputTokens, to: .outputTokens, &draft)
             record.copy(.cacheReadTokens, to: .cacheReadTokens, &draft)
             record.copy(.cacheCreationTokens, to: .cacheWriteTokens, &draft)
+            record.copy(.cacheCreation1hTokens, to: .cacheWrite1hTokens, &draft)
         }
+        if record.text(.speed)?.elementsEqual("fast".utf8) == true { draft.set(.serviceTier, string: "fast".utf8) }
         // A cost of 0 means that the price is not known.
         if record.count(.costUSD) != 0 { record.copy(.costUSD, to: .costUSD, &draft) }
     }

@@ -17,6 +17,11 @@ enum CodexLog {
         return code >= 400
     }
 
+    /// Whether the user signed in with ChatGPT, whose subscription pays.
+    static func isPlan(_ record: LogRecord) -> Bool {
+        record.string(.authMode)?.lowercased() == "chatgpt"
+    }
+
     static func writeUsage(_ record: LogRecord, to draft: inout RecordDraft) {
         guard record.reportsTokens([.inputTokenCount, .outputTokenCount]) else { return }
         record.copy(.inputTokenCount, to: .inputTokens, &draft)

@@ -4,6 +4,11 @@ enum GeminiLog {
         record.text(.authType)?.elementsEqual("vertex-ai".utf8) == true ? "vertex_ai" : "gemini"
     }
 
+    /// Whether the user signed in with a Google account, whose calls are free or paid for by a subscription.
+    static func isPlan(_ record: LogRecord) -> Bool {
+        record.text(.authType)?.elementsEqual("oauth-personal".utf8) == true
+    }
+
     static func writeUsage(_ record: LogRecord, to draft: inout RecordDraft) {
         let counts: [LogAttribute] = [.inputTokenCount, .outputTokenCount, .thoughtsTokenCount, .toolTokenCount]
         guard record.reportsTokens(counts) else {

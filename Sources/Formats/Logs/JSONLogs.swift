@@ -16,7 +16,7 @@ struct JSONLogs: ~Copyable {
     static func read(_ body: PaddedBytes, into logs: inout RequestLogs) throws(MalformedBody) {
         try body.readJSON(.logs) { (groups) throws(JSONFault) in
             var request = JSONLogs(
-                resource: LogResource(logs.agentAttributes), record: LogRecord(logs.agentAttributes))
+                resource: LogResource(logs.operatorAttributes), record: LogRecord(logs.operatorAttributes))
             try request.readGroups(groups, into: &logs)
         }
     }

@@ -11,6 +11,7 @@ enum LogAttribute: String, NamedAttribute {
     case model
     case anthropicProvider = "anthropic.provider"
     case authType = "auth_type"
+    case authMode = "auth_mode"
 
     case requestID = "request_id"
     case sessionID = "session.id"
@@ -30,6 +31,8 @@ enum LogAttribute: String, NamedAttribute {
     case outputTokens = "output_tokens"
     case cacheReadTokens = "cache_read_tokens"
     case cacheCreationTokens = "cache_creation_tokens"
+    case cacheCreation1hTokens = "cache_creation_1h_tokens"
+    case speed
 
     case inputTokenCount = "input_token_count"
     case outputTokenCount = "output_token_count"

@@ -11,8 +11,9 @@ struct LogRecord {
     var trace: UInt128 = 0
     var span: UInt64 = 0
 
-    private let agentAttributes: AgentAttributes
+    private let operatorAttributes: OperatorAttributes
     private(set) var chosenAgent = ChosenAgent()
+    private(set) var kept = KeptAttributes()
 
     private var bytes: [UInt8] = []
     private var values: [(name: LogAttribute, value: Value)] = []
@@ -27,9 +28,9 @@ struct LogRecord {
         case double(Double)
     }
 
-    /// - Parameter agentAttributes: those by which the operator names agents.
-    init(_ agentAttributes: AgentAttributes = .none) {
-        self.agentAttributes = agentAttributes
+    /// - Parameter operatorAttributes: those that the configuration names.
+    init(_ operatorAttributes: OperatorAttributes = .none) {
+        self.operatorAttributes = operatorAttributes
     }
 
     /// Begins another log record; memory is kept.
@@ -39,6 +40,7 @@ struct LogRecord {
         trace = 0
         span = 0
         chosenAgent = ChosenAgent()
+        kept = KeptAttributes()
         bytes.removeAll(keepingCapacity: true)
         values.removeAll(keepingCapacity: true)
         eventName = nil
@@ -47,7 +49,8 @@ struct LogRecord {
 
     /// If a name has several values, the first counts.
     mutating func add(_ name: BorrowedBytes, _ value: BorrowedValue) {
-        chosenAgent.add(name, value, by: agentAttributes)
+        chosenAgent.add(name, value, by: operatorAttributes)
+        kept.add(name, value, by: operatorAttributes)
         guard let name = LogAttribute.names[name], !has(name), !value.isBlank else { return }
         switch value {
         case .text(let text): values.append((name, .text(keep(text))))

@@ -1,20 +1,20 @@
 /// The resource of log records, and its part of their ids.
 struct LogResource {
     private(set) var resource: Resource
-    private let agentAttributes: AgentAttributes
+    private let operatorAttributes: OperatorAttributes
     /// The same for equal attributes in any order, in all versions: ids are remembered across restarts.
     private(set) var digest: UInt128 = 0
     private var input = DigestInput()
 
-    /// - Parameter agentAttributes: those by which the operator names agents.
-    init(_ agentAttributes: AgentAttributes = .none) {
-        self.agentAttributes = agentAttributes
-        resource = Resource(agentAttributes)
+    /// - Parameter operatorAttributes: those that the configuration names.
+    init(_ operatorAttributes: OperatorAttributes = .none) {
+        self.operatorAttributes = operatorAttributes
+        resource = Resource(operatorAttributes)
     }
 
     /// Begins another resource; memory is kept.
     mutating func removeAll() {
-        resource = Resource(agentAttributes)
+        resource = Resource(operatorAttributes)
         digest = 0
     }
 

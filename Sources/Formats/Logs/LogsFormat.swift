@@ -7,12 +7,12 @@ package import Model
 /// Bodies hold prompts and answers. They are never kept.
 package struct LogsFormat: Format {
     private let encoding: OTLPEncoding
-    private let agentAttributes: AgentAttributes
+    private let operatorAttributes: OperatorAttributes
 
-    /// - Parameter agentAttributes: those by which the operator names agents.
-    package init(_ encoding: OTLPEncoding, agentAttributes: AgentAttributes = .none) {
+    /// - Parameter operatorAttributes: those that the configuration names.
+    package init(_ encoding: OTLPEncoding, operatorAttributes: OperatorAttributes = .none) {
         self.encoding = encoding
-        self.agentAttributes = agentAttributes
+        self.operatorAttributes = operatorAttributes
     }
 
     package var intake: ReportingIntake? { .logs }
@@ -23,7 +23,7 @@ package struct LogsFormat: Format {
     ///   log record that breaks a rule is among the rejections instead, by its place among all log records of the
     ///   request.
     package func decode(_ body: PaddedBytes, arrival: Instant) throws(MalformedBody) -> DecodedBatch {
-        var logs = RequestLogs(arrival: arrival, agentAttributes)
+        var logs = RequestLogs(arrival: arrival, operatorAttributes)
         switch encoding {
         case .protobuf: try ProtobufLogs.read(body, into: &logs)
         case .json: try JSONLogs.read(body, into: &logs)

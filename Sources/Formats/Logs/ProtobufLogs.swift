@@ -10,7 +10,7 @@ struct ProtobufLogs {
     static func read(_ body: PaddedBytes, into logs: inout RequestLogs) throws(MalformedBody) {
         try body.readProtobuf(.logs) { (request) throws(ProtobufFault) in
             var reading = ProtobufLogs(
-                resource: LogResource(logs.agentAttributes), record: LogRecord(logs.agentAttributes))
+                resource: LogResource(logs.operatorAttributes), record: LogRecord(logs.operatorAttributes))
             try reading.read(request: request, into: &logs)
         }
     }

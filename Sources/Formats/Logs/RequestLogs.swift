@@ -12,16 +12,16 @@ struct RequestLogs {
     private var ignored = IgnoredLogRecords()
     private var count = 0
 
-    let agentAttributes: AgentAttributes
+    let operatorAttributes: OperatorAttributes
     private var resource = Resource()
     private var resourceDigest: UInt128 = 0
 
     /// - Parameters:
     ///   - arrival: the time of exemplars that have none of their own.
-    ///   - agentAttributes: those by which the operator names agents.
-    init(arrival: Instant, _ agentAttributes: AgentAttributes = .none) {
+    ///   - operatorAttributes: those that the configuration names.
+    init(arrival: Instant, _ operatorAttributes: OperatorAttributes = .none) {
         self.arrival = arrival
-        self.agentAttributes = agentAttributes
+        self.operatorAttributes = operatorAttributes
     }
 
     /// - Parameter digest: the same for equal resources, also after a restart.
@@ -42,7 +42,9 @@ struct RequestLogs {
         rules.begin(idempotencyKey: nil, arrival: arrival, idOwner: owner)
         do throws(RecordFault) {
             let event = try draft.event(index: count, by: &rules, warnings: &warnings)
-            events.append((count, event.comparedByID(reportsRequest: owner == LogIdentity.requests)))
+            var kept = record.kept
+            kept.add(resource.kept)
+            events.append((count, event.reported(ofRequest: owner == LogIdentity.requests, kept)))
         } catch {
             rejections.append(index: count, of: draft.validAgentName, error.code) { error.rejection() }
         }
@@ -57,11 +59,14 @@ extension Event {
     /// The same with an id that alone decides whether a call was counted before: another report of the call may say
     /// more or less about it.
     ///
-    /// - Parameter reportsRequest: whether the id is that of the request, which a span may have too.
-    fileprivate func comparedByID(reportsRequest: Bool) -> Event {
+    /// - Parameters:
+    ///   - ofRequest: whether the id is that of the request, which a span may have too.
+    ///   - kept: of the record and its resource.
+    fileprivate func reported(ofRequest: Bool, _ kept: KeptAttributes) -> Event {
         guard case .end(var record) = self, let id = record.id else { return self }
+        record.keep(kept)
         record.id = RecordID(call: id.call, content: 0)
-        if reportsRequest { record.report = CallReport(requestID: id.call) }
+        if ofRequest { record.report = CallReport(requestID: id.call) }
         return .end(record)
     }
 }

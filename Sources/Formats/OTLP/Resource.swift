@@ -3,12 +3,13 @@ struct Resource {
     private var values: [(name: ResourceAttribute, value: AttributeValue)] = []
     /// The same for two resources with equal attributes, in any order.
     private var fingerprint = 0
-    private let agentAttributes: AgentAttributes
+    private let operatorAttributes: OperatorAttributes
     private var chosenAgent = ChosenAgent()
+    private(set) var kept = KeptAttributes()
 
-    /// - Parameter agentAttributes: those by which the operator names agents.
-    init(_ agentAttributes: AgentAttributes = .none) {
-        self.agentAttributes = agentAttributes
+    /// - Parameter operatorAttributes: those that the configuration names.
+    init(_ operatorAttributes: OperatorAttributes = .none) {
+        self.operatorAttributes = operatorAttributes
     }
 
     /// If a name has several values, the first counts.
@@ -25,7 +26,8 @@ struct Resource {
         case .double(let number): hasher.combine(number)
         }
         fingerprint &+= hasher.finalize()
-        chosenAgent.add(name, value, by: agentAttributes)
+        chosenAgent.add(name, value, by: operatorAttributes)
+        kept.add(name, value, by: operatorAttributes)
         if let name = ResourceAttribute.names[name], self[name] == nil, let value = AttributeValue(value) {
             values.append((name, value))
         }

@@ -25,4 +25,6 @@ struct RecordObjects: BodyObjects {
 extension JSONObject: RecordFields {
     /// The object was read with `Field.keyTable`.
     subscript(field: Field) -> JSONValue { self[place: field.place] }
+
+    func hasAny(at places: Range<Int>) -> Bool { places.contains { has(place: $0) } }
 }

@@ -7,6 +7,8 @@ struct CallSpan {
     /// Its place in the request.
     let index: Int
     let resource: ResourceAgent
+    /// Those of the span and of its resource.
+    let kept: KeptAttributes
     let isClaudeCode: Bool
     /// Whether it is the opening of a stream that another span reports.
     private(set) var opensStream = false
@@ -22,12 +24,19 @@ struct CallSpan {
     ///   - scope: equal numbers are one scope.
     ///   - process: equal numbers are one process.
     ///   - resource: the agent that its resource names.
-    init(_ span: Span, from sender: SpanSender, index: Int, scope: UInt64, process: UInt64, resource: ResourceAgent) {
+    ///   - kept: of its resource.
+    init(
+        _ span: Span, from sender: SpanSender, index: Int, scope: UInt64, process: UInt64, resource: ResourceAgent,
+        kept: KeptAttributes
+    ) {
         self.span = span.compact
         self.index = index
         self.scope = scope
         self.process = process
         self.resource = resource
+        var own = span.kept
+        own.add(kept)
+        self.kept = own
         isClaudeCode = sender.isClaudeCode
         let attributes = span.attributes
         usage = SpanUsage(
@@ -69,8 +78,7 @@ struct CallSpan {
             span: id, parentNumber: span.parentNumber, process: process, scope: scope, start: start, end: end,
             embeds: embeds,
             models: ModelNames(
-                requested: model, answered: attributes[.responseModel]?.text ?? attributes[.mlflowModel]?.text?.unquoted
-            ),
+                requested: model, answered: attributes.first(of: SpanAttribute.ofResponseModel)?.text?.unquoted),
             responseID: responseID, fullness: fullness,
             requestID: attributes[.requestID]?.text.flatMap(LogIdentity.digest))
     }
@@ -88,16 +96,25 @@ struct CallSpan {
         write(usage.cacheRead, to: .cacheReadTokens, &draft)
         write(usage.cacheWrite, to: .cacheWriteTokens, &draft)
         write(usage.reasoning, to: .reasoningTokens, &draft)
+        usage.rare.write(to: &draft)
+        writeBill(to: &draft)
         if let cost { write(cost, to: .costUSD, &draft) }
         // If the end is before the start, the clock was set back: the call is counted without its latency.
         if start != 0, end >= start {
             draft.set(.latencyMilliseconds, number: PlainDecimal.text(Int128(end) - Int128(start), scale: 6).utf8)
-            draft.set(.timestamp, number: PlainDecimal.text(Int128(end), scale: 9).utf8)
         }
+        if end != 0, end >= start { draft.set(.timestamp, number: PlainDecimal.text(Int128(end), scale: 9).utf8) }
         if let id {
             draft.set(id: id.text.utf8)
             draft.set(.traceID, string: id.traceText.utf8)
         }
+    }
+
+    private func writeBill(to draft: inout RecordDraft) {
+        let bill = SpanBill(span.attributes, usage, model: model)
+        if let tier = bill.serviceTier { draft.set(.serviceTier, string: tier.utf8) }
+        if let searches = bill.webSearches { draft.set(.webSearchRequests, number: "\(searches)".utf8) }
+        if let model = bill.responseModel { draft.set(.responseModel, string: model.utf8) }
     }
 
     private func writeFailure(to draft: inout RecordDraft) {

@@ -6,7 +6,7 @@ internal import Bodies
 ///
 /// Unread values are checked for brackets, quotes and UTF-8 only. A value of the wrong type counts as absent.
 struct JSONSpans: ~Copyable {
-    let agentAttributes: AgentAttributes
+    let operatorAttributes: OperatorAttributes
     // One reader for each level: each continues after what is read within.
     private var groups = JSONReader(skippingAllBut: "resource.attributes\nscopeSpans\n")
     private var scopes = JSONReader(skippingAllBut: "scope.name\nspans\n")
@@ -18,7 +18,7 @@ struct JSONSpans: ~Copyable {
 
     static func read(_ body: PaddedBytes, into spans: inout RequestSpans) throws(MalformedBody) {
         try body.readJSON(.traces) { (groups) throws(JSONFault) in
-            var request = JSONSpans(agentAttributes: spans.agentAttributes)
+            var request = JSONSpans(operatorAttributes: spans.operatorAttributes)
             try request.readGroups(groups, into: &spans)
         }
     }
@@ -27,7 +27,7 @@ struct JSONSpans: ~Copyable {
         _ = try groups.open(text)
         while let group = try groups.nextElement() {
             guard case .object(let group) = group else { continue }
-            var resource = Resource(agentAttributes)
+            var resource = Resource(operatorAttributes)
             try attributes.forEach(of: group[place: 0]) { name, value in resource.add(name, value) }
             spans.begin(resource)
             guard case .array(let text) = group[place: 1] else { continue }
@@ -62,7 +62,7 @@ struct JSONSpans: ~Copyable {
         span.start = object[place: 3].unsigned ?? 0
         span.end = object[place: 4].unsigned ?? 0
         span.isFailed = object[place: 5].isErrorCode
-        try attributes.forEach(of: object[place: 6]) { name, value in span.add(name, value, agentAttributes) }
+        try attributes.forEach(of: object[place: 6]) { name, value in span.add(name, value, operatorAttributes) }
         try readEvents(object[place: 7], into: &span)
         let name = object[place: 8].text ?? .none
         span.isClaudeRequest = name.elementsEqual(Span.claudeRequestName.utf8)

@@ -8,13 +8,13 @@ internal import Bodies
 /// it knows refuses the body. Texts need not be UTF-8: a prompt that is cut within a character must not cost the other
 /// spans.
 struct ProtobufSpans {
-    let agentAttributes: AgentAttributes
+    let operatorAttributes: OperatorAttributes
     /// One for all spans, to keep its memory.
     private var span = Span()
 
     static func read(_ body: PaddedBytes, into spans: inout RequestSpans) throws(MalformedBody) {
         try body.readProtobuf(.traces) { (request) throws(ProtobufFault) in
-            var reading = ProtobufSpans(agentAttributes: spans.agentAttributes)
+            var reading = ProtobufSpans(operatorAttributes: spans.operatorAttributes)
             try reading.read(request: request, into: &spans)
         }
     }
@@ -31,7 +31,7 @@ struct ProtobufSpans {
 
     private mutating func read(group: BorrowedBytes, into spans: inout RequestSpans) throws(ProtobufFault) {
         // The resource may follow its spans, and come in parts.
-        var resource = Resource(agentAttributes)
+        var resource = Resource(operatorAttributes)
         var fields = ProtobufReader(group)
         while let field = try fields.nextField() {
             guard case (1, .bytes(let part)) = (field.number, field.value) else { continue }
@@ -79,7 +79,7 @@ struct ProtobufSpans {
             case (8, .fixed64(let time)): span.end = time
             case (9, .bytes(let attribute)):
                 if let (name, value) = try ProtobufReader.attribute(attribute) {
-                    span.add(name, value, agentAttributes)
+                    span.add(name, value, operatorAttributes)
                 }
             case (11, .bytes(let event)): span.add(try Self.event(event))
             case (15, .bytes(let status)): try read(status: status)

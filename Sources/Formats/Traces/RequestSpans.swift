@@ -11,7 +11,7 @@ struct RequestSpans {
     private var count = 0
     private var ignored = IgnoredNames()
     private var resource = Resource()
-    let agentAttributes: AgentAttributes
+    let operatorAttributes: OperatorAttributes
     private var scope = ""
     // Made for a resource or a scope that has calls: others cost nothing, however many there are.
     private var origin: Origin?
@@ -20,15 +20,16 @@ struct RequestSpans {
         let scope: UInt64
         let process: UInt64
         let agent: ResourceAgent
+        let kept: KeptAttributes
     }
 
     /// Owns the ids of all spans: an id is unique among all agents, and which agent a span belongs to depends on
     /// what else is in its request. No agent can have the name.
     private static let idOwner = LabelValue("_span")
 
-    /// - Parameter agentAttributes: those by which the operator names agents.
-    init(_ agentAttributes: AgentAttributes = .none) {
-        self.agentAttributes = agentAttributes
+    /// - Parameter operatorAttributes: those that the configuration names.
+    init(_ operatorAttributes: OperatorAttributes = .none) {
+        self.operatorAttributes = operatorAttributes
     }
 
     mutating func begin(_ resource: Resource) {
@@ -55,7 +56,7 @@ struct RequestSpans {
         self.origin = origin
         let call = CallSpan(
             span, from: SpanSender(name: scope), index: count, scope: origin.scope, process: origin.process,
-            resource: origin.agent)
+            resource: origin.agent, kept: origin.kept)
         if call.opensStream {
             openedStreams += 1
             link(span.id, parentNumber: span.parentNumber, holdsCalls: false)
@@ -71,11 +72,13 @@ struct RequestSpans {
 
     private func newOrigin() -> Origin {
         func digest(_ value: some Hashable) -> UInt64 { UInt64(bitPattern: Int64(value.hashValue)) }
-        return Origin(scope: digest(scope), process: digest(resource.process), agent: resource.agent)
+        return Origin(
+            scope: digest(scope), process: digest(resource.process), agent: resource.agent,
+            kept: resource.kept)
     }
 
     private func agentName(of call: CallSpan) -> String {
-        if !agentAttributes.isEmpty {
+        if operatorAttributes.namesAgents {
             var chosen = call.chosenAgent
             chosen.add(lineage.chosenAgent(above: call))
             chosen.add(call.resource.chosen)
@@ -121,6 +124,7 @@ extension Event {
     fileprivate func reported(by call: CallSpan) -> Event {
         guard case .end(var record) = self else { return self }
         record.report = call.report
+        record.keep(call.kept)
         return .end(record)
     }
 }

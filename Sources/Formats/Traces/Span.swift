@@ -15,6 +15,7 @@ struct Span {
     var isClaudeRequest = false
     private(set) var attributes = SpanAttributes()
     private(set) var chosenAgent = ChosenAgent()
+    private(set) var kept = KeptAttributes()
     /// Whether an exception is among its events, and the type of the first that has one.
     var hasException = false
     var exceptionType: String?
@@ -52,9 +53,10 @@ extension Span {
         return reports ? .call : .unknown
     }
 
-    mutating func add(_ name: BorrowedBytes, _ value: BorrowedValue, _ agentAttributes: AgentAttributes) {
+    mutating func add(_ name: BorrowedBytes, _ value: BorrowedValue, _ operatorAttributes: OperatorAttributes) {
         attributes.add(name, value)
-        chosenAgent.add(name, value, by: agentAttributes)
+        chosenAgent.add(name, value, by: operatorAttributes)
+        kept.add(name, value, by: operatorAttributes)
     }
 
     /// `nil` if it names no agent, or one whose name breaks the rules for names.

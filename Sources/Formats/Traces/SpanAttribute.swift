@@ -43,6 +43,8 @@ enum SpanAttribute: UInt8, CaseIterable, NamedAttribute {
     case langfuseModel
     case mlflowModel
     case responseModel
+    case llmResponseModel
+    case vercelResponseModel
     /// Claude Code's and MLflow's.
     case plainModel
 
@@ -90,6 +92,40 @@ enum SpanAttribute: UInt8, CaseIterable, NamedAttribute {
     case langfuseUsage
     case mlflowUsage
     case langsmithUsage
+    /// Logfire's: the provider's own object.
+    case rawUsage
+
+    // The rest of the bill.
+    case anthropicLongWritten
+    case detailsLongWritten
+    case audioInputTokens
+    case llmAudioInput
+    case detailsAudioInput
+    case audioOutputTokens
+    case llmAudioOutput
+    case detailsAudioOutput
+    case imageInputTokens
+    case detailsImageInput
+    case imageOutputTokens
+    case detailsImageOutput
+    case audioCacheRead
+    case detailsAudioCacheRead
+    case imageCacheRead
+    case detailsImageCacheRead
+    case detailsWebSearches
+    // How the provider served the call.
+    case openAIServedTier
+    case genAIServedTier
+    case anthropicServedTier
+    case servedTier
+    case openAIRequestedTier
+    case genAIRequestedTier
+    case anthropicRequestedTier
+    case requestedTier
+    case speed
+    case langfuseParameters
+    case metadata
+    case vercelMetadata
 
     case usageCost
     case operationCost
@@ -170,6 +206,38 @@ enum SpanAttribute: UInt8, CaseIterable, NamedAttribute {
         case .langfuseUsage: "langfuse.observation.usage_details"
         case .mlflowUsage: "mlflow.chat.tokenUsage"
         case .langsmithUsage: "langsmith.metadata.usage_metadata"
+        case .rawUsage: "gen_ai.usage.raw"
+        case .anthropicLongWritten: "anthropic.usage.cache_creation.ephemeral_1h_input_tokens"
+        case .detailsLongWritten: "gen_ai.usage.details.ephemeral_1h_input_tokens"
+        case .audioInputTokens: "gen_ai.usage.audio.input_tokens"
+        case .llmAudioInput: "llm.token_count.prompt_details.audio"
+        case .detailsAudioInput: "gen_ai.usage.details.input_audio_tokens"
+        case .audioOutputTokens: "gen_ai.usage.audio.output_tokens"
+        case .llmAudioOutput: "llm.token_count.completion_details.audio"
+        case .detailsAudioOutput: "gen_ai.usage.details.output_audio_tokens"
+        case .imageInputTokens: "gen_ai.usage.image.input_tokens"
+        case .detailsImageInput: "gen_ai.usage.details.image_prompt_tokens"
+        case .imageOutputTokens: "gen_ai.usage.image.output_tokens"
+        case .detailsImageOutput: "gen_ai.usage.details.image_candidates_tokens"
+        case .audioCacheRead: "gen_ai.usage.audio.cache_read.input_tokens"
+        case .detailsAudioCacheRead: "gen_ai.usage.details.cache_audio_read_tokens"
+        case .imageCacheRead: "gen_ai.usage.image.cache_read.input_tokens"
+        case .detailsImageCacheRead: "gen_ai.usage.details.image_cache_tokens"
+        case .detailsWebSearches: "gen_ai.usage.details.web_search_requests"
+        case .openAIServedTier: "openai.response.service_tier"
+        case .genAIServedTier: "gen_ai.openai.response.service_tier"
+        case .anthropicServedTier: "anthropic.response.service_tier"
+        case .servedTier: "gen_ai.response.service_tier"
+        case .openAIRequestedTier: "openai.request.service_tier"
+        case .genAIRequestedTier: "gen_ai.openai.request.service_tier"
+        case .anthropicRequestedTier: "anthropic.request.service_tier"
+        case .requestedTier: "gen_ai.request.service_tier"
+        case .speed: "speed"
+        case .llmResponseModel: "llm.response.model_name"
+        case .vercelResponseModel: "ai.response.model"
+        case .langfuseParameters: "langfuse.observation.model.parameters"
+        case .metadata: "metadata"
+        case .vercelMetadata: "ai.response.providerMetadata"
         case .usageCost: "gen_ai.usage.cost"
         case .operationCost: "operation.cost"
         case .totalCost: "gen_ai.cost.total_cost"
@@ -208,6 +276,29 @@ enum SpanAttribute: UInt8, CaseIterable, NamedAttribute {
     static let ofReasoning = SpanAttributeList([
         .reasoningTokens, .reasoningOutputTokens, .reasoningDetailTokens, .llmReasoningTokens, .vercelReasoningTokens,
         .vercelReasoningDetailTokens,
+    ])
+    static let ofCacheWrite1h = SpanAttributeList([.anthropicLongWritten, .detailsLongWritten])
+    static let ofInputAudio = SpanAttributeList([.audioInputTokens, .llmAudioInput, .detailsAudioInput])
+    static let ofOutputAudio = SpanAttributeList([.audioOutputTokens, .llmAudioOutput, .detailsAudioOutput])
+    static let ofInputImage = SpanAttributeList([.imageInputTokens, .detailsImageInput])
+    static let ofOutputImage = SpanAttributeList([.imageOutputTokens, .detailsImageOutput])
+    static let ofCachedAudio = SpanAttributeList([.audioCacheRead, .detailsAudioCacheRead])
+    static let ofCachedImage = SpanAttributeList([.imageCacheRead, .detailsImageCacheRead])
+    static let ofWebSearches = SpanAttributeList([.detailsWebSearches])
+    static let ofRare = SpanAttributeList(
+        [ofCacheWrite1h, ofInputAudio, ofOutputAudio, ofInputImage, ofOutputImage, ofWebSearches].flatMap(\.names))
+    static let ofServedTier = SpanAttributeList([
+        .openAIServedTier, .genAIServedTier, .anthropicServedTier, .servedTier,
+    ])
+    static let ofRequestedTier = SpanAttributeList([
+        .openAIRequestedTier, .genAIRequestedTier, .anthropicRequestedTier, .requestedTier,
+    ])
+    static let ofMetadata = SpanAttributeList([.vercelMetadata, .metadata])
+    /// Those of `SpanBill`.
+    static let ofBill = SpanAttributeList(
+        ofServedTier.names + ofRequestedTier.names + ofMetadata.names + [.speed, .langfuseParameters])
+    static let ofResponseModel = SpanAttributeList([
+        .responseModel, .llmResponseModel, .vercelResponseModel, .mlflowModel,
     ])
     static let ofUsage = SpanAttributeList([.langfuseUsage, .mlflowUsage, .langsmithUsage])
     static let ofCost = SpanAttributeList([.usageCost, .operationCost, .totalCost, .usageTotalCost, .llmTotalCost])

@@ -1,4 +1,3 @@
-internal import Bodies
 internal import Model
 
 /// The tokens that a span reports, as the contract counts them: input includes cached tokens, output includes
@@ -20,9 +19,15 @@ struct SpanUsage {
     private(set) var cacheRead: Count?
     private(set) var cacheWrite: Count?
     private(set) var reasoning: Count?
+    /// Kinds that few calls have.
+    private(set) var rare = RareTokens()
+    private(set) var webSearches: Int64?
+    /// In a JSON object; attributes of its own say more.
+    private(set) var serviceTier: String?
+    private(set) var isFast = false
 
     /// Most tokens that a record may have.
-    fileprivate static let limit: Int64 = 1_000_000_000_000
+    static let limit = Quantity.tokens.bound
 
     static func isReported(by attributes: SpanAttributes) -> Bool {
         attributes.has(SpanAttribute.ofInput) || attributes.has(SpanAttribute.ofOutput)
@@ -34,7 +39,7 @@ struct SpanUsage {
 
     /// Fields that are known.
     var reportedFields: Int {
-        [input, output, cacheRead, cacheWrite, reasoning].count { $0 != nil } + (total == nil ? 0 : 1)
+        [input, output, cacheRead, cacheWrite, reasoning].count { $0 != nil } + (total == nil ? 0 : 1) + rare.count
     }
 
     /// - Parameters:
@@ -49,9 +54,15 @@ struct SpanUsage {
         cacheRead = count(SpanAttribute.ofCacheRead)
         cacheWrite = count(SpanAttribute.ofCacheWrite)
         reasoning = count(SpanAttribute.ofReasoning)
-        if let text = attributes.first(of: SpanAttribute.ofUsage)?.text { addDetails(text) }
-        addCached(isAlways: excludesCached)
+        var details = attributes.first(of: SpanAttribute.ofUsage)?.text.flatMap(UsageDetails.init)
+        if let details { add(details) }
+        let isExcluded = excludesCached || details?.excludesCached == true
+        // The provider's own object: its input may leave out cached tokens, so only details are taken.
+        if details == nil { details = attributes[.rawUsage]?.text.flatMap(UsageDetails.init) }
+        addCacheWrite1h(attributes, details)
+        addCached(isAlways: isExcluded)
         addExcess(isThoughts: isGemini)
+        addRare(attributes, details)
         // Instrumentations write 0 for a stream that reported no usage: a chat that succeeded has input.
         if !mayBeEmpty, isZero(input), isZero(output), total ?? 0 == 0 { self = SpanUsage() }
     }
@@ -62,6 +73,16 @@ struct SpanUsage {
     }
 
     private init() {}
+
+    /// Adds counts that no attribute of their own has.
+    private mutating func add(_ details: UsageDetails) {
+        input = input ?? details.input.map(Count.tokens)
+        output = output ?? details.output.map(Count.tokens)
+        total = total ?? details.total
+        cacheRead = cacheRead ?? details.parts[.cacheRead].map(Count.tokens)
+        cacheWrite = cacheWrite ?? details.parts[.cacheWrite].map(Count.tokens)
+        reasoning = reasoning ?? details.parts[.reasoning].map(Count.tokens)
+    }
 
     /// Input that leaves out cached tokens gets them.
     private mutating func addCached(isAlways: Bool) {
@@ -86,99 +107,40 @@ struct SpanUsage {
             reasoning = .tokens(reported > output ? max(reported, excess) : reported + excess)
         }
     }
-}
 
-// MARK: - Counts in one JSON object
-
-extension SpanUsage {
-    /// The paths of counts in the usage objects of OpenAI, Anthropic and LangChain, which senders pass on, and of
-    /// Langfuse.
-    private enum Detail: Int, CaseIterable {
-        case inputTokens, promptTokens, input
-        case outputTokens, completionTokens, output
-        case totalTokens, total
-        case promptCached, inputCached, cacheReadInput, cacheRead
-        case cacheCreationInput, cacheCreation
-        case shortCacheCreation, longCacheCreation
-        case completionReasoning, outputReasoning, reasoning
-        case besideInputRead, besideInputCreation, besideInputAudio
-        case besideOutputReasoning, besideOutputAudio
-
-        var path: String {
-            switch self {
-            case .inputTokens: "input_tokens"
-            case .promptTokens: "prompt_tokens"
-            case .input: "input"
-            case .outputTokens: "output_tokens"
-            case .completionTokens: "completion_tokens"
-            case .output: "output"
-            case .totalTokens: "total_tokens"
-            case .total: "total"
-            case .promptCached: "prompt_tokens_details.cached_tokens"
-            case .inputCached: "input_tokens_details.cached_tokens"
-            case .cacheReadInput: "cache_read_input_tokens"
-            case .cacheRead: "input_token_details.cache_read"
-            case .cacheCreationInput: "cache_creation_input_tokens"
-            case .cacheCreation: "input_token_details.cache_creation"
-            // LangChain writes these, and then 0 for their sum.
-            case .shortCacheCreation: "input_token_details.ephemeral_5m_input_tokens"
-            case .longCacheCreation: "input_token_details.ephemeral_1h_input_tokens"
-            case .completionReasoning: "completion_tokens_details.reasoning_tokens"
-            case .outputReasoning: "output_tokens_details.reasoning_tokens"
-            case .reasoning: "output_token_details.reasoning"
-            // Langfuse takes these from `input` and `output` (langfuse-python, CallbackHandler).
-            case .besideInputRead: "input_cache_read"
-            case .besideInputCreation: "input_cache_creation"
-            case .besideInputAudio: "input_audio"
-            case .besideOutputReasoning: "output_reasoning"
-            case .besideOutputAudio: "output_audio"
-            }
-        }
+    /// Writes that are kept for an hour are cache writes, also if no other count says so.
+    private mutating func addCacheWrite1h(_ attributes: SpanAttributes, _ details: UsageDetails?) {
+        guard details != nil || attributes.has(SpanAttribute.ofRare) else { return }
+        rare.cacheWrite1h =
+            attributes.countAboveZero(of: SpanAttribute.ofCacheWrite1h) ?? details?.parts[.cacheWrite1h] ?? 0
+        if rare.cacheWrite1h > 0, cacheWrite?.tokens ?? 0 == 0 { cacheWrite = .tokens(rare.cacheWrite1h) }
     }
 
-    private static let detailTable = Detail.allCases.map { $0.path + "\n" }.joined()
-
-    /// Adds counts that no attribute of their own has.
-    private mutating func addDetails(_ text: String) {
-        let bytes = PaddedBytes(text.utf8)
-        // Safe: only numbers leave the closure.
-        unsafe bytes.withUnsafeBytes { buffer in
-            let text = unsafe BorrowedBytes(buffer.assumingMemoryBound(to: UInt8.self))
-            var reader = JSONReader(skippingAllBut: Self.detailTable)
-            guard (try? reader.open(text)) == .object, let object = try? reader.readObject() else { return }
-            // The first above 0: libraries write 0 for what another member has.
-            func count(_ details: Detail...) -> Int64? {
-                let counts = details.lazy.compactMap { object[place: $0.rawValue].tokens }
-                return counts.first { $0 > 0 } ?? counts.first
-            }
-            func sum(_ details: Detail...) -> Int64 { details.reduce(0) { $0 + (count($1) ?? 0) } }
-            let besideInput = sum(.besideInputRead, .besideInputCreation, .besideInputAudio)
-            let besideOutput = sum(.besideOutputReasoning, .besideOutputAudio)
-            input = input ?? count(.inputTokens, .promptTokens, .input).map { .tokens($0 + besideInput) }
-            output = output ?? count(.outputTokens, .completionTokens, .output).map { .tokens($0 + besideOutput) }
-            total = total ?? count(.totalTokens, .total)
-            cacheRead =
-                cacheRead
-                ?? count(.promptCached, .inputCached, .cacheReadInput, .cacheRead, .besideInputRead).map(Count.tokens)
-            let parts = sum(.shortCacheCreation, .longCacheCreation)
-            let written = count(.cacheCreationInput, .cacheCreation, .besideInputCreation)
-            cacheWrite = cacheWrite ?? (written ?? 0 > 0 || parts == 0 ? written : parts).map(Count.tokens)
-            reasoning =
-                reasoning
-                ?? count(.completionReasoning, .outputReasoning, .reasoning, .besideOutputReasoning)
-                .map(Count.tokens)
+    /// Adds the kinds of tokens that few calls have.
+    private mutating func addRare(_ attributes: SpanAttributes, _ details: UsageDetails?) {
+        guard details != nil || attributes.has(SpanAttribute.ofRare) else { return }
+        webSearches = attributes.countAboveZero(of: SpanAttribute.ofWebSearches) ?? details?.webSearches
+        serviceTier = details?.serviceTier
+        isFast = details?.isFast == true
+        func count(_ kind: TokenKind, _ names: SpanAttributeList) -> Int64 {
+            attributes.countAboveZero(of: names) ?? details?.parts[kind] ?? 0
         }
+        func cached(_ names: SpanAttributeList) -> Int64 { attributes.countAboveZero(of: names) ?? 0 }
+        rare.inputAudio = count(.inputAudio, SpanAttribute.ofInputAudio) - cached(SpanAttribute.ofCachedAudio)
+        rare.inputImage = count(.inputImage, SpanAttribute.ofInputImage) - cached(SpanAttribute.ofCachedImage)
+        rare.outputAudio = count(.outputAudio, SpanAttribute.ofOutputAudio)
+        rare.outputImage = count(.outputImage, SpanAttribute.ofOutputImage)
+        let written = cacheWrite?.tokens ?? 0
+        rare.limit(
+            cacheWrite: written, uncached: (input?.tokens ?? 0) - (cacheRead?.tokens ?? 0) - written,
+            plain: (output?.tokens ?? 0) - (reasoning?.tokens ?? 0))
     }
 }
 
-extension JSONValue {
-    /// A count of tokens, also if it is a text; `nil` for anything else, and above the limit of a record.
-    fileprivate var tokens: Int64? {
-        switch self {
-        case .number(let text), .string(let text):
-            DecimalNumber(text)?.integer.flatMap { (0...SpanUsage.limit).contains($0) ? $0 : nil }
-        default: nil
-        }
+extension SpanAttributes {
+    /// The first count above 0; `nil` without one.
+    fileprivate func countAboveZero(of list: SpanAttributeList) -> Int64? {
+        all(of: list).lazy.compactMap { SpanUsage.Count($0).tokens }.first { $0 > 0 }
     }
 }
 

@@ -26,8 +26,8 @@ extension Batch {
         var refused: [Int: RecordRejection] = [:]
         for count in recent.settled(onto: state.recentCalls) {
             do throws(RecordRejection) {
-                try tally(count.record, isCall: count.isCall, onto: state)
-                guard count.isCall else { continue }
+                try tally(count.record, count.kind, onto: state)
+                guard count.kind == .call else { continue }
                 calls += 1
                 counted.insert(count.number)
             } catch {

@@ -148,7 +148,7 @@ package struct Batch: Sendable {
             guard id.content == nil || id.content == content else { throw .reusedID }
             return .duplicate
         }
-        try tally(record, isCall: true, onto: state)
+        try tally(record, .call, onto: state)
         remember(record, onto: state)
         return .accepted
     }
@@ -164,16 +164,14 @@ package struct Batch: Sendable {
     }
 
     /// Adds a record to its series.
-    ///
-    /// - Parameter isCall: whether it is a call; else its tokens and its cost alone are added.
     mutating func tally(
-        _ record: CallRecord, isCall: Bool, onto state: LedgerState
+        _ record: CallRecord, _ kind: Counted, onto state: LedgerState
     ) throws(RecordRejection) {
         let before = mark
         let place = targets.place(of: record.labels) ?? targets.append(newTarget(of: record.labels, onto: state))
         // Copied: the one in the table changes only once nothing can fail.
         var target = targets[place: place]
-        if isCall { touchEndpoint(of: record, at: &target, onto: state) }
+        if kind == .call { touchEndpoint(of: record, at: &target, onto: state) }
         let sums: Sums
         do throws(RecordRejection) {
             sums = try self.sums(with: record, at: target)
@@ -183,10 +181,12 @@ package struct Batch: Sendable {
         }
         if targets.count > before.targets.count { takePlaces(for: target) }
         targets[place: place].endpoint = target.endpoint
-        if isCall {
-            add(record, sums, at: target, bounds: state.registry.bounds)
-        } else {
+        switch kind {
+        case .call: add(record, sums, at: target, bounds: state.registry.bounds)
+        case .amounts: addAmounts(of: record, sums, at: target)
+        case .firstAmounts:
             addAmounts(of: record, sums, at: target)
+            addUnpriced(record, at: target)
         }
     }
 
@@ -214,7 +214,7 @@ package struct Batch: Sendable {
     private struct Sums {
         let call: CallTotals.BoundedSums
         let apiLatency: Int64?
-        /// Spent of each of the target's budgets; empty for a record without a cost.
+        /// Spent of each of the target's budgets; empty for a record that spends nothing.
         let spent: [Money]
     }
 
@@ -226,7 +226,7 @@ package struct Batch: Sendable {
             apiLatency = try endpoints[place: endpoint].sum(with: record)
         }
         var spent: [Money] = []
-        if let cost = record.cost {
+        if let cost = record.cost, !record.isPlan {
             for account in target.accounts { spent.append(try accounts[place: account].spent(with: cost)) }
         }
         return Sums(call: call, apiLatency: apiLatency, spent: spent)
@@ -240,13 +240,11 @@ package struct Batch: Sendable {
         if let endpoint = target.endpoint, let sum = sums.apiLatency {
             endpoints[place: endpoint].add(record, sum: sum, bounds: bounds)
         }
-        for (index, account) in target.accounts.enumerated() {
-            if record.cost == nil {
-                accounts[place: account].addUnpricedCall()
-            } else {
-                accounts[place: account].spend(to: sums.spent[index])
-            }
+        // A call that a subscription pays for spends nothing.
+        if record.cost == nil, !record.isPlan {
+            for account in target.accounts { accounts[place: account].addUnpricedCall() }
         }
+        for (account, spent) in zip(target.accounts, sums.spent) { accounts[place: account].spend(to: spent) }
         memoryAvailableMegabytes = record.memoryAvailableMegabytes ?? memoryAvailableMegabytes
         if target.placement.isFolded { overflowRecords += 1 }
     }
@@ -255,6 +253,16 @@ package struct Batch: Sendable {
     private mutating func addAmounts(of record: CallRecord, _ sums: Sums, at target: Target) {
         calls[place: target.call].totals.addAmounts(of: record, sums: sums.call)
         for (account, spent) in zip(target.accounts, sums.spent) { accounts[place: account].spend(to: spent) }
+    }
+
+    /// A call that was counted as one without usage may turn out to have no price.
+    private mutating func addUnpriced(_ record: CallRecord, at target: Target) {
+        guard record.isUnpriced else { return }
+        calls[place: target.call].totals.unpricedCalls += 1
+        offerings[place: target.offering].addUnpricedCall()
+        // Budgets count a call that may have been billed as soon as it has no cost.
+        guard !CallRecord.mayBeBilled(record.status) else { return }
+        for account in target.accounts { accounts[place: account].addUnpricedCall() }
     }
 
     // MARK: Targets

@@ -43,12 +43,12 @@ extension RecentChanges {
         return sum
     }
 
-    /// A call to count, or tokens and money to add to one that is counted.
+    /// A record to count.
     struct Count {
         /// The number of the report that it is counted for.
         let number: Int
         let record: CallRecord
-        let isCall: Bool
+        let kind: Counted
     }
 
     /// Returns what the changed trees still have to count, and marks it as counted.
@@ -71,6 +71,7 @@ extension RecentChanges {
     private struct Kind: Hashable {
         let labels: SeriesLabels
         let isFailed: Bool
+        let isPlan: Bool
     }
 
     /// What was counted for trees that turn out to hold fewer calls. It covers what other trees lack.
@@ -80,7 +81,9 @@ extension RecentChanges {
     }
 
     private func kind(of root: Int, _ recent: RecentCalls) -> Kind? {
-        report(root, recent).map { Kind(labels: $0.content.record.labels, isFailed: $0.isFailed) }
+        report(root, recent).map {
+            Kind(labels: $0.content.record.labels, isFailed: $0.isFailed, isPlan: $0.content.record.isPlan)
+        }
     }
 
     /// Moves counts from trees that have too many to trees that have too few. A stronger tie can leave two counted
@@ -146,15 +149,26 @@ extension RecentChanges {
             spare[kind] = Spare(calls: known.calls - used.calls, amounts: known.amounts.without(used.amounts))
             if carriers.isEmpty && rest.isNothing { return [] }
         }
-        if carriers.isEmpty, let record = first ?? report(root, recent)?.content.record {
-            return [Count(number: members[members.count - 1], record: record.with(rest), isCall: false)]
+        // One report that says so makes its call one of a plan. Several calls are each what their own reports say.
+        let isOne = sum.calls == 1
+        if carriers.isEmpty, let whole = report(root, recent)?.content.record {
+            let record = (first ?? whole).with(rest, isPlan: isOne ? sum.amounts.isPlan : whole.isPlan)
+            return [
+                Count(
+                    number: members[members.count - 1], record: record,
+                    kind: rest.hasUsage && !sum.counted.hasUsage ? .firstAmounts : .amounts)
+            ]
         }
         return carriers.enumerated().map { place, carrier in
             let isLast = place + 1 == carriers.count
-            let own = isLast ? rest : rest.holds(carrier.own) ? carrier.own : carrier.own.limited(to: Amounts())
+            var own = isLast ? rest : rest.holds(carrier.own) ? carrier.own : carrier.own.limited(to: Amounts())
             rest = rest.without(own)
+            // Nothing is left for it, as the known costs are those of other calls.
+            if !isOne, carrier.own.hasUsage, carrier.own.cost == nil, own.cost == .zero { own = own.unpriced }
+            let isPlan = isOne ? sum.amounts.isPlan : carrier.record.isPlan
             return Count(
-                number: carrier.number, record: isAlone ? carrier.record : carrier.record.with(own), isCall: true)
+                number: carrier.number, record: isAlone ? carrier.record : carrier.record.with(own, isPlan: isPlan),
+                kind: .call)
         }
     }
 

@@ -5,7 +5,11 @@
 struct RecentReport: Sendable {
     let content: Content
     /// What was counted for this report, as a call's first report or in addition to one.
-    var counted = Amounts()
+    var counted: Amounts {
+        get { countedAmounts?.amounts ?? Amounts() }
+        set { countedAmounts = newValue == Amounts() ? nil : Boxed(newValue) }
+    }
+    private var countedAmounts: Boxed?
     /// Whether a call was counted for it.
     var countsCall = false
     /// Whether its call can have no more reports.
@@ -39,6 +43,15 @@ struct RecentReport: Sendable {
             self.report = report
             own = Amounts(of: record)
             isFailed = !record.isSuccess
+        }
+    }
+
+    /// A class, as reports are copied often and their amounts rarely change.
+    private final class Boxed: Sendable {
+        let amounts: Amounts
+
+        init(_ amounts: Amounts) {
+            self.amounts = amounts
         }
     }
 

@@ -10,6 +10,12 @@ package struct CallRecord: Sendable {
     package var cost: Money?
     private var isComputed = false
     private var lacksUsage = false
+    /// Whether a subscription pays for the call: its cost is what it would have cost.
+    package var isPlan = false
+    /// Facts beside the tokens that the price depends on; `nil` for most calls.
+    package var details: CallDetails?
+    /// When the call was made, as far as its price depends on it; `nil` is a time without off-peak prices.
+    package var time: Instant?
     package var latencyMicroseconds: Int64?
     package var apiLatencyMicroseconds: Int64?
     package var memoryRSSMegabytes: Double?
@@ -42,6 +48,14 @@ package struct CallRecord: Sendable {
 
     package var isSuccess: Bool { status == Self.success }
 
+    private static let statusesOfBilledCalls = ["success", "timeout", "cancelled"].map(LabelValue.init)
+
+    /// Whether the provider may have billed the call although it reports no tokens.
+    package static func mayBeBilled(_ status: LabelValue) -> Bool { statusesOfBilledCalls.contains(status) }
+
+    /// Whether the call reports no tokens and may have been billed.
+    var lacksBilledUsage: Bool { usage.isMissing && Self.mayBeBilled(status) }
+
     /// Takes the cost by the price table, for a call that reports none.
     package mutating func take(_ cost: ComputedCost) {
         switch cost {
@@ -54,13 +68,24 @@ package struct CallRecord: Sendable {
     }
 
     /// A copy with other tokens and cost.
-    func with(_ amounts: Amounts) -> CallRecord {
+    func with(_ amounts: Amounts, isPlan: Bool) -> CallRecord {
         var record = self
         record.usage = amounts.usage
-        record.cost = amounts.cost
-        record.isComputed = amounts.cost != nil && !amounts.costIsReported
+        record.isPlan = isPlan
+        record.lacksUsage = lacksUsage && !amounts.hasUsage
+        // A call without tokens keeps what it costs for that reason.
+        if amounts.cost != nil || amounts.hasUsage || !usage.isMissing {
+            record.cost = amounts.cost
+            record.isComputed = amounts.cost != nil && !amounts.costIsReported
+        }
+        if record.details?.webSearches != amounts.reportedWebSearches {
+            record.details = (record.details ?? .none).with(webSearches: amounts.reportedWebSearches)
+        }
         return record
     }
+
+    /// Whether its cost is missing from the bill. A call of a plan has no part in the bill.
+    var isUnpriced: Bool { costSource == .unpriced && !isPlan }
 
     package var costSource: CostSource {
         cost == nil ? lacksUsage ? .usageMissing : .unpriced : isComputed ? .computed : .reported

@@ -9,7 +9,13 @@ package struct CallTotals: Equatable, Sendable {
     package var kinds: TokenKinds?
     /// `nil` until a call has a price: calls without one must not show as 0 USD.
     package var cost: Money?
-    /// Successful calls whose records report no tokens.
+    /// The cost of calls that a subscription pays for, had they been metered; `nil` until one has a price.
+    package var planEquivalent: Money?
+    /// Calls whose cost is unknown and that no subscription pays for.
+    package var unpricedCalls: Int64 = 0
+    /// Searches of the web that the provider bills for.
+    package var webSearches: Int64 = 0
+    /// Calls that report no tokens and may have been billed.
     package var usageMissing: Int64 = 0
     package var errors = Tally()
     package var lastInputTokens: Int64?
@@ -27,6 +33,8 @@ package struct CallTotals: Equatable, Sendable {
         fileprivate let tokens: Int64
         fileprivate let kinds: TokenKinds?
         fileprivate let cost: Money?
+        fileprivate let planEquivalent: Money?
+        fileprivate let webSearches: Int64
         fileprivate let latencyMicroseconds: Int64?
     }
 
@@ -36,10 +44,16 @@ package struct CallTotals: Equatable, Sendable {
         guard let tokens = tokens.adding(usage.billedTokens) else {
             throw .overflow(of: "llm_tokens_total", field: "total_tokens")
         }
+        guard let webSearches = webSearches.adding(record.details?.webSearches ?? 0) else {
+            throw .overflow(of: "llm_tool_requests_total", field: "web_search_requests")
+        }
         return BoundedSums(
             tokens: tokens,
             kinds: try kinds.adding(usage.kinds, of: "llm_token_usage_total", field: "input_tokens"),
-            cost: try cost.adding(record.cost, of: "llm_cost_usd_total", field: "cost_usd"),
+            cost: try cost.adding(record.isPlan ? nil : record.cost, of: "llm_cost_usd_total", field: "cost_usd"),
+            planEquivalent: try planEquivalent.adding(
+                record.isPlan ? record.cost : nil, of: "llm_plan_equivalent_usd_total", field: "cost_usd"),
+            webSearches: webSearches,
             latencyMicroseconds: try (latency?.sumMicroseconds).adding(
                 record.latencyMicroseconds, of: "llm_latency_seconds", field: "latency_ms"))
     }
@@ -51,12 +65,13 @@ package struct CallTotals: Equatable, Sendable {
         addAmounts(of: record, sums: sums)
         if record.isSuccess {
             calls.add(1, to: record.status)
-            if record.usage.isMissing { usageMissing += 1 }
         } else {
             let status = calls.admitted(
                 record.status, limit: NameLimits.statuses, reserved: NameLimits.reservedStatuses)
             calls.add(1, to: status)
         }
+        if record.lacksBilledUsage { usageMissing += 1 }
+        if record.isUnpriced { unpricedCalls += 1 }
         if let errorType = record.errorType {
             errors.add(1, to: errors.admitted(errorType, limit: NameLimits.errorTypes))
         }
@@ -74,6 +89,8 @@ extension CallTotals {
         tokens = sums.tokens
         kinds = sums.kinds
         cost = sums.cost
+        planEquivalent = sums.planEquivalent
+        webSearches = sums.webSearches
         lastInputTokens = record.usage.input ?? lastInputTokens
         lastOutputTokens = record.usage.output ?? lastOutputTokens
     }

@@ -15,6 +15,10 @@ package struct OfferingSeries: NumberedSeries {
     package var key: OfferingLabels { labels }
 
     mutating func add(_ record: CallRecord) {
-        if record.costSource == .unpriced { unpricedCalls += 1 }
+        if record.isUnpriced { addUnpricedCall() }
+    }
+
+    mutating func addUnpricedCall() {
+        unpricedCalls += 1
     }
 }

@@ -26,9 +26,17 @@ package struct Budget: Equatable, Sendable {
             && (model ?? labels.model) == labels.model
     }
 
+    /// The keys of the configuration in which it counts other calls, or over another time, than an earlier budget of
+    /// its name.
+    package func changes(from other: Budget) -> [String] {
+        [
+            agentName == other.agentName ? nil : "agent_name", provider == other.provider ? nil : "provider",
+            model == other.model ? nil : "model", period == other.period ? nil : "period",
+        ].compactMap { $0 }
+    }
+
     /// Whether it counts the same calls over the same time, so that it takes over what was spent of the other.
     func continues(_ other: Budget) -> Bool {
-        name == other.name && agentName == other.agentName && provider == other.provider && model == other.model
-            && period == other.period
+        name == other.name && changes(from: other).isEmpty
     }
 }

@@ -124,12 +124,17 @@ package struct DecimalNumber: Sendable {
     package var isZero: Bool { significand == 0 && !hasMore }
 
     /// Whether there is nothing but zeros behind the decimal point.
-    package var isWhole: Bool {
-        // With digits dropped and no exponent below 0, the number is past 1e37: no bound asks further.
-        if significand == 0 || exponent >= 0 { return true }
-        if hasMore || exponent < -Self.keptDigits { return false }
+    package var isWhole: Bool { isWhole(scale: 0) }
+
+    /// Whether it is a whole number of 10^-scale.
+    package func isWhole(scale: Int) -> Bool {
+        let power = exponent + scale
+        // With digits dropped and no power below 0, the number is past 1e37: no bound asks further.
+        if significand == 0 { return !hasMore }
+        if power >= 0 { return true }
+        if hasMore || power < -Self.keptDigits { return false }
         var divisor: UInt128 = 1
-        for _ in 0..<(-exponent) { divisor *= 10 }
+        for _ in 0..<(-power) { divisor *= 10 }
         return significand % divisor == 0
     }
 }

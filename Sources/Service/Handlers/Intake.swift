@@ -108,14 +108,14 @@ extension Intake {
     static func traces(
         _ exchange: borrowing Exchange, _ service: Service
     ) throws(Refusal) -> any Format {
-        TracesFormat(try encoding(exchange), agentAttributes: service.agentAttributes.withLock { $0 })
+        TracesFormat(try encoding(exchange), operatorAttributes: service.operatorAttributes.withLock { $0 })
     }
 
     /// Log records of OpenTelemetry.
     static func logs(
         _ exchange: borrowing Exchange, _ service: Service
     ) throws(Refusal) -> any Format {
-        LogsFormat(try encoding(exchange), agentAttributes: service.agentAttributes.withLock { $0 })
+        LogsFormat(try encoding(exchange), operatorAttributes: service.operatorAttributes.withLock { $0 })
     }
 
     /// Metrics of OpenTelemetry.
@@ -224,7 +224,7 @@ extension Service {
         guard let reporting = intake.reporting, outcome.merged.counts[.requestID] == nil,
             outcome.accepted + outcome.merged.count == events.count
         else { return }
-        let suspected = suspicions.note(events, of: reporting, spellings: pricer.book.spellings)
+        let suspected = suspicions.note(events, of: reporting, spellings: pricer.rules.book.spellings)
         if suspected > 0 { metrics.suspectedDuplicates.add(suspected) }
     }
 }

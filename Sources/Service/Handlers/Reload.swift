@@ -74,11 +74,19 @@ extension Service {
 
     /// Puts a configuration in force whose budgets the ledger has stored.
     private func use(_ configuration: Configuration) {
-        pricer.use(configuration.prices)
-        agentAttributes.withLock { $0 = AgentAttributes(configuration.agentAttributes) }
+        pricer.use(PriceRules(configuration))
+        priceTableTime.withLock { $0 = configuration.priceTableTime }
+        operatorAttributes.withLock { $0 = OperatorAttributes(configuration) }
         sources.withLock { $0 = CountedSources(configuration.sourceRules, spellings: configuration.prices.spellings) }
         hasFileContent.store(configuration.hasFileContent, ordering: .relaxed)
         log.noteConfiguration("Reloaded", configuration)
+    }
+}
+
+extension OperatorAttributes {
+    init(_ configuration: Configuration) {
+        self.init(
+            agentNames: configuration.agentAttributes, kept: Set(configuration.planRules.flatMap(\.attributes.keys)))
     }
 }
 

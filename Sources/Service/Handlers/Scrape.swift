@@ -70,7 +70,7 @@ extension Service {
     private func exposition(of snapshot: LedgerSnapshot, _ form: WaitingScrapes.Form) -> Response {
         let moment = OwnMetrics.Moment(
             ledger: snapshot, waitingBytes: ledger.waitingBytes, waitingBytesLimit: ledger.waitingBytesLimit,
-            priceEntries: pricer.book.count)
+            priceEntries: pricer.rules.book.count, priceTableTime: priceTableTime.withLock { $0 })
         let own =
             BudgetFamilies.families(snapshot.budgets) + metrics.families(moment) + ProcessMetrics.families()
         let body = Exposition.render(snapshot.totals, own: own, format: form.format)

@@ -32,7 +32,10 @@ struct Summary {
             json.object { json in
                 for name in names {
                     json.key(name.text)
-                    json.object { json in sums[name]?.write(to: &json) }
+                    json.object { json in
+                        sums[name]?.write(to: &json)
+                        sums[name]?.writeKnowledge(to: &json)
+                    }
                 }
             }
         }
@@ -59,6 +62,7 @@ struct Summary {
             json.number(total.tokens)
             json.key("total_cost_usd")
             json.number(total.picoUSD, scale: Money.scale)
+            total.writeKnowledge(to: &json)
             json.key("agents")
             agents.write(to: &json)
             json.key("models")
@@ -79,5 +83,15 @@ extension CallSums {
         json.number(picoUSD, scale: Money.scale)
         json.key("errors")
         json.number(failedCalls)
+    }
+}
+
+extension CallSums {
+    /// Writes what of the cost is not known.
+    fileprivate func writeKnowledge(to json: inout JSONWriter) {
+        json.key("unpriced_calls")
+        json.number(unpricedCalls)
+        json.key("cost_known")
+        json.boolean(isCostKnown)
     }
 }

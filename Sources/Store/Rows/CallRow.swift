@@ -3,7 +3,18 @@ internal import Model
 extension CallSeries: Row {
     static var table: String { "call_series" }
 
-    static var schema: [Int64: String] { [1: creation] }
+    static var schema: [Int64: String] { [1: creation, 4: addition] }
+
+    /// The whole bill. A value of 0 is stored as NULL, which takes no room.
+    private static var addition: String {
+        addedColumns.map { "ALTER TABLE call_series ADD COLUMN \($0.name) \($0.type)" }.joined(separator: ";")
+    }
+
+    private static let addedColumns = [
+        (name: "rare_tokens", type: "TEXT"), (name: "plan_equivalent_usd", type: "INTEGER"),
+        (name: "plan_equivalent_pico_usd", type: "INTEGER"), (name: "unpriced_calls", type: "INTEGER"),
+        (name: "web_searches", type: "INTEGER"),
+    ]
 
     private static var creation: String {
         """
@@ -23,18 +34,23 @@ extension CallSeries: Row {
             "agent_name", "provider", "model", "calls", "tokens", "input_tokens", "cache_read_tokens",
             "cache_write_tokens", "output_tokens", "reasoning_tokens", "cost_usd", "cost_pico_usd", "usage_missing",
             "errors", "last_input_tokens", "last_output_tokens",
-        ] + Histogram.columns(prefix: "latency")
+        ] + Histogram.columns(prefix: "latency") + addedColumns.map(\.name)
     }
 
     var values: [Value] {
         [
             .text(labels.agentName.text), .text(labels.provider.text), .text(labels.model.text),
-            .text(totals.calls.stored), .integer(totals.tokens), Value(totals.kinds?.input),
-            Value(totals.kinds?.cacheRead), Value(totals.kinds?.cacheWrite), Value(totals.kinds?.output),
-            Value(totals.kinds?.reasoning), Value(totals.cost?.wholeUSD), Value(totals.cost?.remainingPicoUSD),
+            .text(totals.calls.stored), .integer(totals.tokens), Value(totals.kinds?[.input]),
+            Value(totals.kinds?[.cacheRead]), Value(totals.kinds?[.cacheWrite]), Value(totals.kinds?[.output]),
+            Value(totals.kinds?[.reasoning]), Value(totals.cost?.wholeUSD), Value(totals.cost?.remainingPicoUSD),
             .integer(totals.usageMissing), .text(totals.errors.stored), Value(totals.lastInputTokens),
             Value(totals.lastOutputTokens),
         ] + Histogram.values(totals.latency)
+            + [
+                totals.kinds?.rareStored.map(Value.text) ?? .null, Value(totals.planEquivalent?.wholeUSD),
+                Value(totals.planEquivalent?.remainingPicoUSD), Value(totals.unpricedCalls.unlessZero),
+                Value(totals.webSearches.unlessZero),
+            ]
     }
 
     init(number: Int64, values: [Value]) throws(StoreError) {
@@ -52,17 +68,32 @@ extension CallSeries: Row {
         totals.lastInputTokens = try reader.optionalNatural()
         totals.lastOutputTokens = try reader.optionalNatural()
         totals.latency = try Histogram.read(from: &reader)
+        if let rare = try reader.optionalText() {
+            guard totals.kinds != nil else { throw StoreError(.damaged, "kinds of tokens beside none") }
+            try totals.kinds?.addRare(stored: rare)
+        }
+        totals.planEquivalent = try Money(storedUSD: reader.optionalNatural(), picoUSD: reader.optionalNatural())
+        totals.unpricedCalls = try reader.optionalNatural() ?? 0
+        totals.webSearches = try reader.optionalNatural() ?? 0
         guard totals.errors.total == totals.failedCalls else {
             throw StoreError(.damaged, "failed calls and errors differ")
         }
-        guard totals.usageMissing <= totals.calls[CallRecord.success] else {
+        let billed = totals.calls.entries.reduce(0) { $0 + (CallRecord.mayBeBilled($1.name) ? $1.count : 0) }
+        guard totals.usageMissing <= billed else {
             throw StoreError(.damaged, "more calls without usage than calls")
+        }
+        guard totals.unpricedCalls <= totals.calls.total else {
+            throw StoreError(.damaged, "more unpriced calls than calls")
         }
         guard (totals.latency?.count ?? 0) <= totals.calls.total else {
             throw StoreError(.damaged, "more latencies than calls")
         }
         self.init(number: number, labels: labels, totals: totals)
     }
+}
+
+extension Int64 {
+    fileprivate var unlessZero: Int64? { self == 0 ? nil : self }
 }
 
 extension TokenKinds {
@@ -75,5 +106,25 @@ extension TokenKinds {
         let reasoning = try reader.optionalNatural()
         guard let input, let cacheRead, let cacheWrite, let output, let reasoning else { return nil }
         self.init(input: input, cacheRead: cacheRead, cacheWrite: cacheWrite, output: output, reasoning: reasoning)
+    }
+}
+
+extension TokenKinds {
+    /// Kinds that few calls have, which share one column.
+    private static let rareKinds: [TokenKind] = [.cacheWrite1h, .inputAudio, .inputImage, .outputAudio, .outputImage]
+
+    /// `cache_write_1h 15,input_audio 30`; `nil` if there are none.
+    fileprivate var rareStored: String? {
+        let rare = Self.rareKinds.filter { self[$0] > 0 }
+        return rare.isEmpty ? nil : rare.map { "\($0.name) \(self[$0])" }.joined(separator: ",")
+    }
+
+    fileprivate mutating func addRare(stored text: String) throws(StoreError) {
+        for entry in try Tally(stored: text).entries {
+            guard let kind = Self.rareKinds.first(where: { $0.name == entry.name.text }) else {
+                throw StoreError(.damaged, "not a kind of tokens")
+            }
+            self[kind] = entry.count
+        }
     }
 }

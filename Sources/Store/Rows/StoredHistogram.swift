@@ -19,7 +19,10 @@ extension Histogram {
     }
 
     static func read(from reader: inout ValueReader) throws(StoreError) -> Histogram? {
-        guard let buckets = try reader.optionalText() else { return nil }
+        guard let buckets = try reader.optionalText() else {
+            reader.skip(3)
+            return nil
+        }
         var counts: [Int64] = []
         for text in buckets.split(separator: ",") {
             guard let count = Int64(text), count >= 0 else { throw StoreError(.damaged, "not a histogram") }

@@ -8,6 +8,10 @@ struct ValueReader {
 
     private mutating func next() -> Value { values.popFirst() ?? .null }
 
+    mutating func skip(_ count: Int) {
+        values = values.dropFirst(count)
+    }
+
     mutating func integer() throws(StoreError) -> Int64 {
         guard let integer = try optionalInteger() else { throw StoreError(.damaged, "a number is missing") }
         return integer

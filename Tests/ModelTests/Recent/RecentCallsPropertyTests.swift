@@ -38,8 +38,7 @@ struct WholeSums: Equatable {
     /// Without the parts of input and output.
     var withoutParts: WholeSums {
         var sums = self
-        sums.tokens = TokenKinds(
-            input: tokens.input + tokens.cacheRead + tokens.cacheWrite, output: tokens.output + tokens.reasoning)
+        sums.tokens = TokenKinds(input: tokens.allInput, output: tokens.allOutput)
         return sums
     }
 }
@@ -62,7 +61,7 @@ extension Array<ReportedWorld.Item> {
             let tokens = world.tokens
             let expected = WholeSums(
                 succeeded: world.succeeded, failed: world.failed, errors: world.failed,
-                billed: tokens.input + tokens.cacheRead + tokens.cacheWrite + tokens.output + tokens.reasoning,
+                billed: tokens.allInput + tokens.allOutput,
                 tokens: tokens)
             for isSplit in [false, true] {
                 var state = LedgerState.example()

@@ -267,7 +267,7 @@ private func sums(_ items: ReportedWorld.Item...) -> Set<String> {
                 state = .example()
                 state.take(requests)
                 #expect(state.whole.succeeded == 399)
-                #expect(state.whole.tokens.input == 399 * 9)
+                #expect(state.whole.tokens[.input] == 399 * 9)
             }
         }
     }
@@ -308,7 +308,7 @@ private func sums(_ items: ReportedWorld.Item...) -> Set<String> {
             var state = LedgerState.example()
             state.take(requests)
             #expect(state.whole.succeeded == 10)
-            #expect(state.whole.tokens.input == 1045)
+            #expect(state.whole.tokens[.input] == 1045)
         }
     }
 

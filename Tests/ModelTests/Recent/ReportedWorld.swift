@@ -103,6 +103,11 @@ struct ReportedWorld {
         var usage = Usage(
             input: .random(in: 50...5000, using: &random), output: .random(in: 1...500, using: &random),
             cacheRead: .random(in: 0...20, using: &random), reasoning: 1)
+        if isOne(in: 3) {
+            usage[.cacheWrite] = .random(in: 0...10, using: &random)
+            usage[.cacheWrite1h] = .random(in: 0...(usage[.cacheWrite] ?? 0), using: &random)
+            usage[.inputAudio] = .random(in: 0...10, using: &random)
+        }
         if isOne(in: 4), let same = usages.randomElement(using: &random) { usage = same }
         usages.append(usage)
         return Call(
@@ -182,11 +187,13 @@ struct ReportedWorld {
             part.start = call.start + length * UInt64(number) + Self.millisecond * 2
             part.end = part.start + length - Self.millisecond * 4
             whole.usage = whole.usage.map { sum in
-                Usage(
-                    input: (sum.input ?? 0) + (part.usage?.input ?? 0),
-                    output: (sum.output ?? 0) + (part.usage?.output ?? 0),
-                    cacheRead: (sum.cacheRead ?? 0) + (part.usage?.cacheRead ?? 0),
-                    reasoning: (sum.reasoning ?? 0) + (part.usage?.reasoning ?? 0))
+                var sum = sum
+                sum.input = (sum.input ?? 0) + (part.usage?.input ?? 0)
+                sum.output = (sum.output ?? 0) + (part.usage?.output ?? 0)
+                for kind in [TokenKind.cacheRead, .cacheWrite, .cacheWrite1h, .inputAudio, .reasoning] {
+                    sum[kind] = (sum[kind] ?? 0) + (part.usage?[kind] ?? 0)
+                }
+                return sum
             }
             calls.append(part)
         }
