@@ -246,9 +246,11 @@ def test_a_response_of_gemini_cli_is_priced(start):
         send(exporter, logs(gemini(input_token_count=1000, output_token_count=50, thoughts_token_count=30,
                                    total_token_count=1080, auth_type=auth, **{"session.id": auth})))
     told = exporter.scrape()
-    # 1.25 and 10 USD for a million tokens.
-    for provider in ("gemini", "vertex_ai"):
-        assert told.value("llm_cost_usd_total", **{**GEMINI, "provider": provider}) == "0.00205"
+    # 1.25 and 10 USD for a million tokens. A Google account's calls are billed by a plan.
+    assert told.value("llm_plan_equivalent_usd_total", **GEMINI) == "0.00205"
+    assert told.get("llm_cost_usd_total", **GEMINI) is None
+    assert told.value("llm_cost_usd_total", **{**GEMINI, "provider": "vertex_ai"}) == "0.00205"
+    assert told.get("llm_plan_equivalent_usd_total", **{**GEMINI, "provider": "vertex_ai"}) is None
 
 
 def test_an_error_of_gemini_cli(export):

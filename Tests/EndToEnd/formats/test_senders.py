@@ -67,10 +67,16 @@ def priced():
         yield exporter
 
 
-@pytest.mark.parametrize("case", sorted(CASES.glob("otlp-*.json")), ids=lambda case: case.stem)
+#: Off-peak prices depend on the hour: money/test_off_peak.py.
+NAMED_CASES = [case for kind in ("otlp", "record") for case in sorted(CASES.glob(f"{kind}-*.json"))
+               if "off-peak" not in case.stem]
+
+
+@pytest.mark.parametrize("case", NAMED_CASES, ids=lambda case: case.stem)
 def test_a_case_of_a_public_bug_report_has_its_right_values(priced: Exporter, case: Path) -> None:
     before = priced.scrape().text
-    assert priced.post(case.read_bytes(), JSON, path="/v1/traces").status == 200
+    path = "/record" if case.stem.startswith("record-") else "/v1/traces"
+    assert priced.post(case.read_bytes(), JSON, path=path).status == 200
     shown = priced.scrape().text
     expected = right_lines(case)
     assert expected, case

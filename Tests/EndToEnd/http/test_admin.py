@@ -189,7 +189,8 @@ def test_an_agent_of_starts_only_can_be_forgotten(admin):
 
 def test_the_summary_of_nothing(exporter):
     assert exporter.summary() == {"total_calls": 0, "success_calls": 0, "error_calls": 0, "total_tokens": 0,
-                                  "total_cost_usd": 0, "agents": {}, "models": {}}
+                                  "total_cost_usd": 0, "unpriced_calls": 0, "cost_known": False,
+                                  "agents": {}, "models": {}}
 
 
 def test_the_summary_adds_up_by_agent_and_by_model(exporter):
@@ -197,14 +198,14 @@ def test_the_summary_adds_up_by_agent_and_by_model(exporter):
                    full(agent_name="B", model="parrot/2", status="timeout"), call(agent_name="B")]).outcome()
     reply = exporter.get("/summary")
     assert reply.media_type == "application/json"
-    half = Decimal("0.5")
+    half, known = Decimal("0.5"), {"unpriced_calls": 0, "cost_known": True}
     assert reply.json == {
-        "total_calls": 6, "success_calls": 4, "error_calls": 2, "total_tokens": 75, "total_cost_usd": 5 * half,
-        "agents": {"TestAgent": {"calls": 2, "tokens": 30, "cost_usd": 1, "errors": 1},
-                   "B": {"calls": 4, "tokens": 45, "cost_usd": 3 * half, "errors": 1}},
-        "models": {"acme/parrot-1": {"calls": 4, "tokens": 45, "cost_usd": 3 * half, "errors": 1},
-                   "other/parrot-1": {"calls": 1, "tokens": 15, "cost_usd": half, "errors": 0},
-                   "acme/parrot/2": {"calls": 1, "tokens": 15, "cost_usd": half, "errors": 1}}}
+        "total_calls": 6, "success_calls": 4, "error_calls": 2, "total_tokens": 75, "total_cost_usd": 5 * half, **known,
+        "agents": {"TestAgent": {"calls": 2, "tokens": 30, "cost_usd": 1, "errors": 1, **known},
+                   "B": {"calls": 4, "tokens": 45, "cost_usd": 3 * half, "errors": 1, **known}},
+        "models": {"acme/parrot-1": {"calls": 4, "tokens": 45, "cost_usd": 3 * half, "errors": 1, **known},
+                   "other/parrot-1": {"calls": 1, "tokens": 15, "cost_usd": half, "errors": 0, **known},
+                   "acme/parrot/2": {"calls": 1, "tokens": 15, "cost_usd": half, "errors": 1, **known}}}
 
 
 def test_the_summarys_money_is_exact(exporter):

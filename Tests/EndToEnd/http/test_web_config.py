@@ -268,11 +268,11 @@ BAD = [
     ("bearer_tokens:\n  - {name: x, sha256: " + "a" * 64 + ", scopes: [write]}", 2, "bearer_tokens[0].scopes[0]"),
     ("bearer_tokens:\n  - {name: x, sha256: " + "a" * 64 + "}", 2, "bearer_tokens[0]"),
     ("tls_server_config:\n  cert_file: none.crt\n  key_file: none.key", 2, "tls_server_config.cert_file"),
-    ("tls_server_config:\n  client_auth_type: NoClientCert", 2, "tls_server_config"),
+    ("tls_server_config:\n  client_auth_type: NoClientCert", 1, "tls_server_config"),
     ("http_server_config:\n  headers:\n    X-Powered-By: me", 3, "http_server_config.headers.X-Powered-By"),
     ("http_server_config:\n  headers:\n    X-Frame-Options: allow", 3, "http_server_config.headers.X-Frame-Options"),
     ("http_server_config:\n  http2: maybe", 2, "http_server_config.http2"),
-    ("rate_limit:\n  burst: 20", 2, "rate_limit"),
+    ("rate_limit:\n  burst: 20", 1, "rate_limit"),
     ("basic_auth_user: {}", 1, "basic_auth_user"),
     ("basic_auth_users: ]", 1, "not YAML"),
 ]

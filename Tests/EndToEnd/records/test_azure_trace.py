@@ -100,6 +100,7 @@ def test_the_summary_shows_exactly_the_totals(replayed):
     assert (told["total_calls"], told["success_calls"], told["error_calls"]) == (CALLS, CALLS, 0)
     assert told["total_tokens"] == TOKENS
     assert told["total_cost_usd"] == Decimal(COST)
+    totals |= {"unpriced_calls": 0, "cost_known": True}
     assert told["agents"] == {"CodesmithAgent": totals}
     assert told["models"] == {"openai/gpt-4o-mini": totals}
 

@@ -41,7 +41,7 @@ def test_a_known_agent_keeps_its_name_and_a_new_one_becomes_other(start):
 def test_unpriced_calls_and_errors_are_folded_like_the_rest(start):
     exporter = start("--limits.max-series", "1")
     for agent in ("A", "B", "C"):
-        exporter.post(call(agent_name=agent, status="error", error_type="boom")).outcome()
+        exporter.post(call(agent_name=agent, status="error", error_type="boom", input_tokens=1)).outcome()
     shown = exporter.scrape()
     assert {s.labels["agent_name"]: s.value for s in shown.find("llm_errors_total")} == {"A": "1", "_other": "2"}
     assert {(s.labels["provider"], s.labels["model"]): s.value for s in shown.find("llm_calls_unpriced_total")} == {

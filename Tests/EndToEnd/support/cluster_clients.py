@@ -35,7 +35,8 @@ class ClusterClients:
 
     def __init__(self, url: str, folder: Path, seed: int):
         self.url, self.folder, self.seed = url, folder, seed
-        self.workload = Workload(seed)
+        # The Python client has no further fields.
+        self.workload = Workload(seed, further_fields=False)
         #: Events that are or will be acknowledged.
         self.events: list[Event] = []
         #: What happened to the clients, and how often.

@@ -35,6 +35,9 @@ def records(turn: int) -> list[dict[str, Any]]:
         call(agent_name="CodesmithAgent", **CLAUDE, status="error", error_type="overloaded", latency_ms=200),
         *[call(agent_name="ReviewerGPT", **GPT, status="rate_limited", error_type="rate_limit")] * 3,
         call(agent_name="CodesmithAgent", **GPT, input_tokens=10, output_tokens=10, cost_usd=Raw("0.001")),
+        # Calls that a subscription pays, with searches on the web.
+        *(call(agent_name=agent, **model, input_tokens=500, output_tokens=50, cost_usd=Raw("0.002"), billing="plan",
+               web_search_requests=2) for agent, model in (("ReviewerGPT", GPT), ("CodesmithAgent", CLAUDE))),
         # A model that no table knows, one that is known and tells no tokens, and a field that nobody knows.
         call(agent_name="Auditor", input_tokens=100, output_tokens=10, latency_ms=12_000),
         call(agent_name="Streamer", **GPT, latency_ms=900, mood="good"),
@@ -63,7 +66,8 @@ class Monitored:
         configuration = Path(self.folder.name, "config.yaml")
         configuration.write_text(BUDGETS)
         self.exporter = Exporter("--config.file", str(configuration), "--limits.max-series", "5",
-                                 "--active-calls.lease", "1s", storage=Path(self.folder.name, "data"))
+                                 "--active-calls.lease", "1s", storage=Path(self.folder.name, "data"),
+                                 shipped_prices=True)
         self.started.append(self.exporter.kill)
         self.alertmanager = Alertmanager()
         self.started.append(self.alertmanager.stop)

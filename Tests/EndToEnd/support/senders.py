@@ -37,10 +37,10 @@ def totals(exporter: Exporter) -> dict[str, Any]:
     return {
         "calls_success": sum(int(s.value) for s in calls if s.labels["status"] == "success"),
         "calls_failed": sum(int(s.value) for s in calls if s.labels["status"] != "success"),
-        "input_tokens": kinds("input", "cache_read", "cache_write"),
+        "input_tokens": kinds("input", "cache_read", "cache_write", "cache_write_1h", "input_audio", "input_image"),
         "cache_read_tokens": kinds("cache_read"),
-        "cache_write_tokens": kinds("cache_write"),
-        "output_tokens": kinds("output", "reasoning"),
+        "cache_write_tokens": kinds("cache_write", "cache_write_1h"),
+        "output_tokens": kinds("output", "reasoning", "output_audio", "output_image"),
         "reasoning_tokens": kinds("reasoning"),
         "cost_usd": cost,
     }

@@ -18,6 +18,7 @@ from exposition import parse_sample
 
 PER_SET = 36
 UNPRICED_SETS = 4  # every fourth
+PLAN_SETS = 4
 BOUNDS = ("0.1", "0.5", "1.0", "2.5", "5.0", "10.0")
 
 Labels = frozenset[tuple[str, str]]
@@ -85,8 +86,9 @@ class Shown:
 class Workload:
     """Calls and starts by number, each made from the seed alone, and the totals that any of them add up to."""
 
-    def __init__(self, seed: int):
+    def __init__(self, seed: int, *, further_fields: bool = True):
         self.seed = seed
+        self.further_fields = further_fields
         self._calls: dict[int, dict[str, Any]] = {}
         self._amounts: dict[int, list[tuple[Key, int]]] = {}
         self._gauges: dict[int, list[tuple[Key, Decimal]]] = {}
@@ -129,11 +131,15 @@ class Workload:
             record["total_tokens"] = 2 ** place
         else:
             record["cost_usd"] = Decimal(2 ** place).scaleb(-12)
+            if self.further_fields and is_plan(set):
+                record["billing"] = "plan"
             if dice.random() < 0.85:
                 read, write, reasoning = (dice.randrange(100) for _ in range(3))
                 record |= {"input_tokens": read + write + dice.randrange(5000), "cache_read_tokens": read,
                            "cache_write_tokens": write, "output_tokens": reasoning + dice.randrange(5000),
                            "reasoning_tokens": reasoning}
+                if self.further_fields and dice.random() < 0.2:
+                    record |= {"cache_write_1h_tokens": write // 2, "web_search_requests": dice.randrange(4)}
                 if dice.random() < 0.3:
                     record["total_tokens"] = record["input_tokens"] + record["output_tokens"] + dice.randrange(9)
         for field in ("latency_ms", "api_latency_ms"):
@@ -165,7 +171,7 @@ class Workload:
         units = shown.units()
         numbers: set[int] = set()
         for key, amount in units.items():
-            if key.name in ("llm_cost_usd_total", "llm_tokens_total"):
+            if key.name in ("llm_cost_usd_total", "llm_plan_equivalent_usd_total", "llm_tokens_total"):
                 set_number = int(dict(key.labels)["model"].removeprefix("model-"))
                 if (key.name == "llm_tokens_total") == is_unpriced(set_number):
                     assert amount < 2 ** PER_SET, f"{key} is more than all its calls together"
@@ -263,6 +269,10 @@ def is_unpriced(set: int) -> bool:
     return set % UNPRICED_SETS == UNPRICED_SETS - 1
 
 
+def is_plan(set: int) -> bool:
+    return set % PLAN_SETS == 1
+
+
 def key(name: str, call: dict[str, Any], *labels: str, **further: str) -> Key:
     return Key(name, frozenset({**{label: call[label] for label in labels}, **further}.items()))
 
@@ -274,15 +284,18 @@ def added_by(call: dict[str, Any]) -> Iterable[tuple[Key, int]]:
     yield key("llm_calls_total", call, *set, status=call["status"]), 1
     yield key("llm_tokens_total", call, *set), call.get("total_tokens", (input or 0) + (output or 0))
     if "cost_usd" in call:
-        yield key("llm_cost_usd_total", call, *set), int(call["cost_usd"].scaleb(12))
+        money = "plan_equivalent" if call.get("billing") == "plan" else "cost"
+        yield key(f"llm_{money}_usd_total", call, *set), int(call["cost_usd"].scaleb(12))
     else:
         yield key("llm_calls_unpriced_total", call, "provider", "model"), 1
     if input is not None:
         read, write, reasoning = (call[f] for f in ("cache_read_tokens", "cache_write_tokens", "reasoning_tokens"))
-        for token_type, count in (("input", input - read - write), ("cache_read", read), ("cache_write", write),
-                                  ("output", output - reasoning), ("reasoning", reasoning)):
+        hour = call.get("cache_write_1h_tokens", 0)
+        for token_type, count in (("input", input - read - write), ("cache_read", read), ("cache_write", write - hour),
+                                  ("cache_write_1h", hour), ("output", output - reasoning), ("reasoning", reasoning)):
             yield key("llm_token_usage_total", call, *set, token_type=token_type), count
-    elif call["status"] == "success" and "total_tokens" not in call:
+        yield key("llm_tool_requests_total", call, *set, tool="web_search"), call.get("web_search_requests", 0)
+    elif call["status"] in ("success", "timeout") and "total_tokens" not in call:
         yield key("llm_calls_usage_missing_total", call, *set), 1
     if call["status"] != "success":
         yield key("llm_errors_total", call, *set, error_type=call.get("error_type", "unknown")), 1

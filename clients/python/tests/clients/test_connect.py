@@ -81,7 +81,7 @@ for model in ("openai-chat:gpt-4o-mini", "openai-responses:gpt-4o-mini"):
 
 def test_claude_code(sender: Sender) -> None:
     program = Path(installed("claude_agent_sdk").__file__).parent / "_bundled"
-    (lines,) = blocks("sh", "Claude Code")
+    lines, _ = blocks("sh", "Claude Code")
     sender.shell(lines, program, ANTHROPIC_MODEL="claude-sonnet-4-6")
     assert [call["path"] for call in sender.models.calls] == ["/v1/messages"]
     assert sender.shown() == sender.served()
@@ -90,7 +90,7 @@ def test_claude_code(sender: Sender) -> None:
 
 def test_claude_code_reports_a_failed_call_once(sender: Sender) -> None:
     program = Path(installed("claude_agent_sdk").__file__).parent / "_bundled"
-    (lines,) = blocks("sh", "Claude Code")
+    lines, _ = blocks("sh", "Claude Code")
     sender.shell(lines.replace("claude -p", "! claude -p"), program, ANTHROPIC_MODEL="boom-400")
     assert len(sender.models.calls) >= 1
     assert sender.shown() == sender.served(failed=1)
@@ -98,7 +98,7 @@ def test_claude_code_reports_a_failed_call_once(sender: Sender) -> None:
 
 def test_claude_code_with_traces_beside_logs(sender: Sender) -> None:
     program = Path(installed("claude_agent_sdk").__file__).parent / "_bundled"
-    (lines,) = blocks("sh", "Claude Code")
+    lines, _ = blocks("sh", "Claude Code")
     sender.shell(
         lines,
         program,
