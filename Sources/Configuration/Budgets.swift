@@ -1,15 +1,10 @@
 internal import Model
 
 extension [Budget] {
-    /// The most budgets that a configuration may have: each record is compared with all of them.
-    private static var limit: Int { 1000 }
-
     /// Reads the `budgets` of a configuration file.
     init(_ value: YAMLValue) throws(ConfigurationError) {
         self.init()
-        let elements = try value.elements()
-        guard elements.count <= Self.limit else { throw value.fault("has more than \(Self.limit) budgets") }
-        for element in elements {
+        for element in try value.rules("budgets") {
             let budget = try Budget(element)
             guard !contains(where: { $0.name == budget.name }) else {
                 throw element.fault("has the name of another budget, \(budget.name); each budget needs its own")

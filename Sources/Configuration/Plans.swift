@@ -1,15 +1,10 @@
 internal import Model
 
 extension [PlanRule] {
-    /// The most rules in a configuration: each call is compared with all of them.
-    private static var limit: Int { 1000 }
-
     /// Reads the `plans` of a configuration file.
     init(_ value: YAMLValue) throws(ConfigurationError) {
         self.init()
-        let elements = try value.elements()
-        guard elements.count <= Self.limit else { throw value.fault("has more than \(Self.limit) plans") }
-        for element in elements {
+        for element in try value.rules("plans") {
             let rule = try PlanRule(element)
             guard !contains(rule) else { throw element.fault("repeats an earlier entry") }
             append(rule)

@@ -2,17 +2,12 @@ internal import Model
 internal import Pricing
 
 extension [PriceFactorRule] {
-    /// The most rules in a configuration: each model is compared with all of them.
-    private static var limit: Int { 1000 }
-
     /// Reads the `price_factors` of a configuration file.
     ///
     /// - Parameter spellings: by which providers are compared.
     init(_ value: YAMLValue, spellings: ProviderSpellings) throws(ConfigurationError) {
         self.init()
-        let elements = try value.elements()
-        guard elements.count <= Self.limit else { throw value.fault("has more than \(Self.limit) factors") }
-        for element in elements {
+        for element in try value.rules("factors") {
             let rule = try PriceFactorRule(element)
             let provider = rule.provider.map { spellings.canonical($0.text) }
             guard

@@ -1,15 +1,10 @@
 internal import Model
 
 extension [SourceRule] {
-    /// The most rules in a configuration: each call is compared with all of them.
-    private static var limit: Int { 1000 }
-
     /// Reads the `sources` of a configuration file.
     init(_ value: YAMLValue) throws(ConfigurationError) {
         self.init()
-        let elements = try value.elements()
-        guard elements.count <= Self.limit else { throw value.fault("has more than \(Self.limit) sources") }
-        for element in elements {
+        for element in try value.rules("sources") {
             let rule = try SourceRule(element)
             guard !contains(where: { $0.agentName == rule.agentName && $0.provider == rule.provider }) else {
                 throw element.fault("repeats the agent_name and provider of an earlier entry")

@@ -71,6 +71,16 @@ struct YAMLValue {
         return elements.enumerated().map { YAMLValue($1, file: file, path: "\(path)[\($0)]") }
     }
 
+    /// The elements of a list of rules, which is bounded: each call is compared with all of them.
+    ///
+    /// - Parameter title: their name in a message.
+    func rules(_ title: String) throws(ConfigurationError) -> [YAMLValue] {
+        let limit = 1000
+        let elements = try elements()
+        guard elements.count <= limit else { throw fault("has more than \(limit) \(title)") }
+        return elements
+    }
+
     func text() throws(ConfigurationError) -> String {
         guard case .scalar(let text, _) = node.content, !isNull else { throw fault("must be a string") }
         return text

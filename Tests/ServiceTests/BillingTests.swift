@@ -175,7 +175,7 @@ import Testing
         arguments: [
             ("success", true), ("timeout", true), ("cancelled", true), ("error", false), ("rate_limited", false),
             ("other", false),
-        ], ["openai", "nobody"])
+        ], ["openai", "unlisted"])
     func usageMissing(outcome: (status: String, isMissing: Bool), provider: String) throws {
         let service = try ServiceUnderTest(configuration: Self.prices)
         let body = #"{"agent_name":"a","provider":"\#(provider)","model":"m","status":"\#(outcome.status)"}"#
@@ -329,30 +329,30 @@ import Testing
     @Test("a report without tokens that is counted for its call does not hide that it has no price")
     func mergedWithoutTokens() throws {
         let service = try ServiceUnderTest(configuration: Self.prices)
-        let outer = Self.chat("nobody") + " gen_ai.agent.name=a gen_ai.conversation.id=c"
-        let inner = Self.chat("nobody") + " gen_ai.usage.input_tokens=1000"
+        let outer = Self.chat("unlisted") + " gen_ai.agent.name=a gen_ai.conversation.id=c"
+        let inner = Self.chat("unlisted") + " gen_ai.usage.input_tokens=1000"
         let body = Self.request([
             Self.span(1, scope: "outer", outer), Self.span(2, inside: 1, scope: "inner", inner),
         ])
         #expect(try service.post("/v1/traces", body).status == 200)
-        #expect(try Self.totals(service, "nobody") == [nil, nil, "1", "0"])
+        #expect(try Self.totals(service, "unlisted") == [nil, nil, "1", "0"])
     }
 
     @Test("a failed call that cost 0 is unpriced, once, when a later report has tokens without a price")
     func laterTokensWithoutPrice() throws {
         let service = try ServiceUnderTest(
             configuration: Self.prices + "budgets: [{name: all, limit_usd: 10, period: day}]")
-        let inner = Self.chat("nobody") + " gen_ai.usage.output_tokens=0 gen_ai.usage.input_tokens="
+        let inner = Self.chat("unlisted") + " gen_ai.usage.output_tokens=0 gen_ai.usage.input_tokens="
         let spans = [
-            Self.span(1, scope: "outer", Self.chat("nobody"), failed: true),
+            Self.span(1, scope: "outer", Self.chat("unlisted"), failed: true),
             Self.span(2, inside: 1, scope: "inner", inner + "1000", failed: true),
             Self.span(3, inside: 2, scope: "innermost", inner + "1100", failed: true),
         ]
         for (span, unpriced) in zip(spans, ["0", "1", "1"]) {
             #expect(try service.post("/v1/traces", Self.request([span])).status == 200)
-            #expect(try Self.totals(service, "nobody") == ["0", nil, unpriced, "0"])
+            #expect(try Self.totals(service, "unlisted") == ["0", nil, unpriced, "0"])
         }
-        #expect(try service.sample("llm_tokens_total\(Self.labels("nobody"))") == "1100")
+        #expect(try service.sample("llm_tokens_total\(Self.labels("unlisted"))") == "1100")
         #expect(try service.get("/summary").json["unpriced_calls"] as? Int == 1)
         #expect(try service.get("/api/v1/budgets/all").json["unpriced_calls"] as? Int == 1)
     }
