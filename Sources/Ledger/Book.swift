@@ -188,7 +188,7 @@ struct Book {
         case .submission, .pulse: break
         case .reset(let clearsBudgets, let reply):
             var changed = state
-            changed.reset(clearsBudgets: clearsBudgets)
+            changed.reset(clearsBudgets: clearsBudgets, now: moment.timeOfDay)
             reply(replace(with: changed))
         case .configure(let budgets, let adopt, let reply):
             let before = state.budgets

@@ -3,25 +3,14 @@ import Metrics
 
 /// What form of a scrape the Accept headers ask for.
 enum Negotiation {
-    /// OpenMetrics when Accept names it and prefers it to text; text in every other case, also when nothing fits: a
-    /// scrape in a form that was not asked for can be read by a person, a 406 cannot.
-    static func format(accept: String?) -> ExpositionFormat {
-        guard let accept else { return .text }
-        let entries = QualityValues(accept).entries
-        let openMetrics = entries.enumerated().first { _, entry in
-            entry.value == "application/openmetrics-text" && entry.weight > 0
-                && entry.parameters.allSatisfy { $0.name != "version" || $0.value == "1.0.0" }
+    /// The format that weighs most in Accept; of two that weigh the same, the one named first. Text in every other case,
+    /// also when nothing fits: a scrape in a form that was not asked for can be read by a person, a 406 cannot.
+    static func format(accept: String?, of offered: [ExpositionFormat]) -> ExpositionFormat {
+        var chosen: (format: ExpositionFormat, weight: Int)?
+        for entry in QualityValues(accept ?? "").entries where entry.weight > (chosen?.weight ?? 0) {
+            if let format = offered.first(where: { $0.isNamed(by: entry) }) { chosen = (format, entry.weight) }
         }
-        guard let openMetrics else { return .text }
-        let text = entries.enumerated().filter { _, entry in
-            entry.value == "text/plain" && entry.parameters.allSatisfy { $0.name != "version" || $0.value == "0.0.4" }
-        }
-        // Of two that weigh the same, the one named first.
-        let isOutweighed = text.contains { place, entry in
-            entry.weight > openMetrics.element.weight
-                || (entry.weight == openMetrics.element.weight && place < openMetrics.offset)
-        }
-        return isOutweighed ? .text : .openMetrics
+        return chosen?.format ?? .text
     }
 
     /// The coding that weighs most among those offered; `nil` for none.
@@ -33,5 +22,21 @@ enum Negotiation {
         }
         let best = ContentCoding.offered.map(weight).max() ?? 0
         return best > 0 ? ContentCoding.offered.first { weight($0) == best } : nil
+    }
+}
+
+extension ExpositionFormat {
+    /// Whether an entry of Accept names the format: its media type, and parameters that do not contradict it.
+    fileprivate func isNamed(by entry: QualityValues.Entry) -> Bool {
+        func has(_ name: String, _ value: String) -> Bool {
+            entry.parameters.allSatisfy { $0.name != name || $0.value == value }
+        }
+        switch self {
+        case .text: return entry.value == "text/plain" && has("version", "0.0.4")
+        case .openMetrics: return entry.value == "application/openmetrics-text" && has("version", "1.0.0")
+        case .protobuf:
+            return entry.value == "application/vnd.google.protobuf" && has("encoding", "delimited")
+                && entry.parameters.contains { $0.name == "proto" && $0.value == "io.prometheus.client.metricfamily" }
+        }
     }
 }

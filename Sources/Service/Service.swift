@@ -31,6 +31,8 @@ final class Service: HTTPService {
     let hasFileContent: Atomic<Bool>
     /// The time of day, for exemplars.
     let clock: Ledger.Clock
+    /// When the exporter's own counters began.
+    let started: Instant
     /// `nil` lets everyone in.
     let web: WebAccess?
     /// Whether posts and scrapes are served; false while starting and stopping.
@@ -61,6 +63,7 @@ final class Service: HTTPService {
         self.endSlowAnswers = endSlowAnswers
         self.log = log
         self.clock = clock
+        started = clock()
         pricer = Pricer(PriceRules(configuration))
         operatorAttributes = Locked(OperatorAttributes(configuration))
         sources = Locked(CountedSources(configuration.sourceRules, spellings: configuration.prices.spellings))

@@ -1,4 +1,5 @@
 package import Configuration
+import Metrics
 package import Model
 package import Store
 
@@ -23,6 +24,10 @@ package struct Settings: Sendable {
     package var storage = StorageChoice.memory
     /// Whether histograms restart at 0 if stored ones have bounds that cannot be converted.
     package var resetsHistogramsOnChange = false
+    /// Whether scrapes in protobuf carry native histograms beside the classic ones.
+    package var showsNativeHistograms = true
+    /// Whether scrapes in OpenMetrics text carry `_created` samples.
+    package var showsCreatedSamples = false
     /// The files of prices and budgets.
     package var configuration = Configuration.Sources()
     package var build: BuildDescription
@@ -33,6 +38,14 @@ package struct Settings: Sendable {
 
     /// The folder of the database, unless the operator names another.
     package static let storagePath = "data"
+
+    /// The formats of a scrape.
+    var formats: [ExpositionFormat] {
+        [
+            .text, .openMetrics(hasCreatedSamples: showsCreatedSamples),
+            .protobuf(hasNativeHistograms: showsNativeHistograms),
+        ]
+    }
 
     /// Whether a path can be the telemetry path: absolute, of characters that no client encodes, and not another
     /// route's.

@@ -3,13 +3,14 @@ package import Model
 extension Store {
     /// Removes all series of a database that no exporter uses; ids, open calls and what was spent of budgets stay.
     ///
+    /// - Parameter now: the time of day.
     /// - Returns: how many sets there were, and their totals.
     /// - Throws: `inUse` if an exporter runs; `damaged`; `full` or `failed`, and nothing is changed.
-    package static func reset(_ folder: StorageFolder) throws(StoreError) -> (series: Int, sums: CallSums) {
+    package static func reset(_ folder: StorageFolder, now: Instant) throws(StoreError) -> (series: Int, sums: CallSums) {
         try change(folder) { state in
             var sums = CallSums()
             for series in state.registry.calls.elements { sums.add(series.totals) }
-            defer { state.reset() }
+            defer { state.reset(now: now) }
             return (state.registry.calls.count, sums)
         }
     }

@@ -39,7 +39,7 @@ extension Store {
         }
         if stored.version < Schema.version { try database.migrate(folder, lock, from: stored.version) }
         let state = LedgerState(
-            registry: stored.registry(settings), recentIDs: ids.recent(), openCalls: stored.calls(now: now),
+            registry: stored.registry(settings, now: now), recentIDs: ids.recent(), openCalls: stored.calls(now: now),
             budgets: stored.budgets(settings.budgets, now: now))
         let note = try BatchNote.open(folder)
         let store = Store(folder: folder, lock: lock, note: note, session: try Session(database), stored: stored)

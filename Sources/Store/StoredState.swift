@@ -55,6 +55,14 @@ struct StoredState {
             throw StoreError(.damaged, "rows are missing, or are older than the last batch")
         }
         try checkInvariants()
+        deriveNativeBuckets()
+    }
+
+    /// Gives native buckets to the histograms of version 0.1.0. Their rows have them from the next write on.
+    private mutating func deriveNativeBuckets() {
+        let bounds = head.bounds
+        calls = calls.map { series in series.converting { $0.withNative(from: bounds) } ?? series }
+        endpoints = endpoints.map { series in series.converting { $0.withNative(from: bounds) } ?? series }
     }
 
     /// - Throws: `damaged` if it is no database of this program, `failed` if a later version wrote it.
@@ -97,7 +105,8 @@ struct StoredState {
     /// Checks what holds between rows that are each as they were written.
     private func checkInvariants() throws(StoreError) {
         let buckets = head.bounds.microseconds.count + 1
-        let histograms = calls.compactMap(\.totals.latency) + endpoints.map(\.latency)
+        let histograms =
+            calls.compactMap(\.totals.latency) + calls.compactMap(\.totals.timeToFirstToken) + endpoints.map(\.latency)
         guard histograms.allSatisfy({ $0.counts.count == buckets }) else {
             throw StoreError(.damaged, "a histogram has other buckets than the database")
         }
@@ -118,7 +127,7 @@ extension StoredState {
     ///   again at 0.
     func checkBounds(_ settings: StoreSettings) throws(StoreError) {
         let new = settings.bounds ?? head.bounds
-        let hasHistograms = !endpoints.isEmpty || calls.contains { $0.totals.latency != nil }
+        let hasHistograms = !endpoints.isEmpty || calls.contains { $0.totals.latency != nil || $0.totals.timeToFirstToken != nil }
         guard hasHistograms, !settings.resetsHistogramsOnChange,
             !Set(new.microseconds).isSubset(of: head.bounds.microseconds)
         else {
@@ -134,22 +143,19 @@ extension StoredState {
 
     /// The series, with the bounds of the settings, which `checkBounds` has passed; histograms that cannot be converted
     /// begin again at 0.
-    func registry(_ settings: StoreSettings) -> Registry {
+    ///
+    /// - Parameter now: the time of day.
+    func registry(_ settings: StoreSettings, now: Instant) -> Registry {
         let old = head.bounds
         let new = settings.bounds ?? old
-        func converted(_ histogram: Histogram) -> Histogram {
-            histogram.rebucketed(from: old, to: new) ?? Histogram(bounds: new)
-        }
         var calls = calls
         var endpoints = endpoints
         if old != new {
             calls = calls.map { series in
-                var totals = series.totals
-                if let latency = totals.latency { totals.latency = converted(latency) }
-                return CallSeries(number: series.number, labels: series.labels, totals: totals)
+                series.converting { $0.rebucketed(from: old, to: new) } ?? series.restartingHistograms(new, at: now)
             }
             endpoints = endpoints.map { series in
-                EndpointSeries(number: series.number, labels: series.labels, latency: converted(series.latency))
+                series.converting { $0.rebucketed(from: old, to: new) } ?? series.restartingHistograms(new, at: now)
             }
         }
         return Registry(

@@ -127,8 +127,18 @@ struct Serve: ParsableCommand {
 
     @Flag(
         name: .customLong("histogram.reset-on-change"),
-        help: "Restart the two latency histograms at 0 where the stored ones cannot take the new bounds.")
+        help: "Restart the histograms of calls at 0 if the stored ones cannot take the new bounds.")
     var resetHistogramsOnChange = false
+
+    @Flag(
+        name: .customLong("no-native-histograms"),
+        help: "Leave native histograms out of scrapes in protobuf, which then carry classic buckets alone.")
+    var withoutNativeHistograms = false
+
+    @Flag(
+        name: .customLong("openmetrics.created-samples"),
+        help: "Add _created samples to scrapes in OpenMetrics text.")
+    var createdSamples = false
 
     @OptionGroup var configuration: ConfigurationOptions
 
@@ -236,6 +246,8 @@ struct Serve: ParsableCommand {
         settings.bounds = buckets.bounds
         settings.storage = storageMemory ? .memory : .folder(storagePath ?? StorageFolder(Settings.storagePath))
         settings.resetsHistogramsOnChange = resetHistogramsOnChange
+        settings.showsNativeHistograms = !withoutNativeHistograms
+        settings.showsCreatedSamples = createdSamples
         settings.configuration = configuration.sources
         return settings
     }

@@ -7,7 +7,7 @@ import Testing
         "names its content type",
         arguments: [
             (ExpositionFormat.text, "text/plain; version=0.0.4; charset=utf-8"),
-            (.openMetrics, "application/openmetrics-text; version=1.0.0; charset=utf-8"),
+            (.openMetrics(hasCreatedSamples: false), "application/openmetrics-text; version=1.0.0; charset=utf-8"),
         ])
     func contentType(format: ExpositionFormat, expected: String) {
         #expect(format.contentType == expected)
@@ -20,7 +20,8 @@ import Testing
             ("llm_memory_rss_mb", "gauge"), ("llm_memory_available_mb", "gauge"), ("llm_active_calls", "gauge"),
             ("llm_latency_seconds", "histogram"), ("llm_api_latency_seconds", "histogram"),
             ("llm_input_tokens_last_call", "gauge"), ("llm_output_tokens_last_call", "gauge"),
-            ("llm_token_usage_total", "counter"), ("llm_tool_requests_total", "counter"),
+            ("llm_time_to_first_token_seconds", "histogram"), ("llm_token_usage_total", "counter"),
+            ("llm_tool_requests_total", "counter"),
             ("llm_plan_equivalent_usd_total", "counter"), ("llm_calls_unpriced_total", "counter"),
             ("llm_calls_usage_missing_total", "counter"), ("llm_errors_total", "counter"),
             ("llm_active_calls_expired_total", "counter"), ("own_total", "counter"), ("own", "gauge"),
@@ -30,7 +31,7 @@ import Testing
             MetricFamily(name: "own", kind: .gauge, help: "Two.", samples: []),
         ]
         let text = Day().scrape(.text, own: own).split(separator: "\n", omittingEmptySubsequences: false)
-        let openMetrics = Day().scrape(.openMetrics, own: own).split(
+        let openMetrics = Day().scrape(.openMetrics(hasCreatedSamples: false), own: own).split(
             separator: "\n", omittingEmptySubsequences: false)
         #expect(text.count == families.count * 2 + 1)
         #expect(openMetrics.count == families.count * 2 + 2)
@@ -125,7 +126,7 @@ import Testing
         ("},le=\"0.1\"} 1\n# EOF", #"},le=\"0.1\"} 1\n# EOF"#),
     ]
 
-    @Test("keeps hostile label values intact, byte for byte", arguments: hostileValues, ExpositionFormat.allCases)
+    @Test("keeps hostile label values intact, byte for byte", arguments: hostileValues, textFormats)
     func hostileLabels(value: (raw: String, escaped: String), format: ExpositionFormat) throws {
         var day = Day()
         try day.happened(.call(value.raw, value.raw, value.raw, picoUSD: 1_000_000_000_000))
@@ -147,7 +148,7 @@ import Testing
     @Test(
         "escapes help as each format says",
         arguments: [
-            (ExpositionFormat.text, #"# HELP own a\\b\nc"d"#), (.openMetrics, #"# HELP own a\\b\nc\"d"#),
+            (ExpositionFormat.text, #"# HELP own a\\b\nc"d"#), (.openMetrics(hasCreatedSamples: false), #"# HELP own a\\b\nc\"d"#),
         ])
     func help(format: ExpositionFormat, expected: String) {
         let own = MetricFamily(name: "own", kind: .gauge, help: "a\\b\nc\"d", samples: [])
@@ -205,7 +206,7 @@ import Testing
         #expect(day.samples().contains(#"llm_latency_seconds_sum{agent_name="A",provider="p",model="m"} \#(seconds)"#))
     }
 
-    @Test("writes le with a point, and a value on its bound into that bucket", arguments: ExpositionFormat.allCases)
+    @Test("writes le with a point, and a value on its bound into that bucket", arguments: textFormats)
     func bounds(format: ExpositionFormat) throws {
         var day = Day()
         for milliseconds in [100, 500, 1_000, 2_000, 2_500, 5_000, 10_000, 10_001] as [Int64] {
@@ -228,7 +229,7 @@ import Testing
         try day.happened(
             .call(latencyMicroseconds: 30_000_000, traceID: "bb"), .call(latencyMicroseconds: 30_000_000))
         let last = #"provider="openai",model="gpt-4o-mini",le="+Inf"} 3 # {trace_id="bb"} 30 1700000000.123"#
-        #expect(day.samples(.openMetrics).filter { $0.contains("trace_id") }.map { $0.hasSuffix(last) } == [true])
+        #expect(day.samples(.openMetrics(hasCreatedSamples: false)).filter { $0.contains("trace_id") }.map { $0.hasSuffix(last) } == [true])
         #expect(!day.scrape(.text).contains("trace_id"))
     }
 
@@ -237,9 +238,9 @@ import Testing
         var day = Day()
         for number in 0..<200 { try day.happened(.call("A\(number)", "p", "m")) }
         let before = day.state.registry.snapshot
-        let text = Exposition.render(before, own: [], format: .text)
+        let text = Day.text(of: before)
         for number in 0..<200 { try day.happened(.call("A\(number)", "p", "m")) }
-        #expect(Exposition.render(before, own: [], format: .text) == text)
-        #expect(Exposition.render(day.state.registry.snapshot, own: [], format: .text) != text)
+        #expect(Day.text(of: before) == text)
+        #expect(Day.text(of: day.state.registry.snapshot) != text)
     }
 }

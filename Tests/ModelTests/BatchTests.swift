@@ -25,6 +25,7 @@ import Testing
                 if Bool.random(using: &random) {
                     record.latencyMicroseconds = .random(in: 0...12_000_000, using: &random)
                     record.apiLatencyMicroseconds = record.latencyMicroseconds
+                    record.timeToFirstTokenMicroseconds = record.latencyMicroseconds.map { $0 / 3 }
                 }
                 events.append(.end(record))
             }
@@ -60,10 +61,11 @@ import Testing
         for _ in 0..<40 {
             let agentName = LabelValue("agent-\(Int.random(in: 0..<6, using: &random))")
             var record = CallRecord(labels: SeriesLabels(agentName, "openai", "m9"), memoryRSSMegabytes: 1)
-            switch Int.random(in: 0..<4, using: &random) {
+            switch Int.random(in: 0..<5, using: &random) {
             case 0: record.cost = .max
             case 1: record.latencyMicroseconds = .max
             case 2: record.apiLatencyMicroseconds = .max
+            case 3: record.timeToFirstTokenMicroseconds = .max
             default: record.usage.total = .max
             }
             events.insert(.end(record), at: Int.random(in: 0...events.count, using: &random))

@@ -193,7 +193,7 @@ import Testing
         // A reset of the spending holds for removed budgets, too.
         state.take(Self.call("A", 1), now: end)
         state.configure([], now: end)
-        state.reset(clearsBudgets: true)
+        state.reset(clearsBudgets: true, now: end)
         state.configure([Budget(name: "all", limit: Self.usd(1), period: .day)], now: end)
         #expect(Self.spent(state, at: end) == ["all 0 0"])
     }
@@ -217,10 +217,10 @@ import Testing
     func reset() throws {
         var state = Self.state()
         state.take(Self.call("A", 4), Self.call("A", nil))
-        state.reset()
+        state.reset(now: dawn)
         _ = state.forget(SeriesSelection(agentName: "A"))
         #expect(Self.spent(state) == ["all 4 1", "A 4 1", "narrow 0 0"])
-        state.reset(clearsBudgets: true)
+        state.reset(clearsBudgets: true, now: dawn)
         #expect(Self.spent(state) == ["all 0 0", "A 0 0", "narrow 0 0"])
     }
 

@@ -79,17 +79,20 @@ extension LedgerState {
         func counts(_ tally: Tally) -> String {
             tally.entries.map { "\($0.name)=\($0.count)" }.sorted().joined(separator: " ")
         }
+        func sums(_ histogram: Histogram?) -> String {
+            histogram.map { "\($0.counts) \($0.sumMicroseconds) \($0.native)" } ?? "none"
+        }
         for series in registry.calls.elements {
             let totals = series.totals
             lines.append(
                 """
                 \(series.labels) \(counts(totals.calls)) \(totals.tokens) \(String(describing: totals.kinds)) \
                 \(String(describing: totals.cost)) \(totals.usageMissing) \(counts(totals.errors)) \
-                \(String(describing: totals.latency?.counts)) \(String(describing: totals.latency?.sumMicroseconds))
+                \(sums(totals.latency)) \(sums(totals.timeToFirstToken))
                 """)
         }
         for series in registry.endpoints.elements {
-            lines.append("\(series.labels) \(series.latency.counts) \(series.latency.sumMicroseconds)")
+            lines.append("\(series.labels) \(sums(series.latency))")
         }
         for series in registry.offerings.elements { lines.append("\(series.labels) \(series.unpricedCalls)") }
         for agent in registry.agents.elements {

@@ -148,7 +148,7 @@ import Testing
             .started("A", .example(1)), .end(CallRecord(labels: SeriesLabels("B"), id: .example(2))),
             .end(CallRecord(labels: SeriesLabels("C"))),
         ])
-        state.reset()
+        state.reset(now: dawn)
         #expect(state.registry.calls.count == 0)
         #expect(state.registry.endpoints.count == 0)
         #expect(state.registry.offerings.count == 0)

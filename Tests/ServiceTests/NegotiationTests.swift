@@ -5,6 +5,10 @@ import Testing
 @testable import Service
 
 @Suite("Negotiation") struct NegotiationTests {
+    static let formats: [ExpositionFormat] = [
+        .text, .openMetrics(hasCreatedSamples: false), .protobuf(hasNativeHistograms: true),
+    ]
+
     @Test(
         "OpenMetrics only where Accept prefers it",
         arguments: [
@@ -13,23 +17,43 @@ import Testing
             ("text/plain", .text),
             ("application/json", .text),
             ("", .text),
-            ("application/openmetrics-text", .openMetrics),
-            ("Application/OpenMetrics-Text; Version=\"1.0.0\"", .openMetrics),
+            ("application/openmetrics-text", .openMetrics(hasCreatedSamples: false)),
+            ("Application/OpenMetrics-Text; Version=\"1.0.0\"", .openMetrics(hasCreatedSamples: false)),
             ("application/openmetrics-text;version=0.0.1", .text),
             ("application/openmetrics-text;q=0, */*", .text),
             ("application/openmetrics-text;q=0.4,text/plain;q=0.5", .text),
             ("text/plain, application/openmetrics-text", .text),
-            ("application/openmetrics-text, text/plain", .openMetrics),
-            ("application/openmetrics-text;q=0.5,*/*", .openMetrics),
-            (", application/openmetrics-text ,,text/plain;q=0.5", .openMetrics),
+            ("application/openmetrics-text, text/plain", .openMetrics(hasCreatedSamples: false)),
+            ("application/openmetrics-text;q=0.5,*/*", .openMetrics(hasCreatedSamples: false)),
+            (", application/openmetrics-text ,,text/plain;q=0.5", .openMetrics(hasCreatedSamples: false)),
+            ("application/vnd.google.protobuf", .text),
+            ("application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=text", .text),
+            (
+                "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited",
+                .protobuf(hasNativeHistograms: true)
+            ),
+            (
+                "application/vnd.google.protobuf;proto=other;encoding=delimited,application/openmetrics-text;q=0.5",
+                .openMetrics(hasCreatedSamples: false)
+            ),
+            // What Prometheus 2.42 sends with native histograms on.
+            (
+                "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited,application/openmetrics-text;version=1.0.0;q=0.8,application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1",
+                .protobuf(hasNativeHistograms: true)
+            ),
+            // What Prometheus 3 sends when it prefers text.
+            (
+                "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited;q=0.5,text/plain;version=0.0.4;q=0.3,*/*;q=0.2",
+                .openMetrics(hasCreatedSamples: false)
+            ),
             // What Prometheus 2.42 sends.
             (
                 "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1",
-                .openMetrics
+                .openMetrics(hasCreatedSamples: false)
             ),
         ] as [(String?, ExpositionFormat)])
     func format(accept: String?, format: ExpositionFormat) {
-        #expect(Negotiation.format(accept: accept) == format)
+        #expect(Negotiation.format(accept: accept, of: Self.formats) == format)
     }
 
     @Test(

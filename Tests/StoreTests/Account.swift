@@ -32,6 +32,20 @@ private func bill(_ totals: CallTotals) -> String {
     return parts.isEmpty ? "" : "; bill " + parts.joined(separator: ", ")
 }
 
+private func text(_ instant: Instant?) -> String { instant.map { "\($0.unixMilliseconds)" } ?? "unknown" }
+
+private func text(_ native: NativeBuckets) -> String {
+    (0..<native.occupied).map { "\(native[$0].place):\(native[$0].count)" }.joined(separator: " ")
+}
+
+/// Native buckets, the time to the first token, and when series began: earlier versions store none of them.
+private func times(_ totals: CallTotals) -> String {
+    let later = totals.created.later.map { " \($0.part) \(text($0.instant))" }.joined()
+    return "; times created \(text(totals.created.set))\(later), last seen \(text(totals.lastSeen)), latency "
+        + "[\(totals.latency.map { text($0.native) } ?? "none")], first token \(text(totals.timeToFirstToken)) "
+        + "[\(totals.timeToFirstToken.map { text($0.native) } ?? "none")]"
+}
+
 private func text(_ kinds: TokenKinds?) -> String {
     guard let kinds else { return "none" }
     let usual: [TokenKind] = [.input, .cacheRead, .cacheWrite, .output, .reasoning]
@@ -60,21 +74,21 @@ extension LedgerState {
                 kinds \(text(totals.kinds)); cost \(totals.cost?.description ?? "none"); \
                 usage missing \(totals.usageMissing); errors \(text(totals.errors)); \
                 last \(text(totals.lastInputTokens)) \(text(totals.lastOutputTokens)); latency \(text(totals.latency))\
-                \(bill(totals))
+                \(bill(totals))\(times(totals))
                 """)
         }
         for series in registry.endpoints.elements {
             lines.append(
                 """
                 endpoint \(series.number) \(quoted(series.labels.agentName)) \(quoted(series.labels.provider)): \
-                \(text(series.latency))
+                \(text(series.latency)); times created \(text(series.created)), latency [\(text(series.latency.native))]
                 """)
         }
         for series in registry.offerings.elements {
             lines.append(
                 """
                 offering \(series.number) \(quoted(series.labels.provider)) \(quoted(series.labels.model)): \
-                \(series.unpricedCalls) unpriced
+                \(series.unpricedCalls) unpriced; times created \(text(series.created))
                 """)
         }
         for agent in registry.agents.elements {
@@ -82,7 +96,7 @@ extension LedgerState {
                 """
                 agent \(agent.number) \(quoted(agent.name)): \(agent.ownSets) sets, memory \
                 \(text(agent.memoryRSSMegabytes)), active \(agent.reportsActiveCalls ? "" : "un")reported \
-                \(agent.activeCalls), expired \(agent.expiredCalls)
+                \(agent.activeCalls), expired \(agent.expiredCalls); times first start \(text(agent.firstStart))
                 """)
         }
         for account in budgets.elements {
@@ -123,7 +137,7 @@ extension LedgerState {
             tally.entries.map { "\(quoted($0.name)) \($0.count)" }.sorted().joined(separator: ", ")
         }
         func sums(_ histogram: Histogram?) -> String {
-            histogram.map { "\($0.counts) \($0.sumMicroseconds)" } ?? "none"
+            histogram.map { "\($0.counts) \($0.sumMicroseconds) [\(text($0.native))]" } ?? "none"
         }
         var lines: [String] = []
         for series in registry.calls.elements {
@@ -133,7 +147,7 @@ extension LedgerState {
                 \(quoted(series.labels.agentName)) \(quoted(series.labels.provider)) \(quoted(series.labels.model)): \
                 \(sorted(totals.calls)); \(totals.tokens); \(text(totals.kinds)); \
                 \(totals.cost?.description ?? "none"); \(totals.usageMissing); \(sorted(totals.errors)); \
-                \(sums(totals.latency))
+                \(sums(totals.latency)); \(sums(totals.timeToFirstToken))
                 """)
         }
         for series in registry.endpoints.elements {

@@ -7,10 +7,16 @@ import Testing
     /// Rows in every table, each column with a value.
     private func filled(_ folder: StorageFolder, budgets: [Budget]? = nil) throws -> History {
         var history = try History(folder, .example(budgets: budgets))
+        func labelsOfSet(_ number: Int) -> SeriesLabels {
+            SeriesLabels(LabelValue("agent \(number % 2)"), "p", LabelValue("m\(number % 3)"))
+        }
         for number in 0..<6 {
-            let agentName = LabelValue("agent \(number % 2)")
-            let labels = SeriesLabels(agentName, "p", LabelValue("m\(number % 3)"))
-            try history.take([
+            let labels = labelsOfSet(number)
+            let agentName = labels.agentName
+            // Some series of the set before begin later than the set.
+            history.pass(.seconds(1))
+            let streamed = number == 0 ? [] : [Event.end(.ofStream(labelsOfSet(number - 1)))]
+            try history.take(streamed + [
                 .started(agentName, 100 + number), .end(.ofWholeBill(labels)), .end(.ofPlan(labels)),
                 .end(CallRecord(labels: labels, status: "error", errorType: "e")),
                 .end(
@@ -34,7 +40,7 @@ import Testing
         let before = try folder.contents()
         let refusals = [
             #expect(throws: StoreError.self, sourceLocation: sourceLocation) { try folder.opened() },
-            #expect(throws: StoreError.self, sourceLocation: sourceLocation) { try Store.reset(folder) },
+            #expect(throws: StoreError.self, sourceLocation: sourceLocation) { try Store.reset(folder, now: dawn) },
             #expect(throws: StoreError.self, sourceLocation: sourceLocation) { try Inspection(folder).check() },
         ]
         for error in refusals {
@@ -160,16 +166,27 @@ import Testing
     func contradictions() throws {
         let cases: [(column: String, value: Value, words: String)] = [
             ("latency_count", .integer(3), "not the sum of its buckets"),
-            ("latency_buckets", .text("1"), "other buckets than the database"),
+            ("latency_buckets", .text("1,0,0,0,0,0,1,0"), "other buckets than the database"),
             ("latency_buckets", .text("9,0,0,0,0,0,0"), "not the sum of its buckets"),
             ("latency_buckets", .text("-2,0,0,0,0,0,4"), "not a histogram"),
             ("latency_exemplars", .text("7 ab 1 1"), "not an exemplar"),
             ("latency_sum_us", .integer(-1), "below 0"),
+            ("latency_native", .bytes([1, 1]), "the classic and the native buckets"),
+            ("latency_native", .bytes([1, 0x80]), "not native buckets"),
+            ("latency_native", .bytes([1, 0]), "not native buckets"),
+            ("latency_native", .bytes([1, 1, 0, 1]), "not native buckets"),
+            ("latency_native", .bytes([1, 1, 0xA4, 2, 1]), "not native buckets"),
+            ("latency_native", .bytes([UInt8](repeating: 0xFF, count: 9)), "not native buckets"),
+            ("ttft_native", .bytes([0, 2]), "the classic and the native buckets"),
+            ("ttft_count", .integer(2), "not the sum of its buckets"),
+            ("created_later", .text("cost"), "not times"),
+            ("created_later", .text("kind/input 1"), "not times"),
+            ("created_later", .text("cost 1,cost 2"), "not times"),
             ("calls", .text("error 3"), "differ"),
             ("calls", .text("error 1,error 1"), "twice"),
             ("calls", .text("error"), "not a tally"),
             ("errors", .text("e 2"), "differ"),
-            ("usage_missing", .integer(1), "more calls without usage"),
+            ("usage_missing", .integer(2), "more calls without usage"),
             ("unpriced_calls", .integer(9), "more unpriced calls"),
             ("tokens", .integer(-1), "below 0"),
             ("cost_usd", .integer(.max), "not an amount of money"),

@@ -17,7 +17,7 @@ import Testing
             #expect(error?.description.contains("process \(getpid())") == true)
             #expect(error?.description.contains(folder.path) == true)
             #expect(error?.description.contains("--storage.path") == true)
-            #expect(throws: StoreError.self) { try Store.reset(folder) }
+            #expect(throws: StoreError.self) { try Store.reset(folder, now: dawn) }
             #expect(throws: StoreError.self) { try Store.forget(SeriesSelection(agentName: "A"), in: folder) }
             #expect(try folder.contents() == before)
             // The first has noticed nothing.

@@ -56,6 +56,8 @@ import Testing
         let bill = SeriesLabels("é", "local", "llama")
         if version >= 4 { try history.take([.end(.ofWholeBill(bill)), .end(.ofPlan(bill))]) }
         history.pass(.seconds(90))
+        // The time to the first token, and when series began, came with version 5.
+        if version >= 5 { try history.take([.end(.ofStream(bill))]) }
         try history.take([
             .end(CallRecord(labels: SeriesLabels("e\u{301}", "local", "llama"), id: .example(7))),
             // Beyond the limit: of a known agent, and of a new one.
@@ -80,7 +82,7 @@ import Testing
         return history
     }
 
-    @Test("holds what was committed when it was made", arguments: [1, 2, 3, 4] as [Int64])
+    @Test("holds what was committed when it was made", arguments: [1, 2, 3, 4, 5] as [Int64])
     func isRead(version: Int64) throws {
         try withFolder { folder in
             let bytes = [UInt8](try Data(contentsOf: Self.golden(version)))
@@ -91,8 +93,8 @@ import Testing
             // As it is, before it is migrated.
             let report = try Inspection(folder).check()
             // The budgets were a batch of their own.
-            let batch: Int64 = version < 2 ? 5 : version < 4 ? 6 : 7
-            #expect(report.batch == batch && report.ids == 11 && report.calls == (version < 4 ? 8 : 10))
+            let batch: Int64 = [5, 6, 6, 7, 8][Int(version) - 1]
+            #expect(report.batch == batch && report.ids == 11 && report.calls == [8, 8, 8, 10, 11][Int(version) - 1])
             let backup = folder.beside("backup").path
             #expect(try Inspection(folder).copy(to: backup).batch == batch)
             let copied = [UInt8](try Data(contentsOf: URL(filePath: backup)))
@@ -102,7 +104,7 @@ import Testing
             let open = version < 3 ? "" : " from \"user ann\""
             if version < 4 {
                 #expect(
-                    account.filter { !$0.hasPrefix("budget") }
+                    account.filter { !$0.hasPrefix("budget") }.map { Self.known(to: 3, of: $0) }
                         == Self.account.map { $0.hasPrefix("open ") ? $0 + open : String($0) })
                 #expect(account.filter { $0.hasPrefix("budget") }.map { $0[...] } == (version < 2 ? [] : Self.budgets))
             }
@@ -113,11 +115,58 @@ import Testing
                     of: expected.ids, now: expected.now) == account)
             // And with this version's own.
             #expect(
-                account
-                    == expected.account.map { line in
-                        version < 4
-                            ? String(line[..<(line.firstRange(of: "; bill ")?.lowerBound ?? line.endIndex)]) : line
-                    })
+                account.map { Self.known(to: version, of: $0) }
+                    == expected.account.map { Self.known(to: version, of: $0) })
+        }
+    }
+
+    /// The part of a line of an account that a version stores.
+    private static func known(to version: Int64, of line: String) -> String {
+        let unknown: [String] = version < 4 ? ["; bill ", "; times "] : version < 5 ? ["; times "] : []
+        let ends = unknown.compactMap { line.firstRange(of: $0)?.lowerBound }
+        return String(line[..<(ends.min() ?? line.endIndex)])
+    }
+
+    @Test("of 0.1.0 gets native buckets from the classic ones, and no time at which its series began")
+    func nativeBuckets() throws {
+        try withFolder { folder in
+            try folder.fill(["llm-exporter.db": [UInt8](try Data(contentsOf: Self.golden(2)))])
+            for _ in 0..<2 {
+                // The second time from what the first has migrated.
+                let state = try folder.opened(Self.settings(2))
+                let calls = Array(state.registry.calls.elements)
+                #expect(calls.allSatisfy { $0.totals.created.set == nil && $0.totals.lastSeen == nil })
+                let latency = try #require(calls[0].totals.latency)
+                #expect(latency.counts == [1, 1, 0, 0, 0, 0, 1])
+                // Where 0.1 s and 0.5 s are, and the first bucket above 10 s: above 2^(27/8) s.
+                let places = [100_000, 500_000].map(NativeBuckets.place) + [28 - NativeBuckets.firstIndex + 1]
+                #expect((0..<3).map { latency.native[$0].place } == places)
+                #expect(latency.native.total == 3)
+                #expect(state.registry.endpoints.elements.allSatisfy { $0.created == nil && $0.latency.native.total == 1 })
+            }
+        }
+    }
+
+    @Test("of 0.1.0 keeps its native buckets when the bounds change and when calls follow")
+    func nativeBucketsGoOn() throws {
+        try withFolder { folder in
+            try folder.fill(["llm-exporter.db": [UInt8](try Data(contentsOf: Self.golden(2)))])
+            let settings = StoreSettings.example(
+                bounds: HistogramBounds(microseconds: [500_000]), maxSeries: 3, budgets: nil)
+            let before = try #require(try folder.opened(settings).registry.calls.elements.first { _ in true })
+            #expect(before.totals.latency?.counts == [2, 1])
+            var history = try History(folder, settings)
+            var record = CallRecord(
+                labels: before.labels, status: "cancelled", errorType: "closed", latencyMicroseconds: 0)
+            record.timeToFirstTokenMicroseconds = 1
+            try history.take(record)
+            try history.restart()
+            let after = try #require(history.state.registry.calls.elements.first { _ in true }).totals
+            #expect(after.latency?.native.total == 4 && after.latency?.native[0].place == 0)
+            #expect(after.timeToFirstToken?.native.total == 1)
+            #expect(after.created.set == nil && after.created[.latency] == nil)
+            #expect(after.created[.timeToFirstToken] == dawn && after.created[.status("cancelled")] == dawn)
+            history.close()
         }
     }
 
@@ -235,6 +284,15 @@ extension CallRecord {
         record.usage[.outputAudio] = 5
         record.usage[.outputImage] = 4
         record.details = CallDetails(webSearches: 2)
+        return record
+    }
+
+    /// Streamed, and of a status that its set did not have.
+    static func ofStream(_ labels: SeriesLabels) -> CallRecord {
+        var record = CallRecord(
+            labels: labels, status: "cancelled", errorType: "closed", latencyMicroseconds: 86_400_000_000,
+            trace: Trace(id: "f", unixMilliseconds: 1_700_000_090_000))
+        record.timeToFirstTokenMicroseconds = 0
         return record
     }
 

@@ -64,7 +64,7 @@ struct History {
 
     mutating func reset() throws {
         var changed = state
-        changed.reset()
+        changed.reset(now: now)
         try require(store.replace(with: changed, at: Moment(now)))
         state = changed
     }

@@ -24,7 +24,7 @@ import Testing
             var history = try filled(folder)
             let stopped = try folder.crashed(into: folder.beside("stopped"))
             if !afterACrash { _ = try stopped.opened() }
-            let (series, sums) = try Store.reset(stopped)
+            let (series, sums) = try Store.reset(stopped, now: dawn)
             #expect(series == 5)
             #expect([sums.calls, sums.failedCalls, sums.tokens, sums.picoUSD] == [5, 0, 50, 35])
             try history.reset()
@@ -65,7 +65,7 @@ import Testing
             #expect(try history.account(of: folder) == history.account)
             let nowhere = folder.beside("nowhere")
             for error in [
-                #expect(throws: StoreError.self) { try Store.reset(nowhere) },
+                #expect(throws: StoreError.self) { try Store.reset(nowhere, now: dawn) },
                 #expect(throws: StoreError.self) { try Store.forget(SeriesSelection(agentName: "A"), in: nowhere) },
             ] {
                 #expect(error?.kind == .failed)
@@ -84,7 +84,7 @@ import Testing
                 history.pass(.seconds(100))
             }
             history.close()
-            _ = try Store.reset(folder)
+            _ = try Store.reset(folder, now: dawn)
             try history.restart()
             #expect(
                 history.state.openCalls.all.map(\.begun).sorted()

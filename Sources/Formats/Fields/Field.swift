@@ -32,6 +32,7 @@ package enum Field: UInt8, CaseIterable, Sendable {
     case searchContextSize = 28
     case responseModel = 29
     case billing = 30
+    case timeToFirstTokenMilliseconds = 31
 
     /// Its name in docs/openapi.yaml, and whether it is a detail: without it, the record still counts as a call, with
     /// its labels, its status and its tokens.
@@ -67,6 +68,7 @@ package enum Field: UInt8, CaseIterable, Sendable {
         case .searchContextSize: ("search_context_size", true)
         case .responseModel: ("response_model", true)
         case .billing: ("billing", true)
+        case .timeToFirstTokenMilliseconds: ("ttft_ms", true)
         }
     }
 

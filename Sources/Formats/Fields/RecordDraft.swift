@@ -50,12 +50,20 @@ struct RecordDraft {
                     try rules.event(of: fields, index: index, warnings: &warnings)
                 }
             } catch {
+                if case .firstTokenPastLatency(let time, let latency) = error, Self.areEqual(time, latency) {
+                    set(.timeToFirstTokenMilliseconds, number: PlainDecimal.text(Int128(latency), scale: 3).utf8)
+                    continue
+                }
                 guard let field = error.field, field.isDetail else { throw error }
                 omit(field, isInconsistent: error.code == .inconsistent)
                 warnings.noteOmitted(field, index: index)
             }
         }
     }
+
+    /// Whether two durations in microseconds differ by no more than clocks that are read one after the other: a first
+    /// token that comes last may seem to come after it.
+    private static func areEqual(_ time: Int64, _ latency: Int64) -> Bool { time - latency <= max(10_000, latency / 10) }
 
     /// The agent's name, if a record may have it.
     var validAgentName: LabelValue? {

@@ -19,6 +19,8 @@ enum RecordFault: Error {
     case invalidFormat(Field, Excerpt, expected: StaticString)
     /// - taken: what another part takes of the whole.
     case inconsistent(Field, Int64, of: Field, Int64?, taken: Int64)
+    /// Both in microseconds.
+    case firstTokenPastLatency(Int64, latency: Int64)
     case notAnObject
     /// An object in which nothing describes a call.
     case noCall(StaticString)
@@ -50,6 +52,7 @@ enum RecordFault: Error {
             .inconsistent(let field, _, _, _, _):
             field
         case .timeBelowZero: .timestamp
+        case .firstTokenPastLatency: .timeToFirstTokenMilliseconds
         case .notAnObject, .noCall: nil
         }
     }
@@ -67,7 +70,7 @@ enum RecordFault: Error {
         case .controlCharacter: .controlCharacter
         case .reserved: .reserved
         case .invalidFormat: .invalidFormat
-        case .inconsistent: .inconsistent
+        case .inconsistent, .firstTokenPastLatency: .inconsistent
         case .notAnObject: .notAnObject
         }
     }
@@ -101,6 +104,9 @@ enum RecordFault: Error {
             "\(field.name) is \(part) but \(wholeField.name) is \(whole.map { "\($0)" } ?? "missing")"
                 + (taken > 0 ? " and \(field.otherParts) \(taken)" : "")
                 + "; \(wholeField.name) includes its parts"
+        case .firstTokenPastLatency(let time, let latency):
+            "ttft_ms is \(PlainDecimal.text(Int128(time), scale: 3)) but latency_ms is "
+                + "\(PlainDecimal.text(Int128(latency), scale: 3)); the first token comes no later than the last"
         case .notAnObject: "the record is not a JSON object; send {\"agent_name\": …}"
         case .noCall(let message): "\(message)"
         }

@@ -68,6 +68,7 @@ struct RecordRules {
         if isStart, id == nil, idempotencyKey == nil { throw .missing(.id, in: object, isStart: isStart) }
         let timestamp = try timestamp(object)
         let traceID = try traceID(object)
+        let timeToFirstToken = try timeToFirstToken(object, latency: latency)
         var bill = BillFields()
         if object.hasAny(at: Field.placesOfBill) {
             bill = try self.bill(object, &usage, index: index, warnings: &warnings)
@@ -85,6 +86,7 @@ struct RecordRules {
             errorType: errorType, usage: usage, cost: cost.flatMap { Money(picoUSD: Int128($0)) },
             latencyMicroseconds: latency, apiLatencyMicroseconds: apiLatency, memoryRSSMegabytes: memoryRSS,
             memoryAvailableMegabytes: memoryAvailable)
+        record.timeToFirstTokenMicroseconds = timeToFirstToken
         record.details = bill.details
         record.time = time(timestamp, within: Self.pricedAge)
         if let call {
@@ -245,6 +247,12 @@ struct RecordRules {
         }
     }
 
+    private func timeToFirstToken(_ object: some RecordFields, latency: Int64?) throws(RecordFault) -> Int64? {
+        guard let time = try units(object, .timeToFirstTokenMilliseconds, .latency) else { return nil }
+        if let latency, time > latency { throw .firstTokenPastLatency(time, latency: latency) }
+        return time
+    }
+
     private func megabytes(_ object: some RecordFields, _ field: Field) throws(RecordFault) -> Double? {
         guard let token = try number(object, field) else { return nil }
         do {
@@ -348,6 +356,7 @@ struct RecordRules {
         digestInput.append(.memoryRSSMegabytes, record.memoryRSSMegabytes)
         digestInput.append(.memoryAvailableMegabytes, record.memoryAvailableMegabytes)
         if let errorType = record.errorType { digestInput.append(.errorType, errorType) }
+        digestInput.append(.timeToFirstTokenMilliseconds, record.timeToFirstTokenMicroseconds)
         guard bill.isPresent else { return digestInput.digest64 }
         digestInput.append(.cacheWrite1hTokens, record.usage[.cacheWrite1h])
         digestInput.append(.inputAudioTokens, record.usage[.inputAudio])

@@ -11,6 +11,11 @@ enum Timestamp {
 
     /// - Returns: `nil` for anything but the grammar and for days and hours that no calendar or clock has.
     static func instant(rfc3339 text: BorrowedBytes) -> Instant? {
+        unixNanoseconds(rfc3339: text).map { Instant(unixMilliseconds: Int64(($0 - ($0 < 0 ? 999_999 : 0)) / 1_000_000)) }
+    }
+
+    /// The same to the nanosecond.
+    static func unixNanoseconds(rfc3339 text: BorrowedBytes) -> Int128? {
         var rest = text[...]
         guard let year = digits(4, from: &rest), take("-", from: &rest), let month = digits(2, from: &rest),
             take("-", from: &rest), let day = digits(2, from: &rest), take("T", or: "t", from: &rest),
@@ -20,13 +25,10 @@ enum Timestamp {
             let date = CivilDate(year: year, month: month, day: day), hour < 24, minute < 60, second <= 60
         else { return nil }
         let minutes = date.daysSince1970 * 1440 + hour * 60 + minute - offset
-        var milliseconds = Int64(minutes) * 60_000 + Int64(second) * 1000 + Int64(fraction)
-        if second == 60 {
-            // Leap seconds end a day of UTC; Unix time has no number for them, so the second before ends with them.
-            guard minutes % 1440 == 1439 || minutes % 1440 == -1 else { return nil }
-            milliseconds = Int64(minutes) * 60_000 + 59_999
-        }
-        return Instant(unixMilliseconds: milliseconds)
+        guard second == 60 else { return Int128(minutes * 60 + second) * 1_000_000_000 + Int128(fraction) }
+        // Leap seconds end a day of UTC; Unix time has no number for them, so the second before ends with them.
+        guard minutes % 1440 == 1439 || minutes % 1440 == -1 else { return nil }
+        return Int128(minutes * 60 + 59) * 1_000_000_000 + 999_000_000
     }
 
     private typealias Rest = Slice<BorrowedBytes>
@@ -53,17 +55,17 @@ enum Timestamp {
         return value
     }
 
-    /// Whole milliseconds of a fraction of any length; 0 if there is none, `nil` for a point without digits.
+    /// Whole nanoseconds of a fraction of any length; 0 if there is none, `nil` for a point without digits.
     private static func fraction(from rest: inout Rest) -> Int? {
         guard take(".", from: &rest) else { return 0 }
         guard let first = digit(from: &rest) else { return nil }
-        var milliseconds = first * 100
-        var weight = 10
+        var nanoseconds = first * 100_000_000
+        var weight = 10_000_000
         while let digit = digit(from: &rest) {
-            milliseconds += digit * weight
+            nanoseconds += digit * weight
             weight /= 10
         }
-        return milliseconds
+        return nanoseconds
     }
 
     private static func offsetMinutes(from rest: inout Rest) -> Int? {

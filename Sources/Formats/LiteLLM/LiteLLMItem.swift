@@ -25,7 +25,8 @@ struct LiteLLMItem {
     static let keyTable = Key.allCases.map { $0.path + "\n" }.joined()
 
     enum Key: Int, CaseIterable {
-        case status, callType, provider, model, callID, startTime, endTime, isStream, errorClass, errorCode
+        case status, callType, provider, model, callID, startTime, endTime, completionStartTime, isStream
+        case errorClass, errorCode
         case promptTokens, completionTokens
         case cachedTokens, inputCachedTokens, cacheReadTokens
         case cacheWriteTokens, cacheCreationTokens, inputCacheWriteTokens, cacheCreationInputTokens
@@ -50,6 +51,7 @@ struct LiteLLMItem {
             case .callID: "litellm_call_id"
             case .startTime: "startTime"
             case .endTime: "endTime"
+            case .completionStartTime: "completionStartTime"
             case .isStream: "stream"
             case .errorClass: "error_information.error_class"
             case .errorCode: "error_information.error_code"

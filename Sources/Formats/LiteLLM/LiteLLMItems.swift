@@ -208,19 +208,26 @@ struct LiteLLMItems: BodyObjects, ~Copyable {
         }
     }
 
-    /// The whole call. The item's `response_time` is no use: of a stream it is the time to the first token.
+    /// The whole call, and the time to the first token. The item's `response_time` is no use: of a stream it is the time to the first token.
     private mutating func setLatency(_ item: LiteLLMItem) {
-        guard case .number(let start) = item[.startTime], case .number(let end) = item[.endTime] else { return }
+        setDuration(.latencyMilliseconds, from: item[.startTime], to: item[.endTime])
+        // Of other calls, LiteLLM takes the end of the answer for its beginning.
+        if item[.isStream].isTrue {
+            setDuration(.timeToFirstTokenMilliseconds, from: item[.startTime], to: item[.completionStartTime])
+        }
+    }
+
+    private mutating func setDuration(_ field: Field, from start: JSONValue, to end: JSONValue) {
+        guard case .number(let start) = start, case .number(let end) = end else { return }
         guard let began = Self.nanoseconds(start), let ended = Self.nanoseconds(end) else {
             // Past all bounds, and refused as such.
-            draft.set(.latencyMilliseconds, number: "1e99".utf8)
+            draft.set(field, number: "1e99".utf8)
             return
         }
         let (nanoseconds, overflow) = ended.subtractingReportingOverflow(began)
-        // The clock was set back meanwhile: the call is counted without its latency.
+        // The clock was set back meanwhile: the call is counted without it.
         if nanoseconds < 0 && !overflow { return }
-        draft.set(
-            .latencyMilliseconds, number: overflow ? "1e99".utf8 : PlainDecimal.text(nanoseconds, scale: 6).utf8)
+        draft.set(field, number: overflow ? "1e99".utf8 : PlainDecimal.text(nanoseconds, scale: 6).utf8)
     }
 
     /// LiteLLM writes seconds from doubles, with seven decimal places at most.

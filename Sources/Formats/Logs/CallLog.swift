@@ -39,6 +39,7 @@ struct CallLog {
         if event != .codexStreamEvent {
             record.copy(.durationMilliseconds, to: .latencyMilliseconds, &draft)
         }
+        record.copy(.firstTokenMilliseconds, to: .timeToFirstTokenMilliseconds, &draft)
         let time = record.time == 0 ? record.observedTime : record.time
         if time != 0 { draft.set(.timestamp, number: PlainDecimal.text(Int128(time), scale: 9).utf8) }
         if let span = SpanID(trace: record.trace, span: record.span) {

@@ -18,6 +18,7 @@ enum LogAttribute: String, NamedAttribute {
     case conversationID = "conversation.id"
 
     case durationMilliseconds = "duration_ms"
+    case firstTokenMilliseconds = "ttft_ms"
     case costUSD = "cost_usd"
 
     case statusCode = "status_code"

@@ -1,3 +1,5 @@
+internal import Model
+
 /// Writes protobuf messages. As proto3 has it, fields with their default value (0, or empty) are left out.
 struct ProtobufWriter {
     private(set) var bytes: [UInt8] = []
@@ -5,8 +7,8 @@ struct ProtobufWriter {
     /// A field of type `int32` or `int64`.
     mutating func integer(_ number: UInt8, _ value: Int64) {
         guard value != 0 else { return }
-        varint(UInt64(number) << 3)
-        varint(UInt64(bitPattern: value))
+        bytes.append(varint: UInt64(number) << 3)
+        bytes.append(varint: UInt64(bitPattern: value))
     }
 
     /// A field of type `string`.
@@ -22,17 +24,8 @@ struct ProtobufWriter {
     }
 
     private mutating func append(_ number: UInt8, _ content: [UInt8]) {
-        varint(UInt64(number) << 3 | 2)
-        varint(UInt64(content.count))
+        bytes.append(varint: UInt64(number) << 3 | 2)
+        bytes.append(varint: UInt64(content.count))
         bytes += content
-    }
-
-    private mutating func varint(_ value: UInt64) {
-        var rest = value
-        while rest >= 0x80 {
-            bytes.append(UInt8(truncatingIfNeeded: rest) | 0x80)
-            rest >>= 7
-        }
-        bytes.append(UInt8(rest))
     }
 }

@@ -10,6 +10,7 @@ struct CallSpan {
     /// Those of the span and of its resource.
     let kept: KeptAttributes
     let isClaudeCode: Bool
+    private let firstToken: SpanFirstToken?
     /// Whether it is the opening of a stream that another span reports.
     private(set) var opensStream = false
     private let scope: UInt64
@@ -38,6 +39,7 @@ struct CallSpan {
         own.add(kept)
         self.kept = own
         isClaudeCode = sender.isClaudeCode
+        firstToken = SpanFirstToken(span, from: sender)
         let attributes = span.attributes
         usage = SpanUsage(
             attributes, excludesCached: sender.excludesCached(span),
@@ -102,6 +104,10 @@ struct CallSpan {
         // If the end is before the start, the clock was set back: the call is counted without its latency.
         if start != 0, end >= start {
             draft.set(.latencyMilliseconds, number: PlainDecimal.text(Int128(end) - Int128(start), scale: 6).utf8)
+        }
+        if let firstToken {
+            draft.set(
+                .timeToFirstTokenMilliseconds, number: PlainDecimal.text(firstToken.nanoseconds, scale: 6).utf8)
         }
         if end != 0, end >= start { draft.set(.timestamp, number: PlainDecimal.text(Int128(end), scale: 9).utf8) }
         if let id {

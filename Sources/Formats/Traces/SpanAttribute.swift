@@ -127,6 +127,16 @@ enum SpanAttribute: UInt8, CaseIterable, NamedAttribute {
     case metadata
     case vercelMetadata
 
+    // The time to the first token.
+    case firstChunkSeconds
+    /// Of openlit in seconds, of Strands in milliseconds.
+    case firstToken
+    case vercelFirstChunkMilliseconds
+    case claudeFirstTokenMilliseconds
+    /// A time of day, as JSON.
+    case langfuseFirstToken
+    case isStream
+
     case usageCost
     case operationCost
     /// LiteLLM's.
@@ -238,6 +248,12 @@ enum SpanAttribute: UInt8, CaseIterable, NamedAttribute {
         case .langfuseParameters: "langfuse.observation.model.parameters"
         case .metadata: "metadata"
         case .vercelMetadata: "ai.response.providerMetadata"
+        case .firstChunkSeconds: "gen_ai.response.time_to_first_chunk"
+        case .firstToken: "gen_ai.server.time_to_first_token"
+        case .vercelFirstChunkMilliseconds: "ai.response.msToFirstChunk"
+        case .claudeFirstTokenMilliseconds: "ttft_ms"
+        case .langfuseFirstToken: "langfuse.observation.completion_start_time"
+        case .isStream: "gen_ai.request.stream"
         case .usageCost: "gen_ai.usage.cost"
         case .operationCost: "operation.cost"
         case .totalCost: "gen_ai.cost.total_cost"
@@ -301,6 +317,10 @@ enum SpanAttribute: UInt8, CaseIterable, NamedAttribute {
         .responseModel, .llmResponseModel, .vercelResponseModel, .mlflowModel,
     ])
     static let ofUsage = SpanAttributeList([.langfuseUsage, .mlflowUsage, .langsmithUsage])
+    static let ofFirstToken = SpanAttributeList([
+        .firstChunkSeconds, .firstToken, .vercelFirstChunkMilliseconds, .claudeFirstTokenMilliseconds,
+        .langfuseFirstToken,
+    ])
     static let ofCost = SpanAttributeList([.usageCost, .operationCost, .totalCost, .usageTotalCost, .llmTotalCost])
 }
 

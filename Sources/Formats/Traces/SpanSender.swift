@@ -17,6 +17,9 @@ struct SpanSender {
         return provider.hasPrefix("anthropic") || provider.hasPrefix("amazon-bedrock")
     }
 
+    /// Strands writes openlit's attribute in another unit.
+    var writesFirstTokenInMilliseconds: Bool { name.hasPrefix("strands.") }
+
     /// Logfire's, which report a stream twice: when it is opened, and when it has ended.
     private static let streamScopes: Set<String> = ["logfire.openai", "logfire.anthropic"]
 

@@ -126,7 +126,7 @@ package struct Batch: Sendable {
             OpenCall(
                 number: state.openCalls.nextNumber + Int64(begun.count), id: start.id.call, agentName: agentName,
                 sender: sender, begun: moment.steady))
-        agents[place: touchAgent(agentName, onto: state)].openCall()
+        agents[place: touchAgent(agentName, onto: state)].openCall(at: moment.timeOfDay)
         return .accepted
     }
 
@@ -234,7 +234,8 @@ package struct Batch: Sendable {
 
     /// The one place where a record is added to series. Cannot fail.
     private mutating func add(_ record: CallRecord, _ sums: Sums, at target: Target, bounds: HistogramBounds) {
-        calls[place: target.call].totals.add(record, sums: sums.call, bounds: bounds)
+        calls[place: target.call].totals.add(
+            record, sums: sums.call, bounds: bounds, arrival: moment.timeOfDay)
         offerings[place: target.offering].add(record)
         agents[place: target.agent].add(record)
         if let endpoint = target.endpoint, let sum = sums.apiLatency {
@@ -251,7 +252,8 @@ package struct Batch: Sendable {
 
     /// Adds what a further report of a counted call knows.
     private mutating func addAmounts(of record: CallRecord, _ sums: Sums, at target: Target) {
-        calls[place: target.call].totals.addAmounts(of: record, sums: sums.call)
+        calls[place: target.call].totals.addAmounts(
+            of: record, sums: sums.call, arrival: moment.timeOfDay)
         for (account, spent) in zip(target.accounts, sums.spent) { accounts[place: account].spend(to: spent) }
     }
 
@@ -296,7 +298,9 @@ package struct Batch: Sendable {
         guard record.apiLatencyMicroseconds != nil, target.endpoint == nil else { return }
         let labels = target.placement.labels.endpoint
         target.endpoint = endpoints.touch(labels, in: state.registry.endpoints) { number in
-            EndpointSeries(number: number, labels: labels, latency: Histogram(bounds: state.registry.bounds))
+            EndpointSeries(
+                number: number, labels: labels, latency: Histogram(bounds: state.registry.bounds),
+                created: moment.timeOfDay)
         }
     }
 
@@ -311,9 +315,11 @@ package struct Batch: Sendable {
         }
         return Target(
             key: labels, placement: placement,
-            call: calls.touch(counted, in: registry.calls) { CallSeries(number: $0, labels: counted) },
+            call: calls.touch(counted, in: registry.calls) {
+                CallSeries(number: $0, labels: counted, totals: CallTotals(created: moment.timeOfDay))
+            },
             offering: offerings.touch(counted.offering, in: registry.offerings) {
-                OfferingSeries(number: $0, labels: counted.offering)
+                OfferingSeries(number: $0, labels: counted.offering, created: moment.timeOfDay)
             },
             agent: touchAgent(counted.agentName, onto: state), accounts: accounts)
     }

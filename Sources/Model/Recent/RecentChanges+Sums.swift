@@ -166,9 +166,11 @@ extension RecentChanges {
             // Nothing is left for it, as the known costs are those of other calls.
             if !isOne, carrier.own.hasUsage, carrier.own.cost == nil, own.cost == .zero { own = own.unpriced }
             let isPlan = isOne ? sum.amounts.isPlan : carrier.record.isPlan
-            return Count(
-                number: carrier.number, record: isAlone ? carrier.record : carrier.record.with(own, isPlan: isPlan),
-                kind: .call)
+            var record = isAlone ? carrier.record : carrier.record.with(own, isPlan: isPlan)
+            if isOne, members.count > 1 {
+                record.takeTimeToFirstToken(of: members.compactMap { report($0, recent)?.content.record })
+            }
+            return Count(number: carrier.number, record: record, kind: .call)
         }
     }
 

@@ -18,6 +18,8 @@ package struct CallRecord: Sendable {
     package var time: Instant?
     package var latencyMicroseconds: Int64?
     package var apiLatencyMicroseconds: Int64?
+    /// From the request to the first token of the answer, of streams.
+    package var timeToFirstTokenMicroseconds: Int64?
     package var memoryRSSMegabytes: Double?
     package var memoryAvailableMegabytes: Double?
     package var id: RecordID?
@@ -82,6 +84,14 @@ package struct CallRecord: Sendable {
             record.details = (record.details ?? .none).with(webSearches: amounts.reportedWebSearches)
         }
         return record
+    }
+
+    /// Takes the time to the first token from another report of the call, if this one has none.
+    mutating func takeTimeToFirstToken(of reports: some Sequence<CallRecord>) {
+        guard timeToFirstTokenMicroseconds == nil,
+            let time = reports.lazy.compactMap(\.timeToFirstTokenMicroseconds).first
+        else { return }
+        timeToFirstTokenMicroseconds = min(time, latencyMicroseconds ?? time)
     }
 
     /// Whether its cost is missing from the bill. A call of a plan has no part in the bill.

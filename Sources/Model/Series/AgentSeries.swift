@@ -11,16 +11,19 @@ package struct AgentSeries: NumberedSeries {
     /// Whether the agent ever sent a start; without one it has no `llm_active_calls`.
     package private(set) var reportsActiveCalls: Bool
     package private(set) var expiredCalls: Int64
+    /// The arrival of the first start; `nil` if there was none, or version 0.1.0 stored it.
+    package private(set) var firstStart: Instant?
 
     package init(
         number: Int64, name: LabelValue, memoryRSSMegabytes: Double? = nil, reportsActiveCalls: Bool = false,
-        expiredCalls: Int64 = 0
+        expiredCalls: Int64 = 0, firstStart: Instant? = nil
     ) {
         self.number = number
         self.name = name
         self.memoryRSSMegabytes = memoryRSSMegabytes
         self.reportsActiveCalls = reportsActiveCalls
         self.expiredCalls = expiredCalls
+        self.firstStart = firstStart
         block = LabelBlock([("agent_name", name)])
     }
 
@@ -30,8 +33,9 @@ package struct AgentSeries: NumberedSeries {
         memoryRSSMegabytes = record.memoryRSSMegabytes ?? memoryRSSMegabytes
     }
 
-    mutating func openCall() {
+    mutating func openCall(at arrival: Instant) {
         activeCalls += 1
+        if !reportsActiveCalls { firstStart = arrival }
         reportsActiveCalls = true
     }
 

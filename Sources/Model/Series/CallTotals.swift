@@ -22,8 +22,16 @@ package struct CallTotals: Equatable, Sendable {
     package var lastOutputTokens: Int64?
     /// `nil` until a record reports its latency.
     package var latency: Histogram?
+    /// `nil` until a record reports its time to the first token.
+    package var timeToFirstToken: Histogram?
+    package var created: CreatedTimes
+    /// The arrival of the newest call; `nil` if an earlier version stored it.
+    package var lastSeen: Instant?
 
-    package init() {}
+    /// - Parameter created: the arrival of the first record.
+    package init(created: Instant? = nil) {
+        self.created = CreatedTimes(set: created)
+    }
 
     /// Calls that count as errors.
     package var failedCalls: Int64 { calls.total - calls[CallRecord.success] }
@@ -36,6 +44,7 @@ package struct CallTotals: Equatable, Sendable {
         fileprivate let planEquivalent: Money?
         fileprivate let webSearches: Int64
         fileprivate let latencyMicroseconds: Int64?
+        fileprivate let timeToFirstTokenMicroseconds: Int64?
     }
 
     /// - Throws: `total_overflow` naming the family and the field.
@@ -55,37 +64,54 @@ package struct CallTotals: Equatable, Sendable {
                 record.isPlan ? record.cost : nil, of: "llm_plan_equivalent_usd_total", field: "cost_usd"),
             webSearches: webSearches,
             latencyMicroseconds: try (latency?.sumMicroseconds).adding(
-                record.latencyMicroseconds, of: "llm_latency_seconds", field: "latency_ms"))
+                record.latencyMicroseconds, of: "llm_latency_seconds", field: "latency_ms"),
+            timeToFirstTokenMicroseconds: try (timeToFirstToken?.sumMicroseconds).adding(
+                record.timeToFirstTokenMicroseconds, of: "llm_time_to_first_token_seconds", field: "ttft_ms"))
     }
 
     /// Adds one record. Cannot fail.
     ///
-    /// - Parameter sums: from `sums(with:)`.
-    mutating func add(_ record: CallRecord, sums: BoundedSums, bounds: HistogramBounds) {
-        addAmounts(of: record, sums: sums)
+    /// - Parameters:
+    ///   - sums: from `sums(with:)`.
+    ///   - arrival: of the record.
+    mutating func add(_ record: CallRecord, sums: BoundedSums, bounds: HistogramBounds, arrival: Instant) {
+        addAmounts(of: record, sums: sums, arrival: arrival)
+        lastSeen = max(lastSeen ?? arrival, arrival)
         if record.isSuccess {
             calls.add(1, to: record.status)
         } else {
             let status = calls.admitted(
                 record.status, limit: NameLimits.statuses, reserved: NameLimits.reservedStatuses)
-            calls.add(1, to: status)
+            if calls.add(1, to: status), status != Self.error { created.begin(.status(status), at: arrival) }
         }
         if record.lacksBilledUsage { usageMissing += 1 }
         if record.isUnpriced { unpricedCalls += 1 }
         if let errorType = record.errorType {
-            errors.add(1, to: errors.admitted(errorType, limit: NameLimits.errorTypes))
+            let admitted = errors.admitted(errorType, limit: NameLimits.errorTypes)
+            if errors.add(1, to: admitted) { created.begin(.errorType(admitted), at: arrival) }
         }
         if let latency = record.latencyMicroseconds, let sum = sums.latencyMicroseconds {
+            if self.latency == nil { created.begin(.latency, at: arrival) }
             self.latency.observe(latency, sum: sum, bounds: bounds, trace: record.trace)
         }
+        if let time = record.timeToFirstTokenMicroseconds, let sum = sums.timeToFirstTokenMicroseconds {
+            if timeToFirstToken == nil { created.begin(.timeToFirstToken, at: arrival) }
+            timeToFirstToken.observe(time, sum: sum, bounds: bounds, trace: record.trace)
+        }
     }
+
+    /// Shown at 0 from the first scrape of a set on, as `success` is.
+    private static let error = LabelValue("error")
 }
 
 extension CallTotals {
     /// Adds the tokens and the cost of a record whose call is counted. Cannot fail.
     ///
-    /// - Parameter sums: from `sums(with:)`.
-    mutating func addAmounts(of record: CallRecord, sums: BoundedSums) {
+    /// - Parameters:
+    ///   - sums: from `sums(with:)`.
+    ///   - arrival: of the record.
+    mutating func addAmounts(of record: CallRecord, sums: BoundedSums, arrival: Instant) {
+        noteBeginnings(sums, arrival)
         tokens = sums.tokens
         kinds = sums.kinds
         cost = sums.cost
@@ -93,6 +119,18 @@ extension CallTotals {
         webSearches = sums.webSearches
         lastInputTokens = record.usage.input ?? lastInputTokens
         lastOutputTokens = record.usage.output ?? lastOutputTokens
+    }
+
+    /// Takes note of the series that the sums of a record create.
+    private mutating func noteBeginnings(_ sums: BoundedSums, _ arrival: Instant) {
+        if cost == nil, sums.cost != nil { created.begin(.cost, at: arrival) }
+        if planEquivalent == nil, sums.planEquivalent != nil { created.begin(.planEquivalent, at: arrival) }
+        if webSearches == 0, sums.webSearches > 0 { created.begin(.webSearches, at: arrival) }
+        guard let new = sums.kinds else { return }
+        if kinds == nil { created.begin(.kinds, at: arrival) }
+        for kind in TokenKind.rare where new[kind] > 0 && (kinds?[kind] ?? 0) == 0 {
+            created.begin(.kind(kind), at: arrival)
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-/// Observations of one latency series.
+/// Observations of one latency series, in classic buckets and in native ones.
 ///
 /// One count a bucket, cumulated only when rendered. Adding is commutative: of two exemplars the newer by its own time
 /// stays, whichever came first.
@@ -8,6 +8,8 @@ package struct Histogram: Equatable, Sendable {
     package private(set) var sumMicroseconds: Int64 = 0
     /// By bucket; empty until there is one.
     package private(set) var exemplars: [Exemplar?] = []
+    /// The same observations; they sum to the same count.
+    package private(set) var native = NativeBuckets()
 
     package init(bounds: HistogramBounds) {
         counts = Array(repeating: 0, count: bounds.microseconds.count + 1)
@@ -18,10 +20,20 @@ package struct Histogram: Equatable, Sendable {
     /// - Parameters:
     ///   - counts: one a bucket, not cumulated.
     ///   - exemplars: as many, or none at all.
-    package init(counts: [Int64], sumMicroseconds: Int64, exemplars: [Exemplar?]) {
+    ///   - native: the same observations.
+    package init(counts: [Int64], sumMicroseconds: Int64, exemplars: [Exemplar?], native: NativeBuckets) {
         self.counts = counts
         self.sumMicroseconds = sumMicroseconds
         self.exemplars = exemplars
+        self.native = native
+    }
+
+    /// The same with native buckets, of which those of version 0.1.0 have none.
+    package func withNative(from bounds: HistogramBounds) -> Histogram {
+        guard native.isEmpty else { return self }
+        var result = self
+        result.native = NativeBuckets(counts: counts, bounds: bounds)
+        return result
     }
 
     package var count: Int64 { counts.reduce(0, +) }
@@ -36,6 +48,7 @@ package struct Histogram: Equatable, Sendable {
         let bucket = bounds.bucket(of: microseconds)
         counts[bucket] += 1
         sumMicroseconds = sum
+        native.observe(microseconds)
         if let trace {
             if exemplars.isEmpty { exemplars = Array(repeating: nil, count: counts.count) }
             exemplars[bucket] = Exemplar(trace: trace, microseconds: microseconds).orNewer(exemplars[bucket])
@@ -49,6 +62,7 @@ package struct Histogram: Equatable, Sendable {
         guard Set(new.microseconds).isSubset(of: old.microseconds) else { return nil }
         var result = Histogram(bounds: new)
         result.sumMicroseconds = sumMicroseconds
+        result.native = native
         if !exemplars.isEmpty { result.exemplars = Array(repeating: nil, count: result.counts.count) }
         for bucket in counts.indices {
             let target =

@@ -24,4 +24,29 @@ package struct LabelBlock: Hashable, Sendable {
         }
         bytes.append(UInt8(ascii: "\""))
     }
+
+    /// Calls `body` with the bytes of each name and each value, without quotes and escapes.
+    package func forEachPair(_ body: (_ name: ArraySlice<UInt8>, _ value: [UInt8]) -> Void) {
+        var place = 0
+        while place < bytes.count {
+            guard let equals = bytes[place...].firstIndex(of: UInt8(ascii: "=")) else { return }
+            let name = bytes[place..<equals]
+            var value: [UInt8] = []
+            value.reserveCapacity(32)
+            // Behind the opening quote.
+            place = equals + 2
+            while place < bytes.count, bytes[place] != UInt8(ascii: "\"") {
+                if bytes[place] == UInt8(ascii: "\\") {
+                    place += 1
+                    value.append(bytes[place] == UInt8(ascii: "n") ? UInt8(ascii: "\n") : bytes[place])
+                } else {
+                    value.append(bytes[place])
+                }
+                place += 1
+            }
+            body(name, value)
+            // Behind the closing quote and the comma.
+            place += 2
+        }
+    }
 }

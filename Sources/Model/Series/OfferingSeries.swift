@@ -4,10 +4,13 @@ package struct OfferingSeries: NumberedSeries {
     package let labels: OfferingLabels
     package let block: LabelBlock
     package private(set) var unpricedCalls: Int64
+    /// The arrival of the first record; `nil` if version 0.1.0 stored it.
+    package let created: Instant?
 
-    package init(number: Int64, labels: OfferingLabels, unpricedCalls: Int64 = 0) {
+    package init(number: Int64, labels: OfferingLabels, unpricedCalls: Int64 = 0, created: Instant?) {
         self.number = number
         self.labels = labels
+        self.created = created
         self.unpricedCalls = unpricedCalls
         block = LabelBlock([("provider", labels.provider), ("model", labels.model)])
     }

@@ -21,12 +21,15 @@ package struct Tally: Equatable, Sendable {
 
     package var total: Int64 { entries.reduce(0) { $0 + $1.count } }
 
-    package mutating func add(_ count: Int64, to name: LabelValue) {
+    /// - Returns: whether the name is a new one.
+    @discardableResult
+    package mutating func add(_ count: Int64, to name: LabelValue) -> Bool {
         if let place = entries.firstIndex(where: { $0.name == name }) {
             entries[place].count += count
-        } else {
-            entries.append(Entry(name: name, count: count))
+            return false
         }
+        entries.append(Entry(name: name, count: count))
+        return true
     }
 
     /// The name to count under: `name`, or `_other` if there are `limit` names already.

@@ -55,8 +55,10 @@ package struct LedgerState: Sendable {
     }
 
     /// Removes all series. Ids and open starts stay, and so does what was spent unless `clearsBudgets`.
-    package mutating func reset(clearsBudgets: Bool = false) {
-        registry.reset()
+    ///
+    /// - Parameter now: the time of day.
+    package mutating func reset(clearsBudgets: Bool = false, now: Instant) {
+        registry.reset(now: now)
         recentCalls = RecentCalls(limit: recentCalls.limit)
         guard clearsBudgets else { return }
         for index in budgets.indices { budgets[index].clear() }

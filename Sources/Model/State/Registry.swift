@@ -53,11 +53,14 @@ package struct Registry: Sendable {
     }
 
     /// Removes all series except `llm_active_calls` of agents with calls in flight, whose open starts stay.
-    package mutating func reset() {
+    ///
+    /// - Parameter now: the time of day.
+    package mutating func reset(now: Instant) {
         let inFlight = agents.elements.filter { $0.activeCalls > 0 }
         self = Registry(bounds: bounds, maxSeries: maxSeries)
         for agent in inFlight {
-            var kept = AgentSeries(number: agents.nextNumber, name: agent.name, reportsActiveCalls: true)
+            var kept = AgentSeries(
+                number: agents.nextNumber, name: agent.name, reportsActiveCalls: true, firstStart: now)
             kept.activeCalls = agent.activeCalls
             agents.put(kept)
         }

@@ -34,6 +34,9 @@ package enum TokenKind: Int, CaseIterable, Sendable {
         }
     }
 
+    /// Kinds that few calls have, shown once they are above 0; the others always.
+    package static let rare: [TokenKind] = [.cacheWrite1h, .inputAudio, .inputImage, .outputAudio, .outputImage]
+
     /// Parts of the input; those of `cacheWrite1h` are a part of those of `cacheWrite` where a sender reports them.
     static let partsOfInput: [TokenKind] = [.cacheRead, .cacheWrite, .inputAudio, .inputImage]
     static let partsOfOutput: [TokenKind] = [.reasoning, .outputAudio, .outputImage]

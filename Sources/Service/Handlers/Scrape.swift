@@ -23,7 +23,7 @@ extension Service {
     /// two.
     func telemetry(_ exchange: borrowing Exchange, _ answer: Answer) {
         let form = WaitingScrapes.Form(
-            format: Negotiation.format(accept: exchange.list("Accept")),
+            format: Negotiation.format(accept: exchange.list("Accept"), of: settings.formats),
             coding: Negotiation.coding(acceptEncoding: exchange.list("Accept-Encoding")))
         let isFirst = waitingScrapes.withLock { waiting in
             defer { waiting.isRendering = true }
@@ -73,7 +73,7 @@ extension Service {
             priceEntries: pricer.rules.book.count, priceTableTime: priceTableTime.withLock { $0 })
         let own =
             BudgetFamilies.families(snapshot.budgets) + metrics.families(moment) + ProcessMetrics.families()
-        let body = Exposition.render(snapshot.totals, own: own, format: form.format)
+        let body = Exposition.render(snapshot.totals, own: own, started: started, format: form.format)
         var response = Response(
             status: 200,
             headers: [("Content-Type", form.format.contentType), ("Vary", "Accept, Accept-Encoding")], body: body)

@@ -14,27 +14,79 @@ extension Service {
 
 /// Totals of all sets, by agent and by model.
 struct Summary {
-    private var total = CallSums()
+    private var total = Line()
     private var agents = Lines()
     private var models = Lines()
 
-    /// Sums by name, in the order of the first.
+    /// The totals of some sets.
+    private struct Line {
+        var sums = CallSums()
+        var lastSeen: Instant?
+        var latency = NativeBuckets()
+        var timeToFirstToken = NativeBuckets()
+        /// `nil` for anything but an agent.
+        var activeCalls: Int64?
+
+        mutating func add(_ totals: CallTotals) {
+            sums.add(totals)
+            if let seen = totals.lastSeen { lastSeen = max(lastSeen ?? seen, seen) }
+            if let latency = totals.latency { self.latency.add(latency.native) }
+            if let time = totals.timeToFirstToken { timeToFirstToken.add(time.native) }
+        }
+
+        /// Writes the members that are beside the totals.
+        func writeRest(to json: inout JSONWriter) {
+            json.key("unpriced_calls")
+            json.number(sums.unpricedCalls)
+            json.key("cost_known")
+            json.boolean(sums.isCostKnown)
+            json.key("last_seen")
+            if let lastSeen { json.string(lastSeen.rfc3339Milliseconds) } else { json.null() }
+            json.key("latency_seconds")
+            Self.write(latency, to: &json)
+            json.key("ttft_seconds")
+            Self.write(timeToFirstToken, to: &json)
+            guard let activeCalls else { return }
+            json.key("active_calls")
+            json.number(activeCalls)
+        }
+
+        private static func write(_ buckets: NativeBuckets, to json: inout JSONWriter) {
+            json.object { json in
+                for percent in [50, 95, 99] as [Int64] {
+                    json.key("p\(percent)")
+                    if let microseconds = buckets.quantile(percent: percent) {
+                        json.number(Int128(microseconds), scale: 6)
+                    } else {
+                        json.null()
+                    }
+                }
+            }
+        }
+    }
+
+    /// Lines by name, in the order of the first.
     private struct Lines {
         var names: [LabelValue] = []
-        var sums: [LabelValue: CallSums] = [:]
+        private var lines: [LabelValue: Line] = [:]
 
-        mutating func add(_ totals: CallTotals, to name: LabelValue) {
-            if sums[name] == nil { names.append(name) }
-            sums[name, default: CallSums()].add(totals)
+        subscript(name: LabelValue) -> Line {
+            get { lines[name] ?? Line() }
+            _modify {
+                if lines[name] == nil { names.append(name) }
+                yield &lines[name, default: Line()]
+            }
         }
+
+        func contains(_ name: LabelValue) -> Bool { lines[name] != nil }
 
         func write(to json: inout JSONWriter) {
             json.object { json in
                 for name in names {
                     json.key(name.text)
                     json.object { json in
-                        sums[name]?.write(to: &json)
-                        sums[name]?.writeKnowledge(to: &json)
+                        self[name].sums.write(to: &json)
+                        self[name].writeRest(to: &json)
                     }
                 }
             }
@@ -44,8 +96,12 @@ struct Summary {
     init(_ snapshot: Snapshot) {
         for series in snapshot.calls {
             total.add(series.totals)
-            agents.add(series.totals, to: series.labels.agentName)
-            models.add(series.totals, to: LabelValue("\(series.labels.provider)/\(series.labels.model)"))
+            agents[series.labels.agentName].add(series.totals)
+            models[LabelValue("\(series.labels.provider)/\(series.labels.model)")].add(series.totals)
+        }
+        // An agent in its first call has no totals yet.
+        for agent in snapshot.agents where agents.contains(agent.name) || agent.activeCalls > 0 {
+            agents[agent.name].activeCalls = agent.activeCalls
         }
     }
 
@@ -53,16 +109,16 @@ struct Summary {
         var json = JSONWriter()
         json.object { json in
             json.key("total_calls")
-            json.number(total.calls)
+            json.number(total.sums.calls)
             json.key("success_calls")
-            json.number(total.calls - total.failedCalls)
+            json.number(total.sums.calls - total.sums.failedCalls)
             json.key("error_calls")
-            json.number(total.failedCalls)
+            json.number(total.sums.failedCalls)
             json.key("total_tokens")
-            json.number(total.tokens)
+            json.number(total.sums.tokens)
             json.key("total_cost_usd")
-            json.number(total.picoUSD, scale: Money.scale)
-            total.writeKnowledge(to: &json)
+            json.number(total.sums.picoUSD, scale: Money.scale)
+            total.writeRest(to: &json)
             json.key("agents")
             agents.write(to: &json)
             json.key("models")
@@ -83,15 +139,5 @@ extension CallSums {
         json.number(picoUSD, scale: Money.scale)
         json.key("errors")
         json.number(failedCalls)
-    }
-}
-
-extension CallSums {
-    /// Writes what of the cost is not known.
-    fileprivate func writeKnowledge(to json: inout JSONWriter) {
-        json.key("unpriced_calls")
-        json.number(unpricedCalls)
-        json.key("cost_known")
-        json.boolean(isCostKnown)
     }
 }

@@ -3,7 +3,7 @@ internal import Model
 extension AgentSeries: Row {
     static var table: String { "agents" }
 
-    static var schema: [Int64: String] { [1: creation] }
+    static var schema: [Int64: String] { [1: creation, 5: "ALTER TABLE agents ADD COLUMN first_start_ms INTEGER"] }
 
     private static var creation: String {
         """
@@ -14,12 +14,15 @@ extension AgentSeries: Row {
         """
     }
 
-    static var columns: [String] { ["agent_name", "memory_rss_mb", "reports_active_calls", "expired_calls"] }
+    static var columns: [String] {
+        ["agent_name", "memory_rss_mb", "reports_active_calls", "expired_calls", "first_start_ms"]
+    }
 
     /// Without its sets and its calls in flight, which the other tables hold.
     var values: [Value] {
         [
             .text(name.text), Value(memoryRSSMegabytes), .integer(reportsActiveCalls ? 1 : 0), .integer(expiredCalls),
+            Value(firstStart?.unixMilliseconds),
         ]
     }
 
@@ -27,6 +30,7 @@ extension AgentSeries: Row {
         var reader = ValueReader(values)
         self.init(
             number: number, name: LabelValue(try reader.text()), memoryRSSMegabytes: try reader.optionalReal(),
-            reportsActiveCalls: try reader.integer() != 0, expiredCalls: try reader.natural())
+            reportsActiveCalls: try reader.integer() != 0, expiredCalls: try reader.natural(),
+            firstStart: try reader.optionalInstant())
     }
 }

@@ -3,17 +3,25 @@ internal import Model
 extension CallSeries: Row {
     static var table: String { "call_series" }
 
-    static var schema: [Int64: String] { [1: creation, 4: addition] }
-
-    /// The whole bill. A value of 0 is stored as NULL, which takes no room.
-    private static var addition: String {
-        addedColumns.map { "ALTER TABLE call_series ADD COLUMN \($0.name) \($0.type)" }.joined(separator: ";")
+    static var schema: [Int64: String] {
+        [1: creation, 4: addition(of: columnsOfBill), 5: addition(of: columnsOfTime)]
     }
 
-    private static let addedColumns = [
-        (name: "rare_tokens", type: "TEXT"), (name: "plan_equivalent_usd", type: "INTEGER"),
-        (name: "plan_equivalent_pico_usd", type: "INTEGER"), (name: "unpriced_calls", type: "INTEGER"),
-        (name: "web_searches", type: "INTEGER"),
+    private static func addition(of columns: KeyValuePairs<String, String>) -> String {
+        columns.map { "ALTER TABLE call_series ADD COLUMN \($0.key) \($0.value)" }.joined(separator: ";")
+    }
+
+    /// The whole bill. A value of 0 is stored as NULL, which takes no room.
+    private static let columnsOfBill: KeyValuePairs = [
+        "rare_tokens": "TEXT", "plan_equivalent_usd": "INTEGER", "plan_equivalent_pico_usd": "INTEGER",
+        "unpriced_calls": "INTEGER", "web_searches": "INTEGER",
+    ]
+
+    /// Native histograms, the time to the first token, and when series began.
+    private static let columnsOfTime: KeyValuePairs = [
+        "latency_native": "BLOB", "ttft_buckets": "TEXT", "ttft_count": "INTEGER", "ttft_sum_us": "INTEGER",
+        "ttft_exemplars": "TEXT", "ttft_native": "BLOB", "created_ms": "INTEGER", "created_later": "TEXT",
+        "last_seen_ms": "INTEGER",
     ]
 
     private static var creation: String {
@@ -34,7 +42,7 @@ extension CallSeries: Row {
             "agent_name", "provider", "model", "calls", "tokens", "input_tokens", "cache_read_tokens",
             "cache_write_tokens", "output_tokens", "reasoning_tokens", "cost_usd", "cost_pico_usd", "usage_missing",
             "errors", "last_input_tokens", "last_output_tokens",
-        ] + Histogram.columns(prefix: "latency") + addedColumns.map(\.name)
+        ] + Histogram.columns(prefix: "latency") + columnsOfBill.map(\.key) + columnsOfTime.map(\.key)
     }
 
     var values: [Value] {
@@ -49,7 +57,11 @@ extension CallSeries: Row {
             + [
                 totals.kinds?.rareStored.map(Value.text) ?? .null, Value(totals.planEquivalent?.wholeUSD),
                 Value(totals.planEquivalent?.remainingPicoUSD), Value(totals.unpricedCalls.unlessZero),
-                Value(totals.webSearches.unlessZero),
+                Value(totals.webSearches.unlessZero), Histogram.nativeValue(totals.latency),
+            ] + Histogram.values(totals.timeToFirstToken)
+            + [
+                Histogram.nativeValue(totals.timeToFirstToken), Value(totals.created.set?.unixMilliseconds),
+                Value(totals.created.storedLater), Value(totals.lastSeen?.unixMilliseconds),
             ]
     }
 
@@ -75,6 +87,12 @@ extension CallSeries: Row {
         totals.planEquivalent = try Money(storedUSD: reader.optionalNatural(), picoUSD: reader.optionalNatural())
         totals.unpricedCalls = try reader.optionalNatural() ?? 0
         totals.webSearches = try reader.optionalNatural() ?? 0
+        try totals.latency.readNative(from: &reader)
+        totals.timeToFirstToken = try Histogram.read(from: &reader)
+        try totals.timeToFirstToken.readNative(from: &reader)
+        totals.created = CreatedTimes(
+            set: try reader.optionalInstant(), later: try CreatedTimes.later(stored: reader.optionalText()))
+        totals.lastSeen = try reader.optionalInstant()
         guard totals.errors.total == totals.failedCalls else {
             throw StoreError(.damaged, "failed calls and errors differ")
         }
@@ -85,9 +103,9 @@ extension CallSeries: Row {
         guard totals.unpricedCalls <= totals.calls.total else {
             throw StoreError(.damaged, "more unpriced calls than calls")
         }
-        guard (totals.latency?.count ?? 0) <= totals.calls.total else {
-            throw StoreError(.damaged, "more latencies than calls")
-        }
+        guard (totals.latency?.count ?? 0) <= totals.calls.total,
+            (totals.timeToFirstToken?.count ?? 0) <= totals.calls.total
+        else { throw StoreError(.damaged, "more latencies than calls") }
         self.init(number: number, labels: labels, totals: totals)
     }
 }
@@ -109,19 +127,28 @@ extension TokenKinds {
     }
 }
 
-extension TokenKinds {
-    /// Kinds that few calls have, which share one column.
-    private static let rareKinds: [TokenKind] = [.cacheWrite1h, .inputAudio, .inputImage, .outputAudio, .outputImage]
+extension Optional<Histogram> {
+    fileprivate mutating func readNative(from reader: inout ValueReader) throws(StoreError) {
+        guard var histogram = self else {
+            reader.skip(1)
+            return
+        }
+        try histogram.readNative(from: &reader)
+        self = histogram
+    }
+}
 
+// Kinds that few calls have share one column.
+extension TokenKinds {
     /// `cache_write_1h 15,input_audio 30`; `nil` if there are none.
     fileprivate var rareStored: String? {
-        let rare = Self.rareKinds.filter { self[$0] > 0 }
+        let rare = TokenKind.rare.filter { self[$0] > 0 }
         return rare.isEmpty ? nil : rare.map { "\($0.name) \(self[$0])" }.joined(separator: ",")
     }
 
     fileprivate mutating func addRare(stored text: String) throws(StoreError) {
         for entry in try Tally(stored: text).entries {
-            guard let kind = Self.rareKinds.first(where: { $0.name == entry.name.text }) else {
+            guard let kind = TokenKind.rare.first(where: { $0.name == entry.name.text }) else {
                 throw StoreError(.damaged, "not a kind of tokens")
             }
             self[kind] = entry.count

@@ -3,7 +3,14 @@ internal import Model
 extension EndpointSeries: Row {
     static var table: String { "endpoint_series" }
 
-    static var schema: [Int64: String] { [1: creation] }
+    static var schema: [Int64: String] { [1: creation, 5: addition] }
+
+    private static var addition: String {
+        """
+        ALTER TABLE endpoint_series ADD COLUMN api_latency_native BLOB;
+        ALTER TABLE endpoint_series ADD COLUMN created_ms INTEGER
+        """
+    }
 
     private static var creation: String {
         """
@@ -14,17 +21,21 @@ extension EndpointSeries: Row {
         """
     }
 
-    static var columns: [String] { ["agent_name", "provider"] + Histogram.columns(prefix: "api_latency") }
+    static var columns: [String] {
+        ["agent_name", "provider"] + Histogram.columns(prefix: "api_latency") + ["api_latency_native", "created_ms"]
+    }
 
     var values: [Value] {
         [.text(labels.agentName.text), .text(labels.provider.text)] + Histogram.values(latency)
+            + [Histogram.nativeValue(latency), Value(created?.unixMilliseconds)]
     }
 
     init(number: Int64, values: [Value]) throws(StoreError) {
         var reader = ValueReader(values)
         let labels = EndpointLabels(
             agentName: LabelValue(try reader.text()), provider: LabelValue(try reader.text()))
-        guard let latency = try Histogram.read(from: &reader) else { throw StoreError(.damaged, "no histogram") }
-        self.init(number: number, labels: labels, latency: latency)
+        guard var latency = try Histogram.read(from: &reader) else { throw StoreError(.damaged, "no histogram") }
+        try latency.readNative(from: &reader)
+        self.init(number: number, labels: labels, latency: latency, created: try reader.optionalInstant())
     }
 }

@@ -3,7 +3,7 @@ internal import Model
 extension OfferingSeries: Row {
     static var table: String { "offering_series" }
 
-    static var schema: [Int64: String] { [1: creation] }
+    static var schema: [Int64: String] { [1: creation, 5: "ALTER TABLE offering_series ADD COLUMN created_ms INTEGER"] }
 
     private static var creation: String {
         """
@@ -14,13 +14,19 @@ extension OfferingSeries: Row {
         """
     }
 
-    static var columns: [String] { ["provider", "model", "unpriced_calls"] }
+    static var columns: [String] { ["provider", "model", "unpriced_calls", "created_ms"] }
 
-    var values: [Value] { [.text(labels.provider.text), .text(labels.model.text), .integer(unpricedCalls)] }
+    var values: [Value] {
+        [
+            .text(labels.provider.text), .text(labels.model.text), .integer(unpricedCalls),
+            Value(created?.unixMilliseconds),
+        ]
+    }
 
     init(number: Int64, values: [Value]) throws(StoreError) {
         var reader = ValueReader(values)
         let labels = OfferingLabels(provider: LabelValue(try reader.text()), model: LabelValue(try reader.text()))
-        self.init(number: number, labels: labels, unpricedCalls: try reader.natural())
+        self.init(
+            number: number, labels: labels, unpricedCalls: try reader.natural(), created: try reader.optionalInstant())
     }
 }

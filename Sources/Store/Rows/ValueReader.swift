@@ -1,3 +1,5 @@
+internal import Model
+
 /// Takes the values of a row in their order, each as the type it must have.
 struct ValueReader {
     private var values: ArraySlice<Value>
@@ -37,6 +39,11 @@ struct ValueReader {
         return integer
     }
 
+    /// Milliseconds since 1970.
+    mutating func optionalInstant() throws(StoreError) -> Instant? {
+        try optionalInteger().map { Instant(unixMilliseconds: $0) }
+    }
+
     mutating func optionalReal() throws(StoreError) -> Double? {
         switch next() {
         case .null: return nil
@@ -59,7 +66,15 @@ struct ValueReader {
     }
 
     mutating func bytes() throws(StoreError) -> [UInt8] {
-        guard case .bytes(let bytes) = next() else { throw StoreError(.damaged, "not bytes") }
+        guard let bytes = try optionalBytes() else { throw StoreError(.damaged, "bytes are missing") }
         return bytes
+    }
+
+    mutating func optionalBytes() throws(StoreError) -> [UInt8]? {
+        switch next() {
+        case .null: return nil
+        case .bytes(let bytes): return bytes
+        default: throw StoreError(.damaged, "not bytes")
+        }
     }
 }

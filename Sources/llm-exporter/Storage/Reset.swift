@@ -1,4 +1,6 @@
 import ArgumentParser
+import Concurrency
+import Model
 import Store
 
 /// `llm-exporter reset`: removes all series of a stopped database.
@@ -10,7 +12,7 @@ struct Reset: ParsableCommand {
     @OptionGroup var storage: StorageOptions
 
     func run() throws {
-        let removed = try reportingFailure { () throws(StoreError) in try Store.reset(storage.folder) }
+        let removed = try reportingFailure { () throws(StoreError) in try Store.reset(storage.folder, now: .wallClock) }
         print("Removed \(removed.series) sets: \(removed.sums.text)")
     }
 }

@@ -1,11 +1,14 @@
 """Routes beside the record: reset, forget, summary, health, reload, and where the telemetry is."""
 
+import random
+import time
 import urllib.parse
+from datetime import datetime
 from decimal import Decimal
 
 import pytest
 
-from exporter import Raw, call
+from exporter import Exporter, Raw, call
 
 pytestmark = pytest.mark.concurrency
 
@@ -188,18 +191,18 @@ def test_an_agent_of_starts_only_can_be_forgotten(admin):
 # Summary
 
 def test_the_summary_of_nothing(exporter):
+    unknown = dict.fromkeys(("p50", "p95", "p99"))
     assert exporter.summary() == {"total_calls": 0, "success_calls": 0, "error_calls": 0, "total_tokens": 0,
-                                  "total_cost_usd": 0, "unpriced_calls": 0, "cost_known": False,
-                                  "agents": {}, "models": {}}
+                                  "total_cost_usd": 0, "unpriced_calls": 0, "cost_known": False, "last_seen": None,
+                                  "latency_seconds": unknown, "ttft_seconds": unknown, "agents": {}, "models": {}}
 
 
 def test_the_summary_adds_up_by_agent_and_by_model(exporter):
     exporter.post([full(), full(status="error"), full(agent_name="B"), full(agent_name="B", provider="other"),
                    full(agent_name="B", model="parrot/2", status="timeout"), call(agent_name="B")]).outcome()
-    reply = exporter.get("/summary")
-    assert reply.media_type == "application/json"
+    assert exporter.get("/summary").media_type == "application/json"
     half, known = Decimal("0.5"), {"unpriced_calls": 0, "cost_known": True}
-    assert reply.json == {
+    assert exporter.summary_of_totals() == {
         "total_calls": 6, "success_calls": 4, "error_calls": 2, "total_tokens": 75, "total_cost_usd": 5 * half, **known,
         "agents": {"TestAgent": {"calls": 2, "tokens": 30, "cost_usd": 1, "errors": 1, **known},
                    "B": {"calls": 4, "tokens": 45, "cost_usd": 3 * half, "errors": 1, **known}},
@@ -211,6 +214,47 @@ def test_the_summary_adds_up_by_agent_and_by_model(exporter):
 def test_the_summarys_money_is_exact(exporter):
     exporter.post([call(cost_usd=Raw("0.1")), call(cost_usd=Raw("0.2")), call(cost_usd=Raw("1e-12"))]).outcome()
     assert exporter.summary()["total_cost_usd"] == Decimal("0.300000000001")
+
+
+def test_the_summarys_quantiles_are_those_of_the_calls_to_nine_percent(exporter):
+    dice = random.Random(1)
+    latencies = {name: [dice.lognormvariate(mu, 1.5) for _ in range(1000)] for name, mu in (("A", 5), ("B", 11))}
+    exporter.post([call(agent_name=name, model=f"m-{name}", latency_ms=round(ms, 3), ttft_ms=round(ms / 4, 3))
+                   for name, all in latencies.items() for ms in all])
+    summary = exporter.summary()
+
+    def check(part, milliseconds):
+        for field, factor in (("latency_seconds", 1), ("ttft_seconds", 4)):
+            for percent in (50, 95, 99):
+                true = sorted(milliseconds)[len(milliseconds) * percent // 100 - 1] / 1000 / factor
+                assert abs(float(part[field][f"p{percent}"]) / true - 1) < 0.091, (field, percent)
+
+    check(summary, latencies["A"] + latencies["B"])
+    for name, all in latencies.items():
+        check(summary["agents"][name], all)
+        check(summary["models"][f"acme/m-{name}"], all)
+
+
+def test_the_summary_says_who_was_seen_when_and_what_runs_now(tmp_path):
+    def seen(part):
+        return datetime.fromisoformat(part["last_seen"]).timestamp()
+
+    with Exporter("--web.enable-admin-api", storage=tmp_path / "data") as exporter:
+        exporter.post([call(agent_name="A"), {"event": "start", "agent_name": "A", "id": "1"},
+                       {"event": "start", "agent_name": "New", "id": "1"}])
+        time.sleep(0.05)
+        before = time.time()
+        exporter.post([call(agent_name="B", latency_ms=0)])
+        summary = exporter.summary()
+        agents = summary["agents"]
+        assert {name: agent["active_calls"] for name, agent in agents.items()} == {"A": 1, "B": 0, "New": 1}
+        assert agents["New"]["calls"] == 0 and agents["New"]["last_seen"] is None
+        assert seen(agents["A"]) < before - 0.001 <= seen(agents["B"]) == seen(summary) <= time.time()
+        assert agents["B"]["latency_seconds"] == {"p50": 0, "p95": 0, "p99": 0}
+        assert "active_calls" not in summary and "active_calls" not in summary["models"]["acme/parrot-1"]
+        exporter.stop()
+    with Exporter(storage=tmp_path / "data") as exporter:
+        assert exporter.summary() == summary
 
 
 # Others

@@ -95,7 +95,7 @@ def test_metrics_show_exactly_the_totals(replayed):
 
 def test_the_summary_shows_exactly_the_totals(replayed):
     exporter, _ = replayed
-    told = exporter.summary()
+    told = exporter.summary_of_totals()
     totals = {"calls": CALLS, "tokens": TOKENS, "cost_usd": Decimal(COST), "errors": 0}
     assert (told["total_calls"], told["success_calls"], told["error_calls"]) == (CALLS, CALLS, 0)
     assert told["total_tokens"] == TOKENS

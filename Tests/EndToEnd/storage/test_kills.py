@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from durability import SEED, check_sound, post_until_acknowledged, shown
+from durability import SEED, check_native_histograms, check_sound, created_times, post_until_acknowledged, shown
 from exporter import PATIENCE, Exporter
 from workload import Account, Event, Shown, Workload
 from workload_sender import Outcome, WorkloadSender
@@ -157,6 +157,8 @@ class Crashes:
         self.kills = self.while_starting = self.twice = 0
         self.start_seconds = []
         self.dice = random.Random(f"{SEED}/crashes")
+        #: When each series began, which no crash may change.
+        self.created: dict[Any, float] = {}
 
     def start(self):
         """Starts, and holds what it finds on disk to what was sent before anyone sends more."""
@@ -165,6 +167,8 @@ class Crashes:
             self.start_seconds.append(exporter.start_seconds)
             at_least, at_most = self.swarm.account.bounds()
             self.swarm.workload.check(shown(exporter), at_least, at_most)
+            for series, created in created_times(exporter).items():
+                assert self.created.setdefault(series, created) == created, series
         except BaseException:
             exporter.kill()
             raise
@@ -218,10 +222,14 @@ def test_what_is_acknowledged_survives_every_crash_and_counts_once(tmp_path, fig
         assert again == len(events)
         before = shown(exporter)
         swarm.workload.check_exactly(before, events)
+        check_native_histograms(exporter, swarm.workload, events)
+        created = created_times(exporter)
+        assert len(crashes.created) > 100 and created.items() >= crashes.created.items()
         exporter.stop()
         exporter = crashes.start()
         after = shown(exporter)
         assert (after.counters, after.gauges) == (before.counters, before.gauges)
+        assert created_times(exporter) == created
         swarm.end()
         swarm.check()
         exporter.stop()

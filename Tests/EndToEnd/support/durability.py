@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from exporter import DidNotStart, Exporter, eventually, run
-from workload import Account, Event, Shown, Workload
+from protobuf_exposition import ACCEPT, COUNTER, Labels, created, families, labels, native_counts
+from workload import HISTOGRAMS, Account, Event, Key, Shown, Workload
 from workload_sender import Outcome, WorkloadSender
 
 #: Every choice that these tests make follows from it; only the moments of processes do not.
@@ -53,6 +54,22 @@ def shown(exporter: Exporter) -> Shown:
     reply = exporter.get("/metrics")
     assert reply.status == 200, reply
     return Shown(reply.body)
+
+
+def check_native_histograms(exporter: Exporter, workload: Workload, events: Collection[Event]) -> None:
+    """Holds the native buckets of an exporter that nobody posts to to these events, each once."""
+    found = families(exporter.get("/metrics", Accept=ACCEPT).body)
+    shown = {Key(name, frozenset(labels(metric))): native_counts(metric.histogram)
+             for _, name, _ in HISTOGRAMS for metric in found[name].metric}
+    assert shown == workload.native_counts(event.number for event in events if event.kind == "call")
+
+
+def created_times(exporter: Exporter) -> dict[tuple[str, Labels], float]:
+    """When each series of calls began that has such a time."""
+    return {(name, labels(metric)): time
+            for name, family in families(exporter.get("/metrics", Accept=ACCEPT).body).items()
+            if name.startswith("llm_") and not name.startswith("llm_exporter_") for metric in family.metric
+            if (time := created(metric.counter if family.type == COUNTER else metric.histogram)) is not None}
 
 
 def check_one_clear_line(refusal: DidNotStart, path: Path) -> None:
@@ -100,6 +117,7 @@ def check_after_restart(folder: Path, workload: Workload, account: Account, dice
         after.uncertain |= {event for event in at_most - at_least if event.kind != "call"}
         post_until_acknowledged(exporter, workload, after, everything, dice)
         workload.check_exactly(shown(exporter), everything | at_least)
+        check_native_histograms(exporter, workload, everything | at_least)
         if dice.random() < 0.5:
             exporter.stop()
     check_sound(folder)

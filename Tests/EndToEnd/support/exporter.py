@@ -344,6 +344,17 @@ class Exporter:
         assert reply.status == 200, reply
         return reply.json
 
+    def summary_of_totals(self) -> dict[str, Any]:
+        """The summary without times and calls in flight, in all and of each agent and model."""
+        def totals(part: dict[str, Any]) -> dict[str, Any]:
+            return {name: value for name, value in part.items()
+                    if name not in ("last_seen", "latency_seconds", "ttft_seconds", "active_calls")}
+
+        summary = totals(self.summary())
+        for parts in ("agents", "models"):
+            summary[parts] = {name: totals(part) for name, part in summary[parts].items()}
+        return summary
+
     def calls(self) -> Decimal:
         return self.scrape().total("llm_calls_total")
 

@@ -15,6 +15,7 @@ from decimal import Decimal
 from typing import Any, ClassVar, Literal, NamedTuple
 
 from exposition import parse_sample
+from protobuf_exposition import native_bucket
 
 PER_SET = 36
 UNPRICED_SETS = 4  # every fourth
@@ -145,6 +146,8 @@ class Workload:
         for field in ("latency_ms", "api_latency_ms"):
             if dice.random() < 0.9:
                 record[field] = Decimal(int(10 ** dice.uniform(3, 7.2))).scaleb(-3)
+        if self.further_fields and "latency_ms" in record and dice.random() < 0.5:
+            record["ttft_ms"] = Decimal(dice.randrange(int(record["latency_ms"] * 1000) + 1)).scaleb(-3)
         if dice.random() < 0.3:
             record |= {"memory_rss_mb": dice.randrange(1, 9999), "memory_available_mb": dice.randrange(1, 9999)}
         return record
@@ -158,6 +161,17 @@ class Workload:
             for key, amount in self.amounts(number):
                 sums[key] += amount
         return dict(sums)
+
+    def native_counts(self, numbers: Iterable[int]) -> dict[Key, Counter[int | None]]:
+        """Observations by native bucket of each call histogram, for exactly these calls."""
+        counts: dict[Key, Counter[int | None]] = {}
+        for number in numbers:
+            call = self._call(number)
+            for field, family, labels in HISTOGRAMS:
+                if field in call:
+                    buckets = counts.setdefault(key(family, call, *labels), Counter())
+                    buckets[native_bucket(int(call[field].scaleb(3)))] += 1
+        return counts
 
     def amounts(self, number: int) -> list[tuple[Key, int]]:
         """What one call adds, and to which samples."""
@@ -277,6 +291,11 @@ def key(name: str, call: dict[str, Any], *labels: str, **further: str) -> Key:
     return Key(name, frozenset({**{label: call[label] for label in labels}, **further}.items()))
 
 
+HISTOGRAMS = (("latency_ms", "llm_latency_seconds", ("agent_name", "provider", "model")),
+              ("api_latency_ms", "llm_api_latency_seconds", ("agent_name", "provider")),
+              ("ttft_ms", "llm_time_to_first_token_seconds", ("agent_name", "provider", "model")))
+
+
 def added_by(call: dict[str, Any]) -> Iterable[tuple[Key, int]]:
     """What docs/metrics.md makes of one call."""
     set = ("agent_name", "provider", "model")
@@ -299,8 +318,7 @@ def added_by(call: dict[str, Any]) -> Iterable[tuple[Key, int]]:
         yield key("llm_calls_usage_missing_total", call, *set), 1
     if call["status"] != "success":
         yield key("llm_errors_total", call, *set, error_type=call.get("error_type", "unknown")), 1
-    for field, family, labels in (("latency_ms", "llm_latency_seconds", set),
-                                  ("api_latency_ms", "llm_api_latency_seconds", set[:2])):
+    for field, family, labels in HISTOGRAMS:
         if field in call:
             microseconds = int(call[field].scaleb(3))
             yield key(family + "_count", call, *labels), 1
