@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 
 STRING = r'"(?:[^"\\]|\\.)*"'
+#: Families that Prometheus keeps as native histograms, as classic ones, or as both.
+CALL_HISTOGRAMS = {"llm_latency_seconds", "llm_api_latency_seconds", "llm_time_to_first_token_seconds"}
 WORDS = {"and", "or", "unless", "bool", "offset", "on", "ignoring", "by", "without", "group_left", "group_right",
          "Inf", "NaN"}
 
@@ -21,3 +23,11 @@ def selectors(promql: str) -> list[str]:
 def metric_names(promql: str) -> set[str]:
     """The names of the metrics that a query reads."""
     return {selector.partition("{")[0] for selector in selectors(promql)}
+
+
+def histogram_kind(selector: str) -> str | None:
+    """`native` or `classic`, if it selects series of a call histogram of that kind; else nothing."""
+    name = selector.partition("{")[0]
+    if name in CALL_HISTOGRAMS:
+        return "native"
+    return "classic" if re.sub("_(bucket|sum|count)$", "", name) in CALL_HISTOGRAMS else None
