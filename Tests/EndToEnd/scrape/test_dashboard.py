@@ -10,7 +10,7 @@ import yaml
 from exporter import ROOT
 from monitored import Monitored
 from prometheus import CONFIGURATION
-from promql import histogram_kind, metric_names, selectors
+from promql import histogram_kind, metric_names, selectors, substituted
 
 FILE = ROOT / "grafana" / "llm-exporter.json"
 PROVISIONING = FILE.parent / "provisioning"
@@ -37,14 +37,6 @@ def watched(request):
     everything = Monitored(request.param)
     yield everything
     everything.close()
-
-
-def substituted(promql, chosen):
-    """The query as Grafana sends it: the scrape interval is 0.25 s here, and the time picker says the last hour."""
-    for name, value in {**chosen, "__rate_interval": "30s", "__range": "1h"}.items():
-        promql = re.sub(rf"\${name}\b|\${{{name}}}", value, promql)
-    assert "$" not in promql, promql
-    return promql
 
 
 def shown(watched, target, chosen=ALL):

@@ -36,7 +36,7 @@ def watched(request):
 
 
 def output_of(*command):
-    done = subprocess.run(command, capture_output=True, text=True, timeout=30, cwd=ROOT)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=50, cwd=ROOT)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
 

@@ -101,10 +101,9 @@ class Monitored:
         self.moment = eventually(self.good_moment, "a second of scrapes without a failure")
 
     def good_moment(self) -> float | None:
-        """A moment just past, up to which all scrapes have ended well: one that times out takes all series away."""
+        """A moment just past, up to which all scrapes have ended well."""
         moment = round(time.time() - 1, 3)
-        steady = self.prometheus.query("min_over_time(up[1s]) == 1 and count_over_time(up[1s]) > 2", moment)
-        return moment if steady else None
+        return moment if self.prometheus.is_steady(moment) else None
 
     def close(self) -> None:
         for end in reversed(self.started):

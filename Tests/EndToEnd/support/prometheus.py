@@ -154,6 +154,11 @@ class Prometheus(Queried):
         found = self.query("count_over_time(up[1h])")
         return min((int(s["value"][1]) for s in found), default=0)
 
+    def is_steady(self, moment: float) -> bool:
+        """Whether all scrapes of the second before it ended well: one that times out takes its series away."""
+        steady = self.query("min_over_time(up[1s]) == 1 and count_over_time(up[1s]) > 2", moment)
+        return bool(steady) and len(steady) == len(self.query("up", moment))
+
     def await_scrapes(self, count: int) -> None:
         """Waits for that many scrapes that began after now; the one under way may have begun before."""
         wanted = self.scrapes() + count + 1

@@ -20,6 +20,17 @@ def selectors(promql: str) -> list[str]:
     return [name + matchers for name, matchers in reading if name not in WORDS | {"sum", "count", "max", "min", "topk"}]
 
 
+def substituted(promql: str, chosen: dict[str, str]) -> str:
+    """A query of the dashboard as Grafana sends it: the scrape interval is 0.25 s, the time picker says the last hour.
+
+    `chosen` has the values of the dashboard's variables.
+    """
+    for name, value in {**chosen, "__rate_interval": "30s", "__range": "1h"}.items():
+        promql = re.sub(rf"\${name}\b|\${{{name}}}", value, promql)
+    assert "$" not in promql, promql
+    return promql
+
+
 def metric_names(promql: str) -> set[str]:
     """The names of the metrics that a query reads."""
     return {selector.partition("{")[0] for selector in selectors(promql)}
