@@ -8,8 +8,9 @@ import pytest
 import yaml
 
 from exporter import ROOT
+from monitored import Monitored
 from prometheus import CONFIGURATION
-from promql import metric_names, selectors
+from promql import histogram_kind, metric_names, selectors, substituted
 
 FILE = ROOT / "grafana" / "llm-exporter.json"
 PROVISIONING = FILE.parent / "provisioning"
@@ -27,18 +28,21 @@ SOME = {"agent": "(ReviewerGPT|CodesmithAgent)", "provider": "(openai|anthropic)
 NOTHING = dict.fromkeys(CHOSEN, "nothing")
 
 
-def substituted(promql, chosen):
-    """The query as Grafana sends it: the scrape interval is 0.25 s here, and the time picker says the last hour."""
-    for name, value in {**chosen, "__rate_interval": "30s", "__range": "1h"}.items():
-        promql = re.sub(rf"\${name}\b|\${{{name}}}", value, promql)
-    assert "$" not in promql, promql
-    return promql
+@pytest.fixture(scope="module", params=["classic", "native"])
+def watched(request):
+    """The exporter under a Prometheus that keeps histograms of this kind."""
+    if request.param == "classic":
+        yield request.getfixturevalue("monitored")
+        return
+    everything = Monitored(request.param)
+    yield everything
+    everything.close()
 
 
-def shown(monitored, target, chosen=ALL):
+def shown(watched, target, chosen=ALL):
     """The labels of the series that the panel gets."""
     query = substituted(target["expr"], chosen)
-    return monitored.instant(query) if target["instant"] else monitored.over_time(query)
+    return watched.instant(query) if target["instant"] else watched.over_time(query)
 
 
 def test_the_file_is_what_the_script_prints():
@@ -82,31 +86,40 @@ def test_each_panel_can_be_read(panel):
 
 @pytest.mark.heavy
 @pytest.mark.parametrize("target", TARGETS)
-def test_each_query_returns_something_and_its_legend_is_filled(monitored, target):
-    series = shown(monitored, target)
+def test_each_query_returns_something_and_its_legend_is_filled(watched, target):
+    series = shown(watched, target)
     assert series
     for label in re.findall(r"\{\{(\w+)\}\}", target["legendFormat"]):
-        assert all(label in labels for labels in series), (label, series)
-    read = selectors(substituted(target["expr"], ALL))
-    assert [s for s in read if not monitored.instant(s)] == []
+        # A native histogram is one series with all its buckets.
+        if label != "le" or watched.kind == "classic":
+            assert all(label in labels for labels in series), (label, series)
+    assert watched.missing(selectors(substituted(target["expr"], ALL))) == []
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_query_of_a_call_histogram_reads_native_and_classic_ones(target):
+    kinds = {histogram_kind(selector) for selector in selectors(target["expr"])} - {None}
+    assert kinds in (set(), {"native", "classic"})
 
 
 @pytest.mark.heavy
 @pytest.mark.parametrize("target", TARGETS)
-def test_variables_choose(monitored, target):
+def test_variables_choose(watched, target):
     """Each of them narrows the families that have its label, and no other."""
     for selector in selectors(target["expr"]):
         asked = re.findall(r'(\w+)=~"\$(\w+)"', selector)
         labels = {"agent": "agent_name", "provider": "provider", "model": "model"}
         assert all(labels[variable] == label for label, variable in asked)
+        if histogram_kind(selector) not in (None, watched.kind):
+            continue
         # With `.*` a label that a family does not have would match, and with a choice nothing would.
-        has = set().union(*monitored.instant(substituted(selector.partition("{")[0], ALL)))
+        has = set().union(*watched.instant(substituted(selector.partition("{")[0], ALL)))
         of_calls = any(family.startswith("llm_") and not family.startswith(("llm_exporter_", "llm_budget_"))
                        for family in metric_names(selector))
         assert {label for label, _ in asked} == (has & set(labels.values()) if of_calls else set())
         if asked:
-            assert monitored.instant(substituted(selector, SOME)) or "unpriced" in selector
-            assert not monitored.instant(substituted(selector, NOTHING))
+            assert watched.instant(substituted(selector, SOME)) or "unpriced" in selector
+            assert not watched.instant(substituted(selector, NOTHING))
 
 
 @pytest.mark.heavy

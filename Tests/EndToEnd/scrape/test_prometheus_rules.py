@@ -10,8 +10,9 @@ import yaml
 import interposer
 from exporter import ROOT, call, eventually
 from interposer import FOREVER, Fault, Kind
+from monitored import Monitored
 from prometheus import ALERTMANAGER, CONFIGURATION, RULES, Prometheus
-from promql import metric_names, selectors
+from promql import histogram_kind, metric_names, selectors
 
 UNIT_TESTS = RULES.with_name("rules.test.yml")
 GROUPS = yaml.safe_load(RULES.read_text())["groups"]
@@ -23,8 +24,19 @@ COOKBOOK = re.findall(r"^```promql\n(.*?)^```", (ROOT / "docs" / "promql.md").re
 INHIBITIONS = yaml.safe_load(ALERTMANAGER.read_text())["inhibit_rules"]
 
 
+@pytest.fixture(scope="module", params=["classic", "native"])
+def watched(request):
+    """The exporter under a Prometheus that keeps histograms of this kind."""
+    if request.param == "classic":
+        yield request.getfixturevalue("monitored")
+        return
+    everything = Monitored(request.param)
+    yield everything
+    everything.close()
+
+
 def output_of(*command):
-    done = subprocess.run(command, capture_output=True, text=True, timeout=30, cwd=ROOT)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=50, cwd=ROOT)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
 
@@ -54,6 +66,54 @@ def test_alerts_fire_when_they_should():
     output_of("promtool", "test", "rules", UNIT_TESTS)
 
 
+def fired(folder, seconds, share, le, slow):
+    """The latency alerts that fire after two hours with this objective, if so many of 100 calls a minute are slow."""
+    [group] = (group for group in GROUPS if group["name"] == "llm-latency")
+    rules = yaml.safe_dump({"groups": [group]})
+    for pattern, value in (("vector(10)", f"vector({seconds})"), ("vector(0.95)", f"vector({share})")):
+        assert rules.count(pattern) == 1, "the objective is set in one place"
+        rules = rules.replace(pattern, value)
+    (folder / "rules.yml").write_text(rules)
+    names = [name for name in ALERTS if name.startswith("LLMLatency")]
+    labels = 'job="j", instance="a", agent_name="a", provider="p", model="m"'
+    test = {"rule_files": ["rules.yml"], "evaluation_interval": "1m", "tests": [{
+        "interval": "1m",
+        "input_series": [
+            {"series": f"llm_latency_seconds_count{{{labels}}}", "values": "0+100x120"},
+            {"series": f'llm_latency_seconds_bucket{{{labels}, le="{le}"}}', "values": f"0+{100 - slow}x120"},
+            # Every call is within ten times the objective, and no call within a tenth of it.
+            {"series": f'llm_latency_seconds_bucket{{{labels}, le="{10 * seconds:.1f}"}}', "values": "0+100x120"},
+            {"series": f'llm_latency_seconds_bucket{{{labels}, le="{seconds / 10}"}}', "values": "0x120"}],
+        "promql_expr_test": [{
+            "expr": f'count by (alertname) (ALERTS{{alertname="{name}", alertstate="firing"}})', "eval_time": "2h",
+            "exp_samples": []} for name in names]}]}
+    (folder / "test.yml").write_text(yaml.safe_dump(test))
+    done = subprocess.run(["promtool", "test", "rules", folder / "test.yml"], capture_output=True, text=True)
+    firing = set(re.findall(r'got: \{alertname="LLMLatency(\w+)"\}', done.stdout + done.stderr))
+    assert (done.returncode == 0) == (not firing), done.stdout + done.stderr
+    return firing
+
+
+@pytest.mark.parametrize("seconds, share, le, slow, expected", [
+    (10, 0.95, "10.0", 73, {"BurnFast", "BurnSlow", "BurnLong"}),
+    (10, 0.95, "10.0", 71, {"BurnSlow", "BurnLong"}),
+    # Other thresholds: of many seconds, and of a part of one.
+    (300, 0.95, "300.0", 73, {"BurnFast", "BurnSlow", "BurnLong"}),
+    (300, 0.95, "300.0", 4, set()),
+    (2.5, 0.95, "2.5", 31, {"BurnSlow", "BurnLong"}),
+    (0.5, 0.99, "0.5", 15, {"BurnFast", "BurnSlow", "BurnLong"}),
+    # Lax objectives, whose 14.4 times would be more than all calls.
+    (10, 0.9, "10.0", 92, {"BurnFast", "BurnSlow", "BurnLong"}),
+    (10, 0.5, "10.0", 96, {"BurnFast", "BurnSlow", "BurnLong"}),
+    (10, 0.5, "10.0", 94, {"BurnLong"}),
+    (10, 0.5, "10.0", 49, set()),
+    # No bucket has the bound.
+    (10, 0.95, "30.0", 73, {"BoundMissing"}),
+])
+def test_the_alerts_follow_the_objective(tmp_path, seconds, share, le, slow, expected):
+    assert fired(tmp_path, seconds, share, le, slow) == expected
+
+
 @pytest.mark.parametrize("name", ALERTS)
 def test_each_alert_has_a_case_in_which_it_fires(name):
     assert any(case["alertname"] == name and case["exp_alerts"] for case, _ in CASES)
@@ -61,8 +121,12 @@ def test_each_alert_has_a_case_in_which_it_fires(name):
 
 @pytest.mark.parametrize("name", ALERTS)
 def test_each_alert_has_a_case_in_which_it_does_not_fire_though_it_could(name):
-    """With all series that the alert looks at: silence for want of them would prove nothing."""
-    assert any(case["alertname"] == name and not case["exp_alerts"] and read_by(ALERTS[name]["expr"]) <= {
+    """With all series that the alert looks at: silence for want of them would prove nothing.
+
+    promtool cannot make native histograms.
+    """
+    read = {family for family in read_by(ALERTS[name]["expr"]) if histogram_kind(family) != "native"}
+    assert any(case["alertname"] == name and not case["exp_alerts"] and read <= {
         series for given in group["input_series"] for series in metric_names(given["series"])} for case, group in CASES)
 
 
@@ -94,26 +158,34 @@ def test_alerts_that_silence_others_are_there_and_share_the_labels(inhibition):
             assert all(set(inhibition["equal"]) <= labels.keys() for labels in shown)
 
 
+@pytest.mark.parametrize("query", [*RECORDED.values(), *(rule["expr"] for rule in ALERTS.values()), *COOKBOOK])
+def test_a_query_of_a_call_histogram_reads_native_and_classic_ones(query):
+    kinds = {histogram_kind(selector) for selector in selectors(query)} - {None}
+    assert kinds in (set(), {"native", "classic"})
+
+
 @pytest.mark.heavy
 @pytest.mark.parametrize("name", RECORDED)
-def test_each_recording_rule_records(monitored, name):
-    assert monitored.instant(name)
-    assert monitored.instant(RECORDED[name])
+def test_each_recording_rule_records_numbers(watched, name):
+    recorded = watched.prometheus.query(name, watched.moment)
+    assert recorded and all("value" in sample for sample in recorded)
+    assert watched.instant(name)
+    assert watched.instant(RECORDED[name])
 
 
 @pytest.mark.heavy
 @pytest.mark.parametrize("name", ALERTS)
-def test_each_series_that_an_alert_looks_at_is_there(monitored, name):
+def test_each_series_that_an_alert_looks_at_is_there(watched, name):
     found = selectors(ALERTS[name]["expr"])
     assert found
-    assert [s for s in found if not monitored.instant(s)] == []
+    assert watched.missing(found) == []
 
 
 @pytest.mark.heavy
 @pytest.mark.parametrize("query", COOKBOOK)
-def test_each_query_of_the_cookbook_returns_something(monitored, query):
-    assert monitored.instant(query)
-    assert [s for s in selectors(query) if not monitored.instant(s)] == []
+def test_each_query_of_the_cookbook_returns_something(watched, query):
+    assert watched.instant(query)
+    assert watched.missing(selectors(query)) == []
 
 
 def test_the_cookbook_has_queries():

@@ -12,6 +12,7 @@ from typing import Any
 import otlp_messages as otlp
 from exporter import JSON, Exporter, Raw, call, eventually
 from prometheus import Alertmanager, Prometheus
+from promql import histogram_kind
 
 BUDGETS = """
 budgets:
@@ -28,10 +29,11 @@ def records(turn: int) -> list[dict[str, Any]]:
     """Calls of five agents, of four models, of each kind that a family tells; the same in each turn, under new ids."""
     return [
         *(call(agent_name="ReviewerGPT", **GPT, input_tokens=1000, cache_read_tokens=400, output_tokens=300,
-               reasoning_tokens=100, cost_usd=Raw("0.01"), latency_ms=300 * n, api_latency_ms=200 * n,
+               reasoning_tokens=100, cost_usd=Raw("0.01"), latency_ms=300 * n, api_latency_ms=200 * n, ttft_ms=40 * n,
                memory_rss_mb=120, memory_available_mb=4000, id=f"review-{turn}-{n}") for n in range(1, 6)),
         *(call(agent_name="CodesmithAgent", **CLAUDE, input_tokens=2000, cache_write_tokens=500, output_tokens=800,
-               cost_usd=Raw("0.02"), latency_ms=4000 * n, api_latency_ms=3500 * n) for n in range(1, 6)),
+               cost_usd=Raw("0.02"), latency_ms=4000 * n, api_latency_ms=3500 * n, ttft_ms=700 * n)
+          for n in range(1, 6)),
         call(agent_name="CodesmithAgent", **CLAUDE, status="error", error_type="overloaded", latency_ms=200),
         *[call(agent_name="ReviewerGPT", **GPT, status="rate_limited", error_type="rate_limit")] * 3,
         call(agent_name="CodesmithAgent", **GPT, input_tokens=10, output_tokens=10, cost_usd=Raw("0.001")),
@@ -51,9 +53,13 @@ def records(turn: int) -> list[dict[str, Any]]:
 
 
 class Monitored:
-    """All of it, and `moment`: when the last of what was posted had been scraped and evaluated."""
+    """All of it, and `moment`: when the last of what was posted had been scraped and evaluated.
 
-    def __init__(self):
+    Prometheus keeps histograms of one kind: `classic` or `native`.
+    """
+
+    def __init__(self, kind: str = "classic"):
+        self.kind = kind
         self.folder = tempfile.TemporaryDirectory(prefix="llm-exporter-monitored-")
         self.started: list[Any] = []
         try:
@@ -71,7 +77,7 @@ class Monitored:
         self.started.append(self.exporter.kill)
         self.alertmanager = Alertmanager()
         self.started.append(self.alertmanager.stop)
-        self.prometheus = Prometheus(self.exporter, self.alertmanager)
+        self.prometheus = Prometheus(self.exporter, self.alertmanager, native=self.kind == "native")
         self.started.append(self.prometheus.stop)
         # A rate sees only what grows between two scrapes: the first turn makes the series, the others let them grow.
         for turn in range(4):
@@ -95,10 +101,9 @@ class Monitored:
         self.moment = eventually(self.good_moment, "a second of scrapes without a failure")
 
     def good_moment(self) -> float | None:
-        """A moment just past, up to which all scrapes have ended well: one that times out takes all series away."""
+        """A moment just past, up to which all scrapes have ended well."""
         moment = round(time.time() - 1, 3)
-        steady = self.prometheus.query("min_over_time(up[1s]) == 1 and count_over_time(up[1s]) > 2", moment)
-        return moment if steady else None
+        return moment if self.prometheus.is_steady(moment) else None
 
     def close(self) -> None:
         for end in reversed(self.started):
@@ -106,10 +111,15 @@ class Monitored:
         self.folder.cleanup()
 
     def instant(self, promql: str) -> list[dict[str, str]]:
-        """The labels of each series with a value that is a number."""
-        return [s["metric"] for s in self.prometheus.query(promql, self.moment) if not math.isnan(float(s["value"][1]))]
+        """The labels of each series with a native histogram, or a value that is a number."""
+        return [s["metric"] for s in self.prometheus.query(promql, self.moment)
+                if "histogram" in s or not math.isnan(float(s["value"][1]))]
 
     def over_time(self, promql: str) -> list[dict[str, str]]:
-        """The labels of each series with a number at some moment, of those that a graph asks for."""
+        """The labels of each series with a histogram or a number at some moment, of those that a graph asks for."""
         return [s["metric"] for s in self.prometheus.query_range(promql, self.moment - 5, self.moment, 0.5)
-                if any(not math.isnan(float(value)) for _, value in s["values"])]
+                if "histograms" in s or any(not math.isnan(float(value)) for _, value in s["values"])]
+
+    def missing(self, selectors: list[str]) -> list[str]:
+        """The selectors that find nothing, without those of call histograms of the other kind."""
+        return [s for s in selectors if not self.instant(s) and histogram_kind(s) in (None, self.kind)]

@@ -114,11 +114,15 @@ class Queried(Server):
 
 
 class Prometheus(Queried):
-    """Scrapes and evaluates four times a second: only addresses and intervals differ from the repository's files."""
+    """Scrapes and evaluates four times a second: only addresses and intervals differ from the repository's files.
 
-    def __init__(self, exporter: Exporter, alertmanager: Alertmanager | None = None):
+    With `native` it asks for protobuf and keeps native histograms. `jobs` are the lines of further scrape jobs.
+    """
+
+    def __init__(self, exporter: Exporter, alertmanager: Alertmanager | None = None, *, native: bool = False,
+                 jobs: str = ""):
         super().__init__("prometheus")
-        text = CONFIGURATION.read_text()
+        text = CONFIGURATION.read_text() + jobs
         text, targets = re.subn(r"127\.0\.0\.1:10140", f"127.0.0.1:{exporter.port}", text)
         assert targets, "prometheus.yml scrapes the exporter's default address"
         text = re.sub(r"(scrape_interval|scrape_timeout|evaluation_interval): *\S+", r"\1: 250ms", text)
@@ -134,16 +138,26 @@ class Prometheus(Queried):
         rules = Path(self.folder.name, RULES.relative_to(ROOT))
         rules.parent.mkdir()
         rules.write_text(re.sub(r"^( +interval): *\S+", r"\1: 250ms", RULES.read_text(), flags=re.MULTILINE))
+        features = "exemplar-storage,native-histograms" if native else "exemplar-storage"
         self.spawn("prometheus", f"--config.file={configuration}", f"--storage.tsdb.path={self.folder.name}/data",
-                   f"--web.listen-address={self.address}", "--enable-feature=exemplar-storage")
+                   f"--web.listen-address={self.address}", f"--enable-feature={features}")
 
     def answers(self) -> bool:
-        return [s["value"][1] for s in self.query("up")] == ["1"]
+        return {s["value"][1] for s in self.query("up")} == {"1"}
+
+    @property
+    def log(self) -> str:
+        return Path(self.folder.name, "log").read_text()
 
     def scrapes(self) -> int:
-        """Scrapes until now. Asked of the range, which sees a scrape as soon as it is stored."""
+        """Scrapes until now, of the target with the fewest. Asked of the range, which sees them as soon as stored."""
         found = self.query("count_over_time(up[1h])")
-        return int(found[0]["value"][1]) if found else 0
+        return min((int(s["value"][1]) for s in found), default=0)
+
+    def is_steady(self, moment: float) -> bool:
+        """Whether all scrapes of the second before it ended well: one that times out takes its series away."""
+        steady = self.query("min_over_time(up[1s]) == 1 and count_over_time(up[1s]) > 2", moment)
+        return bool(steady) and len(steady) == len(self.query("up", moment))
 
     def await_scrapes(self, count: int) -> None:
         """Waits for that many scrapes that began after now; the one under way may have begun before."""
