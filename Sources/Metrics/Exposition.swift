@@ -12,11 +12,12 @@ package enum Exposition {
     ) -> [UInt8] {
         switch format {
         case .text, .openMetrics:
-            var writer = TextWriter(format, reserving: TextWriter.estimatedBytes(of: snapshot))
+            var writer = TextWriter(format, reserving: estimatedBytes(of: snapshot, bucketsInALine: 1))
             write(snapshot, own, started, to: &writer)
             return writer.finished()
         case .protobuf(let hasNativeHistograms):
-            var writer = ProtobufWriter(hasNativeHistograms: hasNativeHistograms)
+            var writer = ProtobufWriter(
+                hasNativeHistograms: hasNativeHistograms, reserving: estimatedBytes(of: snapshot, bucketsInALine: 4))
             write(snapshot, own, started, to: &writer)
             return writer.bytes
         }
@@ -27,5 +28,29 @@ package enum Exposition {
     ) {
         CallFamilies.write(snapshot, to: &writer)
         for family in own { writer.append(family, created: started) }
+    }
+
+    /// About what the bytes will take, rather more: room that stays untouched costs nothing, moving bytes does.
+    ///
+    /// - Parameter bucketsInALine: buckets that take as many bytes as a line of text.
+    private static func estimatedBytes(of snapshot: Snapshot, bucketsInALine: Int) -> Int {
+        // The longest name with the longest end and a number of usual length.
+        let lineBeyondBlock = 96
+        let histogramLines = (snapshot.bounds.microseconds.count + 3) / bucketsInALine + 1
+        var estimate = 16_384
+        for chunk in snapshot.calls.chunks {
+            for index in chunk.indices {
+                var lines = 12
+                if chunk[index].totals.latency != nil { lines += histogramLines }
+                if chunk[index].totals.timeToFirstToken != nil { lines += histogramLines }
+                estimate += lines * (chunk[index].block.bytes.count + lineBeyondBlock)
+            }
+        }
+        for chunk in snapshot.endpoints.chunks {
+            for index in chunk.indices {
+                estimate += histogramLines * (chunk[index].block.bytes.count + lineBeyondBlock)
+            }
+        }
+        return estimate + (snapshot.agents.count * 3 + snapshot.offerings.count) * 2 * lineBeyondBlock
     }
 }

@@ -14,8 +14,11 @@ struct ProtobufWriter: SampleWriter {
     private var value: [UInt8] = []
     private var part: [UInt8] = []
 
-    init(hasNativeHistograms: Bool) {
+    /// - Parameter capacity: about what the bytes will take.
+    init(hasNativeHistograms: Bool, reserving capacity: Int) {
         self.hasNativeHistograms = hasNativeHistograms
+        bytes.reserveCapacity(capacity)
+        family.reserveCapacity(capacity / 4)
     }
 
     // MARK: Labels
@@ -60,12 +63,14 @@ struct ProtobufWriter: SampleWriter {
 
     // MARK: Samples
 
-    mutating func append(_ value: Int64, _ labels: [UInt8], _ label: [UInt8], created: Instant?) {
-        append(number: Double(value), labels, label, created: created)
+    mutating func append(
+        _ value: Int64, _ labels: [UInt8], _ label: [UInt8], created: @autoclosure () -> Instant?
+    ) {
+        append(number: Double(value), labels, label, created: created())
     }
 
-    mutating func append(_ value: Int128, scale: Int, _ labels: [UInt8], created: Instant?) {
-        append(number: Self.nearest(value, scale: scale), labels, [], created: created)
+    mutating func append(_ value: Int128, scale: Int, _ labels: [UInt8], created: @autoclosure () -> Instant?) {
+        append(number: Self.nearest(value, scale: scale), labels, [], created: created())
     }
 
     mutating func append(_ value: Double, _ labels: [UInt8]) {
@@ -73,14 +78,25 @@ struct ProtobufWriter: SampleWriter {
     }
 
     private mutating func append(number: Double, _ labels: [UInt8], _ label: [UInt8], created: Instant?) {
-        value.removeAll(keepingCapacity: true)
-        value.append(double: number, field: 1)
-        if let created { append(created, field: 3) }
-        appendMetric(labels, label)
+        let timestamp = created.map(Timestamp.init)
+        let valueLength = 9 + (timestamp.map { 2 + $0.length } ?? 0)
+        // One reservation for the whole metric: a scrape has 100,000 of them.
+        family.append(addingCapacity: labels.count + label.count + 64) { metric in
+            metric.append(tag: 4, 2)
+            // A value is shorter than 128 bytes.
+            metric.append(varint: UInt64(labels.count + label.count + 2 + valueLength))
+            metric.append(copying: labels.span)
+            metric.append(copying: label.span)
+            metric.append(tag: kind.valueField, 2)
+            metric.append(varint: UInt64(valueLength))
+            metric.append(double: number, field: 1)
+            if let timestamp { metric.append(timestamp, field: 3) }
+        }
     }
 
     mutating func append(
-        _ histogram: Histogram, _ buckets: [[UInt8]], isNative: Bool, _ labels: [UInt8], created: Instant?
+        _ histogram: Histogram, _ buckets: [[UInt8]], isNative: Bool, _ labels: [UInt8],
+        created: @autoclosure () -> Instant?
     ) {
         value.removeAll(keepingCapacity: true)
         value.append(varint: UInt64(histogram.count), field: 1)
@@ -88,16 +104,24 @@ struct ProtobufWriter: SampleWriter {
         var count: Int64 = 0
         for index in buckets.indices {
             count += histogram.counts[index]
-            part.removeAll(keepingCapacity: true)
-            part.append(varint: UInt64(count), field: 1)
-            part.append(contentsOf: buckets[index])
-            if !histogram.exemplars.isEmpty, let exemplar = histogram.exemplars[index] {
-                part.append(bytes: Self.message(of: exemplar), field: 3)
+            let exemplar = histogram.exemplars.isEmpty ? [] : histogram.exemplars[index].map(Self.field(of:)) ?? []
+            let bound = buckets[index]
+            let length = 1 + varintLength(UInt64(count)) + bound.count + exemplar.count
+            value.append(addingCapacity: length + 12) { bucket in
+                bucket.append(tag: 3, 2)
+                bucket.append(varint: UInt64(length))
+                bucket.append(tag: 1, 0)
+                bucket.append(varint: UInt64(count))
+                bucket.append(copying: bound.span)
+                bucket.append(copying: exemplar.span)
             }
-            value.append(bytes: part, field: 3)
         }
         if isNative, hasNativeHistograms { append(histogram.native) }
-        if let created { append(created, field: 15) }
+        if let created = created() {
+            value.append(addingCapacity: 24) { (value: inout OutputSpan<UInt8>) in
+                value.append(Timestamp(created), field: 15)
+            }
+        }
         appendMetric(labels, [])
     }
 
@@ -148,10 +172,6 @@ struct ProtobufWriter: SampleWriter {
         value.append(bytes: message, field: 12)
     }
 
-    private mutating func append(_ created: Instant, field: UInt64) {
-        value.append(bytes: Self.timestamp(created.unixMilliseconds), field: field)
-    }
-
     /// Appends a metric with the gathered value to the family.
     private mutating func appendMetric(_ labels: [UInt8], _ label: [UInt8]) {
         let head = 1 + varintLength(UInt64(value.count))
@@ -165,19 +185,31 @@ struct ProtobufWriter: SampleWriter {
     // MARK: Parts
 
     /// google.protobuf.Timestamp.
-    private static func timestamp(_ unixMilliseconds: Int64) -> [UInt8] {
-        var message: [UInt8] = []
-        message.append(varint: UInt64(bitPattern: unixMilliseconds.floorDivided(by: 1000).quotient), field: 1)
-        message.append(varint: UInt64(unixMilliseconds.floorDivided(by: 1000).remainder) * 1_000_000, field: 2)
-        return message
+    fileprivate struct Timestamp {
+        let seconds: UInt64
+        let nanoseconds: UInt64
+
+        init(_ instant: Instant) {
+            let milliseconds = instant.unixMilliseconds
+            let seconds = (milliseconds - (milliseconds < 0 ? 999 : 0)) / 1000
+            self.seconds = UInt64(bitPattern: seconds)
+            nanoseconds = UInt64(milliseconds - seconds * 1000) * 1_000_000
+        }
+
+        var length: Int { 2 + varintLength(seconds) + varintLength(nanoseconds) }
     }
 
-    private static func message(of exemplar: Exemplar) -> [UInt8] {
+    /// The field `exemplar` of a `Bucket`.
+    private static func field(of exemplar: Exemplar) -> [UInt8] {
         var message: [UInt8] = []
         message.append(pair: Array("trace_id".utf8)[...], Array(exemplar.trace.id.utf8))
-        message.append(double: nearest(Int128(exemplar.microseconds), scale: 6), field: 2)
-        message.append(bytes: timestamp(exemplar.trace.unixMilliseconds), field: 3)
-        return message
+        message.append(addingCapacity: 48) { message in
+            message.append(double: nearest(Int128(exemplar.microseconds), scale: 6), field: 2)
+            message.append(Timestamp(Instant(unixMilliseconds: exemplar.trace.unixMilliseconds)), field: 3)
+        }
+        var field: [UInt8] = []
+        field.append(bytes: message, field: 3)
+        return field
     }
 
     /// The number nearest to `value` x 10^-scale, which a reader of the text would find.
@@ -213,13 +245,6 @@ extension MetricFamily.Kind {
     }
 }
 
-extension Int64 {
-    fileprivate func floorDivided(by divisor: Int64) -> (quotient: Int64, remainder: Int64) {
-        let (quotient, remainder) = quotientAndRemainder(dividingBy: divisor)
-        return remainder < 0 ? (quotient - 1, remainder + divisor) : (quotient, remainder)
-    }
-}
-
 /// A signed number as a varint carries it: 0, -1, 1, -2, … become 0, 1, 2, 3, ….
 private func zigzag(_ value: Int64) -> UInt64 { UInt64(bitPattern: (value << 1) ^ (value >> 63)) }
 
@@ -237,12 +262,7 @@ extension [UInt8] {
     }
 
     fileprivate mutating func append(double value: Double, field: UInt64) {
-        append(tag: field, 1)
-        var bits = value.bitPattern
-        for _ in 0..<8 {
-            append(UInt8(truncatingIfNeeded: bits))
-            bits >>= 8
-        }
+        append(addingCapacity: 9) { (bytes: inout OutputSpan<UInt8>) in bytes.append(double: value, field: field) }
     }
 
     fileprivate mutating func append(bytes: [UInt8], field: UInt64) {
@@ -263,5 +283,43 @@ extension [UInt8] {
         append(tag: 2, 2)
         append(varint: UInt64(value.count))
         append(contentsOf: value)
+    }
+}
+
+/// The same where the room is there already.
+extension OutputSpan<UInt8> {
+    @inline(__always)
+    fileprivate mutating func append(tag field: UInt64, _ wireType: UInt64) {
+        append(UInt8(truncatingIfNeeded: field << 3 | wireType))
+    }
+
+    @inline(__always)
+    fileprivate mutating func append(varint value: UInt64) {
+        var rest = value
+        while rest >= 0x80 {
+            append(UInt8(truncatingIfNeeded: rest) | 0x80)
+            rest >>= 7
+        }
+        append(UInt8(truncatingIfNeeded: rest))
+    }
+
+    @inline(__always)
+    fileprivate mutating func append(double value: Double, field: UInt64) {
+        append(tag: field, 1)
+        var bits = value.bitPattern
+        for _ in 0..<8 {
+            append(UInt8(truncatingIfNeeded: bits))
+            bits >>= 8
+        }
+    }
+
+    @inline(__always)
+    fileprivate mutating func append(_ timestamp: ProtobufWriter.Timestamp, field: UInt64) {
+        append(tag: field, 2)
+        append(varint: UInt64(timestamp.length))
+        append(tag: 1, 0)
+        append(varint: timestamp.seconds)
+        append(tag: 2, 0)
+        append(varint: timestamp.nanoseconds)
     }
 }

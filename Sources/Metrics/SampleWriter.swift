@@ -17,16 +17,18 @@ protocol SampleWriter {
     mutating func begin(_ head: MetricFamily.Head)
     /// - Parameters:
     ///   - label: one label more, or none.
-    ///   - created: when the series began; `nil` if that is not known, and for gauges.
-    mutating func append(_ value: Int64, _ labels: [UInt8], _ label: [UInt8], created: Instant?)
+    ///   - created: when the series began; `nil` if that is not known, and for gauges. Few scrapes ask for it.
+    mutating func append(
+        _ value: Int64, _ labels: [UInt8], _ label: [UInt8], created: @autoclosure () -> Instant?)
     /// Appends `value` x 10^-scale.
-    mutating func append(_ value: Int128, scale: Int, _ labels: [UInt8], created: Instant?)
+    mutating func append(_ value: Int128, scale: Int, _ labels: [UInt8], created: @autoclosure () -> Instant?)
     mutating func append(_ value: Double, _ labels: [UInt8])
     /// - Parameters:
     ///   - buckets: the bounds of the histogram, by `buckets(of:)`.
     ///   - isNative: whether its native buckets are shown, if the format has such.
     mutating func append(
-        _ histogram: Histogram, _ buckets: [[UInt8]], isNative: Bool, _ labels: [UInt8], created: Instant?)
+        _ histogram: Histogram, _ buckets: [[UInt8]], isNative: Bool, _ labels: [UInt8],
+        created: @autoclosure () -> Instant?)
     mutating func end()
 }
 
@@ -66,33 +68,34 @@ extension SampleWriter {
     @inline(__always)
     mutating func append<Series>(
         _ series: LabelledSeries<Series>, with label: [UInt8] = [],
-        read: (_ chunk: [Series], _ index: Int) -> (value: Int64?, created: Instant?)
+        created: (_ chunk: [Series], _ index: Int) -> Instant? = { _, _ in nil },
+        value: (_ chunk: [Series], _ index: Int) -> Int64?
     ) {
         series.forEach { chunk, index, labels in
-            let (value, created) = read(chunk, index)
-            if let value { append(value, labels, label, created: created) }
+            if let value = value(chunk, index) { append(value, labels, label, created: created(chunk, index)) }
         }
     }
 
     /// One sample a series, if it has a value.
     @inline(__always)
     mutating func append<Series>(
-        _ series: LabelledSeries<Series>, read: (_ chunk: [Series], _ index: Int) -> Double?
+        _ series: LabelledSeries<Series>, double: (_ chunk: [Series], _ index: Int) -> Double?
     ) {
         series.forEach { chunk, index, labels in
-            if let value = read(chunk, index) { append(value, labels) }
+            if let value = double(chunk, index) { append(value, labels) }
         }
     }
 
     /// One sample a series, if it has an amount of money.
     @inline(__always)
     mutating func append<Series>(
-        _ series: LabelledSeries<Series>,
-        read: (_ chunk: [Series], _ index: Int) -> (money: Money?, created: Instant?)
+        _ series: LabelledSeries<Series>, created: (_ chunk: [Series], _ index: Int) -> Instant?,
+        money: (_ chunk: [Series], _ index: Int) -> Money?
     ) {
         series.forEach { chunk, index, labels in
-            let (money, created) = read(chunk, index)
-            if let money { append(money.picoUSD, scale: Money.scale, labels, created: created) }
+            if let money = money(chunk, index) {
+                append(money.picoUSD, scale: Money.scale, labels, created: created(chunk, index))
+            }
         }
     }
 
@@ -102,11 +105,13 @@ extension SampleWriter {
     @inline(__always)
     mutating func append<Series>(
         _ series: LabelledSeries<Series>, _ buckets: [[UInt8]],
-        read: (_ chunk: [Series], _ index: Int) -> (histogram: Histogram?, created: Instant?)
+        created: (_ chunk: [Series], _ index: Int) -> Instant?,
+        histogram: (_ chunk: [Series], _ index: Int) -> Histogram?
     ) {
         series.forEach { chunk, index, labels in
-            let (histogram, created) = read(chunk, index)
-            if let histogram { append(histogram, buckets, isNative: true, labels, created: created) }
+            if let histogram = histogram(chunk, index) {
+                append(histogram, buckets, isNative: true, labels, created: created(chunk, index))
+            }
         }
     }
 

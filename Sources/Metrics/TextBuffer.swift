@@ -68,7 +68,7 @@ struct TextBuffer {
 
 extension OutputSpan<UInt8> {
     @inline(__always)
-    fileprivate mutating func append(copying source: Span<UInt8>) {
+    mutating func append(copying source: Span<UInt8>) {
         precondition(source.count <= freeCapacity)
         // Safe: the precondition has seen that the room is there; source and target never overlap, because a buffer
         // being written is held by nobody else.

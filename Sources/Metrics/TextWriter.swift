@@ -6,6 +6,7 @@ import Model
 struct TextWriter: SampleWriter {
     private let isOpenMetrics: Bool
     private let hasCreatedSamples: Bool
+    private let blockEnd = Array("} ".utf8)
     private var text: TextBuffer
     /// Of the family that has begun.
     private var names = Names("", .gauge)
@@ -17,28 +18,6 @@ struct TextWriter: SampleWriter {
             case .text, .protobuf: (false, false)
             }
         text = TextBuffer(reserving: capacity)
-    }
-
-    /// About what the text will take, rather more: room that stays untouched costs nothing, moving the text does.
-    static func estimatedBytes(of snapshot: Snapshot) -> Int {
-        // The longest name with the longest end and a number of usual length.
-        let lineBeyondBlock = 96
-        let histogramLines = snapshot.bounds.microseconds.count + 3
-        var estimate = 16_384
-        for chunk in snapshot.calls.chunks {
-            for index in chunk.indices {
-                var lines = 12
-                if chunk[index].totals.latency != nil { lines += histogramLines }
-                if chunk[index].totals.timeToFirstToken != nil { lines += histogramLines }
-                estimate += lines * (chunk[index].block.bytes.count + lineBeyondBlock)
-            }
-        }
-        for chunk in snapshot.endpoints.chunks {
-            for index in chunk.indices {
-                estimate += histogramLines * (chunk[index].block.bytes.count + lineBeyondBlock)
-            }
-        }
-        return estimate + (snapshot.agents.count * 3 + snapshot.offerings.count) * 2 * lineBeyondBlock
     }
 
     /// The text, ended.
@@ -53,14 +32,12 @@ struct TextWriter: SampleWriter {
 
     /// The text behind the labels, up to the value.
     func label(_ name: String, _ value: LabelValue) -> [UInt8] {
-        [UInt8(ascii: ",")] + LabelBlock([(name, value)]).bytes + Self.blockEnd
+        [UInt8(ascii: ",")] + LabelBlock([(name, value)]).bytes + blockEnd
     }
 
     func buckets(of bounds: HistogramBounds) -> [[UInt8]] {
         bounds.labels.map { label("le", LabelValue($0)) }
     }
-
-    private static let blockEnd = Array("} ".utf8)
 
     // MARK: Families
 
@@ -106,16 +83,18 @@ struct TextWriter: SampleWriter {
 
     // MARK: Samples
 
-    mutating func append(_ value: Int64, _ labels: [UInt8], _ label: [UInt8], created: Instant?) {
-        text.appendLine(names.sample, labels, label.isEmpty ? Self.blockEnd : label, value)
-        if hasCreatedSamples { append(created: created, labels, label) }
+    mutating func append(
+        _ value: Int64, _ labels: [UInt8], _ label: [UInt8], created: @autoclosure () -> Instant?
+    ) {
+        text.appendLine(names.sample, labels, label.isEmpty ? blockEnd : label, value)
+        if hasCreatedSamples { append(created: created(), labels, label) }
     }
 
-    mutating func append(_ value: Int128, scale: Int, _ labels: [UInt8], created: Instant?) {
+    mutating func append(_ value: Int128, scale: Int, _ labels: [UInt8], created: @autoclosure () -> Instant?) {
         appendStart(names.sample, labels)
         text.append(value, scale: scale)
         text.endLine()
-        if hasCreatedSamples { append(created: created, labels, []) }
+        if hasCreatedSamples { append(created: created(), labels, []) }
     }
 
     mutating func append(_ value: Double, _ labels: [UInt8]) {
@@ -125,7 +104,8 @@ struct TextWriter: SampleWriter {
     }
 
     mutating func append(
-        _ histogram: Histogram, _ buckets: [[UInt8]], isNative: Bool, _ labels: [UInt8], created: Instant?
+        _ histogram: Histogram, _ buckets: [[UInt8]], isNative: Bool, _ labels: [UInt8],
+        created: @autoclosure () -> Instant?
     ) {
         var count: Int64 = 0
         let exemplars = isOpenMetrics ? histogram.exemplars : []
@@ -142,7 +122,7 @@ struct TextWriter: SampleWriter {
         appendStart(names.count, labels)
         text.append(Int128(count), scale: 0)
         text.endLine()
-        if hasCreatedSamples { append(created: created, labels, []) }
+        if hasCreatedSamples { append(created: created(), labels, []) }
     }
 
     /// OpenMetrics 1.0, "Exemplars".
@@ -173,7 +153,7 @@ struct TextWriter: SampleWriter {
             text.append(Array(name.dropLast()))
             text.append(UInt8(ascii: " "))
         } else {
-            text.append(name, labels, Self.blockEnd)
+            text.append(name, labels, blockEnd)
         }
     }
 

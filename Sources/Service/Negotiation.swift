@@ -3,12 +3,22 @@ import Metrics
 
 /// What form of a scrape the Accept headers ask for.
 enum Negotiation {
-    /// The format that weighs most in Accept; of two that weigh the same, the one named first. Text in every other case,
-    /// also when nothing fits: a scrape in a form that was not asked for can be read by a person, a 406 cannot.
+    /// Protobuf if nothing in Accept weighs more, or as much and is named before it; else OpenMetrics if no text does;
+    /// else text, also when nothing fits: a scrape in a form that was not asked for can be read by a person, a 406
+    /// cannot.
     static func format(accept: String?, of offered: [ExpositionFormat]) -> ExpositionFormat {
+        let entries = QualityValues(accept ?? "").entries
+        func format(named entry: QualityValues.Entry) -> ExpositionFormat? { offered.first { $0.isNamed(by: entry) } }
+        if let first = entries.first(where: { $0.weight == entries.map(\.weight).max() }), first.weight > 0,
+            case .protobuf(let hasNativeHistograms)? = format(named: first)
+        {
+            return .protobuf(hasNativeHistograms: hasNativeHistograms)
+        }
         var chosen: (format: ExpositionFormat, weight: Int)?
-        for entry in QualityValues(accept ?? "").entries where entry.weight > (chosen?.weight ?? 0) {
-            if let format = offered.first(where: { $0.isNamed(by: entry) }) { chosen = (format, entry.weight) }
+        for entry in entries where entry.weight > (chosen?.weight ?? 0) {
+            guard let format = format(named: entry) else { continue }
+            if case .protobuf = format { continue }
+            chosen = (format, entry.weight)
         }
         return chosen?.format ?? .text
     }
@@ -35,7 +45,8 @@ extension ExpositionFormat {
         case .text: return entry.value == "text/plain" && has("version", "0.0.4")
         case .openMetrics: return entry.value == "application/openmetrics-text" && has("version", "1.0.0")
         case .protobuf:
-            return entry.value == "application/vnd.google.protobuf" && has("encoding", "delimited")
+            return entry.value == "application/vnd.google.protobuf"
+                && entry.parameters.contains { $0.name == "encoding" && $0.value == "delimited" }
                 && entry.parameters.contains { $0.name == "proto" && $0.value == "io.prometheus.client.metricfamily" }
         }
     }

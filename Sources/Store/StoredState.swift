@@ -127,7 +127,9 @@ extension StoredState {
     ///   again at 0.
     func checkBounds(_ settings: StoreSettings) throws(StoreError) {
         let new = settings.bounds ?? head.bounds
-        let hasHistograms = !endpoints.isEmpty || calls.contains { $0.totals.latency != nil || $0.totals.timeToFirstToken != nil }
+        let hasHistograms =
+            !endpoints.isEmpty
+            || calls.contains { $0.totals.latency != nil || $0.totals.timeToFirstToken != nil }
         guard hasHistograms, !settings.resetsHistogramsOnChange,
             !Set(new.microseconds).isSubset(of: head.bounds.microseconds)
         else {

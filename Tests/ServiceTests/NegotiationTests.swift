@@ -27,6 +27,16 @@ import Testing
             ("application/openmetrics-text;q=0.5,*/*", .openMetrics(hasCreatedSamples: false)),
             (", application/openmetrics-text ,,text/plain;q=0.5", .openMetrics(hasCreatedSamples: false)),
             ("application/vnd.google.protobuf", .text),
+            ("application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily", .text),
+            (
+                "*/*, application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited;q=0.5",
+                .text
+            ),
+            (
+                "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited;q=0.5, application/json, application/openmetrics-text;q=0.4",
+                .openMetrics(hasCreatedSamples: false)
+            ),
+            ("application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited;q=0", .text),
             ("application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=text", .text),
             (
                 "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited",

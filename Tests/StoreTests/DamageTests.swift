@@ -169,6 +169,7 @@ import Testing
             ("latency_buckets", .text("1,0,0,0,0,0,1,0"), "other buckets than the database"),
             ("latency_buckets", .text("9,0,0,0,0,0,0"), "not the sum of its buckets"),
             ("latency_buckets", .text("-2,0,0,0,0,0,4"), "not a histogram"),
+            ("latency_buckets", .text("9223372036854775807,1,0,0,0,0,0"), "not a histogram"),
             ("latency_exemplars", .text("7 ab 1 1"), "not an exemplar"),
             ("latency_sum_us", .integer(-1), "below 0"),
             ("latency_native", .bytes([1, 1]), "the classic and the native buckets"),

@@ -208,10 +208,10 @@ struct LiteLLMItems: BodyObjects, ~Copyable {
         }
     }
 
-    /// The whole call, and the time to the first token. The item's `response_time` is no use: of a stream it is the time to the first token.
+    /// The item's `response_time` is not read: for a stream it is the time to the first token, for other calls the whole.
     private mutating func setLatency(_ item: LiteLLMItem) {
         setDuration(.latencyMilliseconds, from: item[.startTime], to: item[.endTime])
-        // Of other calls, LiteLLM takes the end of the answer for its beginning.
+        // For other calls LiteLLM writes the end of the answer.
         if item[.isStream].isTrue {
             setDuration(.timeToFirstTokenMilliseconds, from: item[.startTime], to: item[.completionStartTime])
         }

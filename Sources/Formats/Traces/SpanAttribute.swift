@@ -136,6 +136,8 @@ enum SpanAttribute: UInt8, CaseIterable, NamedAttribute {
     /// A time of day, as JSON.
     case langfuseFirstToken
     case isStream
+    /// Of earlier versions of openlit.
+    case isStreamOfOpenlit
 
     case usageCost
     case operationCost
@@ -254,6 +256,7 @@ enum SpanAttribute: UInt8, CaseIterable, NamedAttribute {
         case .claudeFirstTokenMilliseconds: "ttft_ms"
         case .langfuseFirstToken: "langfuse.observation.completion_start_time"
         case .isStream: "gen_ai.request.stream"
+        case .isStreamOfOpenlit: "gen_ai.request.is_stream"
         case .usageCost: "gen_ai.usage.cost"
         case .operationCost: "operation.cost"
         case .totalCost: "gen_ai.cost.total_cost"

@@ -4,11 +4,13 @@ internal import Model
 struct SpanFirstToken {
     let nanoseconds: Int128
 
-    /// - Returns: `nil` if the span does not report it, or says that its answer was not streamed: openlit then writes
-    ///   the time to the whole answer.
+    /// - Returns: `nil` if the span does not report it, or its answer was not streamed: openlit then writes the time to
+    ///   the whole answer.
     init?(_ span: Span, from sender: SpanSender) {
         let attributes = span.attributes
-        guard attributes.has(SpanAttribute.ofFirstToken), attributes[.isStream] != .boolean(false) else { return nil }
+        guard attributes.has(SpanAttribute.ofFirstToken) else { return nil }
+        let isStream = (attributes[.isStream] ?? attributes[.isStreamOfOpenlit])?.description.lowercased()
+        guard isStream == "true" || (isStream == nil && !sender.writesFirstTokenOfAllAnswers) else { return nil }
         for name in SpanAttribute.ofFirstToken.names {
             guard let value = attributes[name] else { continue }
             let nanoseconds: Int128? =

@@ -17,6 +17,9 @@ struct SpanSender {
         return provider.hasPrefix("anthropic") || provider.hasPrefix("amazon-bedrock")
     }
 
+    /// openlit writes the time to the first token also of answers that were not streamed.
+    var writesFirstTokenOfAllAnswers: Bool { name.hasPrefix("openlit") }
+
     /// Strands writes openlit's attribute in another unit.
     var writesFirstTokenInMilliseconds: Bool { name.hasPrefix("strands.") }
 

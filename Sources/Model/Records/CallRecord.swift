@@ -86,10 +86,11 @@ package struct CallRecord: Sendable {
         return record
     }
 
-    /// Takes the time to the first token from another report of the call, if this one has none.
+    /// Takes the time to the first token from the other reports of the call, if this one has none: the least, which is
+    /// the nearest to the provider, whatever their order.
     mutating func takeTimeToFirstToken(of reports: some Sequence<CallRecord>) {
         guard timeToFirstTokenMicroseconds == nil,
-            let time = reports.lazy.compactMap(\.timeToFirstTokenMicroseconds).first
+            let time = reports.lazy.compactMap(\.timeToFirstTokenMicroseconds).min()
         else { return }
         timeToFirstTokenMicroseconds = min(time, latencyMicroseconds ?? time)
     }

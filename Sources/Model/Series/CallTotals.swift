@@ -76,7 +76,7 @@ package struct CallTotals: Equatable, Sendable {
     ///   - arrival: of the record.
     mutating func add(_ record: CallRecord, sums: BoundedSums, bounds: HistogramBounds, arrival: Instant) {
         addAmounts(of: record, sums: sums, arrival: arrival)
-        lastSeen = max(lastSeen ?? arrival, arrival)
+        lastSeen = arrival
         if record.isSuccess {
             calls.add(1, to: record.status)
         } else {
@@ -128,6 +128,7 @@ extension CallTotals {
         if webSearches == 0, sums.webSearches > 0 { created.begin(.webSearches, at: arrival) }
         guard let new = sums.kinds else { return }
         if kinds == nil { created.begin(.kinds, at: arrival) }
+        guard new.hasRare else { return }
         for kind in TokenKind.rare where new[kind] > 0 && (kinds?[kind] ?? 0) == 0 {
             created.begin(.kind(kind), at: arrival)
         }

@@ -36,7 +36,7 @@ package struct Histogram: Equatable, Sendable {
         return result
     }
 
-    package var count: Int64 { counts.reduce(0, +) }
+    package var count: Int64 { counts.reduce(0, &+) }
 
     /// Adds an observation. The caller knows that the sum stays within `Int64`.
     package mutating func observe(_ microseconds: Int64, bounds: HistogramBounds, trace: Trace? = nil) {

@@ -61,7 +61,8 @@ package struct NativeBuckets: Equatable, Sendable {
             if words[middle] < start { low = middle + 1 } else { high = middle }
         }
         if low < words.count, words[low] >> Self.countBits == UInt64(place) {
-            words[low] = start | UInt64(min(Self.countLimit, self[low].count + min(count, Self.countLimit)))
+            let room = Self.countLimit - Int64(words[low] & UInt64(Self.countLimit))
+            words[low] += UInt64(min(count, room))
         } else {
             // By few: an array grows by as many as it has.
             if words.count == words.capacity { words.reserveCapacity(words.count + 4) }
@@ -71,7 +72,28 @@ package struct NativeBuckets: Equatable, Sendable {
 
     /// Adds the observations of another histogram.
     package mutating func add(_ other: NativeBuckets) {
-        for rank in other.words.indices { add(other[rank].count, at: other[rank].place) }
+        if words.isEmpty {
+            words = other.words
+            return
+        }
+        var sum: [UInt64] = []
+        sum.reserveCapacity(words.count + other.words.count)
+        var rank = 0
+        for word in other.words {
+            let start = word & ~UInt64(Self.countLimit)
+            while rank < words.count, words[rank] < start {
+                sum.append(words[rank])
+                rank += 1
+            }
+            if rank < words.count, words[rank] >> Self.countBits == word >> Self.countBits {
+                let count = words[rank] & UInt64(Self.countLimit) + word & UInt64(Self.countLimit)
+                sum.append(start | min(count, UInt64(Self.countLimit)))
+                rank += 1
+            } else {
+                sum.append(word)
+            }
+        }
+        words = sum + words[rank...]
     }
 }
 
@@ -92,15 +114,24 @@ extension NativeBuckets {
             return Int64(octave[index & 7] >> UInt64(shift))
         }
 
+    /// By the number of bits of a latency and the three bits behind the first, the place of the first bucket that may
+    /// hold it: the rest is a walk of a step or two.
+    private static let firstPlaces: [Int] = (0..<64).flatMap { bits in
+        (0..<8 as Range<Int128>).map { next in
+            let least = ((8 + next) << Int128(bits)) >> 4
+            return upperBounds.firstIndex { Int128($0) >= least } ?? count
+        }
+    }
+
     /// The place of the bucket that holds a latency; the last one for latencies beyond it.
     package static func place(of microseconds: Int64) -> Int {
-        var low = 0
-        var high = count
-        while low < high {
-            let middle = (low + high) / 2
-            if upperBounds[middle] < microseconds { low = middle + 1 } else { high = middle }
-        }
-        return low
+        guard microseconds > 0 else { return 0 }
+        let bounds = upperBounds
+        let zeros = microseconds.leadingZeroBitCount
+        let next = (microseconds << zeros) >> 60 & 7
+        var place = firstPlaces[(Int64.bitWidth - zeros) << 3 | Int(next)]
+        while place < count, bounds[place] < microseconds { place += 1 }
+        return place
     }
 
     /// Observations of which only the classic buckets are known: those of a classic bucket stand where its upper bound

@@ -25,6 +25,11 @@ package struct TokenKinds: Sendable {
         self[.cacheWrite] -= self[.cacheWrite1h]
     }
 
+    /// Whether there are any of the kinds that few calls have.
+    package var hasRare: Bool {
+        self[.cacheWrite1h] | self[.inputAudio] | self[.inputImage] | self[.outputAudio] | self[.outputImage] != 0
+    }
+
     /// Without `cacheWrite1h`.
     var partsOfInput: Int64 { self[.cacheRead] + self[.cacheWrite] + self[.inputAudio] + self[.inputImage] }
     var partsOfOutput: Int64 { self[.reasoning] + self[.outputAudio] + self[.outputImage] }

@@ -46,23 +46,29 @@ extension CallSeries: Row {
     }
 
     var values: [Value] {
-        [
+        var values: [Value] = []
+        // One array: a commit makes one for each row.
+        values.reserveCapacity(34)
+        values += [
             .text(labels.agentName.text), .text(labels.provider.text), .text(labels.model.text),
             .text(totals.calls.stored), .integer(totals.tokens), Value(totals.kinds?[.input]),
             Value(totals.kinds?[.cacheRead]), Value(totals.kinds?[.cacheWrite]), Value(totals.kinds?[.output]),
             Value(totals.kinds?[.reasoning]), Value(totals.cost?.wholeUSD), Value(totals.cost?.remainingPicoUSD),
             .integer(totals.usageMissing), .text(totals.errors.stored), Value(totals.lastInputTokens),
             Value(totals.lastOutputTokens),
-        ] + Histogram.values(totals.latency)
-            + [
-                totals.kinds?.rareStored.map(Value.text) ?? .null, Value(totals.planEquivalent?.wholeUSD),
-                Value(totals.planEquivalent?.remainingPicoUSD), Value(totals.unpricedCalls.unlessZero),
-                Value(totals.webSearches.unlessZero), Histogram.nativeValue(totals.latency),
-            ] + Histogram.values(totals.timeToFirstToken)
-            + [
-                Histogram.nativeValue(totals.timeToFirstToken), Value(totals.created.set?.unixMilliseconds),
-                Value(totals.created.storedLater), Value(totals.lastSeen?.unixMilliseconds),
-            ]
+        ]
+        Histogram.append(totals.latency, to: &values)
+        values += [
+            totals.kinds?.rareStored.map(Value.text) ?? .null, Value(totals.planEquivalent?.wholeUSD),
+            Value(totals.planEquivalent?.remainingPicoUSD), Value(totals.unpricedCalls.unlessZero),
+            Value(totals.webSearches.unlessZero), Histogram.nativeValue(totals.latency),
+        ]
+        Histogram.append(totals.timeToFirstToken, to: &values)
+        values += [
+            Histogram.nativeValue(totals.timeToFirstToken), Value(totals.created.set?.unixMilliseconds),
+            Value(totals.created.storedLater), Value(totals.lastSeen?.unixMilliseconds),
+        ]
+        return values
     }
 
     init(number: Int64, values: [Value]) throws(StoreError) {
@@ -142,6 +148,7 @@ extension Optional<Histogram> {
 extension TokenKinds {
     /// `cache_write_1h 15,input_audio 30`; `nil` if there are none.
     fileprivate var rareStored: String? {
+        guard hasRare else { return nil }
         let rare = TokenKind.rare.filter { self[$0] > 0 }
         return rare.isEmpty ? nil : rare.map { "\($0.name) \(self[$0])" }.joined(separator: ",")
     }

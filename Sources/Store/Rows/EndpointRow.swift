@@ -26,8 +26,11 @@ extension EndpointSeries: Row {
     }
 
     var values: [Value] {
-        [.text(labels.agentName.text), .text(labels.provider.text)] + Histogram.values(latency)
-            + [Histogram.nativeValue(latency), Value(created?.unixMilliseconds)]
+        var values: [Value] = [.text(labels.agentName.text), .text(labels.provider.text)]
+        Histogram.append(latency, to: &values)
+        values.append(Histogram.nativeValue(latency))
+        values.append(Value(created?.unixMilliseconds))
+        return values
     }
 
     init(number: Int64, values: [Value]) throws(StoreError) {

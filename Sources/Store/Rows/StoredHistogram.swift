@@ -5,17 +5,19 @@ extension Histogram {
         ["\(prefix)_buckets", "\(prefix)_count", "\(prefix)_sum_us", "\(prefix)_exemplars"]
     }
 
-    /// All absent if there is no histogram.
-    static func values(_ histogram: Histogram?) -> [Value] {
-        guard let histogram else { return [.null, .null, .null, .null] }
+    /// Appends the values of these columns: all absent if there is no histogram.
+    static func append(_ histogram: Histogram?, to values: inout [Value]) {
+        guard let histogram else {
+            for _ in 0..<4 { values.append(.null) }
+            return
+        }
+        values.append(.text(histogram.counts.map(String.init).joined(separator: ",")))
+        values.append(.integer(histogram.count))
+        values.append(.integer(histogram.sumMicroseconds))
         let exemplars = histogram.exemplars.enumerated().compactMap { bucket, exemplar in
             exemplar.map { "\(bucket) \($0.trace.id) \($0.trace.unixMilliseconds) \($0.microseconds)" }
         }
-        return [
-            .text(histogram.counts.map(String.init).joined(separator: ",")), .integer(histogram.count),
-            .integer(histogram.sumMicroseconds),
-            exemplars.isEmpty ? .null : .text(exemplars.joined(separator: ",")),
-        ]
+        values.append(exemplars.isEmpty ? .null : .text(exemplars.joined(separator: ",")))
     }
 
     /// Absent if there is no observation.
@@ -41,7 +43,10 @@ extension Histogram {
         }
         var counts: [Int64] = []
         for text in buckets.split(separator: ",") {
-            guard let count = Int64(text), count >= 0 else { throw StoreError(.damaged, "not a histogram") }
+            // Below the limit of a native bucket, which more calls than there can be never reach.
+            guard let count = Int64(text), count >= 0, count <= NativeBuckets.countLimit else {
+                throw StoreError(.damaged, "not a histogram")
+            }
             counts.append(count)
         }
         let count = try reader.natural()
