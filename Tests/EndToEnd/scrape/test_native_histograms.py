@@ -309,6 +309,42 @@ def test_the_same_alerts_begin_with_both_kinds(compared):
     assert {le for *_, le in found} == {"10.0"}
 
 
+class Beside:
+    """An exporter with native histograms and one without, which have had unequal calls, under one Prometheus.
+
+    Its job `both` has the two as if they were one exporter, of which both forms are kept.
+    """
+
+    def __init__(self, start):
+        self.native, self.classic = start(), start("--no-native-histograms")
+        self.prometheus = Prometheus(self.native, native=True, jobs=job("both-native", "both", self.native, "x")
+                                     + job("both-classic", "both", self.classic, "x"))
+
+    def post(self, records, *exporters):
+        for exporter in exporters or (self.native, self.classic):
+            assert exporter.post_lines(records).outcome() == (len(records), 0, 0)
+        self.prometheus.await_scrapes(2)
+
+
+@pytest.mark.heavy
+def test_native_histograms_without_new_calls_do_not_hide_classic_ones_in_the_heatmap(start):
+    beside = Beside(start)
+    [heatmap] = (target["expr"] for panel in PANELS if panel["type"] == "heatmap" for target in panel["targets"])
+    query = substituted(heatmap, EVERYTHING)
+    try:
+        beside.post([record("model", 3)])
+        beside.post([record("model", 3)] * 10, beside.classic)
+        calls = {s["metric"]["le"]: float(s["value"][1]) for s in beside.prometheus.query(query)}
+        assert calls["2.5"] == 0 and 9 < calls["5.0"] == calls["+Inf"]
+        # Native ones that counted calls are shown alone.
+        beside.post([record("model", 3)] * 20, beside.native)
+        [shown] = beside.prometheus.query(query)
+        # Two jobs have them.
+        assert float(shown["histogram"][1]["count"]) > 38
+    finally:
+        beside.prometheus.stop()
+
+
 @pytest.mark.heavy
 def test_exemplars_arrive_with_both_kinds(compared):
     trace = "4bf92f3577b34da6a3ce929d0e0e4736"
