@@ -283,16 +283,32 @@ def test_a_call_counts_once_though_both_kinds_are_kept_or_some_exporters_have_on
     agree(by_model("mixed"), {model: 2 * value for model, value in by_model("llm-exporter").items()}, near)
 
 
+def with_objective(promql, seconds):
+    """The query with the expressions of the objective's rules for so many seconds, instead of what they recorded."""
+    for name in ("bucket", "native_bound"):
+        promql = promql.replace(f"llm_latency_objective:{name}", f"({RECORDED[f'llm_latency_objective:{name}']})")
+    return promql.replace("llm_latency_objective:seconds", f"vector({seconds})")
+
+
 @pytest.mark.heavy
 @pytest.mark.parametrize("seconds", [0.05, 1.7, 33, 900])
-def test_a_native_histogram_takes_any_objective(compared, seconds):
-    rule = RECORDED["instance_provider_model:llm_latency_slow:rate5m"].replace("scalar(llm_latency_objective:seconds)",
-                                                                               str(seconds))
+def test_a_native_histogram_takes_any_objective_and_rounds_it_up_to_a_bound(compared, seconds):
+    [bound] = compared.values(compared.native, with_objective("llm_latency_objective:native_bound", seconds)).values()
+    assert seconds <= bound < seconds * BUCKET
+    rule = with_objective(RECORDED["instance_provider_model:llm_latency_slow:rate5m"], seconds)
     share = f'({rule}) / instance_provider_model:llm_latency:rate5m{{job="llm-exporter"}}'
     slow = {dict(labels)["model"]: value for labels, value in compared.values(compared.native, share).items()}
     assert slow.keys() == LATENCIES.keys()
     for model, values in LATENCIES.items():
-        assert slow[model] == pytest.approx(sum(value > seconds for value in values) / CALLS, abs=0.02), model
+        assert slow[model] == pytest.approx(sum(value > bound for value in values) / CALLS, abs=0.002), model
+
+
+@pytest.mark.heavy
+def test_an_objective_that_is_a_bound_stays_as_it_is(compared):
+    for n in range(-40, 121):
+        bound = 2 ** (n / 8)
+        [found] = compared.values(compared.native, with_objective("llm_latency_objective:native_bound", bound)).values()
+        assert found == (bound if n % 8 == 0 else pytest.approx(bound, rel=1e-12))
 
 
 @pytest.mark.heavy
@@ -307,6 +323,87 @@ def test_the_same_alerts_begin_with_both_kinds(compared):
     slow = {model for model, values in LATENCIES.items() if sum(value > 10 for value in values) > 0.72 * CALLS}
     assert {model for name, model, _ in found if name == "LLMLatencyBurnFast"} == slow
     assert {le for *_, le in found} == {"10.0"}
+
+
+class Beside:
+    """An exporter with native histograms and one without, under one Prometheus.
+
+    Its job `both` has the two as if they were one exporter, of which both forms are kept.
+    """
+
+    def __init__(self, start):
+        self.native, self.classic = start(), start("--no-native-histograms")
+        self.prometheus = Prometheus(self.native, native=True, jobs=job("both-native", "both", self.native, "x")
+                                     + job("both-classic", "both", self.classic, "x"))
+
+    def post(self, records, *exporters):
+        for exporter in exporters or (self.native, self.classic):
+            assert exporter.post_lines(records).outcome() == (len(records), 0, 0)
+        self.prometheus.await_scrapes(2)
+
+
+#: Seconds that all calls of a model take, around an objective of 10 s and its native bound of 10.375 s, and around 8 s.
+AROUND = (7.9, 8, 8.1, 9.6, 9.999, 10, 10.001, 10.2, 10.3, 10.5)
+
+
+@pytest.mark.heavy
+def test_equal_latencies_are_all_slow_or_all_within_the_objective(start):
+    beside = Beside(start)
+    [panel] = (target["expr"] for panel in PANELS if panel["title"].startswith("Calls slower than")
+               for target in panel["targets"])
+    rule = (f"({RECORDED['instance_provider_model:llm_latency_slow:rate5m']})"
+            " / (instance_provider_model:llm_latency:rate5m > 0)")
+
+    def slow(query, job, objective):
+        """The models with slow calls, of which no call may be within the objective."""
+        query = re.sub(r"(llm_latency_seconds\w*)(\{?)",
+                       lambda m: f'{m[1]}{{job="{job}"' + (", " if m[2] else "}"), with_objective(query, objective))
+        shares = {float(s["metric"]["model"]): float(s["value"][1]) for s in beside.prometheus.query(query)}
+        assert shares.keys() == set(AROUND), query
+        for share in shares.values():
+            assert min(share, 1 - share) == pytest.approx(0, abs=1e-9), shares
+        return {seconds for seconds, share in shares.items() if share > 0.5}
+
+    try:
+        for count in (1, 20):
+            beside.post([call(model=str(seconds), latency_ms=1000 * seconds) for seconds in AROUND] * count)
+        # The rules of a group are evaluated after a scrape.
+        beside.prometheus.await_scrapes(4)
+        for query in (rule, substituted(panel, EVERYTHING)):
+            assert slow(query, "llm-exporter", 10) == {10.5}
+            assert slow(query, "llm-exporter", 8) == {seconds for seconds in AROUND if seconds > 8}
+            # Beside native histograms, a classic bucket of 10 s is exact. No classic bucket has the bound 8 s.
+            assert slow(query, "both", 10) == {10.001, 10.2, 10.3, 10.5}
+            assert slow(query, "both", 8) == {seconds for seconds in AROUND if seconds > 8}
+        # A call counts once, though both kinds are kept.
+        calls, slow_calls = ({(s["metric"]["job"], s["metric"]["model"]): 300 * float(s["value"][1])
+                              for s in beside.prometheus.query(f"provider_model:llm_latency{part}:rate5m")}
+                             for part in ("", "_slow"))
+        assert calls.keys() == {(job, str(seconds)) for job in ("llm-exporter", "both") for seconds in AROUND}
+        assert all(19 < count < 40 for count in calls.values())
+        assert slow_calls == {key: pytest.approx(count if float(key[1]) > (10.4 if key[0] == "llm-exporter" else 10)
+                                                 else 0, abs=0.01) for key, count in calls.items()}
+    finally:
+        beside.prometheus.stop()
+
+
+@pytest.mark.heavy
+def test_native_histograms_without_new_calls_do_not_hide_classic_ones_in_the_heatmap(start):
+    beside = Beside(start)
+    [heatmap] = (target["expr"] for panel in PANELS if panel["type"] == "heatmap" for target in panel["targets"])
+    query = substituted(heatmap, EVERYTHING)
+    try:
+        beside.post([record("model", 3)])
+        beside.post([record("model", 3)] * 10, beside.classic)
+        calls = {s["metric"]["le"]: float(s["value"][1]) for s in beside.prometheus.query(query)}
+        assert calls["2.5"] == 0 and 9 < calls["5.0"] == calls["+Inf"]
+        # Native ones that counted calls are shown alone.
+        beside.post([record("model", 3)] * 20, beside.native)
+        [shown] = beside.prometheus.query(query)
+        # Two jobs have them.
+        assert float(shown["histogram"][1]["count"]) > 38
+    finally:
+        beside.prometheus.stop()
 
 
 @pytest.mark.heavy
