@@ -248,10 +248,14 @@ enum MicroBench {
         }
         state.adopt(batch)
         let snapshot = state.registry.snapshot
-        let samples = Exposition.render(snapshot, own: [], started: Instant(unixMilliseconds: 0), format: .text).count { $0 == UInt8(ascii: "\n") }
+        let samples = Exposition.render(snapshot, own: [], started: Instant(unixMilliseconds: 0), format: .text).count {
+            $0 == UInt8(ascii: "\n")
+        }
         check(state.registry.calls.count, of: 1000, "sets made")
         return { count in
-            for _ in 0..<max(1, count / samples) { _ = Exposition.render(snapshot, own: [], started: Instant(unixMilliseconds: 0), format: .text) }
+            for _ in 0..<max(1, count / samples) {
+                _ = Exposition.render(snapshot, own: [], started: Instant(unixMilliseconds: 0), format: .text)
+            }
         }
     }
 }

@@ -23,8 +23,7 @@ enum CallFamilies {
         writer.family("llm_memory_rss_mb", .gauge, "Resident memory in megabytes that the agent last reported.") {
             $0.append(agents, double: { $0[$1].memoryRSSMegabytes })
         }
-        writer.family("llm_memory_available_mb", .gauge, "Available memory in megabytes that an agent last reported.")
-        {
+        writer.family("llm_memory_available_mb", .gauge, "Available memory in megabytes that an agent last reported.") {
             if let megabytes = snapshot.memoryAvailableMegabytes { $0.append(megabytes, []) }
         }
         writer.family("llm_active_calls", .gauge, "LLM calls that have begun and neither ended nor expired.") {

@@ -112,7 +112,8 @@ struct TextWriter: SampleWriter {
         for index in buckets.indices {
             count += histogram.counts[index]
             // Without other labels there is no comma.
-            text.append(names.bucket, labels, labels.isEmpty ? Array(buckets[index].dropFirst()) : buckets[index], count)
+            text.append(
+                names.bucket, labels, labels.isEmpty ? Array(buckets[index].dropFirst()) : buckets[index], count)
             if !exemplars.isEmpty, let exemplar = exemplars[index] { append(exemplar) }
             text.endLine()
         }

@@ -6,7 +6,8 @@ extension Store {
     /// - Parameter now: the time of day.
     /// - Returns: how many sets there were, and their totals.
     /// - Throws: `inUse` if an exporter runs; `damaged`; `full` or `failed`, and nothing is changed.
-    package static func reset(_ folder: StorageFolder, now: Instant) throws(StoreError) -> (series: Int, sums: CallSums) {
+    package static func reset(_ folder: StorageFolder, now: Instant) throws(StoreError) -> (series: Int, sums: CallSums)
+    {
         try change(folder) { state in
             var sums = CallSums()
             for series in state.registry.calls.elements { sums.add(series.totals) }

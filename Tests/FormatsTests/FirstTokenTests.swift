@@ -38,7 +38,8 @@ import Testing
                 ], 46_900
             ),
             (
-                "openlit", [
+                "openlit",
+                [
                     ("gen_ai.server.time_to_first_token", #"{"doubleValue":0.5}"#),
                     ("gen_ai.request.is_stream", #"{"stringValue":"True"}"#),
                 ], 500_000
@@ -52,7 +53,8 @@ import Testing
             ),
             ("openlit", [("gen_ai.server.time_to_first_token", #"{"doubleValue":0.5}"#)], nil),
             (
-                "other", [
+                "other",
+                [
                     ("gen_ai.server.time_to_first_token", #"{"doubleValue":0.5}"#),
                     ("gen_ai.request.is_stream", #"{"stringValue":"false"}"#),
                 ], nil

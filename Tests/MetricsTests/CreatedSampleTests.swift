@@ -17,7 +17,9 @@ import Testing
     private static let own = [
         MetricFamily(
             name: "own_total", kind: .counter, help: "",
-            samples: [.init(labels: LabelBlock([("a", LabelValue("b"))]), value: .integer(1)), .init(value: .integer(2))]),
+            samples: [
+                .init(labels: LabelBlock([("a", LabelValue("b"))]), value: .integer(1)), .init(value: .integer(2)),
+            ]),
         MetricFamily(name: "own", kind: .gauge, help: "", samples: [.init(value: .integer(3))]),
     ]
 

@@ -148,7 +148,8 @@ import Testing
     @Test(
         "escapes help as each format says",
         arguments: [
-            (ExpositionFormat.text, #"# HELP own a\\b\nc"d"#), (.openMetrics(hasCreatedSamples: false), #"# HELP own a\\b\nc\"d"#),
+            (ExpositionFormat.text, #"# HELP own a\\b\nc"d"#),
+            (.openMetrics(hasCreatedSamples: false), #"# HELP own a\\b\nc\"d"#),
         ])
     func help(format: ExpositionFormat, expected: String) {
         let own = MetricFamily(name: "own", kind: .gauge, help: "a\\b\nc\"d", samples: [])
@@ -229,7 +230,10 @@ import Testing
         try day.happened(
             .call(latencyMicroseconds: 30_000_000, traceID: "bb"), .call(latencyMicroseconds: 30_000_000))
         let last = #"provider="openai",model="gpt-4o-mini",le="+Inf"} 3 # {trace_id="bb"} 30 1700000000.123"#
-        #expect(day.samples(.openMetrics(hasCreatedSamples: false)).filter { $0.contains("trace_id") }.map { $0.hasSuffix(last) } == [true])
+        #expect(
+            day.samples(.openMetrics(hasCreatedSamples: false)).filter { $0.contains("trace_id") }.map {
+                $0.hasSuffix(last)
+            } == [true])
         #expect(!day.scrape(.text).contains("trace_id"))
     }
 

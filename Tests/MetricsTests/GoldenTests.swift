@@ -11,7 +11,8 @@ import Testing
             .call(
                 usage: Usage(input: 1_200, output: 340, cacheRead: 1_000, cacheWrite: 50, reasoning: 40),
                 picoUSD: 384_000_000, latencyMicroseconds: 2_000_000, apiLatencyMicroseconds: 1_750_001,
-                firstTokenMicroseconds: 250_000, memoryRSSMegabytes: 256, memoryAvailableMegabytes: 8_123.25, traceID: "0af7651916cd43dd8448eb211c80319c"
+                firstTokenMicroseconds: 250_000, memoryRSSMegabytes: 256, memoryAvailableMegabytes: 8_123.25,
+                traceID: "0af7651916cd43dd8448eb211c80319c"
             ),
             .call(usage: Usage(input: 100, output: 8), picoUSD: 1, latencyMicroseconds: 100_000),
             .call(status: "rate_limited", errorType: "429", latencyMicroseconds: 3_600_000_000, memoryRSSMegabytes: 300)

@@ -5,7 +5,9 @@ import Testing
 @Suite("The time at which a series began") struct CreatedTimesTests {
     private static let later = dawn.adding(.seconds(60))
 
-    private static func call(_ status: LabelValue = "success", _ usage: Usage = Usage(), cost: Int128? = nil) -> CallRecord {
+    private static func call(_ status: LabelValue = "success", _ usage: Usage = Usage(), cost: Int128? = nil)
+        -> CallRecord
+    {
         CallRecord(
             labels: SeriesLabels("A"), status: status, errorType: status == "success" ? nil : "e", usage: usage,
             cost: cost.flatMap { Money(picoUSD: $0) })

@@ -67,10 +67,16 @@ import Testing
         }
     }
 
+    private static func latency(bits: ClosedRange<Int>, _ random: inout Seeded) -> Int64 {
+        .random(in: 0...Int64(1) << Int.random(in: bits, using: &random), using: &random)
+    }
+
     @Test("are the same in any order and any partition", arguments: 0..<20 as Range<UInt64>)
     func commute(seed: UInt64) {
         var random = Seeded(seed)
-        let values = (0..<500).map { _ in Int64.random(in: 0...Int64(1) << Int.random(in: 0...36, using: &random), using: &random) }
+        let values = (0..<500).map { _ in
+            Int64.random(in: 0...Int64(1) << Int.random(in: 0...36, using: &random), using: &random)
+        }
         var whole = NativeBuckets()
         for value in values { whole.observe(value) }
         var parts = NativeBuckets()
@@ -103,7 +109,9 @@ import Testing
     @Test("give quantiles to within the width of a bucket", arguments: 0..<10 as Range<UInt64>)
     func quantiles(seed: UInt64) throws {
         var random = Seeded(seed)
-        let values = (0..<1000).map { _ in Int64.random(in: 0...Int64(1) << Int.random(in: 10...36, using: &random), using: &random) }
+        let values = (0..<1000).map { _ in
+            Int64.random(in: 0...Int64(1) << Int.random(in: 10...36, using: &random), using: &random)
+        }
         var buckets = NativeBuckets()
         for value in values { buckets.observe(value) }
         let sorted = values.sorted()

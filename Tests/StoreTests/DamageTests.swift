@@ -16,18 +16,19 @@ import Testing
             // Some series of the set before begin later than the set.
             history.pass(.seconds(1))
             let streamed = number == 0 ? [] : [Event.end(.ofStream(labelsOfSet(number - 1)))]
-            try history.take(streamed + [
-                .started(agentName, 100 + number), .end(.ofWholeBill(labels)), .end(.ofPlan(labels)),
-                .end(CallRecord(labels: labels, status: "error", errorType: "e")),
-                .end(
-                    CallRecord(
-                        labels: labels,
-                        status: "error", errorType: "e",
-                        usage: Usage(input: 10, output: 5, cacheRead: 1, cacheWrite: 2, reasoning: 3),
-                        cost: number == 5 ? nil : Money(picoUSD: 1_500_000_000_000), latencyMicroseconds: 7,
-                        apiLatencyMicroseconds: 8, memoryRSSMegabytes: 0.5, memoryAvailableMegabytes: 0.25,
-                        id: .example(number), trace: Trace(id: "ab", unixMilliseconds: dawn.unixMilliseconds))),
-            ])
+            try history.take(
+                streamed + [
+                    .started(agentName, 100 + number), .end(.ofWholeBill(labels)), .end(.ofPlan(labels)),
+                    .end(CallRecord(labels: labels, status: "error", errorType: "e")),
+                    .end(
+                        CallRecord(
+                            labels: labels,
+                            status: "error", errorType: "e",
+                            usage: Usage(input: 10, output: 5, cacheRead: 1, cacheWrite: 2, reasoning: 3),
+                            cost: number == 5 ? nil : Money(picoUSD: 1_500_000_000_000), latencyMicroseconds: 7,
+                            apiLatencyMicroseconds: 8, memoryRSSMegabytes: 0.5, memoryAvailableMegabytes: 0.25,
+                            id: .example(number), trace: Trace(id: "ab", unixMilliseconds: dawn.unixMilliseconds))),
+                ])
         }
         return history
     }

@@ -142,7 +142,8 @@ import Testing
                 let places = [100_000, 500_000].map(NativeBuckets.place) + [28 - NativeBuckets.firstIndex + 1]
                 #expect((0..<3).map { latency.native[$0].place } == places)
                 #expect(latency.native.total == 3)
-                #expect(state.registry.endpoints.elements.allSatisfy { $0.created == nil && $0.latency.native.total == 1 })
+                #expect(
+                    state.registry.endpoints.elements.allSatisfy { $0.created == nil && $0.latency.native.total == 1 })
             }
         }
     }

@@ -63,7 +63,9 @@ struct RecordDraft {
 
     /// Whether two durations in microseconds differ by no more than clocks that are read one after the other: a first
     /// token that comes last may seem to come after it.
-    private static func areEqual(_ time: Int64, _ latency: Int64) -> Bool { time - latency <= max(10_000, latency / 10) }
+    private static func areEqual(_ time: Int64, _ latency: Int64) -> Bool {
+        time - latency <= max(10_000, latency / 10)
+    }
 
     /// The agent's name, if a record may have it.
     var validAgentName: LabelValue? {

@@ -11,7 +11,9 @@ enum Timestamp {
 
     /// - Returns: `nil` for anything but the grammar and for days and hours that no calendar or clock has.
     static func instant(rfc3339 text: BorrowedBytes) -> Instant? {
-        unixNanoseconds(rfc3339: text).map { Instant(unixMilliseconds: Int64(($0 - ($0 < 0 ? 999_999 : 0)) / 1_000_000)) }
+        unixNanoseconds(rfc3339: text).map {
+            Instant(unixMilliseconds: Int64(($0 - ($0 < 0 ? 999_999 : 0)) / 1_000_000))
+        }
     }
 
     /// The same to the nanosecond.

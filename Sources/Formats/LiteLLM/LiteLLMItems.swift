@@ -208,7 +208,7 @@ struct LiteLLMItems: BodyObjects, ~Copyable {
         }
     }
 
-    /// The item's `response_time` is not read: for a stream it is the time to the first token, for other calls the whole.
+    /// The item's `response_time` is not read: for a stream it is the time to the first token, else the latency.
     private mutating func setLatency(_ item: LiteLLMItem) {
         setDuration(.latencyMilliseconds, from: item[.startTime], to: item[.endTime])
         // For other calls LiteLLM writes the end of the answer.

@@ -1,11 +1,11 @@
 /// The buckets of a native histogram: exponential, and only those that hold an observation.
 ///
-/// Schema 3 of Prometheus ("Native Histograms"): each bucket is 2^(1/8), about 9 %, wider than the one below it. Bucket k
-/// holds latencies above 2^((k-1)/8) s, up to and including 2^(k/8) s, decided in whole microseconds. A bucket's place
-/// is 0 for the zero bucket, and k - `firstIndex` + 1 for the others.
+/// Schema 3 of Prometheus ("Native Histograms"): each bucket is about 9 % (2^(1/8)) wider than the one below it.
+/// Bucket k holds latencies above 2^((k-1)/8) s, up to and including 2^(k/8) s, decided in whole microseconds. A
+/// bucket's place is 0 for the zero bucket, and k - `firstIndex` + 1 for the others.
 package struct NativeBuckets: Equatable, Sendable {
-    /// In the order of their places: the place in the upper bits, the count in the lower 55. One array of whole words: a
-    /// fold copies it at the first touch of a batch, and a set has two.
+    /// In the order of their places: the place in the upper bits, the count in the lower 55. One array, because a fold
+    /// copies it when a batch first touches the set.
     private var words: [UInt64] = []
 
     package static let schema = 3

@@ -3,7 +3,9 @@ internal import Model
 extension OfferingSeries: Row {
     static var table: String { "offering_series" }
 
-    static var schema: [Int64: String] { [1: creation, 5: "ALTER TABLE offering_series ADD COLUMN created_ms INTEGER"] }
+    static var schema: [Int64: String] {
+        [1: creation, 5: "ALTER TABLE offering_series ADD COLUMN created_ms INTEGER"]
+    }
 
     private static var creation: String {
         """

@@ -220,7 +220,7 @@ def test_the_summarys_quantiles_are_those_of_the_calls_to_nine_percent(exporter)
     dice = random.Random(1)
     latencies = {name: [dice.lognormvariate(mu, 1.5) for _ in range(1000)] for name, mu in (("A", 5), ("B", 11))}
     exporter.post([call(agent_name=name, model=f"m-{name}", latency_ms=round(ms, 3), ttft_ms=round(ms / 4, 3))
-                   for name, all in latencies.items() for ms in all])
+                   for name, times in latencies.items() for ms in times])
     summary = exporter.summary()
 
     def check(part, milliseconds):
@@ -230,9 +230,9 @@ def test_the_summarys_quantiles_are_those_of_the_calls_to_nine_percent(exporter)
                 assert abs(float(part[field][f"p{percent}"]) / true - 1) < 0.091, (field, percent)
 
     check(summary, latencies["A"] + latencies["B"])
-    for name, all in latencies.items():
-        check(summary["agents"][name], all)
-        check(summary["models"][f"acme/m-{name}"], all)
+    for name, times in latencies.items():
+        check(summary["agents"][name], times)
+        check(summary["models"][f"acme/m-{name}"], times)
 
 
 def test_the_summary_says_who_was_seen_when_and_what_runs_now(tmp_path):

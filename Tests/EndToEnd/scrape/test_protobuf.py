@@ -9,6 +9,7 @@ from collections import Counter
 from decimal import Decimal
 
 import pytest
+
 from exporter import FIXTURES, OPENMETRICS, Exporter, Raw, call
 from exposition import Exposition
 from protobuf_exposition import (
