@@ -7,6 +7,7 @@ import sqlite3
 import time
 from collections import Counter
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -18,6 +19,7 @@ from protobuf_exposition import (
     COUNTER,
     FIRST_INDEX,
     HISTOGRAM,
+    ZERO,
     created,
     families,
     labels,
@@ -80,7 +82,7 @@ def test_protobuf_openmetrics_and_text_agree_sample_by_sample(exporter, seed):
         for sample in Exposition(exporter.get("/metrics", Accept=OPENMETRICS).body).samples:
             if sample.exemplar:
                 yield (sample.name, tuple(sample.labels.items()), sample.exemplar.labels["trace_id"],
-                       float(sample.exemplar.value), float(sample.exemplar.timestamp))
+                       float(sample.exemplar.value), float(sample.exemplar.timestamp or 0))
 
     def exemplars():
         for name in HISTOGRAMS:
@@ -102,7 +104,7 @@ def test_protobuf_openmetrics_and_text_agree_sample_by_sample(exporter, seed):
 def test_native_buckets_hold_what_was_observed_in_any_order_and_partition(exporter, seed):
     dice = random.Random(seed)
     records = list(some_records(dice, 400))
-    expected = {}
+    expected: dict[Any, Counter[int]] = {}
     for record in records:
         for family, field in HISTOGRAMS.items():
             if field in record:
@@ -130,7 +132,7 @@ def test_all_histograms_of_a_family_carry_the_native_part_and_others_none(export
             natives = {metric.histogram.HasField("schema") for metric in family.metric}
             assert natives <= {name in HISTOGRAMS}, name
     [zero, other] = [native_counts(metric.histogram) for metric in found["llm_latency_seconds"].metric]
-    assert zero == {None: 1} and other == {native_bucket(5000): 1}
+    assert zero == {ZERO: 1} and other == {native_bucket(5000): 1}
 
 
 def test_without_native_histograms_classic_buckets_stay():
@@ -186,7 +188,7 @@ def test_created_timestamps_are_the_arrival_of_the_record_that_created_the_serie
         reset = time.time()
         assert exporter.request("POST", "/api/v1/admin/reset").status == 204
         exporter.post(call(input_tokens=1))
-        assert all(created_again >= reset - 0.001 for created_again in times(exporter).values())
+        assert all(again and again >= reset - 0.001 for again in times(exporter).values())
 
 
 def test_new_bounds_renew_the_created_timestamps_of_histograms_alone(tmp_path):
@@ -201,7 +203,7 @@ def test_new_bounds_renew_the_created_timestamps_of_histograms_alone(tmp_path):
         exporter.stop()
     with Exporter("--histogram.buckets", "2,4", "--histogram.reset-on-change", storage=tmp_path / "data") as exporter:
         later, same = times(exporter)
-        assert same == tokens and all(later[name] > histograms[name] for name in HISTOGRAMS)
+        assert same == tokens and all((later[name] or 0) > (histograms[name] or 0) for name in HISTOGRAMS)
         found = scraped(exporter)
         assert all(native_counts(found[name].metric[0].histogram) == {} for name in HISTOGRAMS)
 
@@ -212,7 +214,7 @@ def test_the_exporters_own_counters_began_with_the_process(exporter):
     own = [created(metric.counter if family.type == COUNTER else metric.histogram)
            for name, family in found.items() if not durable(name) and family.type in (COUNTER, HISTOGRAM)
            for metric in family.metric]
-    assert len(own) > 30 and len(set(own)) == 1 and start - 1 <= own[0] <= time.time()
+    assert len(own) > 30 and len(set(own)) == 1 and start - 1 <= (own[0] or 0) <= time.time()
 
 
 @pytest.mark.parametrize("version", [1, 2, 3, 4])
@@ -228,7 +230,7 @@ def test_an_upgraded_database_is_scraped(tmp_path, version):
         for _ in range(2):
             found = scraped(exporter)
             [metric] = found["llm_latency_seconds"].metric
-            expected = Counter()
+            expected: Counter[int] = Counter()
             for count, bound in zip(map(int, classic.split(",")),
                                     [100_000, 500_000, 1_000_000, 2_500_000, 5_000_000, 10_000_000, None], strict=True):
                 expected[native_bucket(bound) if bound else native_bucket(10_000_000) + 1] += count

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, unknown_fields
-from google.protobuf.internal.decoder import _DecodeVarint32  # type: ignore[attr-defined]
 
 ACCEPT = "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited"
 PACKAGE = "io.prometheus.client"
@@ -59,12 +58,22 @@ def _family_type() -> Any:
 MetricFamily = _family_type()
 
 
+def _varint(body: bytes, at: int) -> tuple[int, int]:
+    """A number, and the place behind it."""
+    number = shift = 0
+    while True:
+        number |= (body[at] & 0x7F) << shift
+        at, shift, is_last = at + 1, shift + 7, body[at] < 0x80
+        if is_last:
+            return number, at
+
+
 def families(body: bytes) -> dict[str, Any]:
     """The families of a scrape in their order. Unknown fields are an error: the exporter writes none."""
     found: dict[str, Any] = {}
     at = 0
     while at < len(body):
-        length, at = _DecodeVarint32(body, at)
+        length, at = _varint(body, at)
         assert at + length <= len(body), "a message is cut off"
         family = MetricFamily.FromString(body[at:at + length])
         assert not _has_unknown_fields(family), family.name
@@ -128,16 +137,20 @@ def _root8(number: int) -> int:
 BOUNDS = [_root8(10 ** 48 * 2 ** k if k >= 0 else 10 ** 48 // 2 ** -k) for k in range(FIRST_INDEX, LAST_INDEX + 1)]
 
 
-def native_bucket(microseconds: int) -> int | None:
-    """The index of the native bucket that holds a latency; `None` is the zero bucket."""
-    return None if microseconds == 0 else FIRST_INDEX + bisect_left(BOUNDS, microseconds)
+#: Stands for the zero bucket.
+ZERO = FIRST_INDEX - 1
 
 
-def native_counts(histogram: Any) -> dict[int | None, int]:
+def native_bucket(microseconds: int) -> int:
+    """The index of the native bucket that holds a latency."""
+    return ZERO if microseconds == 0 else FIRST_INDEX + bisect_left(BOUNDS, microseconds)
+
+
+def native_counts(histogram: Any) -> dict[int, int]:
     """Observations by native bucket, of those that hold any, after checking what Prometheus relies on."""
     assert histogram.schema == 3 and histogram.zero_threshold == 2.0 ** -20
     assert sum(span.length for span in histogram.positive_span) == len(histogram.positive_delta)
-    counts: dict[int | None, int] = {None: histogram.zero_count} if histogram.zero_count else {}
+    counts = {ZERO: histogram.zero_count} if histogram.zero_count else {}
     index = count = 0
     deltas = iter(histogram.positive_delta)
     for place, span in enumerate(histogram.positive_span):

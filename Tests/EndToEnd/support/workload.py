@@ -162,9 +162,9 @@ class Workload:
                 sums[key] += amount
         return dict(sums)
 
-    def native_counts(self, numbers: Iterable[int]) -> dict[Key, Counter[int | None]]:
+    def native_counts(self, numbers: Iterable[int]) -> dict[Key, Counter[int]]:
         """Observations by native bucket of each call histogram, for exactly these calls."""
-        counts: dict[Key, Counter[int | None]] = {}
+        counts: dict[Key, Counter[int]] = {}
         for number in numbers:
             call = self._call(number)
             for field, family, labels in HISTOGRAMS:
