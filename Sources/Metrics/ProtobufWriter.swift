@@ -226,7 +226,7 @@ struct ProtobufWriter: SampleWriter {
 }
 
 extension MetricFamily.Kind {
-    /// Of the enum MetricType.
+    /// Its number in the enum MetricType.
     fileprivate var number: UInt64 {
         switch self {
         case .counter: 0

@@ -8,7 +8,7 @@ struct TextWriter: SampleWriter {
     private let hasCreatedSamples: Bool
     private let blockEnd = Array("} ".utf8)
     private var text: TextBuffer
-    /// Of the family that has begun.
+    /// The names of the family that has begun.
     private var names = Names("", .gauge)
 
     init(_ format: ExpositionFormat, reserving capacity: Int) {

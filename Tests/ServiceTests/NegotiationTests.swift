@@ -46,12 +46,12 @@ import Testing
                 "application/vnd.google.protobuf;proto=other;encoding=delimited,application/openmetrics-text;q=0.5",
                 .openMetrics(hasCreatedSamples: false)
             ),
-            // What Prometheus 2.42 sends with native histograms on.
+            // Prometheus 2.42 with native histograms on.
             (
                 "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited,application/openmetrics-text;version=1.0.0;q=0.8,application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1",
                 .protobuf(hasNativeHistograms: true)
             ),
-            // What Prometheus 3 sends when it prefers text.
+            // Prometheus 3 if it prefers text.
             (
                 "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited;q=0.5,text/plain;version=0.0.4;q=0.3,*/*;q=0.2",
                 .openMetrics(hasCreatedSamples: false)

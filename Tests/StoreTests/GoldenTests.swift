@@ -138,7 +138,7 @@ import Testing
                 #expect(calls.allSatisfy { $0.totals.created.set == nil && $0.totals.lastSeen == nil })
                 let latency = try #require(calls[0].totals.latency)
                 #expect(latency.counts == [1, 1, 0, 0, 0, 0, 1])
-                // Where 0.1 s and 0.5 s are, and the first bucket above 10 s: above 2^(27/8) s.
+                // The buckets of 0.1 s and 0.5 s, and the first one above 10 s, which begins at 2^(27/8) s.
                 let places = [100_000, 500_000].map(NativeBuckets.place) + [28 - NativeBuckets.firstIndex + 1]
                 #expect((0..<3).map { latency.native[$0].place } == places)
                 #expect(latency.native.total == 3)

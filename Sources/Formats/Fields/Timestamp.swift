@@ -57,7 +57,7 @@ enum Timestamp {
         return value
     }
 
-    /// Whole nanoseconds of a fraction of any length; 0 if there is none, `nil` for a point without digits.
+    /// Whole nanoseconds of a fraction of any length; 0 without a fraction, `nil` for a point without digits.
     private static func fraction(from rest: inout Rest) -> Int? {
         guard take(".", from: &rest) else { return 0 }
         guard let first = digit(from: &rest) else { return nil }

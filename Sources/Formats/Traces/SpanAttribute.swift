@@ -129,14 +129,14 @@ enum SpanAttribute: UInt8, CaseIterable, NamedAttribute {
 
     // The time to the first token.
     case firstChunkSeconds
-    /// Of openlit in seconds, of Strands in milliseconds.
+    /// openlit writes seconds, Strands milliseconds.
     case firstToken
     case vercelFirstChunkMilliseconds
     case claudeFirstTokenMilliseconds
     /// A time of day, as JSON.
     case langfuseFirstToken
     case isStream
-    /// Of earlier versions of openlit.
+    /// Earlier versions of openlit write it.
     case isStreamOfOpenlit
 
     case usageCost

@@ -87,7 +87,7 @@ package struct CallRecord: Sendable {
     }
 
     /// Takes the time to the first token from the other reports of the call, if this one has none: the least, which is
-    /// the nearest to the provider, whatever their order.
+    /// the nearest to the provider. Their order does not matter.
     mutating func takeTimeToFirstToken(of reports: some Sequence<CallRecord>) {
         guard timeToFirstTokenMicroseconds == nil,
             let time = reports.lazy.compactMap(\.timeToFirstTokenMicroseconds).min()

@@ -57,7 +57,7 @@ def shown(exporter: Exporter) -> Shown:
 
 
 def check_native_histograms(exporter: Exporter, workload: Workload, events: Collection[Event]) -> None:
-    """Holds the native buckets of an exporter that nobody posts to to these events, each once."""
+    """Holds the native buckets of an exporter without other senders to these events, each once."""
     found = families(exporter.get("/metrics", Accept=ACCEPT).body)
     shown = {Key(name, frozenset(labels(metric))): native_counts(metric.histogram)
              for _, name, _ in HISTOGRAMS for metric in found[name].metric}
