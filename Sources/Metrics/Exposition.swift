@@ -30,7 +30,7 @@ package enum Exposition {
         for family in own { writer.append(family, created: started) }
     }
 
-    /// About what the bytes will take, rather more: room that stays untouched costs nothing, moving bytes does.
+    /// An estimate of the size, on the high side: unused room costs nothing, but growing the buffer copies it.
     ///
     /// - Parameter bucketsInALine: buckets that take as many bytes as a line of text.
     private static func estimatedBytes(of snapshot: Snapshot, bucketsInALine: Int) -> Int {

@@ -2,7 +2,7 @@ import Model
 
 /// Writes messages of type io.prometheus.client.MetricFamily (prometheus/client_model, metrics.proto).
 ///
-/// A message stands behind its length, so the value of a metric and the family are each gathered in a buffer first.
+/// The length of a message comes before it, so the value of a metric and the family are each written to a buffer first.
 struct ProtobufWriter: SampleWriter {
     private let hasNativeHistograms: Bool
     /// The families that have ended.
@@ -212,7 +212,7 @@ struct ProtobufWriter: SampleWriter {
         return field
     }
 
-    /// The number nearest to `value` x 10^-scale, which a reader of the text would find.
+    /// The number nearest to `value` x 10^-scale, the same that a parser of the text format gets.
     private static func nearest(_ value: Int128, scale: Int) -> Double {
         if scale == 0 { return Double(value) }
         // Both are exact, so the division rounds once.

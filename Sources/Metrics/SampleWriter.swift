@@ -9,7 +9,7 @@ import Model
 protocol SampleWriter {
     /// The labels of a series.
     func labels(of block: LabelBlock) -> [UInt8]
-    /// One label more, behind the others.
+    /// One more label, after the others.
     func label(_ name: String, _ value: LabelValue) -> [UInt8]
     /// The upper bounds of classic buckets; `+Inf` is the last.
     func buckets(of bounds: HistogramBounds) -> [[UInt8]]
@@ -25,7 +25,7 @@ protocol SampleWriter {
     mutating func append(_ value: Double, _ labels: [UInt8])
     /// - Parameters:
     ///   - buckets: the bounds of the histogram, by `buckets(of:)`.
-    ///   - isNative: whether its native buckets are shown, if the format has such.
+    ///   - isNative: whether its native buckets are shown, if the format has any.
     mutating func append(
         _ histogram: Histogram, _ buckets: [[UInt8]], isNative: Bool, _ labels: [UInt8],
         created: @autoclosure () -> Instant?)
@@ -48,7 +48,7 @@ struct LabelledSeries<Series: Sendable> {
         self.labels = rendered
     }
 
-    /// Calls `body` for each series, to be read in place: handed over as a value, it would be copied whole.
+    /// Calls `body` for each series, which reads it in place: passing it as a value would copy all of it.
     @inline(__always)
     func forEach(_ body: (_ chunk: [Series], _ index: Int, _ labels: [UInt8]) -> Void) {
         var place = 0

@@ -2,7 +2,8 @@ import Model
 
 /// Writes the text format 0.0.4 or OpenMetrics 1.0.
 ///
-/// A line is a constant, a label block rendered at the series' birth, and a number: what it costs is copying them.
+/// A line is a constant, a label block that was rendered when the series began, and a number. Writing it only copies
+/// bytes.
 struct TextWriter: SampleWriter {
     private let isOpenMetrics: Bool
     private let hasCreatedSamples: Bool

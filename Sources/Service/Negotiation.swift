@@ -4,8 +4,8 @@ import Metrics
 /// What form of a scrape the Accept headers ask for.
 enum Negotiation {
     /// Protobuf if nothing in Accept weighs more, or as much and is named before it; else OpenMetrics if no text does;
-    /// else text, also when nothing fits: a scrape in a form that was not asked for can be read by a person, a 406
-    /// cannot.
+    /// else text, also when nothing fits: a person can still read a scrape in a form that was not asked for; a 406 has
+    /// none.
     static func format(accept: String?, of offered: [ExpositionFormat]) -> ExpositionFormat {
         let entries = QualityValues(accept ?? "").entries
         func format(named entry: QualityValues.Entry) -> ExpositionFormat? { offered.first { $0.isNamed(by: entry) } }

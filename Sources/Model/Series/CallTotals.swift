@@ -121,7 +121,7 @@ extension CallTotals {
         lastOutputTokens = record.usage.output ?? lastOutputTokens
     }
 
-    /// Takes note of the series that the sums of a record create.
+    /// Records the beginnings of the series that the sums of a record create.
     private mutating func noteBeginnings(_ sums: BoundedSums, _ arrival: Instant) {
         if cost == nil, sums.cost != nil { created.begin(.cost, at: arrival) }
         if planEquivalent == nil, sums.planEquivalent != nil { created.begin(.planEquivalent, at: arrival) }

@@ -40,12 +40,12 @@ package struct CreatedTimes: Equatable, Sendable {
         return later.first { $0.part == part }?.instant ?? set
     }
 
-    /// Takes note of a series that begins now.
+    /// Records that a series begins now.
     mutating func begin(_ part: Part, at instant: Instant) {
         if instant != set { later.append(Later(part: part, instant: instant)) }
     }
 
-    /// Takes note of a series that begins again.
+    /// Records that a series begins again.
     package mutating func renew(_ part: Part, at instant: Instant) {
         later.removeAll { $0.part == part }
         begin(part, at: instant)

@@ -64,7 +64,7 @@ package struct NativeBuckets: Equatable, Sendable {
             let room = Self.countLimit - Int64(words[low] & UInt64(Self.countLimit))
             words[low] += UInt64(min(count, room))
         } else {
-            // By few: an array grows by as many as it has.
+            // Grows by four: an array would double its room.
             if words.count == words.capacity { words.reserveCapacity(words.count + 4) }
             words.insert(start | UInt64(min(Self.countLimit, count)), at: low)
         }
@@ -134,8 +134,8 @@ extension NativeBuckets {
         return place
     }
 
-    /// Observations of which only the classic buckets are known: those of a classic bucket stand where its upper bound
-    /// does, those above the last bound in the first bucket wholly above it.
+    /// Observations whose classic buckets alone are known. Those of a classic bucket go into the bucket that holds its
+    /// upper bound; those above the last bound go into the bucket after that.
     package init(counts: [Int64], bounds: HistogramBounds) {
         for (bucket, count) in counts.enumerated() where count > 0 {
             let place =
