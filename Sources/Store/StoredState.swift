@@ -36,7 +36,7 @@ struct StoredState {
         guard try connection.value("PRAGMA quick_check(1)") == .text("ok") else {
             throw StoreError(.damaged, "SQLite's quick_check finds it inconsistent")
         }
-        if version == Schema.version { try Schema.checkColumns(connection) }
+        try Schema.checkColumns(connection, at: version)
         head = try Self.head(connection)
         var digest: UInt64 = 0
         calls = try rows(connection, &digest)

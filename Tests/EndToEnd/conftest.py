@@ -96,3 +96,14 @@ def monitored() -> Iterator[Monitored]:
     everything = Monitored()
     yield everything
     everything.close()
+
+
+@pytest.fixture(scope="module", params=["classic", "native"])
+def watched(request: pytest.FixtureRequest) -> Iterator[Monitored]:
+    """The same under a Prometheus that keeps histograms of this kind."""
+    if request.param == "classic":
+        yield request.getfixturevalue("monitored")
+        return
+    everything = Monitored(request.param)
+    yield everything
+    everything.close()

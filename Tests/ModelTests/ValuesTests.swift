@@ -92,6 +92,17 @@ import Testing
         #expect(String(decoding: block.bytes, as: UTF8.self) == "a=\"\r\\n\",b=\"\\\"\\\\\"")
         #expect(LabelBlock().bytes.isEmpty)
     }
+
+    @Test("are read back out of a block as they went in")
+    func pairs() {
+        let values = ["", "\r\n", "\"\\", "a=\"b\",c=\"", "\\n", "é 👩‍🔬 ="]
+        let block = LabelBlock(values.enumerated().map { ("n\($0.offset)", LabelValue($0.element)) })
+        var read: [String] = []
+        block.forEachPair { name, value in
+            read.append(String(decoding: name, as: UTF8.self) + String(decoding: value, as: UTF8.self))
+        }
+        #expect(read == values.enumerated().map { "n\($0.offset)\($0.element)" })
+    }
 }
 
 @Suite("Usage") struct UsageTests {

@@ -311,6 +311,14 @@ import Testing
             try folder.tamper("PRAGMA user_version=0")
             try expectRefusal(folder, saying: "no database of llm-exporter")
         }
+        // A flipped bit, which would have the steps to the present version run again.
+        for version in 1..<Schema.version {
+            try withFolder { folder in
+                try filled(folder).close()
+                try folder.tamper("PRAGMA user_version=\(version)")
+                try expectRefusal(folder, saying: "is of a later version than \(version)")
+            }
+        }
     }
 
     /// The bytes that are changed: a few at random in each page, all of the file's header.

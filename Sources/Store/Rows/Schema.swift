@@ -22,13 +22,17 @@ enum Schema {
         table.schema.keys.contains { $0 <= version }
     }
 
-    /// - Throws: `damaged` if a table of a database of the present version lacks a column. Its rows may not show that:
-    ///   what is missing reads as NULL.
-    static func checkColumns(_ connection: Connection) throws(StoreError) {
+    /// - Throws: `damaged` if a table lacks a column that its version has, or has all columns of a later one. Its rows
+    ///   may not show that: what is missing reads as NULL.
+    static func checkColumns(_ connection: Connection, at version: Int64) throws(StoreError) {
         for table in tables {
-            let missing = Set(table.columns).subtracting(try table.presentColumns(connection))
-            guard let column = missing.min() else { continue }
-            throw StoreError(.damaged, "table \(table.table) has no column \(column)")
+            let missing = Set(table.columns).subtracting(try table.presentColumns(connection)).min()
+            if table.schema.keys.contains(where: { $0 > version }) {
+                guard missing == nil else { continue }
+                throw StoreError(.damaged, "table \(table.table) is of a later version than \(version)")
+            } else if let missing {
+                throw StoreError(.damaged, "table \(table.table) has no column \(missing)")
+            }
         }
     }
 

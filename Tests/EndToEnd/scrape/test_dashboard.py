@@ -8,7 +8,6 @@ import pytest
 import yaml
 
 from exporter import ROOT
-from monitored import Monitored
 from prometheus import CONFIGURATION
 from promql import histogram_kind, metric_names, selectors, substituted
 
@@ -26,17 +25,6 @@ ALL = {name: VARIABLES[name]["allValue"] for name in CHOSEN}
 SOME = {"agent": "(ReviewerGPT|CodesmithAgent)", "provider": "(openai|anthropic)",
         "model": "(gpt-4o-mini|claude-sonnet-4)"}
 NOTHING = dict.fromkeys(CHOSEN, "nothing")
-
-
-@pytest.fixture(scope="module", params=["classic", "native"])
-def watched(request):
-    """The exporter under a Prometheus that keeps histograms of this kind."""
-    if request.param == "classic":
-        yield request.getfixturevalue("monitored")
-        return
-    everything = Monitored(request.param)
-    yield everything
-    everything.close()
 
 
 def shown(watched, target, chosen=ALL):

@@ -10,7 +10,6 @@ import yaml
 import interposer
 from exporter import ROOT, call, eventually
 from interposer import FOREVER, Fault, Kind
-from monitored import Monitored
 from prometheus import ALERTMANAGER, CONFIGURATION, RULES, Prometheus
 from promql import histogram_kind, metric_names, selectors
 
@@ -22,17 +21,6 @@ CASES = [(case, group) for group in yaml.safe_load(UNIT_TESTS.read_text())["test
          for case in group["alert_rule_test"]]
 COOKBOOK = re.findall(r"^```promql\n(.*?)^```", (ROOT / "docs" / "promql.md").read_text(), re.MULTILINE | re.DOTALL)
 INHIBITIONS = yaml.safe_load(ALERTMANAGER.read_text())["inhibit_rules"]
-
-
-@pytest.fixture(scope="module", params=["classic", "native"])
-def watched(request):
-    """The exporter under a Prometheus that keeps histograms of this kind."""
-    if request.param == "classic":
-        yield request.getfixturevalue("monitored")
-        return
-    everything = Monitored(request.param)
-    yield everything
-    everything.close()
 
 
 def output_of(*command):
