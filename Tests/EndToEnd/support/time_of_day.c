@@ -4,6 +4,7 @@
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <semaphore.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -29,4 +30,15 @@ int clock_gettime(clockid_t clock, struct timespec *now)
     int result = real_clock_gettime(clock, now);
     if (result == 0 && clock == CLOCK_REALTIME && ahead) now->tv_sec += *ahead;
     return result;
+}
+
+// A deadline by the time of day, as Dispatch sets it: the kernel compares it with the real one.
+int sem_timedwait(sem_t *semaphore, const struct timespec *deadline)
+{
+    static int (*real_sem_timedwait)(sem_t *, const struct timespec *);
+    if (!real_sem_timedwait)
+        real_sem_timedwait = (int (*)(sem_t *, const struct timespec *))dlsym(RTLD_NEXT, "sem_timedwait");
+    struct timespec real = *deadline;
+    if (ahead) real.tv_sec -= *ahead;
+    return real_sem_timedwait(semaphore, &real);
 }
