@@ -190,10 +190,8 @@ struct ProtobufWriter: SampleWriter {
         let nanoseconds: UInt64
 
         init(_ instant: Instant) {
-            let milliseconds = instant.unixMilliseconds
-            let seconds = (milliseconds - (milliseconds < 0 ? 999 : 0)) / 1000
-            self.seconds = UInt64(bitPattern: seconds)
-            nanoseconds = UInt64(milliseconds - seconds * 1000) * 1_000_000
+            seconds = UInt64(bitPattern: instant.flooredSeconds)
+            nanoseconds = UInt64(instant.unixMilliseconds - instant.flooredSeconds * 1000) * 1_000_000
         }
 
         var length: Int { 2 + varintLength(seconds) + varintLength(nanoseconds) }

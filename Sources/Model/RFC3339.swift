@@ -8,7 +8,7 @@ extension Instant {
     }
 
     /// Rounded down, so that the moments before 1970 lie in the second that holds them.
-    private var flooredSeconds: Int64 {
+    package var flooredSeconds: Int64 {
         (unixMilliseconds - (unixMilliseconds < 0 ? 999 : 0)) / 1000
     }
 

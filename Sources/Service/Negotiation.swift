@@ -9,7 +9,8 @@ enum Negotiation {
     static func format(accept: String?, of offered: [ExpositionFormat]) -> ExpositionFormat {
         let entries = QualityValues(accept ?? "").entries
         func format(named entry: QualityValues.Entry) -> ExpositionFormat? { offered.first { $0.isNamed(by: entry) } }
-        if let first = entries.first(where: { $0.weight == entries.map(\.weight).max() }), first.weight > 0,
+        let greatest = entries.map(\.weight).max()
+        if let first = entries.first(where: { $0.weight == greatest }), first.weight > 0,
             case .protobuf(let hasNativeHistograms)? = format(named: first)
         {
             return .protobuf(hasNativeHistograms: hasNativeHistograms)

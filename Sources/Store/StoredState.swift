@@ -61,8 +61,12 @@ struct StoredState {
     /// Gives native buckets to the histograms of version 0.1.0. Their rows have them from the next write on.
     private mutating func deriveNativeBuckets() {
         let bounds = head.bounds
-        calls = calls.map { series in series.converting { $0.withNative(from: bounds) } ?? series }
-        endpoints = endpoints.map { series in series.converting { $0.withNative(from: bounds) } ?? series }
+        for index in calls.indices where calls[index].totals.latency?.native.isEmpty == true {
+            calls[index] = calls[index].converting { $0.withNative(from: bounds) } ?? calls[index]
+        }
+        for index in endpoints.indices where endpoints[index].latency.native.isEmpty {
+            endpoints[index] = endpoints[index].converting { $0.withNative(from: bounds) } ?? endpoints[index]
+        }
     }
 
     /// - Throws: `damaged` if it is no database of this program, `failed` if a later version wrote it.
