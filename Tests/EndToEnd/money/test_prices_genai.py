@@ -213,7 +213,7 @@ class Names:
 
 
 @pytest.mark.heavy
-@pytest.mark.timeout(200)
+@pytest.mark.timeout(900)
 def test_models_that_genai_prices_knows_cost_what_it_says_or_the_difference_is_explained(start, figures):
     table = ShippedTable()
     told, _ = asked("genai_reference.py", [])

@@ -320,7 +320,7 @@ def report(figures: Callable[[str], None]) -> Callable[[str, list[str]], None]:
 
 
 @pytest.mark.heavy
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_every_model_of_litellms_table_costs_what_litellm_says(start, reference, report):
     exporter = start("--prices.no-builtin", "--prices.file", str(reference.table),
                      "--limits.max-series", str(len(reference.calls)))
@@ -339,7 +339,7 @@ FEW = {name: PLAIN[name] for name in ("typical", "all kinds", "written for an ho
 
 
 @pytest.mark.heavy
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_every_model_of_the_shipped_table_costs_what_litellm_says_and_the_others_are_unpriced(
         start, reference, report):
     shipped = ShippedTable()
@@ -371,7 +371,7 @@ def test_every_model_of_the_shipped_table_costs_what_litellm_says_and_the_others
 
 
 @pytest.mark.heavy
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_the_shipped_table_is_what_the_script_makes_of_both_packages(reference, tmp_path):
     source = ShippedTable().source
     packages = reference.table.parents[1]

@@ -24,7 +24,7 @@ INHIBITIONS = yaml.safe_load(ALERTMANAGER.read_text())["inhibit_rules"]
 
 
 def output_of(*command):
-    done = subprocess.run(command, capture_output=True, text=True, timeout=50, cwd=ROOT)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=170, cwd=ROOT)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
 

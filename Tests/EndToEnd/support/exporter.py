@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from exposition import Exposition
+from pace import slowness
 
 SUPPORT = Path(__file__).resolve().parent
 ROOT = SUPPORT.parents[2]
@@ -31,9 +32,9 @@ JSON = {"Content-Type": "application/json"}
 SANITIZER = os.environ.get("LLM_EXPORTER_SANITIZER")
 
 #: Seconds to wait for what should come at once; a passing run waits less.
-PATIENCE = 60 if SANITIZER else 10
+PATIENCE = 60 if SANITIZER else 30
 
-#: Seconds within which the program must have ended after a signal.
+#: Seconds of the usual machine within which the program must have ended after a signal.
 END_WITHIN = 30 if SANITIZER else 5
 
 
@@ -259,8 +260,9 @@ class Exporter:
     def signal(self, number: int) -> None:
         self.process.send_signal(number)
 
-    def wait(self, within: float = END_WITHIN) -> int:
-        return self.process.wait(within)
+    def wait(self, within: float | None = None) -> int:
+        """Its exit code; by default within `END_WITHIN` at the pace of this machine."""
+        return self.process.wait(END_WITHIN * slowness() if within is None else within)
 
     def stop(self) -> None:
         """Ends it as an operator does, and checks that the end is clean and quick."""

@@ -38,7 +38,7 @@ def asked(program: str, questions: list[dict[str, Any]]) -> tuple[dict[str, Any]
     with tempfile.TemporaryFile("w+") as file:
         file.writelines(json.dumps(question) + "\n" for question in questions)
         file.seek(0)
-        done = subprocess.run([PYTHON, SUPPORT / program], stdin=file, capture_output=True, text=True, timeout=240)
+        done = subprocess.run([PYTHON, SUPPORT / program], stdin=file, capture_output=True, text=True, timeout=800)
     assert done.returncode == 0, done.stderr[-3000:]
     head, *answers = (json.loads(line, parse_float=Decimal) for line in done.stdout.splitlines())
     assert len(answers) == len(questions)

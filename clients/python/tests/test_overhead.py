@@ -100,5 +100,6 @@ def test_recording_takes_less_than_ten_updates_whatever_the_exporter_does(
             ("ten prometheus_client updates", updates),
         ):
             print(f"    {name:34}{median:6.2f} ({p99:.1f})")
-    assert recording[0] < 10
+    # Microseconds on the usual machine; a slower one shows in the updates.
+    assert recording[0] < max(10, updates[0] / 5)
     assert making_too[0] < updates[0]
