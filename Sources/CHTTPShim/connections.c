@@ -1,6 +1,8 @@
 #define _GNU_SOURCE  // POLLRDHUP
 
 #include "connections.h"
+#include "exchange.h"
+#include "loop.h"
 #include "tls.h"
 
 #include <arpa/inet.h>
@@ -11,12 +13,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 
 // The time for the headers of a request, for its body and for its answer each. libmicrohttpd ends connections that are
 // silent, but not those that send or read a byte from time to time. Bodies and answers get a second more for each 16
 // KiB.
 enum { REQUEST_MILLISECONDS = 30 * 1000, LEAST_BYTES_PER_MILLISECOND = 16 };
+
+// A client that has just connected is about to send a request: a stop waits for it this long.
+enum { FRESH_MILLISECONDS = 250 };
 
 struct address_count {
     chttpshim_address address;
@@ -27,28 +31,25 @@ struct chttpshim_connection {
     struct chttpshim_connection *previous;
     struct chttpshim_connection *next;
     struct MHD_Connection *connection;
-    // The server thread that reads from it.
-    pthread_t thread;
+    // The loop that serves it.
+    chttpshim_loop *loop;
     int descriptor;
-    // In milliseconds of the monotonic clock; 0 is none.
-    _Atomic int64_t deadline;
     // Since when it has been reading an answer; 0 if it does not.
     _Atomic int64_t answered_since;
+    // When it came; 0 once it has sent a request line.
+    _Atomic int64_t fresh_since;
     chttpshim_address address;
     struct address_count *count;
     bool is_beyond_limit;
     unsigned tls_generation;
-    // Used by the connection's own thread only.
+    // Used by the loop's own thread only.
+    // In milliseconds of the monotonic clock; 0 is none.
+    int64_t deadline;
+    // Whether it is between two requests.
+    bool is_resting;
     chttpshim_target target;
     bool awaits_opening;
 };
-
-static int64_t now_milliseconds(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 // MARK: Addresses
 
@@ -122,7 +123,6 @@ void chttpshim_connections_init(chttpshim_connections *connections, const chttps
 {
     pthread_mutex_init(&connections->lock, NULL);
     connections->limit_per_address = options->connections_per_address;
-    connections->idle_timeout_seconds = options->idle_timeout_seconds;
 }
 
 void chttpshim_connections_destroy(chttpshim_connections *connections)
@@ -130,15 +130,32 @@ void chttpshim_connections_destroy(chttpshim_connections *connections)
     pthread_mutex_destroy(&connections->lock);
 }
 
-static void begin(chttpshim_connections *connections, struct MHD_Connection *peer, void **socket_context)
+// A quarter beyond the limit connections are refused at once: up to there a client gets an answer that says why.
+enum MHD_Result chttpshim_connections_admit(void *context, const struct sockaddr *from, socklen_t length)
 {
+    (void)length;
+    chttpshim_connections *connections = context;
+    unsigned limit = connections->limit_per_address;
+    if (limit == 0) return MHD_YES;
+    struct address_count wanted = {.address = network_of(address_of(from))};
+    pthread_mutex_lock(&connections->lock);
+    struct address_count **found = tfind(&wanted, &connections->by_address, compare);
+    bool is_admitted = found == NULL || (*found)->connections < limit + (limit + 3) / 4;
+    pthread_mutex_unlock(&connections->lock);
+    return is_admitted ? MHD_YES : MHD_NO;
+}
+
+static void begin(chttpshim_loop *loop, struct MHD_Connection *peer, void **socket_context)
+{
+    chttpshim_connections *connections = &loop->server->connections;
     chttpshim_connection *connection = calloc(1, sizeof *connection);
     if (connection == NULL) return;
     connection->connection = peer;
-    connection->thread = pthread_self();
+    connection->loop = loop;
     connection->descriptor = MHD_get_connection_info(peer, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
     connection->tls_generation = chttpshim_tls_generation();
-    atomic_init(&connection->deadline, now_milliseconds() + REQUEST_MILLISECONDS);
+    connection->deadline = loop->now + REQUEST_MILLISECONDS;
+    atomic_init(&connection->fresh_since, loop->now);
     connection->address = address_of(MHD_get_connection_info(peer, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr);
 
     pthread_mutex_lock(&connections->lock);
@@ -151,10 +168,12 @@ static void begin(chttpshim_connections *connections, struct MHD_Connection *pee
     pthread_mutex_unlock(&connections->lock);
 
     *socket_context = connection;
+    chttpshim_loop_look_soon(loop);
 }
 
-static void end(chttpshim_connections *connections, chttpshim_connection *connection)
+static void end(chttpshim_connection *connection)
 {
+    chttpshim_connections *connections = &connection->loop->server->connections;
     pthread_mutex_lock(&connections->lock);
     if (connection->next != NULL) connection->next->previous = connection->previous;
     if (connection->previous != NULL) connection->previous->next = connection->next;
@@ -170,7 +189,7 @@ void chttpshim_connections_notify(
     if (code == MHD_CONNECTION_NOTIFY_STARTED) {
         begin(context, connection, socket_context);
     } else if (*socket_context != NULL) {
-        end(context, *socket_context);
+        end(*socket_context);
         *socket_context = NULL;
     }
 }
@@ -189,6 +208,9 @@ chttpshim_address chttpshim_connection_address(const chttpshim_connection *conne
 
 void chttpshim_connection_begin_request(chttpshim_connection *connection, const char *target)
 {
+    atomic_store_explicit(&connection->fresh_since, 0, memory_order_relaxed);
+    connection->is_resting = false;
+    chttpshim_loop_look_soon(connection->loop);
     chttpshim_target_begin(&connection->target, target);
     connection->awaits_opening = true;
 }
@@ -203,12 +225,13 @@ chttpshim_target *chttpshim_connection_target(chttpshim_connection *connection)
     return &connection->target;
 }
 
-struct MHD_Connection *chttpshim_connections_find_unopened(chttpshim_connections *connections)
+struct MHD_Connection *chttpshim_connections_find_unopened(
+    chttpshim_connections *connections, const chttpshim_loop *loop)
 {
     struct MHD_Connection *found = NULL;
     pthread_mutex_lock(&connections->lock);
     for (chttpshim_connection *each = connections->first; each != NULL && found == NULL; each = each->next) {
-        if (!pthread_equal(each->thread, pthread_self()) || !each->awaits_opening) continue;
+        if (each->loop != loop || !each->awaits_opening) continue;
         // The size is known once the headers are in.
         if (MHD_get_connection_info(each->connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE) != NULL)
             found = each->connection;
@@ -229,38 +252,33 @@ bool chttpshim_connection_is_outdated(const chttpshim_connection *connection)
 
 // MARK: Time
 
-static void set_deadline(chttpshim_connection *connection, int64_t deadline)
-{
-    atomic_store_explicit(&connection->deadline, deadline, memory_order_relaxed);
-}
-
 void chttpshim_connection_expect(chttpshim_connection *connection)
 {
-    set_deadline(connection, now_milliseconds() + REQUEST_MILLISECONDS);
+    connection->deadline = connection->loop->now + REQUEST_MILLISECONDS;
 }
 
 void chttpshim_connection_answer(chttpshim_connection *connection, uint64_t bytes)
 {
-    int64_t now = now_milliseconds();
-    set_deadline(connection, now + REQUEST_MILLISECONDS + (int64_t)(bytes / LEAST_BYTES_PER_MILLISECOND));
+    int64_t now = connection->loop->now;
+    connection->deadline = now + REQUEST_MILLISECONDS + (int64_t)(bytes / LEAST_BYTES_PER_MILLISECOND);
     atomic_store_explicit(&connection->answered_since, now, memory_order_relaxed);
 }
 
 void chttpshim_connection_got(chttpshim_connection *connection, uint64_t bytes)
 {
-    // Only the connection's own thread sets the deadline; the thread that ends late connections sets it to 0.
-    atomic_fetch_add_explicit(
-        &connection->deadline, (int64_t)(bytes / LEAST_BYTES_PER_MILLISECOND), memory_order_relaxed);
+    connection->deadline += (int64_t)(bytes / LEAST_BYTES_PER_MILLISECOND);
 }
 
 void chttpshim_connection_wait(chttpshim_connection *connection)
 {
-    set_deadline(connection, 0);
+    connection->deadline = 0;
 }
 
-void chttpshim_connection_rest(chttpshim_connections *connections, chttpshim_connection *connection)
+void chttpshim_connection_rest(chttpshim_connection *connection)
 {
-    set_deadline(connection, now_milliseconds() + connections->idle_timeout_seconds * 1000L + REQUEST_MILLISECONDS);
+    const chttpshim_loop *loop = connection->loop;
+    connection->is_resting = true;
+    connection->deadline = loop->now + loop->server->options.idle_timeout_seconds * 1000L + REQUEST_MILLISECONDS;
     atomic_store_explicit(&connection->answered_since, 0, memory_order_relaxed);
 }
 
@@ -274,32 +292,51 @@ static bool is_abandoned(const chttpshim_connection *connection)
     return poll(&state, 1, 0) == 1 && (state.revents & POLLRDHUP) != 0;
 }
 
-void chttpshim_connections_end_late(chttpshim_connections *connections)
+static void end_if_late(chttpshim_connection *connection)
 {
-    int64_t now = now_milliseconds();
+    if (connection->deadline == 0) return;
+    if (connection->loop->now < connection->deadline) {
+        if (is_abandoned(connection)) shutdown(connection->descriptor, SHUT_RD);
+        return;
+    }
+    // libmicrohttpd finds the end of the peer and cleans up.
+    shutdown(connection->descriptor, SHUT_RDWR);
+    connection->deadline = 0;
+}
+
+bool chttpshim_connections_end_late(chttpshim_connections *connections, const chttpshim_loop *loop, bool *is_busy)
+{
+    bool are_any = false;
     pthread_mutex_lock(&connections->lock);
     for (chttpshim_connection *connection = connections->first; connection != NULL; connection = connection->next) {
-        int64_t deadline = atomic_load_explicit(&connection->deadline, memory_order_relaxed);
-        if (deadline == 0) continue;
-        if (now < deadline) {
-            if (is_abandoned(connection)) shutdown(connection->descriptor, SHUT_RD);
-            continue;
-        }
-        // The connection's thread finds the end of the peer and cleans up. It cannot have closed the descriptor,
-        // because it takes the lock first.
-        shutdown(connection->descriptor, SHUT_RDWR);
-        set_deadline(connection, 0);
+        if (connection->loop != loop) continue;
+        are_any = true;
+        if (!connection->is_resting) *is_busy = true;
+        end_if_late(connection);
     }
     pthread_mutex_unlock(&connections->lock);
+    return are_any;
 }
 
 void chttpshim_connections_end_slow_answers(chttpshim_connections *connections, unsigned seconds)
 {
-    int64_t limit = now_milliseconds() - seconds * 1000L;
+    int64_t limit = chttpshim_now() - seconds * 1000L;
     pthread_mutex_lock(&connections->lock);
     for (chttpshim_connection *connection = connections->first; connection != NULL; connection = connection->next) {
         int64_t since = atomic_load_explicit(&connection->answered_since, memory_order_relaxed);
+        // Its loop cannot have closed the descriptor, because it takes the lock first.
         if (since != 0 && since < limit) shutdown(connection->descriptor, SHUT_RDWR);
     }
     pthread_mutex_unlock(&connections->lock);
+}
+
+unsigned chttpshim_connections_count_fresh(chttpshim_connections *connections)
+{
+    int64_t limit = chttpshim_now() - FRESH_MILLISECONDS;
+    unsigned count = 0;
+    pthread_mutex_lock(&connections->lock);
+    for (chttpshim_connection *connection = connections->first; connection != NULL; connection = connection->next)
+        if (atomic_load_explicit(&connection->fresh_since, memory_order_relaxed) > limit) count++;
+    pthread_mutex_unlock(&connections->lock);
+    return count;
 }

@@ -15,8 +15,9 @@ typedef struct chttpshim_connections {
     void *by_address;
     // 0 is no limit.
     unsigned limit_per_address;
-    unsigned idle_timeout_seconds;
 } chttpshim_connections;
+
+struct chttpshim_loop;
 
 typedef struct chttpshim_connection chttpshim_connection;
 
@@ -32,7 +33,9 @@ void chttpshim_connections_init(chttpshim_connections *connections, const chttps
 /// Must be called when no connection is left.
 void chttpshim_connections_destroy(chttpshim_connections *connections);
 
-/// For MHD_OPTION_NOTIFY_CONNECTION.
+/// Libmicrohttpd's policy for new connections. The context is the connections.
+enum MHD_Result chttpshim_connections_admit(void *context, const struct sockaddr *from, socklen_t length);
+/// For MHD_OPTION_NOTIFY_CONNECTION. The context is the loop.
 void chttpshim_connections_notify(
     void *context, struct MHD_Connection *connection, void **socket_context, enum MHD_ConnectionNotificationCode code);
 
@@ -48,9 +51,10 @@ void chttpshim_connection_begin_request(chttpshim_connection *connection, const 
 void chttpshim_connection_open_request(chttpshim_connection *connection);
 chttpshim_target *chttpshim_connection_target(chttpshim_connection *connection);
 
-/// The connection of the calling server thread whose headers are in while its request is not opened; NULL if there is
-/// none. There is never more than one: libmicrohttpd opens a request as soon as its headers are in.
-struct MHD_Connection *chttpshim_connections_find_unopened(chttpshim_connections *connections);
+/// The connection of the loop whose headers are in while its request is not opened; NULL if there is none. There is
+/// never more than one: libmicrohttpd opens a request as soon as its headers are in.
+struct MHD_Connection *chttpshim_connections_find_unopened(
+    chttpshim_connections *connections, const struct chttpshim_loop *loop);
 
 /// Whether the client's address was already at its connection limit when the connection came.
 bool chttpshim_connection_is_beyond_limit(const chttpshim_connection *connection);
@@ -67,11 +71,15 @@ void chttpshim_connection_got(chttpshim_connection *connection, uint64_t bytes);
 /// No deadline while the exporter prepares the answer.
 void chttpshim_connection_wait(chttpshim_connection *connection);
 /// The request is over: the next one may begin as late as idle connections are kept.
-void chttpshim_connection_rest(chttpshim_connections *connections, chttpshim_connection *connection);
+void chttpshim_connection_rest(chttpshim_connection *connection);
 
-/// Ends the connections that are late, and those whose peer has gone before its request was whole.
-void chttpshim_connections_end_late(chttpshim_connections *connections);
-/// Ends the connections that have been reading one answer for `seconds`.
+/// Ends the loop's connections that are late, and those whose peer has gone before its request was whole. On the loop's
+/// thread. False if it has none; `is_busy` becomes true if some are not between two requests.
+bool chttpshim_connections_end_late(
+    chttpshim_connections *connections, const struct chttpshim_loop *loop, bool *is_busy);
+/// Connections that have come a moment ago and have not sent a request line yet. From any thread.
+unsigned chttpshim_connections_count_fresh(chttpshim_connections *connections);
+/// Ends the connections that have been reading one answer for `seconds`. From any thread.
 void chttpshim_connections_end_slow_answers(chttpshim_connections *connections, unsigned seconds);
 
 #endif

@@ -7,11 +7,12 @@
 #include <strings.h>
 
 chttpshim_exchange *chttpshim_exchange_create(
-    chttpshim_server *server, struct MHD_Connection *connection, const char *method, const char *path)
+    chttpshim_loop *loop, struct MHD_Connection *connection, const char *method, const char *path)
 {
     chttpshim_exchange *exchange = calloc(1, sizeof *exchange);
     if (exchange == NULL) return NULL;
-    exchange->server = server;
+    exchange->server = loop->server;
+    exchange->loop = loop;
     exchange->connection = connection;
     exchange->peer = chttpshim_connection_of(connection);
     exchange->address = chttpshim_connection_address(exchange->peer);
@@ -19,7 +20,7 @@ chttpshim_exchange *chttpshim_exchange_create(
     exchange->path = path;
     atomic_init(&exchange->opening_decision, CHTTPSHIM_AWAITED);
     atomic_init(&exchange->answer_decision, CHTTPSHIM_AWAITED);
-    atomic_fetch_add(&server->in_flight, 1);
+    atomic_fetch_add(&exchange->server->in_flight, 1);
     return exchange;
 }
 
@@ -40,6 +41,20 @@ void chttpshim_exchange_end_pending(chttpshim_exchange *exchange)
     atomic_fetch_sub(&exchange->server->pending, 1);
 }
 
+void chttpshim_exchange_park(chttpshim_exchange *exchange, int64_t milliseconds)
+{
+    exchange->is_parked = true;
+    exchange->parked_until = exchange->loop->now + milliseconds;
+    exchange->loop->parked++;
+}
+
+void chttpshim_exchange_unpark(chttpshim_exchange *exchange)
+{
+    if (!exchange->is_parked) return;
+    exchange->is_parked = false;
+    exchange->loop->parked--;
+}
+
 enum MHD_Result chttpshim_exchange_suspend(chttpshim_exchange *exchange, _Atomic enum chttpshim_decision *awaited)
 {
     MHD_suspend_connection(exchange->connection);
@@ -57,23 +72,27 @@ void chttpshim_exchange_free(chttpshim_exchange *exchange)
     free(exchange);
 }
 
-static void decide_opening(chttpshim_exchange *exchange)
+static void decide(chttpshim_exchange *exchange, _Atomic enum chttpshim_decision *awaited)
 {
     struct MHD_Connection *connection = exchange->connection;
-    // From this exchange on, unless the connection was suspended or the exchange orphaned, the server thread may free
+    chttpshim_loop *loop = exchange->loop;
+    bool is_parked = false;
+    chttpshim_loop_begin_decision(loop);
+    // From this exchange on, unless the connection was suspended or the exchange orphaned, the loop's thread may free
     // `exchange`.
-    switch (atomic_exchange(&exchange->opening_decision, CHTTPSHIM_DECIDED)) {
+    switch (atomic_exchange(awaited, CHTTPSHIM_DECIDED)) {
     case CHTTPSHIM_AWAITED_SUSPENDED: MHD_resume_connection(connection); break;
     case CHTTPSHIM_ORPHANED: chttpshim_exchange_free(exchange); break;
-    default: break;
+    default: is_parked = true;
     }
+    chttpshim_loop_end_decision(loop, is_parked);
 }
 
 void chttpshim_exchange_proceed(chttpshim_exchange *exchange, chttpshim_opening opening, void *owner)
 {
     exchange->opening = opening;
     exchange->owner = owner;
-    decide_opening(exchange);
+    decide(exchange, &exchange->opening_decision);
 }
 
 void *chttpshim_exchange_take_owner(chttpshim_exchange *exchange)
@@ -87,6 +106,9 @@ void *chttpshim_exchange_take_owner(chttpshim_exchange *exchange)
 
 enum MHD_Result chttpshim_exchange_queue_answer(chttpshim_exchange *exchange)
 {
+    chttpshim_exchange_unpark(exchange);
+    // It is sent in the next turn.
+    exchange->loop->must_run_again = true;
     chttpshim_connection_answer(exchange->peer, exchange->response_length);
     // Without a response libmicrohttpd refuses the call and closes the connection.
     enum MHD_Result result = MHD_queue_response(exchange->connection, exchange->status, exchange->response);
@@ -131,17 +153,10 @@ void chttpshim_exchange_respond(
     exchange->closes = closes;
     if (!exchange->is_handed_over) {
         exchange->is_refused = true;
-        decide_opening(exchange);
+        decide(exchange, &exchange->opening_decision);
         return;
     }
-    struct MHD_Connection *connection = exchange->connection;
-    // From this exchange on, unless the connection was suspended or the exchange orphaned, the server thread may free
-    // it.
-    switch (atomic_exchange(&exchange->answer_decision, CHTTPSHIM_DECIDED)) {
-    case CHTTPSHIM_AWAITED_SUSPENDED: MHD_resume_connection(connection); break;
-    case CHTTPSHIM_ORPHANED: chttpshim_exchange_free(exchange); break;
-    default: break;
-    }
+    decide(exchange, &exchange->answer_decision);
 }
 
 // MARK: Reading a request

@@ -4,14 +4,17 @@
 
 #include "CHTTPShim.h"
 #include "connections.h"
+#include "loop.h"
 
 #include <microhttpd.h>
+#include <stdarg.h>
 #include <stdatomic.h>
 #include <time.h>
 
 struct chttpshim_server {
     chttpshim_options options;
-    struct MHD_Daemon *daemon;
+    chttpshim_loop *loops;
+    unsigned loop_count;
     chttpshim_connections connections;
     // Bytes of bodies that are not handed over yet.
     atomic_size_t gathered_bytes;
@@ -21,12 +24,16 @@ struct chttpshim_server {
     // suspended when MHD_stop_daemon is called would abort the process.
     atomic_uint pending;
     atomic_bool draining;
+    _Atomic int64_t drained_at;
+    // New connections are left to another process.
+    atomic_bool leaving;
     atomic_bool refusing;
+    atomic_bool stopping;
 };
 
-// The meeting point of the server thread, which suspends, and the deciding thread, which resumes. Orphaned: the peer
-// went away before the answer, while nothing was suspended, or libmicrohttpd refused the request; the thread that
-// decides then frees the exchange.
+// The meeting point of the loop's thread, which suspends or parks, and the deciding thread, which resumes or wakes.
+// Orphaned: the peer went away before the answer, while nothing was suspended, or libmicrohttpd refused the request; the
+// thread that decides then frees the exchange.
 enum chttpshim_decision {
     CHTTPSHIM_AWAITED,
     CHTTPSHIM_DECIDED,
@@ -36,6 +43,7 @@ enum chttpshim_decision {
 
 struct chttpshim_exchange {
     chttpshim_server *server;
+    chttpshim_loop *loop;
     struct MHD_Connection *connection;
     chttpshim_connection *peer;
     // Copied: the peer may go away while its answer is made.
@@ -50,6 +58,10 @@ struct chttpshim_exchange {
     bool is_pending;
     bool awaits_opening;
     bool is_handed_over;
+    // Whether the loop asks for the answer in each turn.
+    bool is_parked;
+    // By the loop's clock.
+    int64_t parked_until;
     bool is_discarding;
     bool has_discarded;
 
@@ -76,7 +88,7 @@ struct chttpshim_exchange {
 
 /// NULL if there is no memory. `method` and `path` are lent until the exchange is freed.
 chttpshim_exchange *chttpshim_exchange_create(
-    chttpshim_server *server, struct MHD_Connection *connection, const char *method, const char *path);
+    chttpshim_loop *loop, struct MHD_Connection *connection, const char *method, const char *path);
 
 /// Counts the exchange as held by the service, and asks the service. Counted before `refusing` is read, while a stop
 /// sets `refusing` before it reads the count: one of the two sees the other. False if the server stops.
@@ -85,6 +97,11 @@ void chttpshim_exchange_end_pending(chttpshim_exchange *exchange);
 
 /// Queues the answer that is there. The exchange is then no longer pending.
 enum MHD_Result chttpshim_exchange_queue_answer(chttpshim_exchange *exchange);
+
+/// Leaves the connection where it is for some milliseconds: the loop asks for its answer in each turn.
+void chttpshim_exchange_park(chttpshim_exchange *exchange, int64_t milliseconds);
+/// Does nothing if it is not parked.
+void chttpshim_exchange_unpark(chttpshim_exchange *exchange);
 
 /// Suspends the connection until the decision; not at all if it has been made meanwhile.
 enum MHD_Result chttpshim_exchange_suspend(chttpshim_exchange *exchange, _Atomic enum chttpshim_decision *awaited);
@@ -100,5 +117,18 @@ void chttpshim_body_drop(chttpshim_exchange *exchange);
 
 /// Hands the request over to the service, or queues the answer that `open` gave.
 enum MHD_Result chttpshim_exchange_hand_over(chttpshim_exchange *exchange);
+
+// What libmicrohttpd calls (microhttpd.h). The context is the loop.
+
+enum MHD_Result chttpshim_server_access(
+    void *context, struct MHD_Connection *connection, const char *url, const char *method, const char *version,
+    const char *upload_data, size_t *upload_data_size, void **request_context);
+void chttpshim_server_completed(
+    void *context, struct MHD_Connection *connection, void **request_context, enum MHD_RequestTerminationCode code);
+void chttpshim_server_log(void *context, const char *format, va_list arguments);
+/// Called with the whole target, before libmicrohttpd changes it.
+void *chttpshim_server_begin_request(void *context, const char *target, struct MHD_Connection *connection);
+/// Called with each name and value of the query, and with the target without the query.
+size_t chttpshim_server_unescape(void *context, struct MHD_Connection *connection, char *text);
 
 #endif

@@ -1,15 +1,13 @@
-#define _GNU_SOURCE  // strerrordesc_np, dup3
+#define _GNU_SOURCE  // strerrordesc_np
 
 #include "CHTTPShim.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 static int listen_on(const struct addrinfo *address, bool is_dual_stack)
@@ -50,19 +48,6 @@ int chttpshim_listen(const char *host, const char *port, bool *is_in_use, const 
         if (reason != EAFNOSUPPORT && reason != EADDRNOTAVAIL) return -1;
     }
     return -1;
-}
-
-bool chttpshim_leave_socket(int listen_socket)
-{
-    // epoll keeps reporting the old socket while another process holds it; accept4 then finds no connection. The new
-    // one is bound to a name that the kernel chooses.
-    struct sockaddr_un nowhere = {.sun_family = AF_UNIX};
-    int deaf = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (deaf < 0) return false;
-    bool is_left = bind(deaf, (struct sockaddr *)&nowhere, sizeof nowhere.sun_family) == 0 && listen(deaf, 0) == 0
-        && dup3(deaf, listen_socket, O_CLOEXEC) >= 0;
-    close(deaf);
-    return is_left;
 }
 
 bool chttpshim_socket_address(int listen_socket, char *buffer, size_t capacity)

@@ -71,17 +71,18 @@ static chttpshim_fault fault_of(struct MHD_Connection *connection, const chttpsh
     return errno == ERANGE ? CHTTPSHIM_FAULT_BODY_TOO_LARGE : CHTTPSHIM_FAULT_HEADERS_TOO_LARGE;
 }
 
-void chttpshim_refused_answer(chttpshim_server *server, const char *message)
+void chttpshim_refused_answer(chttpshim_loop *loop, const char *message)
 {
+    chttpshim_server *server = loop->server;
     static const char refusal[] = "Error processing request";
     if (strncmp(message, refusal, sizeof refusal - 1) != 0) return;
-    struct MHD_Connection *connection = chttpshim_connections_find_unopened(&server->connections);
+    struct MHD_Connection *connection = chttpshim_connections_find_unopened(&server->connections, loop);
     if (connection == NULL) return;
     chttpshim_connection *peer = chttpshim_connection_of(connection);
     chttpshim_connection_open_request(peer);
     const chttpshim_target *target = chttpshim_connection_target(peer);
     // libmicrohttpd names the method only to the access handler.
-    chttpshim_exchange *exchange = chttpshim_exchange_create(server, connection, "", target->path);
+    chttpshim_exchange *exchange = chttpshim_exchange_create(loop, connection, "", target->path);
     if (exchange == NULL) return;
     bool may_serve = chttpshim_exchange_begin_pending(exchange);
     exchange->fault = may_serve ? fault_of(connection, target) : CHTTPSHIM_FAULT_STOPPING;

@@ -6,6 +6,6 @@
 
 /// Answers the request that libmicrohttpd refuses, if `message` of its log says so and the request's headers are in.
 /// Called on a server thread.
-void chttpshim_refused_answer(chttpshim_server *server, const char *message);
+void chttpshim_refused_answer(chttpshim_loop *loop, const char *message);
 
 #endif

@@ -1,8 +1,10 @@
-// One libmicrohttpd daemon on one listening socket. See CHTTPShim.h for the rules.
+// One server on one listening socket: what libmicrohttpd calls, and the life of the server's loops. See CHTTPShim.h for
+// the rules.
 
 #include "CHTTPShim.h"
 #include "exchange.h"
 #include "framing.h"
+#include "loop.h"
 #include "refused.h"
 #include "tls.h"
 
@@ -11,13 +13,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-_Static_assert(
-    MHD_VERSION >= 0x00097300, "MHD_OPTION_LISTEN_SOCKET with a pool of epoll threads is tested from 0.9.73 on");
+_Static_assert(MHD_VERSION >= 0x00097300, "MHD_USE_EPOLL without a thread of libmicrohttpd's is tested from 0.9.73 on");
 
-// A buffer for a connection's headers and for one read of its body. libmicrohttpd clears it for each request: twice the
-// size costs a small post another microsecond, and makes large bodies no cheaper.
-enum { CONNECTION_MEMORY_BYTES = 32 * 1024 };
+// While draining, clients that have just connected are waited for only this long.
+enum { FRESH_PATIENCE_MILLISECONDS = 500 };
 
 // MARK: Requests
 
@@ -68,33 +69,36 @@ enum MHD_Result chttpshim_exchange_hand_over(chttpshim_exchange *exchange)
     if (!chttpshim_exchange_begin_pending(exchange)) exchange->fault = CHTTPSHIM_FAULT_STOPPING;
     server->options.handle(server->options.context, exchange);
     if (atomic_load(&exchange->answer_decision) == CHTTPSHIM_DECIDED) return chttpshim_exchange_queue_answer(exchange);
-    // libmicrohttpd calls again in the next turn of its loop, when this thread has read what else had arrived.
-    if (server->options.flush != NULL) return MHD_YES;
-    return chttpshim_exchange_suspend(exchange, &exchange->answer_decision);
+    // While connections are parked, libmicrohttpd cannot say whether others need another turn at once, and TLS often
+    // does: there they are parked only for the flush that ends this turn.
+    bool is_secure = server->options.tls_priorities != NULL;
+    if (is_secure && server->options.flush == NULL)
+        return chttpshim_exchange_suspend(exchange, &exchange->answer_decision);
+    chttpshim_exchange_park(exchange, is_secure ? 0 : CHTTPSHIM_PARK_MILLISECONDS);
+    return MHD_YES;
 }
 
 // A later call for a request that had no answer at the first.
 static enum MHD_Result await(chttpshim_exchange *exchange)
 {
-    chttpshim_server *server = exchange->server;
-    if (server->options.flush != NULL && atomic_load(&exchange->answer_decision) != CHTTPSHIM_DECIDED)
-        server->options.flush(server->options.context);
     if (atomic_load(&exchange->answer_decision) == CHTTPSHIM_DECIDED) return chttpshim_exchange_queue_answer(exchange);
+    if (exchange->is_parked && exchange->loop->now < exchange->parked_until) return MHD_YES;
+    chttpshim_exchange_unpark(exchange);
     return chttpshim_exchange_suspend(exchange, &exchange->answer_decision);
 }
 
-static enum MHD_Result access_handler(
+enum MHD_Result chttpshim_server_access(
     void *context, struct MHD_Connection *connection, const char *url, const char *method, const char *version,
     const char *upload_data, size_t *upload_data_size, void **request_context)
 {
     (void)url;
-    chttpshim_server *server = context;
+    chttpshim_loop *loop = context;
     chttpshim_exchange *exchange = *request_context;
     if (exchange == NULL) {
         chttpshim_connection *peer = chttpshim_connection_of(connection);
         if (peer == NULL) return MHD_NO;
         chttpshim_connection_open_request(peer);
-        exchange = chttpshim_exchange_create(server, connection, method, chttpshim_connection_target(peer)->path);
+        exchange = chttpshim_exchange_create(loop, connection, method, chttpshim_connection_target(peer)->path);
         if (exchange == NULL) return MHD_NO;
         *request_context = exchange;
         return open_request(exchange, version);
@@ -106,16 +110,20 @@ static enum MHD_Result access_handler(
     return await(exchange);
 }
 
-static void request_completed(
+void chttpshim_server_completed(
     void *context, struct MHD_Connection *connection, void **request_context, enum MHD_RequestTerminationCode code)
 {
     (void)code;
-    chttpshim_server *server = context;
+    chttpshim_loop *loop = context;
+    chttpshim_server *server = loop->server;
+    // The next request of the connection may be in already.
+    loop->must_run_again = true;
     chttpshim_exchange *exchange = *request_context;
     if (exchange == NULL) return;
     *request_context = NULL;
+    chttpshim_exchange_unpark(exchange);
     chttpshim_body_drop(exchange);
-    chttpshim_connection_rest(&server->connections, exchange->peer);
+    chttpshim_connection_rest(exchange->peer);
     if (exchange->has_discarded)
         MHD_set_connection_option(connection, MHD_CONNECTION_OPTION_TIMEOUT, server->options.idle_timeout_seconds);
     // If the peer went away while its answer was made, libmicrohttpd does not ask for that answer any more, and the
@@ -127,17 +135,18 @@ static void request_completed(
     atomic_fetch_sub(&server->in_flight, 1);
 }
 
-static void log_message(void *context, const char *format, va_list arguments)
+void chttpshim_server_log(void *context, const char *format, va_list arguments)
 {
-    chttpshim_server *server = context;
+    chttpshim_loop *loop = context;
     char message[512];
     vsnprintf(message, sizeof message, format, arguments);
-    server->options.log(server->options.context, message);
-    chttpshim_refused_answer(server, message);
+    // A refusal of libmicrohttpd's own is sent in the next turn.
+    loop->must_run_again = true;
+    loop->server->options.log(loop->server->options.context, message);
+    chttpshim_refused_answer(loop, message);
 }
 
-// Called with the whole target, before libmicrohttpd changes it.
-static void *begin_request(void *context, const char *target, struct MHD_Connection *connection)
+void *chttpshim_server_begin_request(void *context, const char *target, struct MHD_Connection *connection)
 {
     (void)context;
     chttpshim_connection *peer = chttpshim_connection_of(connection);
@@ -146,8 +155,7 @@ static void *begin_request(void *context, const char *target, struct MHD_Connect
     return NULL;
 }
 
-// Called with each name and value of the query, and with the target without the query.
-static size_t unescape(void *context, struct MHD_Connection *connection, char *text)
+size_t chttpshim_server_unescape(void *context, struct MHD_Connection *connection, char *text)
 {
     (void)context;
     chttpshim_connection *peer = chttpshim_connection_of(connection);
@@ -158,49 +166,62 @@ static size_t unescape(void *context, struct MHD_Connection *connection, char *t
 
 // MARK: Life
 
+static void free_server(chttpshim_server *server)
+{
+    chttpshim_connections_destroy(&server->connections);
+    free(server->loops);
+    free(server);
+}
+
+static void wake_loops(chttpshim_server *server)
+{
+    for (unsigned index = 0; index < server->loop_count; index++) chttpshim_loop_wake(&server->loops[index]);
+}
+
+static void stop_loops(chttpshim_server *server, unsigned begun)
+{
+    atomic_store(&server->stopping, true);
+    wake_loops(server);
+    for (unsigned index = 0; index < begun; index++) chttpshim_loop_join(&server->loops[index]);
+    for (unsigned index = 0; index < server->loop_count; index++) chttpshim_loop_close(&server->loops[index]);
+}
+
+static bool start_loops(chttpshim_server *server)
+{
+    unsigned threads = server->options.threads;
+    for (; server->loop_count < threads; server->loop_count++) {
+        // What does not divide evenly goes to the first.
+        unsigned limit = server->options.connection_limit / threads
+            + (server->loop_count < server->options.connection_limit % threads ? 1 : 0);
+        if (!chttpshim_loop_open(&server->loops[server->loop_count], server, limit)) break;
+    }
+    unsigned begun = 0;
+    if (server->loop_count == threads)
+        while (begun < threads && chttpshim_loop_begin(&server->loops[begun])) begun++;
+    if (begun == threads) return true;
+    stop_loops(server, begun);
+    return false;
+}
+
 chttpshim_server *chttpshim_server_start(const chttpshim_options *options)
 {
     chttpshim_server *server = calloc(1, sizeof *server);
     if (server == NULL) return NULL;
     server->options = *options;
     chttpshim_connections_init(&server->connections, options);
-    unsigned per_address = options->connections_per_address;
-    bool is_secure = options->tls_priorities != NULL;
-    struct MHD_OptionItem secure[] = {
-        {MHD_OPTION_HTTPS_CERT_CALLBACK, 0, (void *)chttpshim_tls_select},
-        {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)options->tls_priorities},
-        {MHD_OPTION_END, 0, NULL},
-    };
-    struct MHD_OptionItem plain[] = {{MHD_OPTION_END, 0, NULL}};
-    // libmicrohttpd wants the pool's option left out for a pool of one.
-    server->daemon = MHD_start_daemon(
-        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG | (is_secure ? MHD_USE_TLS : 0), 0,
-        NULL, NULL, access_handler, server, MHD_OPTION_EXTERNAL_LOGGER, log_message, server, MHD_OPTION_LISTEN_SOCKET,
-        options->listen_socket, MHD_OPTION_NOTIFY_COMPLETED, request_completed, server, MHD_OPTION_NOTIFY_CONNECTION,
-        chttpshim_connections_notify, &server->connections, MHD_OPTION_CONNECTION_LIMIT, options->connection_limit,
-        MHD_OPTION_PER_IP_CONNECTION_LIMIT, per_address + (per_address + 3) / 4, MHD_OPTION_CONNECTION_TIMEOUT,
-        options->idle_timeout_seconds, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY_BYTES,
-        MHD_OPTION_URI_LOG_CALLBACK, begin_request, NULL, MHD_OPTION_UNESCAPE_CALLBACK, unescape, NULL,
-        MHD_OPTION_ARRAY, is_secure ? secure : plain,
-        options->threads > 1 ? MHD_OPTION_THREAD_POOL_SIZE : MHD_OPTION_END, options->threads, MHD_OPTION_END);
-    if (server->daemon == NULL) {
-        chttpshim_connections_destroy(&server->connections);
-        free(server);
-        return NULL;
-    }
-    return server;
+    server->loops = calloc(options->threads, sizeof *server->loops);
+    if (server->loops != NULL && start_loops(server)) return server;
+    free_server(server);
+    return NULL;
 }
 
-void chttpshim_server_drain(chttpshim_server *server)
+void chttpshim_server_drain(chttpshim_server *server, bool leaves_socket)
 {
+    atomic_store(&server->drained_at, chttpshim_now());
+    atomic_store(&server->leaving, leaves_socket);
     atomic_store(&server->draining, true);
-    // A request whose client has gone would hold up the end.
-    chttpshim_connections_end_late(&server->connections);
-}
-
-void chttpshim_server_end_late(chttpshim_server *server)
-{
-    chttpshim_connections_end_late(&server->connections);
+    // They end requests whose client has gone: those would hold up the end.
+    wake_loops(server);
 }
 
 void chttpshim_server_end_slow_answers(chttpshim_server *server, unsigned seconds)
@@ -210,17 +231,29 @@ void chttpshim_server_end_slow_answers(chttpshim_server *server, unsigned second
 
 unsigned chttpshim_server_requests_in_flight(chttpshim_server *server)
 {
-    return atomic_load(&server->in_flight);
+    unsigned in_flight = atomic_load(&server->in_flight);
+    // Where the socket stays open, new clients must not hold up the end for ever.
+    bool are_fresh_waited_for = chttpshim_now() - atomic_load(&server->drained_at) < FRESH_PATIENCE_MILLISECONDS;
+    return in_flight + (are_fresh_waited_for ? chttpshim_connections_count_fresh(&server->connections) : 0);
+}
+
+static bool is_undecided(chttpshim_server *server)
+{
+    if (atomic_load(&server->pending) > 0) return true;
+    for (unsigned index = 0; index < server->loop_count; index++)
+        if (atomic_load(&server->loops[index].deciding) > 0) return true;
+    return false;
 }
 
 void chttpshim_server_stop(chttpshim_server *server)
 {
     atomic_store(&server->refusing, true);
     struct timespec pause = {.tv_nsec = 1000 * 1000};
-    while (atomic_load(&server->pending) > 0) nanosleep(&pause, NULL);
-    MHD_stop_daemon(server->daemon);
-    chttpshim_connections_destroy(&server->connections);
-    free(server);
+    while (is_undecided(server)) nanosleep(&pause, NULL);
+    int listen_socket = server->options.listen_socket;
+    stop_loops(server, server->loop_count);
+    free_server(server);
+    close(listen_socket);
 }
 
 const char *chttpshim_library_version(void)

@@ -12,7 +12,7 @@ package protocol HTTPService: AnyObject, Sendable {
     /// Whether `handle` gathers work for `flush`.
     var gathers: Bool { get }
 
-    /// Called when a thread has read what had arrived. Answers given here cost no suspended connection.
+    /// Called when a thread has read what had arrived.
     func flush()
 
     /// Logs a message of libmicrohttpd's; it may quote a client, so it belongs at debug level.
@@ -22,7 +22,10 @@ package protocol HTTPService: AnyObject, Sendable {
     func refusedHTTP2()
 }
 
-/// Serves one listening socket with libmicrohttpd: epoll, a pool of threads, bodies gathered up to a limit.
+/// Serves one listening socket with libmicrohttpd: event loops on some threads, bodies gathered up to a limit.
+///
+/// Ends connections that take too long over a request or an answer (30 s, and a second for each 16 KiB), and those whose
+/// client has gone within a request.
 @safe package final class HTTPServer: @unchecked Sendable {
     // Unchecked: the C server is safe to call from any thread, and `stop` is the owner's last call.
     private let server: OpaquePointer
@@ -125,16 +128,16 @@ package protocol HTTPService: AnyObject, Sendable {
 
     /// Marks requests that come from now on as draining, and closes each connection with its next answer. New
     /// connections to a shared socket are left to the process that serves it next. Connections whose client has gone
-    /// end at once.
+    /// end soon.
     package func drain() {
-        if socket.isShared { _ = chttpshim_leave_socket(socket.descriptor) }
-        unsafe chttpshim_server_drain(server)
+        unsafe chttpshim_server_drain(server, socket.isShared)
     }
 
-    /// Ends connections that have taken too long over a request or an answer: 30 s, and a second for each 16 KiB; and
-    /// those whose client has gone within a request. Must be called every second or so.
-    package func endLateConnections() {
-        unsafe chttpshim_server_end_late(server)
+    /// Runs `body`, which decides exchanges. Each server thread whose exchanges it decides is woken once, at its end.
+    package static func deciding(_ body: () -> Void) {
+        chttpshim_hold_wakes()
+        defer { chttpshim_release_wakes() }
+        body()
     }
 
     /// Ends connections that have been reading one answer for this long, to free the memory of those answers.
@@ -142,7 +145,8 @@ package protocol HTTPService: AnyObject, Sendable {
         unsafe chttpshim_server_end_slow_answers(server, UInt32(seconds))
     }
 
-    /// Requests between their headers and the end of their answer.
+    /// Requests between their headers and the end of their answer, and clients that have just connected and are about
+    /// to send one.
     package var requestsInFlight: Int {
         Int(unsafe chttpshim_server_requests_in_flight(server))
     }

@@ -161,16 +161,19 @@ struct Book {
         // Before answering: an answered client may send again at once.
         let bytes = submissions.reduce(0) { $0 + $1.cost }
         mailbox.withLock { $0.waitingBytes -= bytes }
-        for (submission, outcome) in zip(submissions, outcomes) {
-            guard let refusal else {
-                submission.reply(.success(outcome))
-                continue
+        let observer = observer
+        observer.answering {
+            for (submission, outcome) in zip(submissions, outcomes) {
+                guard let refusal else {
+                    submission.reply(.success(outcome))
+                    continue
+                }
+                // A submission of duplicates alone needs no commit, so its answer stands although the commit failed.
+                var own = Batch(onto: state, at: moment)
+                let alone = prepare(submission, in: &own)
+                if own.isEmpty, undecided == nil { state.adoptRecentCalls(of: own) }
+                submission.reply(own.isEmpty ? .success(alone) : .failure(refusal))
             }
-            // A submission of duplicates alone needs no commit, so its answer stands although the commit failed.
-            var own = Batch(onto: state, at: moment)
-            let alone = prepare(submission, in: &own)
-            if own.isEmpty, undecided == nil { state.adoptRecentCalls(of: own) }
-            submission.reply(own.isEmpty ? .success(alone) : .failure(refusal))
         }
     }
 

@@ -3,6 +3,8 @@ package import Store
 
 /// The ledger's reports of its own work; called on its queue.
 package protocol LedgerObserver: Sendable {
+    /// Runs `replies`, which answers the requests of one batch.
+    func answering(_ replies: () -> Void)
     /// A batch was committed and adopted.
     func committed(records: Int, overflowRecords: Int, in duration: Duration)
     /// A commit failed. `isNew`: the first since the last success, or the first of its kind.
@@ -17,4 +19,8 @@ package protocol LedgerObserver: Sendable {
     func limitReached(maxSeries: Int)
     /// `--dedup.max-ids` pushes ids out before their time; called once.
     func windowShortened(to window: Duration, maxIDs: Int)
+}
+
+extension LedgerObserver {
+    package func answering(_ replies: () -> Void) { replies() }
 }

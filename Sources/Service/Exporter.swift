@@ -15,7 +15,6 @@ package final class Exporter: Sendable {
     private let log: Logger
     private let service: Service
     private let servers: Locked<[HTTPServer]>
-    private let watch = Locked<Ticker?>(nil)
 
     /// Time for requests in flight to be answered when stopping; the rest of the 5 s is for closing.
     private static let drainLimit: Duration = .seconds(3)
@@ -118,11 +117,6 @@ package final class Exporter: Sendable {
             }
             log.info("Listening on", metadata: ["address": "\(socket.address)"])
         }
-        watch.withLock {
-            $0 = Ticker(every: .seconds(1)) { [weak self] in
-                self?.servers.withLock { for server in $0 { server.endLateConnections() } }
-            }
-        }
         return sockets.map(\.address)
     }
 
@@ -176,13 +170,7 @@ package final class Exporter: Sendable {
         for server in servers { server.drain() }
         service.web?.stop()
         let drained = ContinuousClock.now + Self.drainLimit
-        var looks = 0
-        while servers.contains(where: { $0.requestsInFlight > 0 }), ContinuousClock.now < drained {
-            usleep(2000)
-            looks += 1
-            // Ten times a second: a client that goes meanwhile must not hold up the end.
-            if looks.isMultiple(of: 50) { for server in servers { server.endLateConnections() } }
-        }
+        while servers.contains(where: { $0.requestsInFlight > 0 }), ContinuousClock.now < drained { usleep(2000) }
         // All that is in is answered before the servers stop, so that none of them waits for an answer.
         let isClosed = service.ledger.close(within: Self.closeLimit)
         let done = DispatchSemaphore(value: 0)

@@ -1,3 +1,4 @@
+import HTTP
 import Ledger
 import Logging
 import Model
@@ -7,6 +8,8 @@ import Store
 struct LedgerReporter: LedgerObserver {
     let metrics: OwnMetrics
     let log: Logger
+
+    func answering(_ replies: () -> Void) { HTTPServer.deciding(replies) }
 
     func committed(records: Int, overflowRecords: Int, in duration: Duration) {
         metrics.committed(records: records, overflowRecords: overflowRecords, in: duration)

@@ -62,6 +62,7 @@ typedef enum {
 typedef struct {
     /// Bound and listening; closed by chttpshim_server_stop.
     int listen_socket;
+    /// Each runs an event loop.
     unsigned threads;
     unsigned connection_limit;
     /// Seconds without a byte after which a connection closes.
@@ -84,9 +85,8 @@ typedef struct {
     void (*handle)(void *context, chttpshim_exchange *exchange);
     /// Called on a server thread with the owner of an exchange whose client went away between `open` and `handle`.
     void (*drop)(void *owner);
-    /// Called on a server thread when it has read what had arrived, before it suspends connections that have no answer
-    /// yet: `handle` may put off to it what it gathers. May be called when there is nothing to do. NULL suspends at
-    /// once.
+    /// Called on a server thread when it has read what had arrived: `handle` may put off to it what it gathers. May be
+    /// called when there is nothing to do. NULL if nothing is put off.
     void (*flush)(void *context);
     /// Called on a server thread with a message of libmicrohttpd, lent for the call.
     void (*log)(void *context, const char *message);
@@ -128,32 +128,21 @@ int chttpshim_listen(const char *host, const char *port, bool *is_in_use, const 
 /// Writes `127.0.0.1:80` or `[::1]:80` into `buffer`; false if the socket has no such address.
 bool chttpshim_socket_address(int listen_socket, char *buffer, size_t capacity);
 
-/// Takes no more connections from a socket that another process keeps open: they wait in it for a successor. The
-/// descriptor stays valid and leads to a socket that no client can reach. False if the system refuses; nothing has
-/// changed then.
-///
-/// Must be called before chttpshim_server_stop: MHD_stop_daemon shuts its listening socket down for all processes that
-/// hold it.
-bool chttpshim_leave_socket(int listen_socket);
-
 /// Starts serving. NULL if libmicrohttpd refuses; the socket is then still the caller's.
 chttpshim_server *chttpshim_server_start(const chttpshim_options *options);
 
 /// From now on requests come as CHTTPSHIM_FAULT_DRAINING, and each answer closes its connection. Requests whose headers
-/// are in go on.
+/// are in go on. Connections whose client has gone within a request end.
 ///
-/// Not by MHD_quiesce_daemon: in 0.9.75 it and the workers of a pool both take the socket out of epoll, and the second
-/// one ends the process.
-void chttpshim_server_drain(chttpshim_server *server);
-
-/// Ends connections that have taken too long over a request or an answer: 30 s, and a second for each 16 KiB; and those
-/// whose client has gone within a request. Must be called every second or so.
-void chttpshim_server_end_late(chttpshim_server *server);
+/// `leaves_socket`: takes no more connections from the socket, which another process keeps open: they wait in it for a
+/// successor.
+void chttpshim_server_drain(chttpshim_server *server, bool leaves_socket);
 
 /// Ends connections that have been reading one answer for this long, to free the memory of those answers.
 void chttpshim_server_end_slow_answers(chttpshim_server *server, unsigned seconds);
 
-/// Requests between their headers and the end of their answer.
+/// Requests between their headers and the end of their answer, and clients that have just connected and are about to
+/// send one.
 unsigned chttpshim_server_requests_in_flight(chttpshim_server *server);
 
 /// Refuses new requests (CHTTPSHIM_FAULT_STOPPING), waits until all that `open` and `handle` hold is decided, closes
@@ -205,6 +194,11 @@ chttpshim_response *chttpshim_response_create_shared(
 
 /// Adds a header, which is copied. Does nothing for a response that is NULL.
 void chttpshim_response_add_header(chttpshim_response *response, const char *name, const char *value);
+
+/// Until chttpshim_release_wakes, this thread does not wake server threads when it decides. What is decided in between
+/// wakes each of them once. Calls may be nested.
+void chttpshim_hold_wakes(void);
+void chttpshim_release_wakes(void);
 
 /// Answers, from any thread; takes `response` over, whose body has `length` bytes at `body`. In `open` the request is
 /// refused: a small body is read and discarded before the answer is sent. `closes` ends the connection after the
