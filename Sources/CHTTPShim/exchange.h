@@ -32,8 +32,8 @@ struct chttpshim_server {
 };
 
 // The meeting point of the loop's thread, which suspends or parks, and the deciding thread, which resumes or wakes.
-// Orphaned: the peer went away before the answer, while nothing was suspended, or libmicrohttpd refused the request; the
-// thread that decides then frees the exchange.
+// Orphaned: the peer went away before the answer, while nothing was suspended, or libmicrohttpd refused the request;
+// the thread that decides then frees the exchange.
 enum chttpshim_decision {
     CHTTPSHIM_AWAITED,
     CHTTPSHIM_DECIDED,

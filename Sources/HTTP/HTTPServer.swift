@@ -24,8 +24,8 @@ package protocol HTTPService: AnyObject, Sendable {
 
 /// Serves one listening socket with libmicrohttpd: event loops on some threads, bodies gathered up to a limit.
 ///
-/// Ends connections that take too long over a request or an answer (30 s, and a second for each 16 KiB), and those whose
-/// client has gone within a request.
+/// Ends connections that take too long over a request or an answer: 30 s, and a second for each 16 KiB. Also ends those
+/// whose client has gone within a request.
 @safe package final class HTTPServer: @unchecked Sendable {
     // Unchecked: the C server is safe to call from any thread, and `stop` is the owner's last call.
     private let server: OpaquePointer
