@@ -13,14 +13,20 @@ private import Glibc
     package let count: Int
     /// Bytes to unmap; 0 for a block from malloc.
     private let mappedCount: Int
+    /// Kept until the bytes are freed.
+    private let owner: (any AnyObject & Sendable)?
 
     /// Takes over a block from `malloc`, freed with the last reference.
     ///
     /// - Parameters:
     ///   - start: `count` + `padding` readable bytes, or `nil` when `count` is 0.
-    package init(adopting start: UnsafeMutableRawPointer?, count: Int) {
+    ///   - owner: released after the bytes are freed.
+    package init(
+        adopting start: UnsafeMutableRawPointer?, count: Int, owner: (any AnyObject & Sendable)? = nil
+    ) {
         unsafe self.start = start
         self.count = count
+        self.owner = owner
         mappedCount = 0
     }
 
@@ -31,6 +37,7 @@ private import Glibc
         unsafe self.start = start
         self.count = count
         self.mappedCount = mappedCount
+        owner = nil
     }
 
     package convenience init(_ bytes: some Collection<UInt8>) {

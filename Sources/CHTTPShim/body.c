@@ -3,7 +3,6 @@
 #include "exchange.h"
 
 #include <stdlib.h>
-#include <string.h>
 #include <strings.h>
 
 // How far a body over the limit is read before the connection closes, and for how long: far enough that a sender that
@@ -14,26 +13,12 @@ enum { DISCARD_FACTOR = 4, DISCARD_SECONDS = 10 };
 // discarded. A client that sends more, or waits for permission, is answered at once.
 enum { REFUSED_BYTES = 1024 * 1024 };
 
-// How many bodies of the largest size may be on their way at once. Without this bound each connection could hold a
-// whole body in memory. The minimum keeps many small posts from looking like too much under a small limit.
-enum { GATHERED_BODIES = 8, GATHERED_BYTES_MIN = 64 * 1024 * 1024 };
-
-enum { FIRST_BODY_BYTES = 4096 };
-
-void chttpshim_body_drop(chttpshim_exchange *exchange)
-{
-    atomic_fetch_sub(&exchange->server->gathered_bytes, exchange->body_length);
-    free(exchange->body);
-    exchange->body = NULL;
-    exchange->body_length = 0;
-}
-
 static void start_discarding(chttpshim_exchange *exchange, chttpshim_fault fault)
 {
     exchange->fault = fault;
     exchange->is_discarding = true;
     exchange->has_discarded = true;
-    chttpshim_body_drop(exchange);
+    chttpshim_body_clear(&exchange->body);
     clock_gettime(CLOCK_MONOTONIC, &exchange->discarding_since);
     // A sender that stalls makes no calls here, so the connection's own timer must end it.
     MHD_set_connection_option(exchange->connection, MHD_CONNECTION_OPTION_TIMEOUT, (unsigned)DISCARD_SECONDS);
@@ -47,7 +32,7 @@ static bool may_go_on_discarding(const chttpshim_exchange *exchange)
         && now.tv_sec - exchange->discarding_since.tv_sec <= DISCARD_SECONDS;
 }
 
-enum MHD_Result chttpshim_body_begin(chttpshim_exchange *exchange)
+enum MHD_Result chttpshim_exchange_begin_body(chttpshim_exchange *exchange)
 {
     // The length of a body that contradicts itself cannot be trusted, and a connection that closes reads no more.
     if (exchange->is_refused && exchange->closes) return chttpshim_exchange_hand_over(exchange);
@@ -74,36 +59,7 @@ enum MHD_Result chttpshim_body_begin(chttpshim_exchange *exchange)
     return MHD_YES;
 }
 
-static bool grow_body(chttpshim_exchange *exchange, size_t added)
-{
-    size_t needed = exchange->body_length + added;
-    if (needed <= exchange->body_capacity) return true;
-    size_t capacity = exchange->body_capacity * 2;
-    if (capacity < FIRST_BODY_BYTES) capacity = FIRST_BODY_BYTES;
-    // A declared length is at most the limit here. Pages that are never written take no memory.
-    if (exchange->declared_length >= needed) capacity = exchange->declared_length;
-    if (capacity < needed) capacity = needed;
-    char *body = realloc(exchange->body, capacity + exchange->server->options.body_padding_bytes);
-    if (body == NULL) return false;
-    exchange->body = body;
-    exchange->body_capacity = capacity;
-    return true;
-}
-
-// Takes `added` bytes of what all bodies may take together, and makes room for them behind the body.
-static bool reserve_body(chttpshim_exchange *exchange, size_t added)
-{
-    chttpshim_server *server = exchange->server;
-    size_t budget = server->options.body_limit_bytes * GATHERED_BODIES;
-    if (budget < GATHERED_BYTES_MIN) budget = GATHERED_BYTES_MIN;
-    if (atomic_fetch_add(&server->gathered_bytes, added) + added > budget || !grow_body(exchange, added)) {
-        atomic_fetch_sub(&server->gathered_bytes, added);
-        return false;
-    }
-    return true;
-}
-
-enum MHD_Result chttpshim_body_gather(chttpshim_exchange *exchange, const char *chunk, size_t *length)
+enum MHD_Result chttpshim_exchange_gather(chttpshim_exchange *exchange, const char *chunk, size_t *length)
 {
     size_t added = *length;
     *length = 0;
@@ -115,13 +71,12 @@ enum MHD_Result chttpshim_body_gather(chttpshim_exchange *exchange, const char *
         if (exchange->is_discarding) exchange->fault = CHTTPSHIM_FAULT_BODY_TOO_LARGE;
         else start_discarding(exchange, CHTTPSHIM_FAULT_BODY_TOO_LARGE);
     } else if (!exchange->is_discarding) {
-        if (reserve_body(exchange, added)) {
+        const chttpshim_options *options = &exchange->server->options;
+        if (chttpshim_body_append(
+                &exchange->body, chunk, added, exchange->declared_length, options->body_padding_bytes,
+                exchange->loop->now))
             chttpshim_connection_got(exchange->peer, added);
-            memcpy(exchange->body + exchange->body_length, chunk, added);
-            exchange->body_length += added;
-        } else {
-            start_discarding(exchange, CHTTPSHIM_FAULT_OUT_OF_MEMORY);
-        }
+        else start_discarding(exchange, CHTTPSHIM_FAULT_OUT_OF_MEMORY);
     }
     if (exchange->is_discarding && !may_go_on_discarding(exchange)) return MHD_NO;
     return MHD_YES;

@@ -40,6 +40,7 @@ struct chttpshim_connection {
     _Atomic int64_t fresh_since;
     chttpshim_address address;
     struct address_count *count;
+    uint64_t client;
     bool is_beyond_limit;
     unsigned tls_generation;
     // Used by the loop's own thread only.
@@ -84,6 +85,17 @@ static chttpshim_address network_of(chttpshim_address address)
     memcpy(&host, address.bytes, sizeof host);
     if (has_network(&host)) memset(address.bytes + 8, 0, 8);
     return address;
+}
+
+// Shares are no secrets: a client that finds another of the same number shares with it, no more.
+static uint64_t number_of(chttpshim_address network)
+{
+    uint64_t halves[2];
+    memcpy(halves, network.bytes, sizeof halves);
+    // Multiplicative hashing (Knuth, The Art of Computer Programming, section 6.4).
+    uint64_t mixed = (halves[0] ^ (halves[0] >> 32)) * 0x9E3779B97F4A7C15 + halves[1];
+    mixed = (mixed ^ (mixed >> 32)) * 0x9E3779B97F4A7C15;
+    return mixed | 1;
 }
 
 void chttpshim_address_write(const chttpshim_address *address, bool as_network, char *buffer, size_t capacity)
@@ -158,6 +170,8 @@ static void begin(chttpshim_loop *loop, struct MHD_Connection *peer, void **sock
     atomic_init(&connection->fresh_since, loop->now);
     connection->address = address_of(MHD_get_connection_info(peer, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr);
 
+    connection->client = number_of(network_of(connection->address));
+
     pthread_mutex_lock(&connections->lock);
     connection->count = count_address(connections, connection->address);
     connection->is_beyond_limit = connections->limit_per_address > 0 && connection->count != NULL
@@ -197,6 +211,11 @@ void chttpshim_connections_notify(
 chttpshim_connection *chttpshim_connection_of(struct MHD_Connection *connection)
 {
     return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+}
+
+uint64_t chttpshim_connection_client(const chttpshim_connection *connection)
+{
+    return connection->client;
 }
 
 chttpshim_address chttpshim_connection_address(const chttpshim_connection *connection)

@@ -42,6 +42,9 @@ void chttpshim_connections_notify(
 /// The shim's own record of a connection; NULL if there was no memory for it.
 chttpshim_connection *chttpshim_connection_of(struct MHD_Connection *connection);
 
+/// A number for the client's network, not 0; different networks seldom have the same.
+uint64_t chttpshim_connection_client(const chttpshim_connection *connection);
+
 /// The client's address.
 chttpshim_address chttpshim_connection_address(const chttpshim_connection *connection);
 

@@ -16,6 +16,8 @@ chttpshim_exchange *chttpshim_exchange_create(
     exchange->connection = connection;
     exchange->peer = chttpshim_connection_of(connection);
     exchange->address = chttpshim_connection_address(exchange->peer);
+    exchange->body.memory = loop->server->memory;
+    exchange->body.client_number = chttpshim_connection_client(exchange->peer);
     exchange->method = method;
     exchange->path = path;
     atomic_init(&exchange->opening_decision, CHTTPSHIM_AWAITED);
@@ -88,9 +90,10 @@ static void decide(chttpshim_exchange *exchange, _Atomic enum chttpshim_decision
     chttpshim_loop_end_decision(loop, is_parked);
 }
 
-void chttpshim_exchange_proceed(chttpshim_exchange *exchange, chttpshim_opening opening, void *owner)
+void chttpshim_exchange_proceed(chttpshim_exchange *exchange, chttpshim_opening opening, uint64_t client, void *owner)
 {
     exchange->opening = opening;
+    if (client != 0) exchange->body.client_number = client;
     exchange->owner = owner;
     decide(exchange, &exchange->opening_decision);
 }
@@ -229,12 +232,12 @@ unsigned chttpshim_exchange_query_count(chttpshim_exchange *exchange)
     return (unsigned)MHD_get_connection_values(exchange->connection, MHD_GET_ARGUMENT_KIND, NULL, NULL);
 }
 
-void *chttpshim_exchange_take_body(chttpshim_exchange *exchange, size_t *length)
+uint64_t chttpshim_exchange_client(const chttpshim_exchange *exchange)
 {
-    void *body = exchange->body;
-    *length = exchange->body_length;
-    atomic_fetch_sub(&exchange->server->gathered_bytes, exchange->body_length);
-    exchange->body = NULL;
-    exchange->body_length = 0;
-    return body;
+    return exchange->body.client_number;
+}
+
+void *chttpshim_exchange_take_body(chttpshim_exchange *exchange, size_t *length, chttpshim_taken_body **taken)
+{
+    return chttpshim_body_take(&exchange->body, length, taken);
 }

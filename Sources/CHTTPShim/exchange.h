@@ -5,6 +5,7 @@
 #include "CHTTPShim.h"
 #include "connections.h"
 #include "loop.h"
+#include "memory.h"
 
 #include <microhttpd.h>
 #include <stdarg.h>
@@ -16,8 +17,7 @@ struct chttpshim_server {
     chttpshim_loop *loops;
     unsigned loop_count;
     chttpshim_connections connections;
-    // Bytes of bodies that are not handed over yet.
-    atomic_size_t gathered_bytes;
+    chttpshim_memory *memory;
     // Requests between their headers and the end of their answer.
     atomic_uint in_flight;
     // Exchanges that the service holds: opened and undecided, or handed over and not yet queued. A connection that is
@@ -65,9 +65,7 @@ struct chttpshim_exchange {
     bool is_discarding;
     bool has_discarded;
 
-    char *body;
-    size_t body_length;
-    size_t body_capacity;
+    chttpshim_body body;
     uint64_t declared_length;
     uint64_t received_length;
     struct timespec discarding_since;
@@ -110,10 +108,9 @@ enum MHD_Result chttpshim_exchange_suspend(chttpshim_exchange *exchange, _Atomic
 void chttpshim_exchange_free(chttpshim_exchange *exchange);
 
 /// Decides on the body, once `open` has decided on the request.
-enum MHD_Result chttpshim_body_begin(chttpshim_exchange *exchange);
+enum MHD_Result chttpshim_exchange_begin_body(chttpshim_exchange *exchange);
 /// Takes `*length` bytes of the body and sets it to 0. MHD_NO closes the connection.
-enum MHD_Result chttpshim_body_gather(chttpshim_exchange *exchange, const char *chunk, size_t *length);
-void chttpshim_body_drop(chttpshim_exchange *exchange);
+enum MHD_Result chttpshim_exchange_gather(chttpshim_exchange *exchange, const char *chunk, size_t *length);
 
 /// Hands the request over to the service, or queues the answer that `open` gave.
 enum MHD_Result chttpshim_exchange_hand_over(chttpshim_exchange *exchange);

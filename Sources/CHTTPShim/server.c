@@ -43,7 +43,7 @@ static enum MHD_Result opened(chttpshim_exchange *exchange)
     chttpshim_exchange_end_pending(exchange);
     // The service has seen the fault and answers the request all the same.
     exchange->fault = CHTTPSHIM_FAULT_NONE;
-    return chttpshim_body_begin(exchange);
+    return chttpshim_exchange_begin_body(exchange);
 }
 
 static enum MHD_Result open_request(chttpshim_exchange *exchange, const char *version)
@@ -66,6 +66,8 @@ enum MHD_Result chttpshim_exchange_hand_over(chttpshim_exchange *exchange)
         atomic_store(&exchange->answer_decision, CHTTPSHIM_DECIDED);
         return chttpshim_exchange_queue_answer(exchange);
     }
+    if (!chttpshim_body_finish(&exchange->body) && exchange->fault == CHTTPSHIM_FAULT_NONE)
+        exchange->fault = CHTTPSHIM_FAULT_OUT_OF_MEMORY;
     if (!chttpshim_exchange_begin_pending(exchange)) exchange->fault = CHTTPSHIM_FAULT_STOPPING;
     server->options.handle(server->options.context, exchange);
     if (atomic_load(&exchange->answer_decision) == CHTTPSHIM_DECIDED) return chttpshim_exchange_queue_answer(exchange);
@@ -105,7 +107,7 @@ enum MHD_Result chttpshim_server_access(
     }
     // Resumed, and called for the headers once more.
     if (exchange->awaits_opening) return opened(exchange);
-    if (*upload_data_size > 0) return chttpshim_body_gather(exchange, upload_data, upload_data_size);
+    if (*upload_data_size > 0) return chttpshim_exchange_gather(exchange, upload_data, upload_data_size);
     if (!exchange->is_handed_over) return chttpshim_exchange_hand_over(exchange);
     return await(exchange);
 }
@@ -122,7 +124,7 @@ void chttpshim_server_completed(
     if (exchange == NULL) return;
     *request_context = NULL;
     chttpshim_exchange_unpark(exchange);
-    chttpshim_body_drop(exchange);
+    chttpshim_body_clear(&exchange->body);
     chttpshim_connection_rest(exchange->peer);
     if (exchange->has_discarded)
         MHD_set_connection_option(connection, MHD_CONNECTION_OPTION_TIMEOUT, server->options.idle_timeout_seconds);
@@ -169,6 +171,7 @@ size_t chttpshim_server_unescape(void *context, struct MHD_Connection *connectio
 static void free_server(chttpshim_server *server)
 {
     chttpshim_connections_destroy(&server->connections);
+    if (server->memory != NULL) chttpshim_memory_release(server->memory);
     free(server->loops);
     free(server);
 }
@@ -209,8 +212,9 @@ chttpshim_server *chttpshim_server_start(const chttpshim_options *options)
     if (server == NULL) return NULL;
     server->options = *options;
     chttpshim_connections_init(&server->connections, options);
+    server->memory = chttpshim_memory_create(options->body_memory_bytes);
     server->loops = calloc(options->threads, sizeof *server->loops);
-    if (server->loops != NULL && start_loops(server)) return server;
+    if (server->memory != NULL && server->loops != NULL && start_loops(server)) return server;
     free_server(server);
     return NULL;
 }

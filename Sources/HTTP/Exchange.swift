@@ -64,6 +64,10 @@ package protocol Answering: AnyObject, Sendable {
     /// - Parameter client: the name under which the client is known, for `handle`.
     func proceed(_ body: BodyTreatment, client: String?)
 
+    /// A number for the client whose shares the request takes: the user or token, else the network. Not 0; different
+    /// clients seldom have the same. Until the decision.
+    var clientNumber: UInt64 { get }
+
     /// The client's address, without its port. Until the decision.
     var peer: String { get }
 

@@ -35,13 +35,19 @@ package protocol HTTPService: AnyObject, Sendable {
     package struct Limits: Sendable {
         /// Largest body in bytes as it comes over the wire.
         package let bodyBytes: Int
+        /// All bodies together, until they are decoded. A quarter more is kept for bodies that arrive in one piece, and
+        /// for clients that hold little.
+        package let bodyMemoryBytes: Int
         package let connections: Int
         /// 0 for no limit of its own.
         package let connectionsPerAddress: Int
         package let threads: Int
 
-        package init(bodyBytes: Int, connections: Int, connectionsPerAddress: Int, threads: Int) {
+        package init(
+            bodyBytes: Int, bodyMemoryBytes: Int, connections: Int, connectionsPerAddress: Int, threads: Int
+        ) {
             self.bodyBytes = bodyBytes
+            self.bodyMemoryBytes = bodyMemoryBytes
             self.connections = connections
             self.connectionsPerAddress = connectionsPerAddress
             self.threads = threads
@@ -88,6 +94,7 @@ package protocol HTTPService: AnyObject, Sendable {
         unsafe options.connection_limit = UInt32(limits.connections)
         unsafe options.idle_timeout_seconds = Limits.idleSeconds
         unsafe options.body_limit_bytes = limits.bodyBytes
+        unsafe options.body_memory_bytes = limits.bodyMemoryBytes
         unsafe options.body_padding_bytes = PaddedBytes.padding
         unsafe options.context = box.toOpaque()
         // These closures are called from C threads: they capture nothing and inherit no actor.

@@ -75,10 +75,13 @@ private import Synchronization
 
     func takeBody() -> PaddedBytes {
         var count = 0
+        var taken: OpaquePointer?
         // Safe: the block is taken over, with padding behind it.
-        let start = unsafe chttpshim_exchange_take_body(exchange, &count)
-        return unsafe PaddedBytes(adopting: start, count: count)
+        let start = unsafe chttpshim_exchange_take_body(exchange, &count, &taken)
+        return unsafe PaddedBytes(adopting: start, count: count, owner: taken.map { unsafe TakenBody($0) })
     }
+
+    var clientNumber: UInt64 { unsafe chttpshim_exchange_client(exchange) }
 
     // MARK: Decisions
 
@@ -128,8 +131,9 @@ private import Synchronization
         guard decides() else { return }
         self.client = client
         let opening = body == .read ? CHTTPSHIM_READ_BODY : CHTTPSHIM_DISCARD_BODY
+        let number = client.map { UInt64(bitPattern: Int64($0.hashValue)) | 1 } ?? 0
         // Retained for `handle`, which takes it back, or for `drop`.
-        unsafe chttpshim_exchange_proceed(exchange, opening, Unmanaged.passRetained(self).toOpaque())
+        unsafe chttpshim_exchange_proceed(exchange, opening, number, Unmanaged.passRetained(self).toOpaque())
     }
 
     /// The exchange that `proceed` kept, with the right to decide once more.
@@ -144,6 +148,16 @@ private import Synchronization
     static func drop(_ owner: UnsafeMutableRawPointer) {
         unsafe Unmanaged<ServerExchange>.fromOpaque(owner).release()
     }
+}
+
+/// A body that counts in its client's share of the memory of bodies while this lives.
+@safe private final class TakenBody: @unchecked Sendable {
+    // Unchecked: the only call releases it, and is safe from any thread.
+    private let taken: OpaquePointer
+
+    init(_ taken: OpaquePointer) { unsafe self.taken = taken }
+
+    deinit { unsafe chttpshim_taken_body_release(taken) }
 }
 
 extension StaticString {

@@ -123,7 +123,7 @@ package final class Exporter: Sendable {
     private func serve(_ socket: ListeningSocket, amongst count: Int) throws(HTTPServerError) {
         let connections = max(16, min(settings.connections ?? .max, Self.connectionLimit()) / count)
         let limits = HTTPServer.Limits(
-            bodyBytes: settings.bodyLimitBytes, connections: connections,
+            bodyBytes: settings.bodyLimitBytes, bodyMemoryBytes: settings.bodyMemoryBytes, connections: connections,
             // One address must not take them all.
             connectionsPerAddress: settings.connectionsPerAddress ?? connections / 2,
             threads: max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))))

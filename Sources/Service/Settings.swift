@@ -36,6 +36,10 @@ package struct Settings: Sendable {
         self.build = build
     }
 
+    /// The most that all bodies on one address take together, until they are decoded: eight of the largest. The minimum
+    /// keeps many small posts from looking like too much under a small limit.
+    var bodyMemoryBytes: Int { max(8 * bodyLimitBytes, 64 << 20) }
+
     /// The folder of the database, unless the operator names another.
     package static let storagePath = "data"
 

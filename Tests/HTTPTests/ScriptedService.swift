@@ -43,13 +43,16 @@ final class ScriptedService: HTTPService {
 }
 
 /// A server on a free port of loopback, for as long as `body` runs.
-func serving(_ service: ScriptedService, bodyLimitBytes: Int = 1 << 20, _ body: (String, HTTPServer) throws -> Void)
-    throws
-{
+func serving(
+    _ service: ScriptedService, bodyLimitBytes: Int = 1 << 20, bodyMemoryBytes: Int = 64 << 20,
+    _ body: (String, HTTPServer) throws -> Void
+) throws {
     let socket = try ListeningSocket(host: "127.0.0.1", port: 0)
     let server = try HTTPServer(
         service, on: socket,
-        limits: .init(bodyBytes: bodyLimitBytes, connections: 64, connectionsPerAddress: 0, threads: 2),
+        limits: .init(
+            bodyBytes: bodyLimitBytes, bodyMemoryBytes: bodyMemoryBytes, connections: 64, connectionsPerAddress: 0,
+            threads: 2),
         tlsPriorities: nil)
     defer { server.stop() }
     try body(socket.address, server)

@@ -12,6 +12,7 @@ final class ExchangeDouble: ExchangeSource {
     let fault: RequestFault?
     let peer: String
     var network: String { peer }
+    let clientNumber: UInt64 = 1
     let repeatedHeader: String?
     private let headers: [String: String]
     private let arguments: [(name: String, value: String)]

@@ -20,6 +20,7 @@
 typedef struct chttpshim_server chttpshim_server;
 typedef struct chttpshim_exchange chttpshim_exchange;
 typedef struct chttpshim_response chttpshim_response;
+typedef struct chttpshim_taken_body chttpshim_taken_body;
 
 /// Why a request must be refused; its body is then empty.
 typedef enum {
@@ -48,7 +49,7 @@ typedef enum {
     CHTTPSHIM_FAULT_OUTDATED,
     /// The body exceeds the limit. Seen by `handle`; by `open` if its length exceeds all integers.
     CHTTPSHIM_FAULT_BODY_TOO_LARGE,
-    /// No memory for the body, or none left of what all bodies together may take. Seen by `handle`.
+    /// No memory for the body, or its client's share of the memory of bodies is used up. Seen by `handle`.
     CHTTPSHIM_FAULT_OUT_OF_MEMORY,
 } chttpshim_fault;
 
@@ -69,6 +70,9 @@ typedef struct {
     unsigned idle_timeout_seconds;
     /// Largest body in bytes, as it comes over the wire.
     size_t body_limit_bytes;
+    /// The most that all bodies together take, until they are released. Shared out by client; a quarter more is kept
+    /// for bodies that arrive in one piece, and for clients that hold little.
+    size_t body_memory_bytes;
     /// Readable bytes behind the end of every body.
     size_t body_padding_bytes;
     /// Passed to the callbacks; the caller keeps it alive until chttpshim_server_stop has returned.
@@ -175,14 +179,24 @@ const char *chttpshim_exchange_query(chttpshim_exchange *exchange, const char *n
 /// Arguments in the query, whatever their names.
 unsigned chttpshim_exchange_query_count(chttpshim_exchange *exchange);
 
-/// Lets a request go on, from any thread. `owner` is kept for `handle`, which takes it over, or for `drop`.
-void chttpshim_exchange_proceed(chttpshim_exchange *exchange, chttpshim_opening opening, void *owner);
+/// Lets a request go on, from any thread. `owner` is kept for `handle`, which takes it over, or for `drop`. `client` is
+/// the number of the client that is known by name, or 0.
+void chttpshim_exchange_proceed(chttpshim_exchange *exchange, chttpshim_opening opening, uint64_t client, void *owner);
+
+/// The client whose share the request takes: the number of `chttpshim_exchange_proceed`, else one for the client's
+/// network. From any thread, until the decision.
+uint64_t chttpshim_exchange_client(const chttpshim_exchange *exchange);
 
 /// The owner that chttpshim_exchange_proceed kept, for `handle`; the caller takes it over.
 void *chttpshim_exchange_take_owner(chttpshim_exchange *exchange);
 
 /// The body, from malloc, with padding readable behind it. The caller takes it over and frees it; NULL if empty.
-void *chttpshim_exchange_take_body(chttpshim_exchange *exchange, size_t *length);
+///
+/// `taken` is to be released when it is freed, unless it is NULL: until then it counts in its client's share.
+void *chttpshim_exchange_take_body(chttpshim_exchange *exchange, size_t *length, chttpshim_taken_body **taken);
+
+/// From any thread, also after the server has stopped.
+void chttpshim_taken_body_release(chttpshim_taken_body *taken);
 
 /// An answer with a body from malloc, which is taken over, also on failure. NULL if there is no memory.
 chttpshim_response *chttpshim_response_create(void *body, size_t length);

@@ -1,0 +1,296 @@
+// See memory.h.
+
+#include "memory.h"
+
+#include <search.h>
+#include <stdlib.h>
+#include <string.h>
+
+// A body that has not grown for so long gives way to others.
+enum { STALLED_MILLISECONDS = 2000 };
+
+// The part of the limit that is kept beside it.
+enum { KEPT_DIVISOR = 4 };
+
+enum { FIRST_BODY_BYTES = 4096 };
+
+struct chttpshim_client {
+    uint64_t number;
+    size_t bytes;
+    // Listed bodies, and those that were taken and are not released yet.
+    unsigned bodies;
+};
+
+struct chttpshim_taken_body {
+    chttpshim_memory *memory;
+    struct chttpshim_client *client;
+    size_t length;
+};
+
+// MARK: Life
+
+chttpshim_memory *chttpshim_memory_create(size_t limit)
+{
+    chttpshim_memory *memory = calloc(1, sizeof *memory);
+    if (memory == NULL) return NULL;
+    memory->limit = limit;
+    atomic_init(&memory->owners, 1);
+    pthread_mutex_init(&memory->lock, NULL);
+    return memory;
+}
+
+void chttpshim_memory_release(chttpshim_memory *memory)
+{
+    if (atomic_fetch_sub(&memory->owners, 1) > 1) return;
+    pthread_mutex_destroy(&memory->lock);
+    free(memory);
+}
+
+// MARK: Clients. Under the lock.
+
+static int compare(const void *left, const void *right)
+{
+    uint64_t first = ((const struct chttpshim_client *)left)->number;
+    uint64_t second = ((const struct chttpshim_client *)right)->number;
+    return first < second ? -1 : first > second;
+}
+
+// NULL if there is no memory.
+static struct chttpshim_client *join(chttpshim_memory *memory, uint64_t number)
+{
+    struct chttpshim_client wanted = {.number = number};
+    struct chttpshim_client **found = tfind(&wanted, &memory->clients, compare);
+    struct chttpshim_client *client = found != NULL ? *found : NULL;
+    if (client == NULL) {
+        client = calloc(1, sizeof *client);
+        if (client == NULL) return NULL;
+        client->number = number;
+        if (tsearch(client, &memory->clients, compare) == NULL) {
+            free(client);
+            return NULL;
+        }
+        memory->client_count++;
+    }
+    client->bodies++;
+    return client;
+}
+
+static void leave(chttpshim_memory *memory, struct chttpshim_client *client)
+{
+    if (--client->bodies > 0) return;
+    tdelete(client, &memory->clients, compare);
+    memory->client_count--;
+    free(client);
+}
+
+// MARK: Listed bodies. Under the lock.
+
+static bool list(chttpshim_body *body)
+{
+    chttpshim_memory *memory = body->memory;
+    body->client = join(memory, body->client_number);
+    if (body->client == NULL) return false;
+    body->next = memory->first;
+    if (body->next != NULL) body->next->previous = body;
+    memory->first = body;
+    body->is_shared = body->is_listed = true;
+    return true;
+}
+
+static void unlist(chttpshim_body *body)
+{
+    if (!body->is_listed) return;
+    if (body->next != NULL) body->next->previous = body->previous;
+    if (body->previous != NULL) body->previous->next = body->next;
+    else body->memory->first = body->next;
+    body->is_listed = false;
+}
+
+// Frees the bytes of a body that counts in its client's share.
+static void empty(chttpshim_body *body)
+{
+    unlist(body);
+    if (body->client != NULL) {
+        body->client->bytes -= body->length;
+        leave(body->memory, body->client);
+        body->client = NULL;
+    }
+    atomic_fetch_sub(&body->memory->bytes, body->length);
+    free(body->bytes);
+    body->bytes = NULL;
+    body->length = body->capacity = 0;
+}
+
+static void drop(chttpshim_body *body)
+{
+    empty(body);
+    body->is_dropped = true;
+}
+
+static bool is_stalled(const chttpshim_body *body, int64_t now)
+{
+    return now - body->grown_at >= STALLED_MILLISECONDS;
+}
+
+// Whether `body` gives way before `other`, both of which may.
+static bool goes_first(const chttpshim_body *body, const chttpshim_body *other, int64_t now)
+{
+    if (is_stalled(body, now) != is_stalled(other, now)) return is_stalled(body, now);
+    if (body->client->bytes != other->client->bytes) return body->client->bytes > other->client->bytes;
+    return body->length > other->length;
+}
+
+// The body that gives way to `body`; NULL if there is none.
+static chttpshim_body *victim_of(const chttpshim_body *body, size_t added, int64_t now)
+{
+    chttpshim_body *victim = NULL;
+    for (chttpshim_body *each = body->memory->first; each != NULL; each = each->next) {
+        if (each == body || each->length == 0) continue;
+        // A body of the same client gives way only if it is stalled: otherwise none of many would ever be whole.
+        if (!is_stalled(each, now) && each->client->bytes <= body->client->bytes + added) continue;
+        if (victim == NULL || goes_first(each, victim, now)) victim = each;
+    }
+    return victim;
+}
+
+static bool is_within_share(const chttpshim_body *body, size_t added)
+{
+    return body->client->bytes + added <= body->memory->limit / KEPT_DIVISOR / body->memory->client_count;
+}
+
+static size_t kept_limit(const chttpshim_memory *memory)
+{
+    return memory->limit + memory->limit / KEPT_DIVISOR;
+}
+
+// Counts `added` bytes more for a listed body, in place of others' if there is no room.
+static bool reserve(chttpshim_body *body, size_t added, int64_t now)
+{
+    chttpshim_memory *memory = body->memory;
+    size_t bytes = atomic_fetch_add(&memory->bytes, added) + added;
+    while (bytes > memory->limit) {
+        chttpshim_body *victim = victim_of(body, added, now);
+        if (victim == NULL) break;
+        drop(victim);
+        bytes = atomic_load(&memory->bytes);
+    }
+    if (bytes <= memory->limit || (is_within_share(body, added) && bytes <= kept_limit(memory))) return true;
+    atomic_fetch_sub(&memory->bytes, added);
+    return false;
+}
+
+// MARK: Growing
+
+// Reserves address space by what has come, not by what was announced.
+static bool grow(chttpshim_body *body, size_t needed, uint64_t expected, size_t padding)
+{
+    if (needed <= body->capacity) return true;
+    size_t capacity = body->capacity * 2;
+    if (capacity < FIRST_BODY_BYTES) capacity = FIRST_BODY_BYTES;
+    if (expected >= needed && capacity > expected) capacity = (size_t)expected;
+    if (capacity < needed) capacity = needed;
+    char *bytes = realloc(body->bytes, capacity + padding);
+    if (bytes == NULL) return false;
+    body->bytes = bytes;
+    body->capacity = capacity;
+    return true;
+}
+
+// Appends bytes that are counted.
+static void append(chttpshim_body *body, const char *chunk, size_t length)
+{
+    memcpy(body->bytes + body->length, chunk, length);
+    body->length += length;
+}
+
+// A body that comes in one piece is handed over at once: there is no time to drop it.
+static bool append_whole(chttpshim_body *body, const char *chunk, size_t length, size_t padding)
+{
+    chttpshim_memory *memory = body->memory;
+    if (atomic_fetch_add(&memory->bytes, length) + length > kept_limit(memory)
+        || !grow(body, length, length, padding)) {
+        atomic_fetch_sub(&memory->bytes, length);
+        return false;
+    }
+    append(body, chunk, length);
+    return true;
+}
+
+static bool append_shared(
+    chttpshim_body *body, const char *chunk, size_t length, uint64_t expected, size_t padding, int64_t now)
+{
+    if (body->is_dropped || (!body->is_listed && !list(body))) return false;
+    body->grown_at = now;
+    if (!grow(body, body->length + length, expected, padding) || !reserve(body, length, now)) {
+        drop(body);
+        return false;
+    }
+    append(body, chunk, length);
+    body->client->bytes += length;
+    return true;
+}
+
+bool chttpshim_body_append(
+    chttpshim_body *body, const char *chunk, size_t length, uint64_t expected, size_t padding, int64_t now)
+{
+    if (!body->is_shared && length == expected) return append_whole(body, chunk, length, padding);
+    pthread_mutex_lock(&body->memory->lock);
+    bool is_appended = append_shared(body, chunk, length, expected, padding, now);
+    pthread_mutex_unlock(&body->memory->lock);
+    return is_appended;
+}
+
+// MARK: The end
+
+bool chttpshim_body_finish(chttpshim_body *body)
+{
+    if (!body->is_shared) return true;
+    pthread_mutex_lock(&body->memory->lock);
+    unlist(body);
+    bool is_whole = !body->is_dropped;
+    pthread_mutex_unlock(&body->memory->lock);
+    return is_whole;
+}
+
+char *chttpshim_body_take(chttpshim_body *body, size_t *length, chttpshim_taken_body **taken)
+{
+    char *bytes = body->bytes;
+    *length = body->length;
+    *taken = body->client == NULL ? NULL : malloc(sizeof **taken);
+    if (*taken == NULL) {
+        // One piece, or no memory for the token: it counts no longer.
+        body->bytes = NULL;
+        chttpshim_body_clear(body);
+        return bytes;
+    }
+    **taken = (chttpshim_taken_body){.memory = body->memory, .client = body->client, .length = body->length};
+    atomic_fetch_add(&body->memory->owners, 1);
+    body->client = NULL;
+    body->bytes = NULL;
+    body->length = body->capacity = 0;
+    return bytes;
+}
+
+void chttpshim_taken_body_release(chttpshim_taken_body *taken)
+{
+    chttpshim_memory *memory = taken->memory;
+    pthread_mutex_lock(&memory->lock);
+    taken->client->bytes -= taken->length;
+    leave(memory, taken->client);
+    pthread_mutex_unlock(&memory->lock);
+    atomic_fetch_sub(&memory->bytes, taken->length);
+    chttpshim_memory_release(memory);
+    free(taken);
+}
+
+void chttpshim_body_clear(chttpshim_body *body)
+{
+    if (!body->is_shared) {
+        // No other thread knows it.
+        empty(body);
+        return;
+    }
+    pthread_mutex_lock(&body->memory->lock);
+    empty(body);
+    pthread_mutex_unlock(&body->memory->lock);
+}
