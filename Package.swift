@@ -41,11 +41,12 @@ let package = Package(
         .target(name: "Metrics", dependencies: ["Concurrency", "Model"]),
 
         // The program.
+        .target(name: "CMemory"),
         .target(
             name: "Service",
             dependencies: [
-                "Access", "Bodies", "Concurrency", "Configuration", "Formats", "HTTP", "Ledger", "Metrics", "Model",
-                "Pricing", "Store", .product(name: "Logging", package: "swift-log"),
+                "Access", "Bodies", "CMemory", "Concurrency", "Configuration", "Formats", "HTTP", "Ledger", "Metrics",
+                "Model", "Pricing", "Store", .product(name: "Logging", package: "swift-log"),
             ]),
         .target(name: "CCurlShim", linkerSettings: libraries("curl")),
         .target(
@@ -76,6 +77,7 @@ let package = Package(
         .target(name: "LoopbackServer", dependencies: ["Concurrency"], path: "Tests/LoopbackServer"),
         .testTarget(name: "AccessTests", dependencies: ["Access"]),
         .testTarget(name: "BodiesTests", dependencies: ["Bodies"]),
+        .testTarget(name: "ConcurrencyTests", dependencies: ["Concurrency"]),
         .testTarget(
             name: "ClientTests",
             dependencies: ["Client", "Concurrency", "LoopbackServer", .product(name: "Logging", package: "swift-log")]),

@@ -55,6 +55,7 @@ struct csimdjson_parser : csimdjson::Document {
         }
         ondemand::value value;
         if (auto error = (*element).get(value)) return status(error);
+        elementStart = reinterpret_cast<const uint8_t *>(value.raw_json_token().data());
         ondemand::json_type found;
         if (auto error = value.type().get(found)) return skipped(status(error), scalar);
         if (found == ondemand::json_type::object) {
@@ -67,12 +68,15 @@ struct csimdjson_parser : csimdjson::Document {
         return skipsUnread ? leaf<true>(value, scalar) : leaf<false>(value, scalar);
     }
 
+    size_t elementOffset() const { return size_t(elementStart - start); }
+
 private:
     KeyTable keys;
     const bool skipsUnread;
     ondemand::array array;
     ondemand::array_iterator element;
     bool isAtFirstElement = true;
+    const uint8_t *elementStart = nullptr;
     csimdjson_value values[CSIMDJSON_KEY_LIMIT];
     std::vector<csimdjson_key> unknownKeys;
 
@@ -221,6 +225,11 @@ csimdjson_status csimdjson_read_object(csimdjson_parser *parser, csimdjson_objec
 csimdjson_status csimdjson_next_element(csimdjson_parser *parser, csimdjson_value *value, csimdjson_object *object)
 {
     return parser->nextElement(*value, *object);
+}
+
+size_t csimdjson_element_offset(const csimdjson_parser *parser)
+{
+    return parser->elementOffset();
 }
 
 size_t csimdjson_offset(const csimdjson_parser *parser)

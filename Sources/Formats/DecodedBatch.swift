@@ -23,9 +23,36 @@ package struct DecodedBatch: Sendable {
         events.contains { if case .start = $0.event { true } else { false } }
     }
 
+    /// The first events with all that is not an event, and the others in parts.
+    func divided(elementLimit: Int) -> (batch: DecodedBatch, rest: BodyRest?) {
+        guard events.count > elementLimit else { return (self, nil) }
+        var first = self
+        first.events.removeSubrange(elementLimit...)
+        var rest = events[elementLimit...]
+        let warnings = warnings
+        let others = BodyRest { (limit) throws(MalformedBody) in
+            let part = DecodedBatch(events: Array(rest.prefix(limit)), warnings: warnings)
+            rest = rest.dropFirst(limit)
+            return (part, rest.isEmpty)
+        }
+        return (first, others)
+    }
+
+    private init(events: [(index: Int, event: Event)], warnings: [String]) {
+        self.events = events
+        self.warnings = warnings
+        links = []
+        rejections = RejectedRecords()
+        unknownFields = 0
+        ignoredSpans = IgnoredSpans()
+        ignoredLogRecords = IgnoredLogRecords()
+        ignoredItems = [:]
+        ignoredDataPoints = nil
+    }
+
     init(
         events: [(index: Int, event: Event)], links: [SpanLink] = [], rejections: RejectedRecords,
-        warnings: BodyWarnings,
+        warnings: BodyWarnings, unknownFields: Int? = nil,
         ignoredSpans: IgnoredSpans = IgnoredSpans(), ignoredLogRecords: IgnoredLogRecords = IgnoredLogRecords(),
         ignoredItems: [LiteLLMNonCall: Int] = [:], ignoredDataPoints: Int? = nil
     ) {
@@ -33,7 +60,7 @@ package struct DecodedBatch: Sendable {
         self.links = links
         self.rejections = rejections
         self.warnings = warnings.messages
-        unknownFields = warnings.unknownFields
+        self.unknownFields = unknownFields ?? warnings.unknownFields
         self.ignoredSpans = ignoredSpans
         self.ignoredLogRecords = ignoredLogRecords
         self.ignoredItems = ignoredItems

@@ -10,6 +10,9 @@ package protocol Format: Sendable {
     /// Largest body in bytes that is decoded on a server thread: about half a millisecond of work.
     var inlineLimitBytes: Int { get }
 
+    /// Whether a body is decoded in parts; if not, all its events are in memory at once.
+    var isDivisible: Bool { get }
+
     /// Whether the sender discards a body that is refused, instead of sending it again.
     var isSentOnce: Bool { get }
 
@@ -20,6 +23,25 @@ package protocol Format: Sendable {
     ///   instead, and the others are taken.
     func decode(_ body: PaddedBytes, arrival: Instant) throws(MalformedBody) -> DecodedBatch
 
+    /// Decodes the beginning of a body. Nothing of it may be taken if this throws.
+    ///
+    /// - Parameter elementLimit: the most elements, such as records, that are decoded.
+    /// - Returns: their records, and what is left; `nil` if that is all.
+    func decode(
+        _ body: PaddedBytes, arrival: Instant, elementLimit: Int
+    ) throws(MalformedBody) -> (batch: DecodedBatch, rest: BodyRest?)
+
     /// The answer to a body whose records were decided one by one.
     func answer(to outcome: Outcome) -> Response
+}
+
+extension Format {
+    package var isDivisible: Bool { false }
+
+    /// By default the body is decoded whole: what it reports may be related. Its events are divided.
+    package func decode(
+        _ body: PaddedBytes, arrival: Instant, elementLimit: Int
+    ) throws(MalformedBody) -> (batch: DecodedBatch, rest: BodyRest?) {
+        try decode(body, arrival: arrival).divided(elementLimit: elementLimit)
+    }
 }

@@ -159,8 +159,9 @@ struct Book {
     ) {
         guard !submissions.isEmpty else { return }
         // Before answering: an answered client may send again at once.
-        let bytes = submissions.reduce(0) { $0 + $1.cost }
-        mailbox.withLock { $0.waitingBytes -= bytes }
+        mailbox.withLock { mailbox in
+            for submission in submissions { mailbox.waiting.remove(submission.cost, of: submission.client) }
+        }
         let observer = observer
         observer.answering {
             for (submission, outcome) in zip(submissions, outcomes) {

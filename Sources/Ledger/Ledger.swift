@@ -43,22 +43,25 @@ package final class Ledger: Sendable {
     /// - Parameters:
     ///   - links: the place of spans that report no call.
     ///   - sender: whose share of the calls in flight the starts take.
+    ///   - client: whose share of the waiting bytes the request takes.
     ///   - bytes: what the request's body takes beside its events.
     ///   - isGathered: whether the work begins only with the next `flush`, so that what a thread reads in one go
     ///     becomes one batch. Not for a durable ledger: what comes during a commit is a batch anyway.
     ///   - reply: called once, when the outcome is final, on the ledger's queue or, refused at once, on this thread. It
     ///     must not wait.
     package func submit(
-        _ events: [(index: Int, event: Event)], links: [SpanLink] = [], from sender: Sender = .unknown, bytes: Int = 0,
-        isGathered: Bool = false,
+        _ events: [(index: Int, event: Event)], links: [SpanLink] = [], from sender: Sender = .unknown,
+        client: UInt64 = 0,
+        bytes: Int = 0, isGathered: Bool = false,
         reply: @escaping @Sendable (Result<Outcome, LedgerRefusal>) -> Void
     ) {
-        let submission = Submission(events: events, links: links, from: sender, bytes: bytes, reply: reply)
+        let submission = Submission(
+            events: events, links: links, from: sender, client: client, bytes: bytes, reply: reply)
         var refusal: LedgerRefusal?
         post(startsWork: !isGathered) { mailbox in
-            refusal = admission(to: mailbox)
+            refusal = admission(to: mailbox, of: client, submission.cost)
             guard refusal == nil else { return false }
-            mailbox.waitingBytes += submission.cost
+            mailbox.waiting.add(submission.cost, of: client)
             mailbox.requests.append(.submission(submission))
             return true
         }
@@ -117,16 +120,16 @@ package final class Ledger: Sendable {
 
     private static let stalled = "the disk has not answered a sync for several seconds"
 
-    /// Why a post would be refused now, before anything is done for it.
-    package var refusal: LedgerRefusal? {
-        mailbox.withLock { admission(to: $0) }
+    /// Why a post of a client would be refused now, before anything is done for it.
+    package func refusal(for client: UInt64) -> LedgerRefusal? {
+        mailbox.withLock { admission(to: $0, of: client, 0) }
     }
 
-    private func admission(to mailbox: Mailbox) -> LedgerRefusal? {
+    private func admission(to mailbox: Mailbox, of client: UInt64, _ bytes: Int) -> LedgerRefusal? {
         if mailbox.isClosed { return .closed }
         if mailbox.isBlocked, let trouble = mailbox.trouble { return LedgerRefusal(trouble) }
         if mailbox.isStalled(settings.patience) { return .storageFailed(Self.stalled) }
-        return mailbox.waitingBytes >= settings.waitingBytesLimit ? .overloaded : nil
+        return mailbox.waiting.hasRoom(for: bytes, of: client, limit: settings.waitingBytesLimit) ? nil : .overloaded
     }
 
     /// The reason why the ledger cannot commit now, for people; `nil` if nothing does.
@@ -144,7 +147,7 @@ package final class Ledger: Sendable {
     /// Whether a commit is undecided.
     package var isUnsettled: Bool { mailbox.withLock { $0.isBlocked } }
 
-    package var waitingBytes: Int { mailbox.withLock { $0.waitingBytes } }
+    package var waitingBytes: Int { mailbox.withLock { $0.waiting.bytes } }
     package var waitingBytesLimit: Int { settings.waitingBytesLimit }
 
     // MARK: The queue

@@ -6,8 +6,8 @@ struct Mailbox: Sendable {
     /// Apart from the requests: they are answered from the state before while the disk works.
     var scrapes: [Scrape] = []
     var isScheduled = false
-    /// Bytes of the submissions that wait, and of those in the batch that is being committed.
-    var waitingBytes = 0
+    /// The submissions that wait, and those in the batch that is being committed.
+    var waiting = WaitingBytes()
     /// The state before, while the disk or a long batch keeps the queue.
     var standing: LedgerSnapshot?
     /// Scrapes of the batch that is being committed: they wait for its end, unless the disk is slow.
@@ -26,26 +26,35 @@ struct Mailbox: Sendable {
         diskWorkBegan.map { .now - $0 > patience } ?? false
     }
 
-    /// All requests but the submissions that would make the batch so large that the others wait for it.
+    /// All requests but the submissions that would make the batch so large that the others wait for it. Clients take
+    /// turns, so that a client with much to count does not hold up one with little.
     mutating func takeRequests() -> [Request] {
         guard Self.isLong(requests) else { return requests.taken() }
-        var batch: [Request] = []
-        var rest: [Request] = []
+        var isTaken = requests.map(\.isInEveryBatch)
         var events = 0
-        for request in requests {
-            guard case .submission = request else {
-                batch.append(request)
-                continue
-            }
-            if rest.isEmpty, events == 0 || events + request.eventCount <= Self.batchLimit {
-                events += request.eventCount
-                batch.append(request)
-            } else {
-                rest.append(request)
-            }
+        for place in submissionsInTurn() {
+            let count = requests[place].eventCount
+            if events > 0, events + count > Self.batchLimit { break }
+            events += count
+            isTaken[place] = true
         }
-        requests = rest
-        return batch
+        defer { requests = zip(requests, isTaken).filter { !$1 }.map(\.0) }
+        return zip(requests, isTaken).filter { $1 }.map(\.0)
+    }
+
+    /// The places of the submissions: the first of each client, then the second of each, and so on.
+    private func submissionsInTurn() -> [Int] {
+        var places: [UInt64: [Int]] = [:]
+        var clients: [UInt64] = []
+        for (place, request) in requests.enumerated() {
+            guard case .submission(let submission) = request else { continue }
+            if places[submission.client] == nil { clients.append(submission.client) }
+            places[submission.client, default: []].append(place)
+        }
+        let rounds = places.values.map(\.count).max() ?? 0
+        return (0..<rounds).flatMap { round in
+            clients.compactMap { client in places[client].flatMap { round < $0.count ? $0[round] : nil } }
+        }
     }
 
     /// The submissions alone, whose bytes wait no longer.
@@ -54,7 +63,7 @@ struct Mailbox: Sendable {
         requests.removeAll { request in
             guard case .submission(let submission) = request else { return false }
             submissions.append(submission)
-            waitingBytes -= submission.cost
+            waiting.remove(submission.cost, of: submission.client)
             return true
         }
         return submissions

@@ -17,6 +17,11 @@ enum Request: Sendable {
         if case .submission(let submission) = self { submission.work } else { 0 }
     }
 
+    /// Whether it never waits for a later batch.
+    var isInEveryBatch: Bool {
+        if case .submission = self { false } else { true }
+    }
+
     var isPulse: Bool {
         if case .pulse = self { true } else { false }
     }
@@ -27,6 +32,8 @@ struct Submission: Sendable {
     let events: [(index: Int, event: Event)]
     let links: [SpanLink]
     let sender: Sender
+    /// Whose share of the waiting bytes it takes.
+    let client: UInt64
     /// The work that it is, in events of which no other can be a report of the same call.
     let work: Int
     /// Bytes that it takes while it waits.
@@ -34,12 +41,13 @@ struct Submission: Sendable {
     let reply: @Sendable (Result<Outcome, LedgerRefusal>) -> Void
 
     init(
-        events: [(index: Int, event: Event)], links: [SpanLink], from sender: Sender, bytes: Int,
+        events: [(index: Int, event: Event)], links: [SpanLink], from sender: Sender, client: UInt64, bytes: Int,
         reply: @escaping @Sendable (Result<Outcome, LedgerRefusal>) -> Void
     ) {
         self.events = events
         self.links = links
         self.sender = sender
+        self.client = client
         self.reply = reply
         let reports = events.count { if case .end(let record) = $0.event { record.report != nil } else { false } }
         work = events.count + reports * Self.reportWork + links.count

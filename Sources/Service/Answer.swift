@@ -20,6 +20,8 @@ struct Answer: Sendable {
     private let service: Service
     /// `user ann` or `token ci`; `nil` if the client is not known, or not known yet.
     private let client: String?
+    /// For shares among clients.
+    let clientNumber: UInt64
     /// When the request was complete.
     let began = ContinuousClock.now
 
@@ -31,6 +33,7 @@ struct Answer: Sendable {
             ? .otlp(OTLPEncoding(contentType: exchange.header("Content-Type")) ?? .json) : .problem
         self.service = service
         client = exchange.client
+        clientNumber = answering.clientNumber
     }
 
     private var route: Route { service.routes[place] }

@@ -44,11 +44,12 @@ final class Service: HTTPService {
     private let renderer = DispatchQueue(label: "llm-exporter.renderer")
     let waitingScrapes = Locked(WaitingScrapes())
 
-    /// Decodes large bodies, one at a time: the server threads stay free for other requests.
-    let decoder = DispatchQueue(label: "llm-exporter.decoder")
+    /// Decodes large bodies, a part of one at a time: the server threads stay free for other requests.
+    let decoder = TurnQueue<LargePost>(
+        label: "llm-exporter.decoder", weightLimit: decodingWeightLimit, idle: { MemoryProbe.returnFreeMemory() })
+    /// Bodies that are decoded at a time. One that is not decoded in parts takes the place of all.
+    static let decodingWeightLimit = 4
     let decoders = RecordDecoders()
-    /// The memory that decoding the waiting bodies may take.
-    let decodingBytes = Atomic(0)
 
     /// Reads configurations, one at a time.
     let reloader = DispatchQueue(label: "llm-exporter.reloader", qos: .utility)
@@ -138,6 +139,16 @@ final class Service: HTTPService {
             OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf in the client
             """)
     }
+
+    /// Gives a post its next turn.
+    func resume(_ post: LargePost) { decoder.resume(post) }
+
+    func resumeLater(_ post: LargePost, after delay: DispatchTimeInterval) {
+        DispatchQueue.global().asyncAfter(deadline: .now() + delay) { self.decoder.resume(post) }
+    }
+
+    /// A post is answered.
+    func end(_ post: LargePost) { decoder.end(post) }
 
     /// Runs `body` on the renderer's queue, where it may take its time.
     func render(_ body: @escaping @Sendable () -> Void) {

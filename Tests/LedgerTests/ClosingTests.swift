@@ -59,7 +59,7 @@ extension LedgerStorageTests {
         #expect(refusal(await submit(Self.end(2))) == .closed)
         #expect(refusal(await reset()) == .closed)
         #expect(refusal(await forget()) == .closed)
-        #expect(ledger.refusal == .closed)
+        #expect(ledger.refusal(for: 0) == .closed)
         #expect(ledger.obstacle != nil)
         await expectShown(Shown(0, 1))
         #expect(storage.calls == ["commit", "commit", "close"])

@@ -14,7 +14,7 @@ extension LedgerStorageTests {
         #expect(ledger.obstacle == (isFull ? "no space" : "no luck"))
         #expect(!ledger.isUnsettled)
         // Others are not refused for it: they are tried.
-        #expect(ledger.refusal == nil)
+        #expect(ledger.refusal(for: 0) == nil)
         await expectShown(Shown(0, active: 1))
         #expect(refusal(await submit(Self.end(1))) == expected)
         // A retry of what is durable needs no commit.

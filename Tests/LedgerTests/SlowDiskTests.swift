@@ -98,7 +98,7 @@ extension LedgerStorageTests {
         let refused = answers.withLock { $0 }
         #expect(!refused.isEmpty && refused.count < 29)
         #expect(refused.values.allSatisfy { tests.refusal($0) == .overloaded })
-        #expect(tests.ledger.refusal == .overloaded)
+        #expect(tests.ledger.refusal(for: 0) == .overloaded)
         #expect(tests.ledger.waitingBytes >= 10_000)
         disk.signal()
         #expect(tests.accepted(await first) == 1)

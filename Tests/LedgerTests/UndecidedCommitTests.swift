@@ -16,7 +16,7 @@ extension LedgerStorageTests {
         #expect(tests.ledger.isUnsettled)
         try await tests.eventually { tests.storage.calls.count > 10 }
         #expect(tests.ledger.obstacle == "still no answer")
-        #expect(tests.ledger.refusal == .storageFailed("still no answer"))
+        #expect(tests.ledger.refusal(for: 0) == .storageFailed("still no answer"))
         #expect(tests.refusal(await tests.submit(Self.end(1))) == .storageFailed("still no answer"))
         #expect(tests.refusal(await tests.reset()) == .storageFailed("still no answer"))
         #expect(tests.refusal(await tests.forget()) == .storageFailed("still no answer"))

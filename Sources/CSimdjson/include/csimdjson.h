@@ -122,6 +122,10 @@ csimdjson_status csimdjson_read_object(csimdjson_parser *parser, csimdjson_objec
 /// - object: filled in if the element is an object.
 csimdjson_status csimdjson_next_element(csimdjson_parser *parser, csimdjson_value *value, csimdjson_object *object);
 
+/// The offset of the first byte of the element that csimdjson_next_element has found, in bytes from the document's
+/// start.
+size_t csimdjson_element_offset(const csimdjson_parser *parser);
+
 /// The offset of the last token looked at, in bytes from the document's start.
 size_t csimdjson_offset(const csimdjson_parser *parser);
 

@@ -63,6 +63,9 @@ private import CSimdjson
         return unsafe value.type == csimdjson_type_object ? .object(JSONObject(object)) : .other(JSONValue(value))
     }
 
+    /// The offset of the element that `nextElement` returned, in the text.
+    var elementOffset: Int { unsafe csimdjson_element_offset(parser) }
+
     private func check(_ status: csimdjson_status) throws(JSONFault) {
         guard status != csimdjson_status_found else { return }
         throw JSONFault(kind: JSONFault.Kind(status), offset: unsafe csimdjson_offset(parser))

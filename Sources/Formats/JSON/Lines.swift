@@ -1,7 +1,7 @@
 /// The lines of a text, without their line feed. A CR before it is white space to JSON.
 struct Lines {
-    private var rest: BorrowedBytes
-    private var number = 0
+    private(set) var rest: BorrowedBytes
+    private var number: Int
 
     struct Line {
         let text: BorrowedBytes
@@ -9,8 +9,10 @@ struct Lines {
         let number: Int
     }
 
-    init(_ text: BorrowedBytes) {
+    /// - Parameter number: of the line before.
+    init(_ text: BorrowedBytes, after number: Int = 0) {
         rest = text
+        self.number = number
     }
 
     /// The next line that is not blank.

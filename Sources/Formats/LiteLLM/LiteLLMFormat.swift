@@ -17,17 +17,30 @@ package struct LiteLLMFormat: Format {
 
     package var intake: ReportingIntake? { .litellm }
     package var inlineLimitBytes: Int { 256 << 10 }
+    package var isDivisible: Bool { true }
     /// The logger drops a batch whose post fails.
     package var isSentOnce: Bool { true }
 
     package func decode(_ body: PaddedBytes, arrival: Instant) throws(MalformedBody) -> DecodedBatch {
-        // Safe: no text or object leaves the closure, only values made of them.
-        try unsafe body.repairedUTF8.withUnsafeBytes { (bytes) throws(MalformedBody) in
-            let text = unsafe BorrowedBytes(bytes.assumingMemoryBound(to: UInt8.self))
-            var walk = BodyWalk(
-                JSONReader(skippingAllBut: LiteLLMItem.keyTable), LiteLLMItems(agentName: agentName, arrival: arrival))
-            try walk.read(text, format: .json)
-            return walk.batch
+        try decode(body, arrival: arrival, elementLimit: .max).batch
+    }
+
+    package func decode(
+        _ body: PaddedBytes, arrival: Instant, elementLimit: Int
+    ) throws(MalformedBody) -> (batch: DecodedBatch, rest: BodyRest?) {
+        let body = body.repairedUTF8
+        return try decodeJSON(elementLimit: elementLimit) { (cursor, limit) throws(MalformedBody) in
+            // Safe: no text or object leaves the closure, only values made of them.
+            try unsafe body.withUnsafeBytes { (bytes) throws(MalformedBody) in
+                let text = unsafe BorrowedBytes(bytes.assumingMemoryBound(to: UInt8.self))
+                var walk = BodyWalk(
+                    JSONReader(skippingAllBut: LiteLLMItem.keyTable),
+                    LiteLLMItems(agentName: agentName, arrival: arrival), from: cursor ?? BodyCursor(),
+                    elementLimit: limit)
+                if cursor == nil { try walk.read(text, format: .json) } else { walk.readOn(text) }
+                cursor = walk.cursor
+                return walk.batch
+            }
         }
     }
 

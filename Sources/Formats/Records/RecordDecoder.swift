@@ -15,32 +15,47 @@ package final class RecordDecoder {
 
     package init() {}
 
-    /// Decodes a whole body.
+    /// Decodes a body, or a part of it.
     ///
-    /// - Parameter arrival: the time of exemplars that have none of their own.
+    /// - Parameters:
+    ///   - arrival: the time of exemplars that have none of their own.
+    ///   - cursor: where the body is read on; afterwards, where the next part begins.
+    ///   - elementLimit: the most records that are decoded, in multiples of `BodyWalk.sliceElements`.
     /// - Throws: if the body as a whole is not JSON, or neither records nor a list of them. A record or a line at fault
-    ///   is
-    ///   among the rejections instead, and the others are taken.
-    package func decode(
-        _ body: PaddedBytes, format: BodyFormat, idempotencyKey: IdempotencyKey?, arrival: Instant
+    ///   is among the rejections instead, and the others are taken.
+    func decode(
+        _ body: PaddedBytes, format: BodyFormat, idempotencyKey: IdempotencyKey?, arrival: Instant,
+        from cursor: inout BodyCursor?, elementLimit: Int
     ) throws(MalformedBody) -> DecodedBatch {
         // Safe: no text or object leaves the closure, only values made of them.
         try unsafe body.withUnsafeBytes { (bytes) throws(MalformedBody) in
             let text = unsafe BorrowedBytes(bytes.assumingMemoryBound(to: UInt8.self))
             var rules = self.rules.take() ?? RecordRules()
             rules.begin(idempotencyKey: idempotencyKey, arrival: arrival)
-            var walk = BodyWalk(reader.take() ?? JSONReader(keyTable: Field.keyTable), RecordObjects(consume rules))
+            var walk = BodyWalk(
+                reader.take() ?? JSONReader(keyTable: Field.keyTable), RecordObjects(consume rules),
+                from: cursor ?? BodyCursor(), elementLimit: elementLimit)
             var malformed: MalformedBody?
             do throws(MalformedBody) {
-                try walk.read(text, format: format)
+                if cursor == nil { try walk.read(text, format: format) } else { walk.readOn(text) }
             } catch {
                 malformed = error
             }
             let batch = walk.batch
+            cursor = walk.cursor
             self.rules = walk.objects.rules
             if bytes.count <= Self.keptBodyBytes { reader = walk.endReading() }
             if let malformed { throw malformed }
             return batch
         }
+    }
+
+    /// Decodes a whole body.
+    package func decode(
+        _ body: PaddedBytes, format: BodyFormat, idempotencyKey: IdempotencyKey?, arrival: Instant
+    ) throws(MalformedBody) -> DecodedBatch {
+        var cursor: BodyCursor?
+        return try decode(
+            body, format: format, idempotencyKey: idempotencyKey, arrival: arrival, from: &cursor, elementLimit: .max)
     }
 }

@@ -16,12 +16,23 @@ package struct RecordsFormat: Format {
 
     package var intake: ReportingIntake? { .record }
     package var inlineLimitBytes: Int { 256 << 10 }
+    package var isDivisible: Bool { true }
     package var isSentOnce: Bool { false }
 
     package func decode(_ body: PaddedBytes, arrival: Instant) throws(MalformedBody) -> DecodedBatch {
-        let decoder = decoders.take()
-        defer { decoders.give(decoder) }
-        return try decoder.decode(body, format: layout, idempotencyKey: idempotencyKey, arrival: arrival)
+        try decode(body, arrival: arrival, elementLimit: .max).batch
+    }
+
+    package func decode(
+        _ body: PaddedBytes, arrival: Instant, elementLimit: Int
+    ) throws(MalformedBody) -> (batch: DecodedBatch, rest: BodyRest?) {
+        try decodeJSON(elementLimit: elementLimit) { (cursor, limit) throws(MalformedBody) in
+            let decoder = decoders.take()
+            defer { decoders.give(decoder) }
+            return try decoder.decode(
+                body, format: layout, idempotencyKey: idempotencyKey, arrival: arrival, from: &cursor,
+                elementLimit: limit)
+        }
     }
 
     package func answer(to outcome: Outcome) -> Response {

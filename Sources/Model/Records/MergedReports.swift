@@ -36,4 +36,9 @@ package struct MergedReports: Sendable {
         counts[report.reason, default: 0] += 1
         if listed.count < Self.listedLimit { listed.append(report) }
     }
+
+    mutating func merge(_ later: MergedReports) {
+        counts.merge(later.counts, uniquingKeysWith: +)
+        listed += later.listed.prefix(Self.listedLimit - listed.count)
+    }
 }

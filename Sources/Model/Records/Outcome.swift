@@ -15,6 +15,19 @@ package struct Outcome: Sendable {
 
     package init() {}
 
+    /// Adds the outcome of a later part of the same request.
+    package mutating func merge(_ later: Outcome) {
+        accepted += later.accepted
+        duplicates += later.duplicates
+        merged.merge(later.merged)
+        uncounted += later.uncounted
+        rejections = rejections.merging(later.rejections)
+        for source in CostSource.allCases { costSources[source] += later.costSources[source] }
+        ignoredDataPoints += later.ignoredDataPoints
+        // Those of a later part include those of the earlier ones.
+        warnings = later.warnings
+    }
+
     /// Whether there were records, and none of them is counted, now or earlier.
     package var isRefused: Bool { !rejections.isEmpty && accepted + duplicates + merged.count + uncounted == 0 }
 }

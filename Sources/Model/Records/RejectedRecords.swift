@@ -18,7 +18,12 @@ package struct RejectedRecords: Sendable {
     /// Listed in one answer (docs/openapi.yaml, Acknowledgement).
     package static let listedLimit = 100
 
-    package init() {}
+    private let listedLimit: Int
+
+    /// - Parameter listedLimit: the most that are listed.
+    package init(listedLimit: Int = Self.listedLimit) {
+        self.listedLimit = listedLimit
+    }
 
     package var isEmpty: Bool { counts.isEmpty }
     package var count: Int { counts.values.reduce(0, +) }
@@ -36,7 +41,7 @@ package struct RejectedRecords: Sendable {
     }
 
     /// Whether the next one will be kept.
-    package var isListing: Bool { listed.count < Self.listedLimit }
+    package var isListing: Bool { listed.count < listedLimit }
 
     /// Both together; the first of both are listed.
     package func merging(_ other: RejectedRecords) -> RejectedRecords {

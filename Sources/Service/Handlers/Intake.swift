@@ -1,10 +1,8 @@
 import Bodies
-import Dispatch
 import Formats
 import HTTP
 import Ledger
 import Model
-import Synchronization
 
 /// A post of calls: how its body is laid out, and the body.
 struct Intake: Sendable {
@@ -36,22 +34,26 @@ struct Intake: Sendable {
 
     func inlineLimitBytes(_ settings: Settings) -> Int { min(format.inlineLimitBytes, settings.bodyLimitBytes) }
 
-    /// The most memory that decoding takes. How much a compressed body takes is known only once it is decoded.
-    func costBytes(_ settings: Settings) -> Int { coding == nil ? body.count : settings.bodyLimitBytes }
-
     /// The intake that reports these calls; `nil` if there are none.
     var reporting: ReportingIntake? { format.intake }
 
     /// Whether the sender discards a body that is refused.
     var isSentOnce: Bool { format.isSentOnce }
 
+    var isDivisible: Bool { format.isDivisible }
+
     func answer(to outcome: Outcome) -> Response { format.answer(to: outcome) }
 
+    /// Decodes the first records.
+    ///
     /// - Throws: `tooLarge` if the body has more than `limit` bytes without its content coding.
-    func decode(limit: Int, arrival: Instant) throws(Refusal) -> (batch: DecodedBatch, bytes: Int) {
+    func decode(
+        limit: Int, arrival: Instant, elementLimit: Int
+    ) throws(Refusal) -> (batch: DecodedBatch, rest: BodyRest?, bytes: Int) {
         let body = try decompressed(limit: limit)
         do throws(MalformedBody) {
-            return (try format.decode(body, arrival: arrival), body.count)
+            let (batch, rest) = try format.decode(body, arrival: arrival, elementLimit: elementLimit)
+            return (batch, rest, body.count)
         } catch {
             throw .malformed(error.detail)
         }
@@ -136,80 +138,87 @@ extension Intake {
 // MARK: - The handler
 
 extension Service {
-    /// `POST /record` and the routes of other formats: bytes become records here, on the server's thread, or behind
-    /// other large bodies on the decoder's queue; records become totals on the ledger's queue.
+    /// `POST /record` and the routes of other formats: bytes become records here, on the server's thread, or, if that is
+    /// much work, on the decoder's queue; records become totals on the ledger's queue.
     func intake(
         _ exchange: borrowing Exchange, _ answer: Answer,
         _ format: (borrowing Exchange, Service) throws(Refusal) -> any Format
     ) {
+        let agentName = Intake.agentName(exchange)
         do throws(Refusal) {
             // Nothing is decoded that would be refused anyway.
-            if let refusal = ledger.refusal { throw .ledger(refusal) }
+            if let refusal = ledger.refusal(for: answer.clientNumber) { throw .ledger(refusal) }
             let intake = try Intake(exchange, as: format(exchange, self))
-            guard intake.isSmall(settings) else {
-                try decodeLater(intake, of: Intake.agentName(exchange), answer)
+            guard intake.isSmall(settings), try takeSmall(intake, answer) else {
+                decoder.add(LargePost(intake, of: agentName, answer, self))
                 return
             }
-            do throws(Refusal) {
-                try take(intake, limit: intake.inlineLimitBytes(settings), isGathered: gathers, answer)
-            } catch .tooLarge {
-                // A small body that unpacks to a large one.
-                try decodeLater(intake, of: Intake.agentName(exchange), answer)
-            }
         } catch {
-            answer.send(error, of: Intake.agentName(exchange))
+            answer.send(error, of: agentName)
         }
     }
 
-    /// - Parameter agentName: the agent that the request's header names.
-    private func decodeLater(_ intake: Intake, of agentName: LabelValue?, _ answer: Answer) throws(Refusal) {
-        let cost = intake.costBytes(settings)
-        // One body always finds room.
-        guard decodingBytes.add(cost, ordering: .relaxed).oldValue < ledger.waitingBytesLimit else {
-            decodingBytes.subtract(cost, ordering: .relaxed)
-            throw .decoderIsBusy
+    /// Records that a server thread decodes in one go.
+    private static let inlineElements = 2048
+
+    /// - Returns: false if it unpacks to a large body, or has many records: nothing was done then.
+    private func takeSmall(_ intake: Intake, _ answer: Answer) throws(Refusal) -> Bool {
+        let batch: DecodedBatch
+        let bytes: Int
+        do throws(Refusal) {
+            let decoded = try intake.decode(
+                limit: intake.inlineLimitBytes(settings), arrival: clock(), elementLimit: Self.inlineElements)
+            guard decoded.rest == nil else { return false }
+            (batch, bytes) = (decoded.batch, decoded.bytes)
+        } catch .tooLarge {
+            return false
         }
-        decoder.async(
-            execute: DispatchWorkItem { [self] in
-                defer { decodingBytes.subtract(cost, ordering: .relaxed) }
-                do throws(Refusal) {
-                    if let refusal = ledger.refusal { throw .ledger(refusal) }
-                    if !intake.isSentOnce, .now - answer.began > Self.decodingPatience { throw .decoderIsLate }
-                    try take(intake, limit: settings.bodyLimitBytes, isGathered: false, answer)
-                } catch {
-                    answer.send(error, of: agentName)
-                }
-            })
-    }
-
-    /// A large body that has waited longer behind others is refused, if its sender will try again.
-    private static let decodingPatience: Duration = .seconds(5)
-
-    /// Decodes a body of up to `limit` bytes and hands its records to the ledger.
-    private func take(_ intake: Intake, limit: Int, isGathered: Bool, _ answer: Answer) throws(Refusal) {
-        var (batch, bytes) = try intake.decode(limit: limit, arrival: clock())
-        let uncounted = removeUncounted(from: &batch.events, of: intake)
-        pricer.price(&batch.events)
-        let sender = batch.hasStarts ? answer.sender : .unknown
-        ledger.submit(batch.events, links: batch.links, from: sender, bytes: bytes, isGathered: isGathered) {
-            [self, batch] result in
+        submit(batch, of: intake, bytes: bytes, isGathered: gathers, answer) { [self] result in
             switch result {
-            case .success(var outcome):
-                outcome.rejections = batch.rejections.merging(outcome.rejections)
-                outcome.warnings = batch.warnings
-                outcome.uncounted = uncounted
-                if let dataPoints = batch.ignoredDataPoints {
-                    outcome.ignoredDataPoints = dataPoints
-                    noteMetrics(from: answer)
-                }
-                metrics.took(outcome, of: batch)
-                noteSuspicions(outcome, batch.events, of: intake)
-                answer.report(outcome.rejections)
-                answer.report(outcome.merged)
-                answer.send(intake.answer(to: outcome))
+            case .success(let outcome): self.answer(outcome, of: intake, answer)
             case .failure(let refusal): answer.send(.ledger(refusal))
             }
         }
+        return true
+    }
+
+    /// Prices records and hands them to the ledger.
+    ///
+    /// - Parameter reply: called once, as the ledger calls its own.
+    func submit(
+        _ batch: DecodedBatch, of intake: Intake, bytes: Int, isGathered: Bool, _ answer: Answer,
+        reply: @escaping @Sendable (Result<Outcome, LedgerRefusal>) -> Void
+    ) {
+        var batch = batch
+        let uncounted = removeUncounted(from: &batch.events, of: intake)
+        pricer.price(&batch.events)
+        let sender = batch.hasStarts ? answer.sender : .unknown
+        ledger.submit(
+            batch.events, links: batch.links, from: sender, client: answer.clientNumber, bytes: bytes,
+            isGathered: isGathered
+        ) { [self, batch] result in
+            reply(
+                result.map { outcome in
+                    var outcome = outcome
+                    outcome.rejections = batch.rejections.merging(outcome.rejections)
+                    outcome.warnings = batch.warnings
+                    outcome.uncounted = uncounted
+                    if let dataPoints = batch.ignoredDataPoints {
+                        outcome.ignoredDataPoints = dataPoints
+                        noteMetrics(from: answer)
+                    }
+                    metrics.took(outcome, of: batch)
+                    noteSuspicions(outcome, batch.events, of: intake)
+                    return outcome
+                })
+        }
+    }
+
+    /// Answers a post whose records were all decided.
+    func answer(_ outcome: Outcome, of intake: Intake, _ answer: Answer) {
+        answer.report(outcome.rejections)
+        answer.report(outcome.merged)
+        answer.send(intake.answer(to: outcome))
     }
 
     private func removeUncounted(from events: inout [(index: Int, event: Event)], of intake: Intake) -> Int {

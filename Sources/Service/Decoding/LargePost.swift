@@ -1,0 +1,168 @@
+import Bodies
+import Concurrency
+import Dispatch
+import Formats
+import Ledger
+import Model
+
+/// A post that is decoded and counted part by part.
+///
+/// While the ledger works off a part, the next is decoded; more do not wait, so a large post takes little memory and
+/// leaves the ledger to others. A part may be on disk when a later one fails. The connection then closes without an
+/// answer: the outcome is unknown, as it is if a connection breaks.
+final class LargePost: TurnTaker, @unchecked Sendable {
+    // Unchecked: `rest` and `hasBegun` are used during a turn only, and one turn is taken at a time.
+    let client: UInt64
+    let weight: Int
+    private let intake: Intake
+    private let answer: Answer
+    private let agentName: LabelValue?
+    private let service: Service
+    private var hasBegun = false
+    private var rest: BodyRest?
+    private let progress = Locked(Progress())
+
+    private struct Progress {
+        /// Parts that the ledger has.
+        var waiting = 0
+        /// Parts that the ledger was too busy to take.
+        var refused: [Part] = []
+        var outcome = Outcome()
+        var failure: Refusal?
+        var isDecoded = false
+        var isAnswered = false
+
+        /// Whether the ledger has counted anything.
+        var hasApplied = false
+
+        var isOver: Bool { !isAnswered && waiting == 0 && (failure != nil || isDecoded && refused.isEmpty) }
+        var canGoOn: Bool {
+            failure == nil && waiting < LargePost.waitingLimit && !(isDecoded && refused.isEmpty)
+        }
+    }
+
+    private struct Part: Sendable {
+        let batch: DecodedBatch
+        let bytes: Int
+    }
+
+    /// Records in a part.
+    private static let partElements = 4096
+    /// Parts of one post that the ledger has at a time.
+    private static let waitingLimit = 2
+    /// A post that has waited longer for others is refused, if its sender will try again.
+    private static let patience: Duration = .seconds(5)
+    /// Before a part is offered again that the ledger was too busy to take.
+    private static let retryDelay: DispatchTimeInterval = .milliseconds(20)
+    /// The memory that must be there before a part is decoded.
+    private static let neededBytes = 16 << 20
+
+    /// - Parameter agentName: the agent that the request's header names.
+    init(_ intake: Intake, of agentName: LabelValue?, _ answer: Answer, _ service: Service) {
+        self.intake = intake
+        self.answer = answer
+        self.agentName = agentName
+        self.service = service
+        client = answer.clientNumber
+        weight = intake.isDivisible ? 1 : Service.decodingWeightLimit
+    }
+
+    // MARK: A turn
+
+    func takeTurn() -> Bool {
+        do throws(Refusal) {
+            if let part = try nextPart() { submit(part) }
+        } catch {
+            progress.withLock { if $0.failure == nil { $0.failure = error } }
+        }
+        return goesOn()
+    }
+
+    /// - Returns: whether there is more to do at once.
+    private func goesOn() -> Bool {
+        let (isOver, canGoOn) = progress.withLock { progress in
+            let isOver = progress.isOver
+            if isOver { progress.isAnswered = true }
+            return (isOver, progress.canGoOn && progress.refused.isEmpty)
+        }
+        if isOver { end() }
+        return canGoOn && !isOver
+    }
+
+    private func nextPart() throws(Refusal) -> Part? {
+        let refused = progress.withLock { $0.refused.popLast() }
+        if let refused { return refused }
+        if hasBegun, rest == nil { return nil }
+        guard MemoryProbe.hasRoom(for: Self.neededBytes) else {
+            if !hasBegun { throw .noMemory }
+            service.resumeLater(self, after: Self.retryDelay)
+            return nil
+        }
+        return hasBegun ? try laterPart() : try firstPart()
+    }
+
+    private func firstPart() throws(Refusal) -> Part {
+        if let refusal = service.ledger.refusal(for: client) { throw .ledger(refusal) }
+        if !intake.isSentOnce, .now - answer.began > Self.patience { throw .decoderIsLate }
+        hasBegun = true
+        let decoded = try intake.decode(
+            limit: service.settings.bodyLimitBytes, arrival: service.clock(), elementLimit: Self.partElements)
+        rest = decoded.rest
+        if rest == nil { progress.withLock { $0.isDecoded = true } }
+        return Part(batch: decoded.batch, bytes: decoded.bytes)
+    }
+
+    private func laterPart() throws(Refusal) -> Part? {
+        guard let rest else { return nil }
+        let batch: DecodedBatch
+        do throws(MalformedBody) {
+            batch = try rest.next(elementLimit: Self.partElements)
+        } catch {
+            throw .malformed(error.detail)
+        }
+        if rest.isAtEnd {
+            self.rest = nil
+            progress.withLock { $0.isDecoded = true }
+        }
+        return Part(batch: batch, bytes: 0)
+    }
+
+    // MARK: Parts at the ledger
+
+    private func submit(_ part: Part) {
+        progress.withLock { $0.waiting += 1 }
+        service.submit(part.batch, of: intake, bytes: part.bytes, isGathered: false, answer) { [self] result in
+            settle(part, result)
+        }
+    }
+
+    private func settle(_ part: Part, _ result: Result<Outcome, LedgerRefusal>) {
+        let isBusy = progress.withLock { progress in
+            progress.waiting -= 1
+            switch result {
+            case .success(let outcome):
+                progress.outcome.merge(outcome)
+                if outcome.accepted > 0 { progress.hasApplied = true }
+            case .failure(.overloaded):
+                progress.refused.append(part)
+                return true
+            case .failure(let refusal):
+                if progress.failure == nil { progress.failure = .ledger(refusal) }
+            }
+            return false
+        }
+        if isBusy { service.resumeLater(self, after: Self.retryDelay) } else if goesOn() { service.resume(self) }
+    }
+
+    // MARK: The end
+
+    private func end() {
+        let (outcome, failure, hasApplied) = progress.withLock { ($0.outcome, $0.failure, $0.hasApplied) }
+        if let failure {
+            answer.send(hasApplied ? .ledger(.outcomeUnknown) : failure, of: agentName)
+        } else {
+            service.answer(outcome, of: intake, answer)
+        }
+        service.end(self)
+    }
+}

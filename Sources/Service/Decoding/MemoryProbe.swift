@@ -1,0 +1,19 @@
+import CMemory
+import Glibc
+
+/// Whether memory can be had. Swift ends the process if it cannot, so it is asked before much is needed.
+enum MemoryProbe {
+    /// Whether the system would give so many bytes now: it may refuse under a limit of address space, or with strict
+    /// overcommitment.
+    static func hasRoom(for bytes: Int) -> Bool {
+        guard
+            let block = unsafe mmap(
+                nil, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), unsafe block != MAP_FAILED
+        else { return false }
+        unsafe munmap(block, bytes)
+        return true
+    }
+
+    /// Gives memory back that is free and still held by malloc.
+    static func returnFreeMemory() { cmemory_return_free() }
+}
