@@ -100,6 +100,12 @@ test-shares: test-packages build ## Tries each attack on other clients alone, by
 	@LLM_EXPORTER_BIN=$(CURDIR)/$(BINARY) LLM_EXPORTER_ALL_ATTACKS=1 scripts/step test-shares \
 		.build-venv/bin/python -m pytest --color=no -q Tests/EndToEnd/http/test_fair_shares.py
 
+.PHONY: soak
+soak: test-packages build ## Good, bad and hostile traffic, reloads and kills: MINUTES=30 (5 by default); ends with a table
+	@LLM_EXPORTER_BIN=$(CURDIR)/$(BINARY) LLM_EXPORTER_SOAK_MINUTES=$${MINUTES:-5} scripts/step soak \
+		.build-venv/bin/python -m pytest --color=no -q Tests/EndToEnd/soak
+	@sed -n '/^=* figures/,/^soak: /p' .build-logs/soak.log
+
 .PHONY: test-merges
 test-merges: test-packages build ## Sends simulated fleets and captures of real senders in many orders (minutes)
 	@scripts/build build --build-tests $(IMPORT_CHECK)

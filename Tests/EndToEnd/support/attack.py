@@ -63,8 +63,10 @@ class Figures:
 class Attack:
     """An attack on one exporter, from 127.0.0.1, while the context is open."""
 
-    def __init__(self, address: tuple[str, int], *parts: Part, headers: dict[str, str] | None = None):
-        self._settings = json.dumps({"address": address, "parts": parts, "headers": headers or {}})
+    def __init__(self, address: tuple[str, int], *parts: Part, headers: dict[str, str] | None = None,
+                 limit: int = LIMIT):
+        """`headers` go with each request, and `limit` is the exporter's --web.max-body-size."""
+        self._settings = json.dumps({"address": address, "parts": parts, "headers": headers or {}, "limit": limit})
         self.figures = Figures()
 
     def __enter__(self) -> Attack:
@@ -130,14 +132,14 @@ class Guesses(NamedTuple):
 
 
 
-def numbered(opening: bytes, item: str, between: bytes, closing: bytes, size: int = LIMIT) -> bytes:
+def numbered(opening: bytes, item: str, between: bytes, closing: bytes, size: int) -> bytes:
     """A body of items, each with its number in place of a `%d`, as many as the size allows."""
     count = (size - len(opening) - len(closing)) // (len(item % 10_000_000) + len(between))
     return opening + between.join((item % (10_000_000 + number)).encode() for number in range(count)) + closing
 
 
-def spans() -> bytes:
-    """A request of OTLP of the largest size, each span a call of its own."""
+def spans(size: int) -> bytes:
+    """A request of OTLP of nearly this size, each span a call of its own."""
     place = b"SPAN-ID."
     made = otlp_messages.span({"gen_ai.operation.name": "chat", "gen_ai.system": "p", "gen_ai.request.model": "m"},
                               trace=int.from_bytes(MARK, "big"), id=int.from_bytes(place, "big"))
@@ -145,24 +147,24 @@ def spans() -> bytes:
     for field_number in (1, 2, 2):
         message = dict(otlp_messages.fields(message))[field_number]
     head, _, tail = otlp_messages.chunk(2, message).partition(place)
-    count = (LIMIT - 64) // (len(head) + len(place) + len(tail))
+    count = (size - 64) // (len(head) + len(place) + len(tail))
     scope = b"".join(head + number.to_bytes(8, "big") + tail for number in range(1, count + 1))
     return otlp_messages.chunk(1, otlp_messages.chunk(2, scope))
 
 
-def rejected_lines(size: int) -> bytes:
+def rejected_lines(size: int, limit: int) -> bytes:
     """As many lines with a bad record as gzip packs into so few bytes."""
-    low, high = 1, LIMIT // 3
+    low, high = 1, limit // 3
     while low < high:
         middle = (low + high + 1) // 2
         low, high = (middle, high) if len(gzip.compress(b"{}\n" * middle, 9)) <= size else (low, middle - 1)
     return gzip.compress(b"{}\n" * low, 9)
 
 
-def posts(kind: str) -> Posts:
+def posts(kind: str, limit: int) -> Posts:
     lines, array = {"Content-Type": "application/x-ndjson"}, {"Content-Type": "application/json"}
     in_gzip = {"Content-Encoding": "gzip"}
-    records = LINE * (LIMIT // len(LINE))
+    records = LINE * (limit // len(LINE))
     match kind:
         case "gzip":
             return Posts(lines | in_gzip, gzip.compress(records, 9))
@@ -170,41 +172,41 @@ def posts(kind: str) -> Posts:
             return Posts(lines | {"Content-Encoding": "zstd"}, zstandard.compress(records, 9))
         case "array":
             record = LINE.strip()
-            return Posts(array, b"[" + b",".join([record] * ((LIMIT - 2) // (len(record) + 1))) + b"]")
+            return Posts(array, b"[" + b",".join([record] * ((limit - 2) // (len(record) + 1))) + b"]")
         case "litellm":
             item = (f'{{"litellm_call_id":"{MARK.decode()}-%d","startTime":1795456864.5,"endTime":1795456866.0,'
                     '"status":"success","custom_llm_provider":"p","model":"m"}')
-            return Posts(array, numbered(b"[", item, b",", b"]"), "/litellm")
+            return Posts(array, numbered(b"[", item, b",", b"]", limit), "/litellm")
         case "spans":
-            return Posts({"Content-Type": "application/x-protobuf"}, spans(), "/v1/traces")
+            return Posts({"Content-Type": "application/x-protobuf"}, spans(limit), "/v1/traces")
         case "starts":
             item = f'{{"agent_name":"b","event":"start","id":"{MARK.decode()}-%d"}}'
-            return Posts(lines, numbered(b"", item, b"\n", b"\n", LIMIT // 16))
+            return Posts(lines, numbered(b"", item, b"\n", b"\n", limit // 16))
         case "rejected lines":
-            return Posts(lines | in_gzip, rejected_lines(295))
+            return Posts(lines | in_gzip, rejected_lines(295, limit))
         case "nested":
-            depth = LIMIT // 2 - 100
+            depth = limit // 2 - 100
             body = LINE.strip().removesuffix(b"}") + b',"x":' + b"[" * depth + b"]" * depth + b"}"
             return Posts(array | in_gzip, gzip.compress(body, 6))
         case "empty messages":
             empty = otlp_messages.chunk(1, b"")
             return Posts({"Content-Type": "application/x-protobuf"} | in_gzip,
-                         gzip.compress(empty * (LIMIT // len(empty)), 6), "/v1/traces")
+                         gzip.compress(empty * (limit // len(empty)), 6), "/v1/traces")
         case "ledger":
-            return Posts(lines, LINE * ((30 << 20) // len(LINE)))
+            return Posts(lines, LINE * (limit * 15 // 16 // len(LINE)))
     raise ValueError(kind)
 
 
-def holds(kind: str, headers: bytes) -> Holds:
+def holds(kind: str, headers: bytes, limit: int) -> Holds:
     head = b"POST /record HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n" + headers
-    length = b"Content-Length: %d\r\n" % LIMIT
+    length = b"Content-Length: %d\r\n" % limit
     match kind:
         case "length":
-            return Holds(head + length + b"\r\n", LIMIT - 16, drips=True)
+            return Holds(head + length + b"\r\n", limit - 16, drips=True)
         case "chunked":
-            return Holds(head + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n" % LIMIT, LIMIT - 16, drips=True)
+            return Holds(head + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n" % limit, limit - 16, drips=True)
         case "expect":
-            return Holds(head + length + b"Expect: 100-continue\r\n\r\n", LIMIT - 16, drips=True)
+            return Holds(head + length + b"Expect: 100-continue\r\n\r\n", limit - 16, drips=True)
         case "announced":
             return Holds(head + length + b"\r\n", 4096, drips=True)
         case "idle":
@@ -253,6 +255,8 @@ class Attacker:
                     continue
             except (OSError, http.client.HTTPException) as error:
                 self.count(answer=type(error).__name__)
+                # It may have been ended, and be started again on this port.
+                time.sleep(0.01)
             begun.set()
             if connection:
                 connection.close()
@@ -374,12 +378,13 @@ def main() -> None:
     settings: dict[str, Any] = json.loads(sys.argv[1])
     attacker = Attacker(tuple(settings["address"]), settings["headers"])
     parts = [Part(*part) for part in settings["parts"]]
-    held = [(holds(part.kind, attacker.headers), part.connections) for part in parts if part.kind in HELD]
+    limit = settings["limit"]
+    held = [(holds(part.kind, attacker.headers, limit), part.connections) for part in parts if part.kind in HELD]
     threads, waited = [], []
     for part in parts:
         if part.kind in HELD:
             continue
-        of = Guesses(part.kind) if part.kind in ("Basic", "Bearer") else posts(part.kind)
+        of = Guesses(part.kind) if part.kind in ("Basic", "Bearer") else posts(part.kind, limit)
         for _ in range(part.connections):
             waited.append(threading.Event())
             requests = of.requests(attacker.host) if isinstance(of, Guesses) else attacker.requests(of)
