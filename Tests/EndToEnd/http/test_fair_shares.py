@@ -80,7 +80,7 @@ def case(name: str, *parts: tuple[str, int], **what: Any) -> Case:
 MIB = 1 << 20
 GZIP_1 = case("gzip_1", ("gzip", 1))
 #: Bodies of the largest size that stop 16 bytes short of their end.
-SLOW_8 = case("slow_8", ("length", 8), at_least=8, at_least_bytes=64 * MIB)
+SLOW_8 = case("slow_8", ("length", 8), at_least=8, at_least_bytes=16 * MIB)
 LITELLM = case("litellm_4", ("litellm", 4), at_least_bytes=LIMIT)
 SPANS = case("spans_4", ("spans", 4), at_least_bytes=LIMIT)
 STARTS = case("starts_4", ("starts", 4), at_least_bytes=4 * MIB)
@@ -90,11 +90,11 @@ ONE_BY_ONE = [
     case("zstd_1", ("zstd", 1)), case("zstd_4", ("zstd", 4), at_least=4), case("zstd_16", ("zstd", 16), at_least=16),
     case("array_4", ("array", 4), at_least_bytes=LIMIT),
     LITELLM, SPANS, SLOW_8,
-    case("slow_64", ("length", 64), at_least=64, at_least_bytes=64 * MIB),
-    case("slow_chunked_8", ("chunked", 8), at_least=8, at_least_bytes=64 * MIB),
-    case("slow_chunked_64", ("chunked", 64), at_least=64, at_least_bytes=64 * MIB),
-    case("slow_expect_8", ("expect", 8), at_least=8, at_least_bytes=64 * MIB),
-    case("slow_expect_64", ("expect", 64), at_least=64, at_least_bytes=64 * MIB),
+    case("slow_64", ("length", 64), at_least=64, at_least_bytes=16 * MIB),
+    case("slow_chunked_8", ("chunked", 8), at_least=8, at_least_bytes=16 * MIB),
+    case("slow_chunked_64", ("chunked", 64), at_least=64, at_least_bytes=16 * MIB),
+    case("slow_expect_8", ("expect", 8), at_least=8, at_least_bytes=16 * MIB),
+    case("slow_expect_64", ("expect", 64), at_least=64, at_least_bytes=16 * MIB),
     case("slow_announced_8", ("announced", 8), at_least=8, at_least_bytes=8 * 4096),
     case("slow_announced_64", ("announced", 64), at_least=64, at_least_bytes=64 * 4096),
     STARTS,
@@ -118,7 +118,7 @@ COMPRESSED = case("compressed_16", ("gzip", 8), ("zstd", 8), at_least=16)
 TOGETHER = [
     GZIP_1, COMPRESSED, LITELLM, SPANS, SLOW_8, STARTS, LEDGER,
     case("slow_64", ("length", 20), ("chunked", 20), ("expect", 20), ("announced", 4), at_least=64,
-         at_least_bytes=64 * MIB),
+         at_least_bytes=16 * MIB),
     case("expensive_6", ("rejected lines", 2), ("nested", 2), ("empty messages", 2), at_least=6),
     case("connections", ("idle", 334), ("half a header", 333), ("unread answer", 333), at_least=MAX_CONNECTIONS // 2,
          series=4000),

@@ -16,6 +16,7 @@ import http.client
 import itertools
 import os
 import random
+import re
 import signal
 import socket
 import statistics
@@ -105,7 +106,7 @@ class Guarded(Exporter):
                 source: str | None = None) -> Reply:
         """As an exporter's; one that says that it is stopping is taken for one that has stopped."""
         reply = super().request(method, path, body, {**bearer("soak"), **(headers or {})}, source)
-        if reply.status == 503 and b"the exporter is stopping" in reply.body:
+        if reply.status == 503 and re.search(rb"the exporter is (starting or )?stopping", reply.body):
             raise ConnectionAbortedError(reply.body)
         return reply
 
@@ -165,7 +166,10 @@ class Target:
         self.write_settings()
         self.dice = random.Random(f"{SEED}/{name}")
         self.epoch = Epoch(0)
+        #: Is odd while series are removed, and even while counters only go up.
+        self.resets = 0
         self.counts: Counter[str] = Counter()
+        self._lock = threading.Lock()
         self.exporter: Guarded | None = None
         self.exporter = self.started()
 
@@ -181,7 +185,11 @@ class Target:
         self.config.write_text(BAD if turn % 3 == 2 else GOOD[turn % 2])
         return turn % 3 != 2
 
-    # What goes on all the time; each in a thread of its own.
+    def count(self, what: str, times: int = 1) -> None:
+        with self._lock:
+            self.counts[what] += times
+
+    # Traffic, each kind in a thread of its own.
 
     def write(self, writer: int) -> None:
         dice = random.Random(f"{SEED}/{self.name}/writer/{writer}")
@@ -207,21 +215,21 @@ class Target:
                      else backlog[:dice.choice([1, len(backlog)])])
             if batch:
                 outcome = sender.post(batch, dice)
-                self.counts["posts"] += 1
+                self.count("posts")
                 if outcome is not Outcome.ACKNOWLEDGED:
-                    self.counts["posts sent again"] += 1
+                    self.count("posts sent again")
                 elif not again:
                     backlog = backlog[len(batch):]
                     epoch.acknowledged.extend((time.monotonic(), event) for event in batch)
             time.sleep(dice.expovariate(60))
 
     def scrape(self) -> None:
-        """All formats; what counts in a durable family never goes down within an epoch."""
+        """All formats; what counts in a durable family never goes down between two resets."""
         last: dict[Key, str] = {}
-        of: Epoch | None = None
+        of = 0
         further = itertools.cycle([self._openmetrics, self._protobuf, self._pages])
         while not self.soak.is_over(self):
-            exporter, epoch = self.exporter, self.epoch
+            exporter, resets = self.exporter, self.resets
             if not exporter:
                 time.sleep(0.01)
                 continue
@@ -231,12 +239,12 @@ class Target:
             except (OSError, http.client.HTTPException):
                 self.is_excused(exporter)
                 continue
-            if epoch is of and self.epoch is epoch:
+            if resets == of == self.resets and resets % 2 == 0:
                 for key, value in last.items():
                     assert key in now, f"{key} {value} has vanished"
                     assert now[key] == value or Decimal(now[key]) > Decimal(value), f"{key}: {now[key]} after {value}"
-            last, of = now, epoch
-            self.counts["scrapes"] += 2
+            last, of = now, resets
+            self.count("scrapes", 2)
             time.sleep(0.2)
 
     def is_excused(self, exporter: Guarded) -> None:
@@ -275,7 +283,7 @@ class Target:
                 self.leave(exporter, dice)
             except (OSError, http.client.HTTPException):
                 self.is_excused(exporter)
-            self.counts["bad requests"] += 2
+            self.count("bad requests", 2)
             time.sleep(0.05)
 
     @staticmethod
@@ -288,7 +296,7 @@ class Target:
             elif way == 1:
                 wire.socket.shutdown(socket.SHUT_WR)
 
-    # What is done to it, by one thread.
+    # Reloads, ends and resets, all by one thread.
 
     def manage(self, *, is_mortal: bool) -> None:
         due = time.monotonic()
@@ -310,11 +318,13 @@ class Target:
         epoch.workload.check_exactly(scraped(exporter), set(epoch.events))
         check_native_histograms(exporter, epoch.workload, epoch.events, is_of_others)
         # Those that only repeat go on; the next epoch has new calls.
+        self.resets += 1
         eventually(lambda: exporter.request("POST", "/api/v1/admin/reset").status == 204, "series are removed")
         assert not scraped(exporter).units()
+        self.resets += 1
         Shown.forget_keys()
-        self.counts["epochs"] += 1
-        self.counts["calls"] += len(epoch.numbers)
+        self.count("epochs")
+        self.count("calls", len(epoch.numbers))
 
     def reload(self) -> None:
         exporter = self.running
@@ -327,7 +337,7 @@ class Target:
         exporter.signal(signal.SIGHUP)
         eventually(lambda: readings() > before, "the files are read")
         assert exporter.scrape().value("llm_exporter_config_last_reload_successful") == str(int(is_sound))
-        self.counts["reloads"] += 1
+        self.count("reloads")
 
     def restart(self) -> None:
         """Ends it as a crash or an operator does, and holds what a start finds to what was sent."""
@@ -339,11 +349,11 @@ class Target:
         if self.dice.random() < 0.7:
             self.exporter = None
             exporter.kill()
-            self.counts["kills"] += 1
+            self.count("kills")
         else:
             exporter.stop()
             self.exporter = None
-            self.counts["stops"] += 1
+            self.count("stops")
         started = self.started()
         at_least, at_most = self.epoch.account.bounds()
         self.epoch.workload.check(scraped(started), at_least, at_most)
@@ -366,12 +376,12 @@ class Target:
         with self.started() as again:
             epoch.workload.check_exactly(scraped(again), set(epoch.events))
             again.stop()
-        self.counts["epochs"] += 1
-        self.counts["calls"] += len(epoch.numbers)
+        self.count("epochs")
+        self.count("calls", len(epoch.numbers))
 
 
 class Samples:
-    """What the lasting exporter takes, each second."""
+    """Memory, descriptors, threads and files of the lasting exporter, each second."""
 
     def __init__(self, target: Target):
         self.target = target
@@ -401,8 +411,8 @@ class Samples:
             yield " ".join(f"{value:12.1f}" if "MiB" in name else f"{value:12.0f}" for name, value in row.items())
 
     def growth(self) -> Iterator[tuple[str, float, float, float]]:
-        """Of each figure that stays flat: its name, the medians of the middle and the last third, and the most that
-        the second may be."""
+        """The name of each figure that stays flat, its medians of the middle and the last third, and the limit of the
+        latter."""
         third = len(self.rows) // 3
         for name, (share, amount) in TOLERANCES.items():
             middle, last = (statistics.median(row[name] for row in rows)
