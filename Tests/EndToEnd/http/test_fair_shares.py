@@ -1,9 +1,10 @@
 """One client takes all that it can, and posts of 4 KiB from another are answered 200, 99 of 100 within a second.
 
-Shares go by user or token, else by address, and bind only while clients compete: a client that is alone may use all.
+Shares go by user or token, else by address, then by connection, and bind only while clients compete: a client that is
+alone may use all.
 
-`LLM_EXPORTER_ALL_ATTACKS=1` tries each kind of attack alone, from another address and with another token
-(`make test-shares`); else they are tried in fewer cases, several kinds at once.
+`LLM_EXPORTER_ALL_ATTACKS=1` tries each kind of attack alone, and in each of these ways (`make test-shares`); else they
+are tried in fewer cases, several kinds at once.
 """
 
 from __future__ import annotations
@@ -35,11 +36,11 @@ SECONDS = 6
 VICTIMS = 3
 LEAST_POSTS = 50
 MAX_CONNECTIONS = 2000
-#: How soon after an attack memory and connections are near what they were, and what memory may be kept: this much, and
-#: for each id that is remembered.
+#: How soon after an attack memory and connections are near what they were, and how much memory may be kept: an amount,
+#: and bytes for each id that is remembered. A million ids of starts, a tenth of them open, take 127 bytes each.
 SETTLE_SECONDS = 10
 SPARE_MIB = 64
-BYTES_PER_ID = 200
+BYTES_PER_ID = 128
 
 CONFIGURATION = f"""
 basic_auth_users:
@@ -56,8 +57,8 @@ class Case:
 
     name: str
     parts: tuple[Part, ...]
-    #: With tokens attacker and victims share an address; else the victims have another one.
-    tokens: bool = False
+    #: How attacker and victims differ: by `addresses`, by `tokens` of one address, or by `connections` alone.
+    shares: str = "addresses"
     #: Bytes that the attacker sent at the least.
     at_least_bytes: int = 0
     #: Connections that it opened, or whole requests that it sent, at the least.
@@ -66,7 +67,11 @@ class Case:
     series: int = 1
 
     def __str__(self) -> str:
-        return f"{self.name}-{'tokens' if self.tokens else 'addresses'}"
+        return f"{self.name}-{self.shares}"
+
+    @property
+    def tokens(self) -> bool:
+        return self.shares == "tokens"
 
     def shows(self, figures: Figures) -> bool:
         return (figures.bytes_sent >= self.at_least_bytes
@@ -111,8 +116,8 @@ OF_CONNECTIONS = [
 ]
 #: Without valid credentials a client has the share of its address.
 OF_GUESSES = [
-    case("wrong_passwords_16", ("Basic", 16), tokens=True, at_least=16),
-    case("wrong_tokens_16", ("Bearer", 16), tokens=True, at_least=100),
+    case("wrong_passwords_16", ("Basic", 16), shares="tokens", at_least=16),
+    case("wrong_tokens_16", ("Bearer", 16), shares="tokens", at_least=100),
 ]
 COMPRESSED = case("compressed_16", ("gzip", 8), ("zstd", 8), at_least=16)
 TOGETHER = [
@@ -125,13 +130,14 @@ TOGETHER = [
 ]
 
 
-def with_tokens(cases: list[Case]) -> list[Case]:
-    return [replace(case, tokens=True) for case in cases]
+def among(shares: str, *cases: Case) -> list[Case]:
+    return [replace(case, shares=shares) for case in cases]
 
 
-CASES = ([*ONE_BY_ONE, *OF_CONNECTIONS, *OF_GUESSES, *with_tokens(ONE_BY_ONE)]
+CASES = ([*ONE_BY_ONE, *OF_CONNECTIONS, *OF_GUESSES, *among("tokens", *ONE_BY_ONE),
+          *among("connections", GZIP_1, SLOW_8, STARTS, LEDGER)]
          if os.environ.get("LLM_EXPORTER_ALL_ATTACKS") else
-         [*TOGETHER, *OF_GUESSES, *with_tokens([COMPRESSED, SLOW_8, STARTS, LEDGER])])
+         [*TOGETHER, *OF_GUESSES, *among("tokens", COMPRESSED, SLOW_8, STARTS, LEDGER)])
 
 
 class Victim:
@@ -194,7 +200,7 @@ def exporter_for(case: Case, start: Callable[..., Exporter], folder: Path) -> Ex
 def victims_of(case: Case, exporter: Exporter) -> list[Victim]:
     """As many that keep their connections as that do not."""
     if not case.tokens:
-        kinds: list[tuple[str, dict[str, str]]] = [("127.0.0.2", {})] * 2
+        kinds: list[tuple[str, dict[str, str]]] = [("127.0.0.2" if case.shares == "addresses" else "127.0.0.1", {})] * 2
     elif any(part.kind in ("Basic", "Bearer") for part in case.parts):
         # This user's password is not seen before the guesses have begun.
         kinds = [("127.0.0.1", bearer("victim")), ("127.0.0.2", basic("alice", "secret"))]
