@@ -95,6 +95,17 @@ crash-test: test-packages build ## Kills the exporter 200 times, and tries many 
 		Tests/EndToEnd/storage/test_kills.py Tests/EndToEnd/storage/test_power_failure.py \
 		Tests/EndToEnd/storage/test_failing_disk.py Tests/EndToEnd/cluster/test_cluster.py
 
+.PHONY: test-shares
+test-shares: test-packages build ## Tries each attack on other clients alone, by address and by token (minutes)
+	@LLM_EXPORTER_BIN=$(CURDIR)/$(BINARY) LLM_EXPORTER_ALL_ATTACKS=1 scripts/step test-shares \
+		.build-venv/bin/python -m pytest --color=no -q Tests/EndToEnd/http/test_fair_shares.py
+
+.PHONY: soak
+soak: test-packages build ## Good, bad and hostile traffic, reloads and kills: MINUTES=30 (5 by default); ends with a table
+	@LLM_EXPORTER_BIN=$(CURDIR)/$(BINARY) LLM_EXPORTER_SOAK_MINUTES=$${MINUTES:-5} scripts/step soak \
+		.build-venv/bin/python -m pytest --color=no -q Tests/EndToEnd/soak
+	@sed -n '/^=* figures/,/^soak: /p' .build-logs/soak.log
+
 .PHONY: test-merges
 test-merges: test-packages build ## Sends simulated fleets and captures of real senders in many orders (minutes)
 	@scripts/build build --build-tests $(IMPORT_CHECK)

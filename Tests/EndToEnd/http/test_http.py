@@ -11,11 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from credentials import Authority
+from credentials import Authority, basic, hashed
 from exporter import BINARY, JSON, OPENMETRICS, PATIENCE, Exporter, Wire, call, encode, eventually, run
 from pace import Stopwatch
 
 BODY = encode(call())
+#: docs/decisions.md, "Idle connections close after 20 s".
+IDLE_SECONDS = 20
 ROUTES = {"/": "GET", "/metrics": "GET", "/summary": "GET", "/-/healthy": "GET", "/-/ready": "GET",
           "/-/reload": "POST", "/record": "POST", "/api/v1/admin/reset": "POST", "/api/v1/admin/forget": "POST"}
 
@@ -320,6 +322,59 @@ def test_pipelined_requests_are_answered_in_order(exporter):
     statuses = [int(status) for status in re.findall(rb"HTTP/1\.1 (\d{3}) ", received)]
     assert statuses == [*(200 if n % 3 else 422 for n in range(30)), 200]
     assert exporter.calls() == 20
+
+
+# A client that has ended its side may still read (RFC 9112, section 9.6), as `socat` does that is fed by a pipe.
+
+HALF_CLOSED = {
+    "record": (post("Host: a", f"Content-Length: {len(BODY)}"), 1),
+    "chunked": (post("Host: a", "Transfer-Encoding: chunked", body=f"{len(BODY):x}\r\n{BODY}\r\n0\r\n\r\n"), 1),
+    "last_of_a_connection": (post("Host: a", f"Content-Length: {len(BODY)}", "Connection: close"), 1),
+    "metrics": ("GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n", 0),
+    "pipelined": (post("Host: a", f"Content-Length: {len(BODY)}") * 3 + "GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n", 3),
+}
+
+
+def answers_to_half_closed(exporter, request_text):
+    """The statuses that arrive until the exporter closes, too."""
+    with exporter.wire() as wire:
+        wire.send(request_text)
+        wire.socket.shutdown(socket.SHUT_WR)
+        return [int(status) for status in re.findall(rb"HTTP/1\.1 (\d{3}) ", wire.everything())]
+
+
+@pytest.mark.concurrency
+@pytest.mark.parametrize("request_text, posts", HALF_CLOSED.values(), ids=HALF_CLOSED)
+def test_a_client_that_ends_its_side_is_answered(start, tmp_path, request_text, posts):
+    """Also while its records are written to the disk."""
+    exporter = start(storage=tmp_path / "state")
+    answers = [200] * request_text.count(" HTTP/1.1\r\n")
+    watch = Stopwatch()
+    assert [answers_to_half_closed(exporter, request_text) for _ in range(30)] == [answers] * 30
+    watch.assert_within(IDLE_SECONDS / 2, "The end of a client's side is not left to the time-out.")
+    assert exporter.calls() == 30 * posts
+
+
+@pytest.mark.concurrency
+def test_clients_that_end_their_sides_at_once_are_all_answered(start, tmp_path):
+    exporter = start(storage=tmp_path / "state")
+    wires = [exporter.wire() for _ in range(200)]
+    for wire in wires:
+        wire.send(post("Host: a", f"Content-Length: {len(BODY)}")).socket.shutdown(socket.SHUT_WR)
+    assert [wire.reply().outcome() for wire in wires] == [(1, 0, 0)] * 200
+    for wire in wires:
+        wire.socket.close()
+    assert exporter.calls() == 200
+
+
+@pytest.mark.concurrency
+def test_a_client_that_ends_its_side_is_answered_after_its_password_was_checked(start, tmp_path):
+    (tmp_path / "web.yml").write_text(f"basic_auth_users:\n  alice: {hashed('secret', 10)}\n")
+    exporter = start("--web.config.file", str(tmp_path / "web.yml"))
+    for guess in [*range(8), "secret"]:
+        header = "Authorization: " + basic("alice", str(guess))["Authorization"]
+        request_text = post("Host: a", header, f"Content-Length: {len(BODY)}")
+        assert answers_to_half_closed(exporter, request_text) == [200 if guess == "secret" else 401]
 
 
 def test_a_request_may_arrive_byte_by_byte(exporter):

@@ -56,11 +56,12 @@ def shown(exporter: Exporter) -> Shown:
     return Shown(reply.body)
 
 
-def check_native_histograms(exporter: Exporter, workload: Workload, events: Collection[Event]) -> None:
-    """Holds the native buckets of an exporter without other senders to these events, each once."""
+def check_native_histograms(exporter: Exporter, workload: Workload, events: Collection[Event],
+                            is_of_others: Callable[[Key], bool] = lambda _: False) -> None:
+    """Holds the native buckets, but for those of other senders, to these events, each once."""
     found = families(exporter.get("/metrics", Accept=ACCEPT).body)
-    shown = {Key(name, frozenset(labels(metric))): native_counts(metric.histogram)
-             for _, name, _ in HISTOGRAMS for metric in found[name].metric}
+    shown = {key: native_counts(metric.histogram) for _, name, _ in HISTOGRAMS for metric in found[name].metric
+             if not is_of_others(key := Key(name, frozenset(labels(metric))))}
     assert shown == workload.native_counts(event.number for event in events if event.kind == "call")
 
 

@@ -73,6 +73,11 @@ class Shown:
             key = cls._keys[series] = Key(sample.name, frozenset(sample.labels.items()))
         return key
 
+    @classmethod
+    def forget_keys(cls) -> None:
+        """Frees what was parsed, for runs that see ever new series."""
+        cls._keys = {}
+
     def units(self) -> dict[Key, int]:
         """Counter samples other than 0, in whole units."""
         return {key: amount for key, value in self.counters.items() if (amount := in_units(key, value))}

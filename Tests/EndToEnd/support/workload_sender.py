@@ -25,8 +25,10 @@ class WorkloadSender:
     to be as accepted; 503 and 507 carry Retry-After; nothing else is answered to these events.
     """
 
-    def __init__(self, address: tuple[str, int], workload: Workload, account: Account, timeout: float = PATIENCE):
-        self.workload, self.account = workload, account
+    def __init__(self, address: tuple[str, int], workload: Workload, account: Account, timeout: float = PATIENCE,
+                 headers: dict[str, str] | None = None):
+        """`headers` go with each post."""
+        self.workload, self.account, self.headers = workload, account, headers or {}
         #: The answer to the last post that had one.
         self.reply: Reply | None = None
         self.duplicates = 0
@@ -54,7 +56,7 @@ class WorkloadSender:
             return Outcome.NOT_SENT
         known, fresh = self.account.sending(events)
         try:
-            self._connection.request("POST", "/record", body, headers)
+            self._connection.request("POST", "/record", body, {**headers, **self.headers})
             answer = self._connection.getresponse()
             self.reply = Reply(answer.status, answer.headers, answer.read())
         except TimeoutError as error:
