@@ -17,6 +17,8 @@ package final class TurnQueue<Work: TurnTaker>: Sendable {
         /// Of the work that has begun.
         var weight = 0
         var isRunning = false
+        /// Whether work has ended since `idle` was called.
+        var hasEnded = false
     }
 
     private struct Client {
@@ -31,7 +33,7 @@ package final class TurnQueue<Work: TurnTaker>: Sendable {
 
     /// - Parameters:
     ///   - weightLimit: the most that work that has begun weighs together. Heavier work is begun alone.
-    ///   - idle: called on the queue when it has nothing to do any more.
+    ///   - idle: called on the queue when all work has ended.
     package init(label: String, weightLimit: Int, idle: @escaping @Sendable () -> Void) {
         queue = DispatchQueue(label: label)
         self.weightLimit = weightLimit
@@ -66,6 +68,7 @@ package final class TurnQueue<Work: TurnTaker>: Sendable {
             client.isTakingTurn = false
             client.wasResumed = false
             state.weight -= work.weight
+            state.hasEnded = true
             guard client.others.isEmpty else {
                 state.clients[work.client] = client
                 return
@@ -86,9 +89,7 @@ package final class TurnQueue<Work: TurnTaker>: Sendable {
     }
 
     private func run() {
-        var hasWorked = false
         while let work = state.withLock({ next(&$0) }) {
-            hasWorked = true
             let isReady = work.takeTurn()
             state.withLock { state in
                 guard state.clients[work.client]?.current === work else { return }
@@ -98,7 +99,12 @@ package final class TurnQueue<Work: TurnTaker>: Sendable {
                 state.clients[work.client]?.wasResumed = false
             }
         }
-        if hasWorked { idle() }
+        let isIdle = state.withLock { state in
+            guard state.hasEnded, state.clients.isEmpty else { return false }
+            state.hasEnded = false
+            return true
+        }
+        if isIdle { idle() }
     }
 
     /// The work whose turn it is; if there is none, the queue runs no longer.

@@ -50,8 +50,8 @@ final class LargePost: TurnTaker, @unchecked Sendable {
     private static let partElements = 4096
     /// Parts of one post that the ledger has at a time.
     private static let waitingLimit = 2
-    /// A post that has waited longer for others is refused, if its sender will try again.
-    private static let patience: Duration = .seconds(5)
+    /// A post that has waited longer for others is refused, if its sender will try again: it may have given up.
+    private static let patience: Duration = .seconds(30)
     /// Before a part is offered again that the ledger was too busy to take.
     private static let retryDelay: DispatchTimeInterval = .milliseconds(20)
     /// The memory that must be there before a part is decoded.
