@@ -61,8 +61,10 @@ enum MHD_Result chttpshim_exchange_suspend(chttpshim_exchange *exchange, _Atomic
 {
     MHD_suspend_connection(exchange->connection);
     enum chttpshim_decision before = CHTTPSHIM_AWAITED;
-    if (!atomic_compare_exchange_strong(awaited, &before, CHTTPSHIM_AWAITED_SUSPENDED))
+    if (!atomic_compare_exchange_strong(awaited, &before, CHTTPSHIM_AWAITED_SUSPENDED)) {
         MHD_resume_connection(exchange->connection);
+        exchange->loop->must_run_again = true;
+    }
     return MHD_YES;
 }
 
@@ -78,16 +80,20 @@ static void decide(chttpshim_exchange *exchange, _Atomic enum chttpshim_decision
 {
     struct MHD_Connection *connection = exchange->connection;
     chttpshim_loop *loop = exchange->loop;
-    bool is_parked = false;
+    bool wakes = true;
     chttpshim_loop_begin_decision(loop);
     // From this exchange on, unless the connection was suspended or the exchange orphaned, the loop's thread may free
     // `exchange`.
     switch (atomic_exchange(awaited, CHTTPSHIM_DECIDED)) {
     case CHTTPSHIM_AWAITED_SUSPENDED: MHD_resume_connection(connection); break;
-    case CHTTPSHIM_ORPHANED: chttpshim_exchange_free(exchange); break;
-    default: is_parked = true;
+    case CHTTPSHIM_ORPHANED:
+        chttpshim_exchange_free(exchange);
+        wakes = false;
+        break;
+    default: break;
     }
-    chttpshim_loop_end_decision(loop, is_parked);
+    // Also if it is resumed: libmicrohttpd may have cleared its own signal before it saw that.
+    chttpshim_loop_end_decision(loop, wakes);
 }
 
 void chttpshim_exchange_proceed(chttpshim_exchange *exchange, chttpshim_opening opening, uint64_t client, void *owner)

@@ -13,6 +13,9 @@ package protocol Format: Sendable {
     /// Whether a body is decoded in parts; if not, all its events are in memory at once.
     var isDivisible: Bool { get }
 
+    /// Elements in a part of a large body: some tens of milliseconds of work for the ledger.
+    var partElements: Int { get }
+
     /// Whether the sender discards a body that is refused, instead of sending it again.
     var isSentOnce: Bool { get }
 
@@ -37,6 +40,8 @@ package protocol Format: Sendable {
 
 extension Format {
     package var isDivisible: Bool { false }
+    /// Other reports of each call are looked for.
+    package var partElements: Int { 512 }
 
     /// By default the body is decoded whole: what it reports may be related. Its events are divided.
     package func decode(

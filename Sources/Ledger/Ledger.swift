@@ -126,7 +126,7 @@ package final class Ledger: Sendable {
     }
 
     private func admission(to mailbox: Mailbox, of client: UInt64, _ bytes: Int) -> LedgerRefusal? {
-        if mailbox.isClosed { return .closed }
+        if mailbox.isClosing { return .closed }
         if mailbox.isBlocked, let trouble = mailbox.trouble { return LedgerRefusal(trouble) }
         if mailbox.isStalled(settings.patience) { return .storageFailed(Self.stalled) }
         return mailbox.waiting.hasRoom(for: bytes, of: client, limit: settings.waitingBytesLimit) ? nil : .overloaded
@@ -137,7 +137,7 @@ package final class Ledger: Sendable {
         mailbox.withLock { mailbox in
             if let trouble = mailbox.trouble { return trouble.description }
             if mailbox.isStalled(settings.patience) { return Self.stalled }
-            return mailbox.isClosed ? "the exporter is stopping" : nil
+            return mailbox.isClosing ? "the exporter is stopping" : nil
         }
     }
 
@@ -243,10 +243,9 @@ package final class Ledger: Sendable {
     package func close(within limit: Duration) -> Bool {
         let done = DispatchSemaphore(value: 0)
         let isClean = Locked(false)
+        // From now on, so that there is an end to what waits.
+        mailbox.withLock { $0.isClosing = true }
         onQueue { book in
-            book.processAll()
-            self.mailbox.withLock { $0.isClosed = true }
-            // Requests that came in between.
             book.processAll()
             let failure = book.close()
             isClean.withLock { $0 = failure == nil }

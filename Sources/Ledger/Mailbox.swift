@@ -16,7 +16,8 @@ struct Mailbox: Sendable {
     var trouble: StoreError?
     /// Whether an undecided commit keeps all others from being tried.
     var isBlocked = false
-    var isClosed = false
+    /// Whether submissions are refused, as the ledger closes or is closed.
+    var isClosing = false
 
     typealias Scrape = @Sendable (LedgerSnapshot) -> Void
 

@@ -62,6 +62,30 @@ import Testing
         }
     }
 
+    /// Connections wait in their place for 20 ms, and are suspended then.
+    @Test("an answer that comes about when the connection is suspended does not wait")
+    func aboutSuspension() throws {
+        let service = ScriptedService(handle: { exchange in
+            let answering = exchange.answering
+            let delay = Int(exchange.path.dropFirst()) ?? 0
+            DispatchQueue.global().asyncAfter(deadline: .now() + .microseconds(delay)) {
+                answering.answer(.text(200, "late"))
+            }
+        })
+        try serving(service) { address, _ in
+            let wires = try (0..<4).map { _ in try Wire(to: address) }
+            for round in 0..<40 {
+                for (number, wire) in wires.enumerated() {
+                    wire.request("POST", "/\(16_000 + 300 * round + 70 * number)", body: "x")
+                }
+                let began = ContinuousClock.now
+                for wire in wires { #expect(wire.answer()?.body == "late") }
+                // The next look at late connections would send it, too.
+                #expect(.now - began < .milliseconds(700))
+            }
+        }
+    }
+
     @Test("a request that is refused when it opens never reaches the handler; the connection can be used again")
     func refused() throws {
         let service = ScriptedService(

@@ -18,6 +18,7 @@ package struct LiteLLMFormat: Format {
     package var intake: ReportingIntake? { .litellm }
     package var inlineLimitBytes: Int { 256 << 10 }
     package var isDivisible: Bool { true }
+    package var partElements: Int { 4096 }
     /// The logger drops a batch whose post fails.
     package var isSentOnce: Bool { true }
 

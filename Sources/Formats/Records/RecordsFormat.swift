@@ -17,6 +17,7 @@ package struct RecordsFormat: Format {
     package var intake: ReportingIntake? { .record }
     package var inlineLimitBytes: Int { 256 << 10 }
     package var isDivisible: Bool { true }
+    package var partElements: Int { 4096 }
     package var isSentOnce: Bool { false }
 
     package func decode(_ body: PaddedBytes, arrival: Instant) throws(MalformedBody) -> DecodedBatch {

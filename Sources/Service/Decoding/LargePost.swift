@@ -46,8 +46,6 @@ final class LargePost: TurnTaker, @unchecked Sendable {
         let bytes: Int
     }
 
-    /// Records in a part.
-    private static let partElements = 4096
     /// Parts of one post that the ledger has at a time.
     private static let waitingLimit = 2
     /// A post that has waited longer for others is refused, if its sender will try again: it may have given up.
@@ -106,7 +104,7 @@ final class LargePost: TurnTaker, @unchecked Sendable {
         if !intake.isSentOnce, .now - answer.began > Self.patience { throw .decoderIsLate }
         hasBegun = true
         let decoded = try intake.decode(
-            limit: service.settings.bodyLimitBytes, arrival: service.clock(), elementLimit: Self.partElements)
+            limit: service.settings.bodyLimitBytes, arrival: service.clock(), elementLimit: intake.partElements)
         rest = decoded.rest
         if rest == nil { progress.withLock { $0.isDecoded = true } }
         return Part(batch: decoded.batch, bytes: decoded.bytes)
@@ -116,7 +114,7 @@ final class LargePost: TurnTaker, @unchecked Sendable {
         guard let rest else { return nil }
         let batch: DecodedBatch
         do throws(MalformedBody) {
-            batch = try rest.next(elementLimit: Self.partElements)
+            batch = try rest.next(elementLimit: intake.partElements)
         } catch {
             throw .malformed(error.detail)
         }

@@ -42,6 +42,8 @@ struct Intake: Sendable {
 
     var isDivisible: Bool { format.isDivisible }
 
+    var partElements: Int { format.partElements }
+
     func answer(to outcome: Outcome) -> Response { format.answer(to: outcome) }
 
     /// Decodes the first records.
