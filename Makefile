@@ -174,8 +174,9 @@ thread-alone: test-packages
 
 # The parts of the package.
 .PHONY: packaged
-packaged: build
+packaged: build-packages
 	@scripts/install-packages package
+	@LLM_EXPORTER_SYMBOLS=1 scripts/build package-build $(RELEASE) --product llm-exporter
 	@scripts/build manual-build $(RELEASE) --product generate-manual
 
 .PHONY: build-packages

@@ -7,6 +7,9 @@ let revision: String = {
     return git.currentCommit.prefix(12) + (git.hasUncommittedChanges ? "-dirty" : "")
 }()
 
+/// Set to keep the symbols in the release, as the Debian package does: it ships them apart.
+let keepsSymbols = Context.environment["LLM_EXPORTER_SYMBOLS"] != nil
+
 /// The C libraries that a C target links. All are found in the system's own folders; nothing needs pkg-config.
 func libraries(_ names: String...) -> [LinkerSetting] { names.map { .linkedLibrary($0) } }
 
@@ -48,7 +51,7 @@ let package = Package(
                 "Access", "Bodies", "CMemory", "Concurrency", "Configuration", "Formats", "HTTP", "Ledger", "Metrics",
                 "Model", "Pricing", "Store", .product(name: "Logging", package: "swift-log"),
             ]),
-        .target(name: "CCurlShim", linkerSettings: libraries("curl")),
+        .target(name: "CCurlShim"),
         .target(
             name: "Client",
             dependencies: ["CCurlShim", "CXXHash", "Model", .product(name: "Logging", package: "swift-log")]),
@@ -68,7 +71,12 @@ let package = Package(
                 // The program runs on hosts without Swift.
                 .unsafeFlags(
                     ["-static-stdlib", "-l_FoundationCollections", "-l_FoundationCShims"],
-                    .when(configuration: .release))
+                    .when(configuration: .release)),
+                // Nothing loads the program as a library, so code that nothing calls need not be in it.
+                .unsafeFlags(
+                    ["--gc-sections", "--no-export-dynamic"].flatMap { ["-Xlinker", $0] }
+                        + (keepsSymbols ? [] : ["-Xlinker", "--strip-all"]),
+                    .when(configuration: .release)),
             ]),
 
         .executableTarget(

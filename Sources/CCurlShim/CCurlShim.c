@@ -1,12 +1,32 @@
 #include "CCurlShim.h"
 
+// Calls go through pointers, which its type checks do not know.
+#define CURL_DISABLE_TYPECHECK
 #include <curl/curl.h>
+#include <dlfcn.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
 // CURLOPT_PROTOCOLS_STR and a thread-safe curl_global_init; Debian 12 has 7.88.
 _Static_assert(LIBCURL_VERSION_NUM >= 0x075500, "libcurl 7.85 or newer is needed");
+
+// libcurl is loaded by the first command that sends: it brings 19 libraries and 3 MB of memory, which an exporter that
+// only serves does not need. The name is that of its ABI (libcurl-abi, curl.se).
+static const char ccurlshim_library[] = "libcurl.so.4";
+
+#define CCURLSHIM_FUNCTIONS(X)                                                                                 \
+    X(global_init)                                                                                             \
+    X(easy_init) X(easy_setopt) X(easy_perform) X(easy_getinfo) X(easy_reset) X(easy_cleanup) X(easy_strerror) \
+        X(slist_append) X(slist_free_all)
+
+#define CCURLSHIM_MEMBER(name) __typeof__(curl_##name) *name;
+static struct {
+    CCURLSHIM_FUNCTIONS(CCURLSHIM_MEMBER)
+} curl;
+
+// Why libcurl cannot be used; NULL if it can.
+static const char *ccurlshim_fault;
 
 struct ccurlshim_client {
     CURL *easy;
@@ -30,7 +50,27 @@ static pthread_once_t ccurlshim_once = PTHREAD_ONCE_INIT;
 
 static void ccurlshim_set_up(void)
 {
-    curl_global_init(CURL_GLOBAL_DEFAULT);
+    void *library = dlopen(ccurlshim_library, RTLD_NOW | RTLD_LOCAL);
+    ccurlshim_fault = library == NULL ? dlerror() : NULL;
+#define CCURLSHIM_LOAD(name)                                              \
+    if (ccurlshim_fault == NULL) {                                        \
+        curl.name = (__typeof__(curl.name))dlsym(library, "curl_" #name); \
+        if (curl.name == NULL) ccurlshim_fault = dlerror();               \
+    }
+    CCURLSHIM_FUNCTIONS(CCURLSHIM_LOAD)
+    if (ccurlshim_fault != NULL) {
+        // The text of dlerror lasts until the thread's next call.
+        const char *kept = strdup(ccurlshim_fault);
+        ccurlshim_fault = kept != NULL ? kept : "out of memory";
+        return;
+    }
+    curl.global_init(CURL_GLOBAL_DEFAULT);
+}
+
+const char *ccurlshim_load(void)
+{
+    pthread_once(&ccurlshim_once, ccurlshim_set_up);
+    return ccurlshim_fault;
 }
 
 // Appends a piece of the answer. If another count than was offered is returned, libcurl ends the transfer.
@@ -61,10 +101,10 @@ static size_t ccurlshim_gather(char *piece, size_t size, size_t count, void *con
 
 ccurlshim_client *ccurlshim_client_create(void)
 {
-    pthread_once(&ccurlshim_once, ccurlshim_set_up);
+    if (ccurlshim_load() != NULL) return NULL;
     ccurlshim_client *client = calloc(1, sizeof *client);
     if (client == NULL) return NULL;
-    client->easy = curl_easy_init();
+    client->easy = curl.easy_init();
     if (client->easy == NULL) {
         free(client);
         return NULL;
@@ -75,8 +115,8 @@ ccurlshim_client *ccurlshim_client_create(void)
 void ccurlshim_client_free(ccurlshim_client *client)
 {
     if (client == NULL) return;
-    curl_easy_cleanup(client->easy);
-    curl_slist_free_all(client->headers);
+    curl.easy_cleanup(client->easy);
+    curl.slist_free_all(client->headers);
     free(client->ca_file);
     free(client->username);
     free(client->password);
@@ -103,7 +143,7 @@ int ccurlshim_client_use_access(
 
 int ccurlshim_client_add_header(ccurlshim_client *client, const char *line)
 {
-    struct curl_slist *grown = curl_slist_append(client->headers, line);
+    struct curl_slist *grown = curl.slist_append(client->headers, line);
     if (grown == NULL) return -1;
     client->headers = grown;
     return 0;
@@ -134,7 +174,7 @@ static CURLcode ccurlshim_prepare(
     CURLcode code = CURLE_OK;
 #define CCURLSHIM_SET(option, value)                                            \
     do {                                                                        \
-        if (code == CURLE_OK) { code = curl_easy_setopt(easy, option, value); } \
+        if (code == CURLE_OK) { code = curl.easy_setopt(easy, option, value); } \
     } while (0)
     CCURLSHIM_SET(CURLOPT_ERRORBUFFER, client->problem);
     CCURLSHIM_SET(CURLOPT_URL, url);
@@ -180,22 +220,22 @@ ccurlshim_outcome ccurlshim_client_send(
     client->problem[0] = '\0';
 
     CURLcode code = ccurlshim_prepare(client, method, url, body, body_length, connect_limit_ms, total_limit_ms);
-    if (code == CURLE_OK) code = curl_easy_perform(client->easy);
+    if (code == CURLE_OK) code = curl.easy_perform(client->easy);
     if (code == CURLE_OK) {
         long status = 0;
-        curl_easy_getinfo(client->easy, CURLINFO_RESPONSE_CODE, &status);
+        curl.easy_getinfo(client->easy, CURLINFO_RESPONSE_CODE, &status);
         client->status = (int32_t)status;
         curl_off_t seconds = 0;
-        curl_easy_getinfo(client->easy, CURLINFO_RETRY_AFTER, &seconds);
+        curl.easy_getinfo(client->easy, CURLINFO_RETRY_AFTER, &seconds);
         client->retry_after = (int64_t)seconds;
     } else if (client->problem[0] == '\0') {
-        strncpy(client->problem, curl_easy_strerror(code), sizeof client->problem - 1);
+        strncpy(client->problem, curl.easy_strerror(code), sizeof client->problem - 1);
         client->problem[sizeof client->problem - 1] = '\0';
     }
 
     // Forgets the options, and with them the caller's pointers, but keeps the connections.
-    curl_easy_reset(client->easy);
-    curl_slist_free_all(client->headers);
+    curl.easy_reset(client->easy);
+    curl.slist_free_all(client->headers);
     client->headers = NULL;
     return ccurlshim_outcome_of(client, code);
 }

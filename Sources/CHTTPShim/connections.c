@@ -22,6 +22,9 @@ enum { REQUEST_MILLISECONDS = 30 * 1000, LEAST_BYTES_PER_MILLISECOND = 16 };
 // A client that has just connected is about to send a request: a stop waits for it this long.
 enum { FRESH_MILLISECONDS = 250 };
 
+// So long after an answer it is checked whether the peer has ended its side. Most send another request meanwhile.
+enum { ANSWERED_MILLISECONDS = 20 };
+
 struct address_count {
     chttpshim_address address;
     unsigned connections;
@@ -48,6 +51,11 @@ struct chttpshim_connection {
     int64_t deadline;
     // Whether it is between two requests.
     bool is_resting;
+    // In the loop's list of connections that were answered a moment ago.
+    bool is_listed;
+    int64_t answered_at;
+    struct chttpshim_connection *previous_answered;
+    struct chttpshim_connection *next_answered;
     chttpshim_target target;
     bool awaits_opening;
 };
@@ -129,6 +137,36 @@ static void uncount(chttpshim_connections *connections, struct address_count *co
     free(count);
 }
 
+// MARK: Connections that were answered a moment ago
+
+static void list_answered(chttpshim_connection *connection)
+{
+    chttpshim_loop *loop = connection->loop;
+    connection->is_listed = true;
+    connection->answered_at = loop->now;
+    connection->next_answered = NULL;
+    connection->previous_answered = loop->last_answered;
+    if (loop->last_answered != NULL) loop->last_answered->next_answered = connection;
+    else loop->first_answered = connection;
+    loop->last_answered = connection;
+}
+
+static void unlist_answered(chttpshim_connection *connection)
+{
+    if (!connection->is_listed) return;
+    chttpshim_loop *loop = connection->loop;
+    connection->is_listed = false;
+    if (connection->next_answered != NULL) connection->next_answered->previous_answered = connection->previous_answered;
+    else loop->last_answered = connection->previous_answered;
+    if (connection->previous_answered != NULL) connection->previous_answered->next_answered = connection->next_answered;
+    else loop->first_answered = connection->next_answered;
+}
+
+int64_t chttpshim_connections_next_check(const chttpshim_loop *loop)
+{
+    return loop->first_answered->answered_at + ANSWERED_MILLISECONDS;
+}
+
 // MARK: Life
 
 void chttpshim_connections_init(chttpshim_connections *connections, const chttpshim_options *options)
@@ -187,6 +225,7 @@ static void begin(chttpshim_loop *loop, struct MHD_Connection *peer, void **sock
 
 static void end(chttpshim_connection *connection)
 {
+    unlist_answered(connection);
     chttpshim_connections *connections = &connection->loop->server->connections;
     pthread_mutex_lock(&connections->lock);
     if (connection->next != NULL) connection->next->previous = connection->previous;
@@ -229,6 +268,7 @@ void chttpshim_connection_begin_request(chttpshim_connection *connection, const 
 {
     atomic_store_explicit(&connection->fresh_since, 0, memory_order_relaxed);
     connection->is_resting = false;
+    unlist_answered(connection);
     chttpshim_loop_look_soon(connection->loop);
     chttpshim_target_begin(&connection->target, target);
     connection->awaits_opening = true;
@@ -299,6 +339,8 @@ void chttpshim_connection_rest(chttpshim_connection *connection)
     connection->is_resting = true;
     connection->deadline = loop->now + loop->server->options.idle_timeout_seconds * 1000L + REQUEST_MILLISECONDS;
     atomic_store_explicit(&connection->answered_since, 0, memory_order_relaxed);
+    unlist_answered(connection);
+    list_answered(connection);
 }
 
 // Whether the peer has sent its end while libmicrohttpd waits for more of a request. libmicrohttpd 0.9.75 reads once
@@ -309,6 +351,15 @@ static bool is_abandoned(const chttpshim_connection *connection)
     if (atomic_load_explicit(&connection->answered_since, memory_order_relaxed) != 0) return false;
     struct pollfd state = {.fd = connection->descriptor, .events = POLLRDHUP};
     return poll(&state, 1, 0) == 1 && (state.revents & POLLRDHUP) != 0;
+}
+
+void chttpshim_connections_check_answered(chttpshim_loop *loop)
+{
+    while (loop->first_answered != NULL && chttpshim_connections_next_check(loop) <= loop->now) {
+        chttpshim_connection *connection = loop->first_answered;
+        unlist_answered(connection);
+        if (is_abandoned(connection)) shutdown(connection->descriptor, SHUT_RD);
+    }
 }
 
 static void end_if_late(chttpshim_connection *connection)

@@ -80,6 +80,11 @@ void chttpshim_connection_rest(chttpshim_connection *connection);
 /// thread. False if it has none; `is_busy` becomes true if some are not between two requests.
 bool chttpshim_connections_end_late(
     chttpshim_connections *connections, const struct chttpshim_loop *loop, bool *is_busy);
+/// Ends the loop's connections that were answered a moment ago and whose peer will send no other request. On the loop's
+/// thread.
+void chttpshim_connections_check_answered(struct chttpshim_loop *loop);
+/// When that is next to be done, in milliseconds of the monotonic clock. Only if the loop has such connections.
+int64_t chttpshim_connections_next_check(const struct chttpshim_loop *loop);
 /// Connections that have come a moment ago and have not sent a request line yet. From any thread.
 unsigned chttpshim_connections_count_fresh(chttpshim_connections *connections);
 /// Ends the connections that have been reading one answer for `seconds`. From any thread.

@@ -109,6 +109,7 @@ static int patience(chttpshim_loop *loop)
     if (loop->parked > 0) timeout = CHTTPSHIM_PARK_MILLISECONDS;
     else if (MHD_get_timeout(loop->daemon, &left) == MHD_YES) timeout = left < INT_MAX ? (int)left : INT_MAX;
     if (loop->next_look != 0) timeout = shorter(timeout, loop->next_look - loop->now);
+    if (loop->first_answered != NULL) timeout = shorter(timeout, chttpshim_connections_next_check(loop) - loop->now);
     return timeout;
 }
 
@@ -169,6 +170,7 @@ static void *serve(void *context)
         if (atomic_load(&server->leaving) && !loop->has_left) leave_socket(loop);
         MHD_run(loop->daemon);
         if (server->options.flush != NULL && loop->parked > 0) server->options.flush(server->options.context);
+        chttpshim_connections_check_answered(loop);
         look_for_late_connections(loop);
     }
     return NULL;

@@ -34,6 +34,9 @@ typedef struct chttpshim_loop {
     // In milliseconds of the monotonic clock, read once a turn.
     int64_t now;
     int64_t next_look;
+    // Connections that were answered a moment ago and have sent no other request yet, the longest ago first.
+    struct chttpshim_connection *first_answered;
+    struct chttpshim_connection *last_answered;
 } chttpshim_loop;
 
 /// Connections wait parked for this long, in milliseconds; then they are suspended. While some are parked,

@@ -9,13 +9,13 @@ package import Store
 /// All that waits when the queue turns to the mailbox is one batch: prepared, committed, adopted, and only then
 /// answered. An answered record is in every snapshot taken later, and no snapshot shows what is not committed. A scrape
 /// never waits for the disk: while a commit runs it sees the state before it.
-package final class Ledger: Sendable {
+package final class Ledger: Watched {
     private let mailbox = Locked(Mailbox())
     private let queue: QueueConfined<Book>
     private let settings: Settings
     /// Whether what was acknowledged outlives the process. If not, posts may be gathered.
     package let isDurable: Bool
-    private let watch = Locked<Ticker?>(nil)
+    private let watch = Watch(every: .seconds(1))
 
     /// A parameter, so that tests can turn it.
     package typealias Clock = @Sendable () -> Instant
@@ -33,7 +33,6 @@ package final class Ledger: Sendable {
             state: state, storage: storage, mailbox: mailbox, settings: settings, observer: observer, clock: clock,
             timeOfDay: timeOfDay)
         queue = QueueConfined(book, label: "llm-exporter.ledger")
-        watch.withLock { $0 = Ticker(every: .seconds(1)) { [weak self] in self?.watchTheDisk() } }
     }
 
     // MARK: Requests
@@ -170,6 +169,7 @@ package final class Ledger: Sendable {
             return true
         }
         if mustSchedule { onQueue { book in book.processAll() } }
+        watch.arm(self)
     }
 
     /// Works off one batch of what was gathered before this returns, unless another thread does already: this thread
@@ -206,7 +206,7 @@ package final class Ledger: Sendable {
 
     /// If a sync hangs, posts queued behind it are refused: none of their records was tried. Scrapes that wait for its
     /// outcome get the state before.
-    private func watchTheDisk() {
+    package func look() {
         // Flushes records whose thread ended before it flushed them.
         if !isDurable { flush() }
         let late = mailbox.withLock { mailbox -> (scrapes: [Mailbox.Scrape], standing: LedgerSnapshot)? in
@@ -220,6 +220,11 @@ package final class Ledger: Sendable {
             mailbox.isStalled(settings.patience) ? mailbox.takeSubmissions() : []
         }
         for submission in refused { submission.reply(.failure(.storageFailed(Self.stalled))) }
+    }
+
+    /// Whether anything waits for the queue, or for the disk.
+    package var needsLook: Bool {
+        mailbox.withLock { $0.isScheduled || !$0.isEmpty || !$0.held.isEmpty || $0.diskWorkBegan != nil }
     }
 
     // MARK: The beginning and the end

@@ -23,8 +23,11 @@ typedef enum {
     CCURLSHIM_FAILED,
 } ccurlshim_outcome;
 
+// Loads libcurl, if it is not loaded yet. Returns the reason why it cannot be used (static), or NULL.
+const char *ccurlshim_load(void);
+
 // Makes a client, because a handle must be set up before its first use. The caller owns the result and gives it to
-// `ccurlshim_client_free`. NULL when memory is out.
+// `ccurlshim_client_free`. NULL when memory is out, or libcurl cannot be used.
 ccurlshim_client *ccurlshim_client_create(void);
 
 // Closes the connections and frees `client` with all that it owns. NULL is allowed.

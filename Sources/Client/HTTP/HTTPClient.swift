@@ -26,13 +26,15 @@ private import Model
     ///   - connectLimit: longest time for the name look-up and the connection.
     ///   - totalLimit: longest time for a whole request, the connection included.
     ///   - answerLimitBytes: longest body of an answer that is read.
-    /// - Throws: `HTTPClientError.invalidAddress` or `.outOfMemory`.
+    /// - Throws: `HTTPClientError.invalidAddress`, `.noLibrary` or `.outOfMemory`.
     package init(
         baseURL: String, access: HTTPAccess = .none, connectLimit: Duration = .seconds(5),
         totalLimit: Duration = .seconds(30),
         answerLimitBytes: Int = 64 << 20
     ) throws(HTTPClientError) {
         let address = try HTTPAddress(baseURL)
+        // Safe: the text is static.
+        if let fault = unsafe ccurlshim_load() { throw .noLibrary(reason: unsafe String(cString: fault)) }
         let access = address.user.map(access.with) ?? access
         guard let handle = unsafe Self.make(access) else { throw .outOfMemory(url: address.text) }
         unsafe self.handle = handle

@@ -16,6 +16,8 @@ package enum HTTPClientError: Error, Equatable, CustomStringConvertible {
     case timedOut(url: String, limit: Duration)
     /// The body of the answer is longer than the limit.
     case answerTooLarge(url: String, limitBytes: Int)
+    /// libcurl is not on this machine.
+    case noLibrary(reason: String)
     /// Memory is out.
     case outOfMemory(url: String)
     /// Anything else: TLS, a broken connection, an answer that is not HTTP.
@@ -38,6 +40,8 @@ package enum HTTPClientError: Error, Equatable, CustomStringConvertible {
                 + "ask its /-/ready, then try again"
         case .answerTooLarge(let url, let limitBytes):
             "\(url): the answer is longer than \(limitBytes) bytes; is this the exporter's address?"
+        case .noLibrary(let reason):
+            "cannot load libcurl: \(reason); install it (Debian's package is libcurl4)"
         case .outOfMemory(let url):
             "\(url): out of memory"
         case .failed(let url, let reason):

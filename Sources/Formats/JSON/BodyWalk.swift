@@ -1,7 +1,8 @@
 internal import Bodies
 internal import Model
 
-/// The walk over one JSON body, or a part of it: the objects of a document, of an array, or of lines, each with its place.
+/// The walk over one JSON body, or a part of it: the objects of a document, of an array, or of lines, each with its
+/// place.
 struct BodyWalk<Objects: BodyObjects & ~Copyable>: ~Copyable {
     private var reader: JSONReader
     private(set) var objects: Objects
@@ -239,8 +240,8 @@ struct BodyWalk<Objects: BodyObjects & ~Copyable>: ~Copyable {
         }
     }
 
-    /// Takes the elements of an array, each with its place in the body. Those beyond the walk's end are only checked, and
-    /// left to the next walks.
+    /// Takes the elements of an array, each with its place in the body. Those beyond the walk's end are only checked,
+    /// and left to the next walks.
     ///
     /// - Parameters:
     ///   - text: the array, which the reader has opened.

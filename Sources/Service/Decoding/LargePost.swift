@@ -23,7 +23,7 @@ final class LargePost: TurnTaker, @unchecked Sendable {
     private let progress = Locked(Progress())
 
     private struct Progress {
-        /// Parts that the ledger has.
+        /// Parts that are being decoded or that the ledger has: the post is not over before they are.
         var waiting = 0
         /// Parts that the ledger was too busy to take.
         var refused: [Part] = []
@@ -46,7 +46,7 @@ final class LargePost: TurnTaker, @unchecked Sendable {
         let bytes: Int
     }
 
-    /// Parts of one post that the ledger has at a time.
+    /// Parts of one post at a time.
     private static let waitingLimit = 2
     /// A post that has waited longer for others is refused, if its sender will try again: it may have given up.
     private static let patience: Duration = .seconds(30)
@@ -68,10 +68,18 @@ final class LargePost: TurnTaker, @unchecked Sendable {
     // MARK: A turn
 
     func takeTurn() -> Bool {
+        progress.withLock { $0.waiting += 1 }
         do throws(Refusal) {
-            if let part = try nextPart() { submit(part) }
+            if let part = try nextPart() {
+                submit(part)
+            } else {
+                progress.withLock { $0.waiting -= 1 }
+            }
         } catch {
-            progress.withLock { if $0.failure == nil { $0.failure = error } }
+            progress.withLock { progress in
+                progress.waiting -= 1
+                if progress.failure == nil { progress.failure = error }
+            }
         }
         return goesOn()
     }
@@ -128,7 +136,6 @@ final class LargePost: TurnTaker, @unchecked Sendable {
     // MARK: Parts at the ledger
 
     private func submit(_ part: Part) {
-        progress.withLock { $0.waiting += 1 }
         service.submit(part.batch, of: intake, bytes: part.bytes, isGathered: false, answer) { [self] result in
             settle(part, result)
         }

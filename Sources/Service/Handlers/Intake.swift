@@ -140,8 +140,8 @@ extension Intake {
 // MARK: - The handler
 
 extension Service {
-    /// `POST /record` and the routes of other formats: bytes become records here, on the server's thread, or, if that is
-    /// much work, on the decoder's queue; records become totals on the ledger's queue.
+    /// `POST /record` and the routes of other formats: bytes become records here, on the server's thread, or, if that
+    /// is much work, on the decoder's queue; records become totals on the ledger's queue.
     func intake(
         _ exchange: borrowing Exchange, _ answer: Answer,
         _ format: (borrowing Exchange, Service) throws(Refusal) -> any Format

@@ -31,14 +31,14 @@ from pace import slowness
 pytestmark = [pytest.mark.alone, pytest.mark.heavy]
 
 #: How long each attack goes on.
-SECONDS = 6
+SECONDS = 4
 #: Victims of each kind, and their posts in all: fewer would say little about one in a hundred.
 VICTIMS = 3
 LEAST_POSTS = 50
 MAX_CONNECTIONS = 2000
 #: How soon after an attack memory and connections are near what they were, and how much memory may be kept: an amount,
 #: and bytes for each id that is remembered. A million ids of starts, a tenth of them open, take 127 bytes each.
-SETTLE_SECONDS = 10
+SETTLE_SECONDS = 40
 SPARE_MIB = 64
 BYTES_PER_ID = 128
 
@@ -87,7 +87,7 @@ GZIP_1 = case("gzip_1", ("gzip", 1))
 #: Bodies of the largest size that stop 16 bytes short of their end.
 SLOW_8 = case("slow_8", ("length", 8), at_least=8, at_least_bytes=16 * MIB)
 LITELLM = case("litellm_4", ("litellm", 4), at_least_bytes=LIMIT)
-SPANS = case("spans_4", ("spans", 4), at_least_bytes=LIMIT)
+SPANS = case("spans_2", ("spans", 2), at_least_bytes=LIMIT)
 STARTS = case("starts_4", ("starts", 4), at_least_bytes=4 * MIB)
 LEDGER = case("ledger_4", ("ledger", 4), at_least_bytes=LIMIT)
 ONE_BY_ONE = [
