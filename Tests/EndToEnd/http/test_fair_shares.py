@@ -122,7 +122,7 @@ OF_GUESSES = [
 COMPRESSED = case("compressed_16", ("gzip", 8), ("zstd", 8), at_least=16)
 TOGETHER = [
     GZIP_1, COMPRESSED, LITELLM, SPANS, SLOW_8, STARTS, LEDGER,
-    case("slow_64", ("length", 20), ("chunked", 20), ("expect", 20), ("announced", 4), at_least=64,
+    case("slow_64", ("length", 22), ("chunked", 21), ("expect", 21), at_least=64,
          at_least_bytes=16 * MIB),
     case("expensive_6", ("rejected lines", 2), ("nested", 2), ("empty messages", 2), at_least=6),
     case("connections", ("idle", 334), ("half a header", 333), ("unread answer", 333), at_least=MAX_CONNECTIONS // 2,
