@@ -15,10 +15,11 @@ _Static_assert(LIBCURL_VERSION_NUM >= 0x075500, "libcurl 7.85 or newer is needed
 // only serves does not need. The name is that of its ABI (libcurl-abi, curl.se).
 static const char ccurlshim_library[] = "libcurl.so.4";
 
-#define CCURLSHIM_FUNCTIONS(X)                                                                                 \
-    X(global_init)                                                                                             \
-    X(easy_init) X(easy_setopt) X(easy_perform) X(easy_getinfo) X(easy_reset) X(easy_cleanup) X(easy_strerror) \
-        X(slist_append) X(slist_free_all)
+#define CCURLSHIM_FUNCTIONS(X)                                                                                    \
+    X(global_init)                                                                                                \
+    X(easy_init)                                                                                                  \
+    X(easy_setopt) X(easy_perform) X(easy_getinfo) X(easy_reset) X(easy_cleanup) X(easy_strerror) X(slist_append) \
+        X(slist_free_all)
 
 #define CCURLSHIM_MEMBER(name) __typeof__(curl_##name) *name;
 static struct {
