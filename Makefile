@@ -11,7 +11,7 @@ IMPORT_CHECK := --explicit-target-dependency-import-check error
 RELEASE := -c release $(IMPORT_CHECK)
 BINARY := .build/release/llm-exporter
 ADDRESS := 127.0.0.1:10140
-SWIFT_SOURCES := Sources Tests Benchmarks Package.swift clients/swift/Sources clients/swift/Tests clients/swift/Package.swift
+SWIFT_SOURCES := Sources Tests Benchmarks Fuzz Package.swift clients/swift/Sources clients/swift/Tests clients/swift/Package.swift
 CLIENT_VENVS := .build-venv-client/bin/python clients/python/tests/client_venvs.py
 
 .PHONY: help
@@ -87,6 +87,14 @@ test-thread: thread-beside thread-alone ## Runs the unit tests and those of conc
 test-address: test-packages ## Runs the unit and quick end-to-end tests under the address sanitizer
 	@scripts/sanitize address beside
 	@scripts/sanitize address alone
+
+.PHONY: fuzz
+fuzz: build-packages ## Fuzzes the readers in C, Swift and Python, each target for SECONDS=60 (T=json: that one)
+	@scripts/fuzz $(or $(SECONDS),60) $(T)
+
+.PHONY: fuzz-short
+fuzz-short: build-packages ## Fuzzes the readers in C and Python, each target for 3 seconds
+	@scripts/fuzz 3 c python
 
 .PHONY: crash-test
 crash-test: test-packages build ## Kills the exporter 200 times, and tries many power failures and all disk faults (minutes)

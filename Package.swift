@@ -122,6 +122,26 @@ let package = Package(
     cxxLanguageStandard: .cxx17
 )
 
+// scripts/fuzz sets this. libFuzzer has a `main` of its own, so the targets are a library that the script links. Their
+// second reader is that of the unit tests, which are left out as they hold the same files.
+if Context.environment["LLM_EXPORTER_FUZZ"] != nil {
+    package.targets.removeAll { $0.type == .test }
+    package.targets += [
+        .target(
+            name: "SecondReader",
+            dependencies: ["Bodies", "Formats", "Model", .product(name: "SwiftProtobuf", package: "swift-protobuf")],
+            path: "Tests/FormatsTests/SecondReader", sources: ["SecondReader.swift", "otlp.pb.swift"]),
+        .target(
+            name: "Fuzz",
+            dependencies: [
+                "Bodies", "Configuration", "Formats", "Metrics", "Model", "Pricing", "SecondReader",
+                .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+            ],
+            path: "Fuzz/swift"),
+    ]
+    package.products = [.library(name: "Fuzz", type: .static, targets: ["Fuzz"])]
+}
+
 for target in package.targets {
     // By convention a target is written in C or C++ if its name begins with C and another capital.
     if target.name.prefix(2).allSatisfy(\.isUppercase), target.name.hasPrefix("C") {

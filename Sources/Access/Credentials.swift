@@ -31,10 +31,7 @@ package enum Credentials: Sendable, Equatable {
     }
 
     private static func decoded(_ base64: String) -> [UInt8]? {
-        // GnuTLS skips bytes outside the alphabet; two spellings of one password would take two entries of a cache.
-        guard !base64.isEmpty, base64.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "-") }) else {
-            return nil
-        }
+        guard !base64.isEmpty else { return nil }
         var bytes = [UInt8](repeating: 0, count: base64.utf8.count)
         // Safe: decoding makes a text shorter, and the call writes no more bytes than the text has.
         let count = unsafe caccess_base64(base64, base64.utf8.count, &bytes)

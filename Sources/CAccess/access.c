@@ -3,6 +3,7 @@
 #include "CAccess.h"
 
 #include <crypt.h>
+#include <ctype.h>
 #include <gnutls/crypto.h>
 #include <gnutls/gnutls.h>
 #include <limits.h>
@@ -46,9 +47,21 @@ bool caccess_random(void *bytes, size_t length)
     return gnutls_rnd(GNUTLS_RND_KEY, bytes, length) == 0;
 }
 
+// GnuTLS leaves out white space, and reads nothing behind a hyphen, as in PEM files. Two spellings of one password
+// would take two entries of a cache.
+static bool is_base64(const char *text, size_t length)
+{
+    while (length > 0 && text[length - 1] == '=') length--;
+    for (size_t index = 0; index < length; index++) {
+        unsigned char byte = (unsigned char)text[index];
+        if (!isascii(byte) || (!isalnum(byte) && byte != '+' && byte != '/')) return false;
+    }
+    return true;
+}
+
 ptrdiff_t caccess_base64(const char *text, size_t length, uint8_t *bytes)
 {
-    if (length > UINT_MAX) return -1;
+    if (length > UINT_MAX || !is_base64(text, length)) return -1;
     gnutls_datum_t encoded = {.data = (unsigned char *)text, .size = (unsigned)length}, decoded;
     if (gnutls_base64_decode2(&encoded, &decoded) != 0) return -1;
     ptrdiff_t count = decoded.size <= length ? (ptrdiff_t)decoded.size : -1;

@@ -15,15 +15,17 @@ _Static_assert(LIBCURL_VERSION_NUM >= 0x075500, "libcurl 7.85 or newer is needed
 // only serves does not need. The name is that of its ABI (libcurl-abi, curl.se).
 static const char ccurlshim_library[] = "libcurl.so.4";
 
-#define CCURLSHIM_FUNCTIONS(X)                                                                                    \
-    X(global_init)                                                                                                \
-    X(easy_init)                                                                                                  \
-    X(easy_setopt) X(easy_perform) X(easy_getinfo) X(easy_reset) X(easy_cleanup) X(easy_strerror) X(slist_append) \
-        X(slist_free_all)
-
-#define CCURLSHIM_MEMBER(name) __typeof__(curl_##name) *name;
 static struct {
-    CCURLSHIM_FUNCTIONS(CCURLSHIM_MEMBER)
+    __typeof__(curl_global_init) *global_init;
+    __typeof__(curl_easy_init) *easy_init;
+    __typeof__(curl_easy_setopt) *easy_setopt;
+    __typeof__(curl_easy_perform) *easy_perform;
+    __typeof__(curl_easy_getinfo) *easy_getinfo;
+    __typeof__(curl_easy_reset) *easy_reset;
+    __typeof__(curl_easy_cleanup) *easy_cleanup;
+    __typeof__(curl_easy_strerror) *easy_strerror;
+    __typeof__(curl_slist_append) *slist_append;
+    __typeof__(curl_slist_free_all) *slist_free_all;
 } curl;
 
 // Why libcurl cannot be used; NULL if it can.
@@ -49,16 +51,29 @@ struct ccurlshim_client {
 
 static pthread_once_t ccurlshim_once = PTHREAD_ONCE_INIT;
 
+static void *ccurlshim_symbol(void *library, const char *name)
+{
+    void *symbol = ccurlshim_fault == NULL ? dlsym(library, name) : NULL;
+    if (symbol == NULL && ccurlshim_fault == NULL) ccurlshim_fault = dlerror();
+    return symbol;
+}
+
 static void ccurlshim_set_up(void)
 {
     void *library = dlopen(ccurlshim_library, RTLD_NOW | RTLD_LOCAL);
     ccurlshim_fault = library == NULL ? dlerror() : NULL;
-#define CCURLSHIM_LOAD(name)                                              \
-    if (ccurlshim_fault == NULL) {                                        \
-        curl.name = (__typeof__(curl.name))dlsym(library, "curl_" #name); \
-        if (curl.name == NULL) ccurlshim_fault = dlerror();               \
-    }
-    CCURLSHIM_FUNCTIONS(CCURLSHIM_LOAD)
+#define CCURLSHIM_LOAD(name) curl.name = (__typeof__(curl.name))ccurlshim_symbol(library, "curl_" #name)
+    CCURLSHIM_LOAD(global_init);
+    CCURLSHIM_LOAD(easy_init);
+    CCURLSHIM_LOAD(easy_setopt);
+    CCURLSHIM_LOAD(easy_perform);
+    CCURLSHIM_LOAD(easy_getinfo);
+    CCURLSHIM_LOAD(easy_reset);
+    CCURLSHIM_LOAD(easy_cleanup);
+    CCURLSHIM_LOAD(easy_strerror);
+    CCURLSHIM_LOAD(slist_append);
+    CCURLSHIM_LOAD(slist_free_all);
+#undef CCURLSHIM_LOAD
     if (ccurlshim_fault != NULL) {
         // The text of dlerror lasts until the thread's next call.
         const char *kept = strdup(ccurlshim_fault);

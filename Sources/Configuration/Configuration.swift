@@ -175,6 +175,7 @@ package struct ConfigurationError: Error, Sendable, CustomStringConvertible {
     ///   - file: its name, with the flag that named it.
     ///   - line: from 1.
     init(file: String, line: Int?, _ text: String) {
-        description = file + (line.map { ":\($0)" } ?? "") + ": " + text
+        // Keys and values of a file may hold line breaks.
+        description = file + (line.map { ":\($0)" } ?? "") + ": " + text.onOneLine
     }
 }

@@ -1,3 +1,5 @@
+private import Model
+
 /// What is wrong with a price, an alias or a spelling, as one line for a person.
 package struct PriceFault: Error, Sendable, CustomStringConvertible {
     package let description: String
@@ -5,7 +7,8 @@ package struct PriceFault: Error, Sendable, CustomStringConvertible {
     package let name: String?
 
     package init(_ description: String, of name: String? = nil) {
-        self.description = description
+        // Keys and values of a file may hold line breaks.
+        self.description = description.onOneLine
         self.name = name
     }
 }

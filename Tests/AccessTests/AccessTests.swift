@@ -13,7 +13,8 @@ import Testing
         "a malformed header holds no credentials",
         arguments: [
             "", "Basic", "Basic ", "Basic !!!", "Basic YWxpY2U=", "Basic YWxpAGNlOmE=", "Basic /////w==",
-            "Basic YWxpY2U6 czpj", "Digest YWxpY2U6czpj", "Bearer ", "Bearer abc\0", "Bearer abc\0def", "Bearer \0",
+            "Basic YWxpY2U6 czpj", "Basic YWxpY2U6czpj-", "Basic YWxpY2U6-czpj",
+            "Digest YWxpY2U6czpj", "Bearer ", "Bearer abc\0", "Bearer abc\0def", "Bearer \0",
             "Bearer " + String(repeating: "a", count: 5000),
         ])
     func malformed(header: String) {

@@ -40,6 +40,12 @@ import Testing
         let description: String
     }
 
+    @Test("a key with line breaks is refused on one line")
+    func lineBreaks() {
+        let refusal = #expect(throws: Refusal.self) { try Self.read(#""a\nb\u2028\e": 1"#) }
+        #expect(refusal?.description.contains(#"a\u000ab\u2028\u001b"#) == true)
+    }
+
     @Test("holds prices, aliases and budgets")
     func whole() throws {
         let configuration = try Self.read(

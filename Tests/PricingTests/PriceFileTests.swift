@@ -44,6 +44,14 @@ import Testing
         #expect(fault?.description == "not UTF-8: look at line 3")
     }
 
+    @Test("that is refused for a key or a value with line breaks says so on one line")
+    func lineBreaks() {
+        let fault = #expect(throws: PriceFault.self) {
+            try Self.read(#"{"a\nb\u007f": {"litellm_provider": "p", "input_cost_per_token": -1}}"#)
+        }
+        #expect(fault?.description.hasPrefix(#"line 1: "a\u000ab\u007f": "#) == true)
+    }
+
     @Test("holds rates exactly, however many digits they are written with")
     func digits() throws {
         let zeros = String(repeating: "0", count: 160)
