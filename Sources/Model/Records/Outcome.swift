@@ -25,7 +25,7 @@ package struct Outcome: Sendable {
         for source in CostSource.allCases { costSources[source] += later.costSources[source] }
         ignoredDataPoints += later.ignoredDataPoints
         // Those of a later part include those of the earlier ones.
-        warnings = later.warnings
+        if later.warnings.count > warnings.count { warnings = later.warnings }
     }
 
     /// Whether there were records, and none of them is counted, now or earlier.

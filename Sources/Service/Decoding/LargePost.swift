@@ -11,7 +11,7 @@ import Model
 /// leaves the ledger to others. A part may be on disk when a later one fails. The connection then closes without an
 /// answer: the outcome is unknown, as it is if a connection breaks.
 final class LargePost: TurnTaker, @unchecked Sendable {
-    // Unchecked: `rest` and `hasBegun` are used during a turn only, and one turn is taken at a time.
+    // Unchecked: the variables are used during a turn only, and one turn is taken at a time.
     let client: UInt64
     let weight: Int
     private let intake: Intake
@@ -20,6 +20,9 @@ final class LargePost: TurnTaker, @unchecked Sendable {
     private let service: Service
     private var hasBegun = false
     private var rest: BodyRest?
+    private var memoryTries = 0
+    /// Whether the turn ended because there was no memory.
+    private var isPutOff = false
     private let progress = Locked(Progress())
 
     private struct Progress {
@@ -52,8 +55,8 @@ final class LargePost: TurnTaker, @unchecked Sendable {
     private static let patience: Duration = .seconds(30)
     /// Before a part is offered again that the ledger was too busy to take.
     private static let retryDelay: DispatchTimeInterval = .milliseconds(20)
-    /// The memory that must be there before a part is decoded.
-    private static let neededBytes = 16 << 20
+    /// How often a part is put off that there is no memory for, before the post fails.
+    private static let memoryTries = 250
 
     /// - Parameter agentName: the agent that the request's header names.
     init(_ intake: Intake, of agentName: LabelValue?, _ answer: Answer, _ service: Service) {
@@ -68,6 +71,7 @@ final class LargePost: TurnTaker, @unchecked Sendable {
     // MARK: A turn
 
     func takeTurn() -> Bool {
+        isPutOff = false
         progress.withLock { $0.waiting += 1 }
         do throws(Refusal) {
             if let part = try nextPart() {
@@ -81,7 +85,7 @@ final class LargePost: TurnTaker, @unchecked Sendable {
                 if progress.failure == nil { progress.failure = error }
             }
         }
-        return goesOn()
+        return goesOn() && !isPutOff
     }
 
     /// - Returns: whether there is more to do at once.
@@ -98,12 +102,6 @@ final class LargePost: TurnTaker, @unchecked Sendable {
     private func nextPart() throws(Refusal) -> Part? {
         let refused = progress.withLock { $0.refused.popLast() }
         if let refused { return refused }
-        if hasBegun, rest == nil { return nil }
-        guard MemoryProbe.hasRoom(for: Self.neededBytes) else {
-            if !hasBegun { throw .noMemory }
-            service.resumeLater(self, after: Self.retryDelay)
-            return nil
-        }
         return hasBegun ? try laterPart() : try firstPart()
     }
 
@@ -120,6 +118,14 @@ final class LargePost: TurnTaker, @unchecked Sendable {
 
     private func laterPart() throws(Refusal) -> Part? {
         guard let rest else { return nil }
+        guard MemoryProbe.hasRoom(for: MemoryProbe.partBytes) else {
+            memoryTries += 1
+            guard memoryTries < Self.memoryTries else { throw .noMemory }
+            isPutOff = true
+            service.resumeLater(self, after: Self.retryDelay)
+            return nil
+        }
+        memoryTries = 0
         let batch: DecodedBatch
         do throws(MalformedBody) {
             batch = try rest.next(elementLimit: intake.partElements)

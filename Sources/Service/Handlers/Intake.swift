@@ -53,12 +53,20 @@ struct Intake: Sendable {
         limit: Int, arrival: Instant, elementLimit: Int
     ) throws(Refusal) -> (batch: DecodedBatch, rest: BodyRest?, bytes: Int) {
         let body = try decompressed(limit: limit)
+        guard body.count <= format.inlineLimitBytes || MemoryProbe.hasRoom(for: neededBytes(for: body)) else {
+            throw .noMemory
+        }
         do throws(MalformedBody) {
             let (batch, rest) = try format.decode(body, arrival: arrival, elementLimit: elementLimit)
             return (batch, rest, body.count)
         } catch {
             throw .malformed(error.detail)
         }
+    }
+
+    /// The memory that decoding a large body takes: that of a part, or that of all its spans.
+    private func neededBytes(for body: PaddedBytes) -> Int {
+        MemoryProbe.partBytes + (format.isDivisible ? 0 : 14 * body.count)
     }
 
     private func decompressed(limit: Int) throws(Refusal) -> PaddedBytes {
