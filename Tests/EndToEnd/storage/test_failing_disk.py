@@ -31,7 +31,7 @@ from durability import (
     shown,
     side_by_side,
 )
-from exporter import DidNotStart, Exporter, eventually
+from exporter import NDJSON, DidNotStart, Exporter, call, eventually, ndjson
 from interposer import FOREVER, Fault, Kind
 from workload import Account, Workload
 from workload_sender import Outcome, WorkloadSender
@@ -293,6 +293,32 @@ def test_a_full_disk_is_507_and_records_are_taken_again_once_there_is_room(small
     workload.check_exactly(shown(exporter), events)
     exporter.kill()
     check_after_restart(storage, workload, account, dice)
+
+
+@pytest.mark.parametrize("nth, is_known", [(1, True), (60, False)], ids=["the first part", "a later part"])
+def test_a_disk_that_fails_within_a_large_post_leaves_its_outcome_unknown(tmp_path, nth, is_known):
+    """It is counted in parts: what is on disk counts, and the same ids are sent again."""
+    count = 20_000
+    body = ndjson([call(id=str(n), total_tokens=1) for n in range(count)])
+    storage, fault = tmp_path / "storage", tmp_path / "fault"
+    storage.mkdir()
+    with Exporter(storage=storage, environment=interposer.environment(storage, fault=fault)) as exporter:
+        # A part is one commit, of some thirty pages.
+        Fault(Kind.WRITE, nth, errno.ENOSPC, lasts=FOREVER).arm(fault)
+        if is_known:
+            assert exporter.post(body, NDJSON).status == 507
+            assert exporter.calls() == 0
+        else:
+            with pytest.raises((ConnectionError, http.client.HTTPException)):
+                exporter.post(body, NDJSON)
+            assert 0 < exporter.calls() < count
+        fault.unlink()
+        eventually(lambda: exporter.get("/-/ready").status == 200, "it recovers")
+        accepted, duplicates, rejected = exporter.post(body, NDJSON).outcome()
+        assert (accepted + duplicates, rejected) == (count, 0)
+        assert (duplicates == 0) == is_known
+        assert exporter.scrape().total("llm_tokens_total") == count
+        exporter.stop()
 
 
 @pytest.mark.parametrize("is_new", [True, False], ids=["a new database", "a database"])
