@@ -1,5 +1,6 @@
 """A system that gives no more memory: the posts that need it are refused, and the exporter goes on."""
 
+import contextlib
 import gzip
 import http.client
 import threading
@@ -28,10 +29,8 @@ class Post(threading.Thread):
         self.status = 0
 
     def run(self) -> None:
-        try:
+        with contextlib.suppress(ConnectionError, http.client.HTTPException):
             self.status = self.exporter.post(self.body, self.headers, path=self.path).status
-        except (ConnectionError, http.client.HTTPException):
-            pass
 
     def done(self) -> int:
         self.start()

@@ -295,7 +295,7 @@ def test_a_full_disk_is_507_and_records_are_taken_again_once_there_is_room(small
     check_after_restart(storage, workload, account, dice)
 
 
-@pytest.mark.parametrize("nth, is_known", [(1, True), (60, False)], ids=["the first part", "a later part"])
+@pytest.mark.parametrize("nth, is_known", [(1, True), (110, False)], ids=["the first part", "a later part"])
 def test_a_disk_that_fails_within_a_large_post_leaves_its_outcome_unknown(tmp_path, nth, is_known):
     """It is counted in parts: what is on disk counts, and the same ids are sent again."""
     count = 20_000
@@ -303,7 +303,7 @@ def test_a_disk_that_fails_within_a_large_post_leaves_its_outcome_unknown(tmp_pa
     storage, fault = tmp_path / "storage", tmp_path / "fault"
     storage.mkdir()
     with Exporter(storage=storage, environment=interposer.environment(storage, fault=fault)) as exporter:
-        # A part is one commit, of some thirty pages.
+        # A part is one commit, of some seventy writes at first.
         Fault(Kind.WRITE, nth, errno.ENOSPC, lasts=FOREVER).arm(fault)
         if is_known:
             assert exporter.post(body, NDJSON).status == 507
