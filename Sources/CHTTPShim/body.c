@@ -63,6 +63,8 @@ enum MHD_Result chttpshim_exchange_gather(chttpshim_exchange *exchange, const ch
 {
     size_t added = *length;
     *length = 0;
+    // More may wait in the socket. If no connection is parked, libmicrohttpd says so.
+    if (exchange->loop->parked > 0) exchange->loop->must_run_again = true;
     // If an answer is queued already, what still arrives is discarded.
     if (exchange->is_handed_over) return MHD_YES;
     exchange->received_length += added;

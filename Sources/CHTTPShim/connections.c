@@ -207,7 +207,6 @@ static void begin(chttpshim_loop *loop, struct MHD_Connection *peer, void **sock
     connection->deadline = loop->now + REQUEST_MILLISECONDS;
     atomic_init(&connection->fresh_since, loop->now);
     connection->address = address_of(MHD_get_connection_info(peer, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr);
-
     connection->client = number_of(network_of(connection->address));
 
     pthread_mutex_lock(&connections->lock);
@@ -239,6 +238,8 @@ static void end(chttpshim_connection *connection)
 void chttpshim_connections_notify(
     void *context, struct MHD_Connection *connection, void **socket_context, enum MHD_ConnectionNotificationCode code)
 {
+    // At its limit libmicrohttpd listens again only in the turn after a connection has ended.
+    ((chttpshim_loop *)context)->must_run_again = true;
     if (code == MHD_CONNECTION_NOTIFY_STARTED) {
         begin(context, connection, socket_context);
     } else if (*socket_context != NULL) {

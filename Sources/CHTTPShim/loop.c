@@ -152,12 +152,18 @@ void chttpshim_loop_look_soon(chttpshim_loop *loop)
 
 static void look_for_late_connections(chttpshim_loop *loop)
 {
-    if (atomic_load(&loop->server->draining)) look_within(loop, DRAINING_LOOK_MILLISECONDS);
+    bool is_draining = atomic_load(&loop->server->draining);
+    if (is_draining) look_within(loop, DRAINING_LOOK_MILLISECONDS);
     if (loop->next_look == 0 || loop->now < loop->next_look) return;
     bool is_busy = false;
     bool are_any = chttpshim_connections_end_late(&loop->server->connections, loop, &is_busy);
     loop->next_look = 0;
-    if (are_any) look_within(loop, is_busy ? BUSY_LOOK_MILLISECONDS : IDLE_LOOK_MILLISECONDS);
+    if (!are_any) return;
+    look_within(
+        loop,
+        is_draining   ? DRAINING_LOOK_MILLISECONDS
+            : is_busy ? BUSY_LOOK_MILLISECONDS
+                      : IDLE_LOOK_MILLISECONDS);
 }
 
 static void *serve(void *context)

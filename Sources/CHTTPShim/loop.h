@@ -27,8 +27,7 @@ typedef struct chttpshim_loop {
     // Used by the loop's own thread only.
     // Connections whose access handler is called in each turn, until they are answered or suspended.
     unsigned parked;
-    // Connections that have begun or ended since the last turn, and answers that were queued, may leave libmicrohttpd
-    // with work that no event announces.
+    // Connections that begin or end, chunks of bodies and answers leave libmicrohttpd with work that no event announces.
     bool must_run_again;
     bool has_left;
     // In milliseconds of the monotonic clock, read once a turn.
@@ -40,12 +39,13 @@ typedef struct chttpshim_loop {
 } chttpshim_loop;
 
 /// Connections wait parked for this long, in milliseconds; then they are suspended. While some are parked,
-/// libmicrohttpd cannot say whether others need another turn at once, so such a turn is late by this much at most.
+/// libmicrohttpd cannot say whether others need another turn at once: what `must_run_again` does not cover is late by
+/// this much at most.
 enum { CHTTPSHIM_PARK_MILLISECONDS = 20 };
 
 /// Starts libmicrohttpd on a duplicate of the server's socket; false if it refuses. The thread is not started.
 bool chttpshim_loop_open(chttpshim_loop *loop, chttpshim_server *server, unsigned connection_limit);
-/// Begins to serve; false if there is no thread to be had.
+/// Begins to serve; false if the system gives no thread.
 bool chttpshim_loop_begin(chttpshim_loop *loop);
 /// Waits for the end of the loop's thread, which must have been told to stop and woken.
 void chttpshim_loop_join(chttpshim_loop *loop);

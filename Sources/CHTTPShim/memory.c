@@ -127,6 +127,12 @@ static void drop(chttpshim_body *body)
     body->is_dropped = true;
 }
 
+// What a client may hold in any case while others compete.
+static size_t kept_share(const chttpshim_memory *memory)
+{
+    return memory->limit / KEPT_DIVISOR / memory->client_count;
+}
+
 static bool is_stalled(const chttpshim_body *body, int64_t now)
 {
     return now - body->grown_at >= STALLED_MILLISECONDS;
@@ -140,22 +146,24 @@ static bool goes_first(const chttpshim_body *body, const chttpshim_body *other, 
     return body->length > other->length;
 }
 
+static bool gives_way(const chttpshim_body *body, const chttpshim_body *other, size_t added, int64_t now)
+{
+    if (body == other || body->length == 0) return false;
+    // Within a client only stalled bodies give way: otherwise none of many would ever be whole.
+    if (body->client == other->client) return is_stalled(body, now);
+    if (body->client->bytes > other->client->bytes + added) return true;
+    return is_stalled(body, now) && body->client->bytes > kept_share(body->memory);
+}
+
 // The body that gives way to `body`; NULL if there is none.
 static chttpshim_body *victim_of(const chttpshim_body *body, size_t added, int64_t now)
 {
     chttpshim_body *victim = NULL;
     for (chttpshim_body *each = body->memory->first; each != NULL; each = each->next) {
-        if (each == body || each->length == 0) continue;
-        // A body of the same client gives way only if it is stalled: otherwise none of many would ever be whole.
-        if (!is_stalled(each, now) && each->client->bytes <= body->client->bytes + added) continue;
+        if (!gives_way(each, body, added, now)) continue;
         if (victim == NULL || goes_first(each, victim, now)) victim = each;
     }
     return victim;
-}
-
-static bool is_within_share(const chttpshim_body *body, size_t added)
-{
-    return body->client->bytes + added <= body->memory->limit / KEPT_DIVISOR / body->memory->client_count;
 }
 
 static size_t kept_limit(const chttpshim_memory *memory)
@@ -174,7 +182,8 @@ static bool reserve(chttpshim_body *body, size_t added, int64_t now)
         drop(victim);
         bytes = atomic_load(&memory->bytes);
     }
-    if (bytes <= memory->limit || (is_within_share(body, added) && bytes <= kept_limit(memory))) return true;
+    if (bytes <= memory->limit || (body->client->bytes + added <= kept_share(memory) && bytes <= kept_limit(memory)))
+        return true;
     atomic_fetch_sub(&memory->bytes, added);
     return false;
 }

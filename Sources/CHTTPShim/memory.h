@@ -3,7 +3,7 @@
 // A client is a user or a token, else an address; chttpshim_options gives the limit. While there is room, anyone may
 // take it. Without room, a body that needs more takes it from another body: from one that has not grown for a while, or
 // from the largest of the client that holds most, if that is more than its own client holds. That body is dropped, and
-// its request refused. A quarter more than the limit is kept for bodies that arrive in one piece, and for clients that
+// its request refused. Each client keeps a little in any case. A quarter more than the limit is kept for bodies that arrive in one piece, and for clients that
 // hold less than their share while nothing can be dropped.
 #ifndef CHTTPSHIM_MEMORY_H
 #define CHTTPSHIM_MEMORY_H
@@ -35,7 +35,7 @@ typedef struct chttpshim_body {
     uint64_t client_number;
     // Whether it arrives in several pieces, and counts in its client's share. Written by the body's own thread only.
     bool is_shared;
-    // Whether it may be dropped. While it may, only who has the lock uses what follows.
+    // Whether it may be dropped. While it may, what follows is used only under the lock.
     bool is_listed;
     bool is_dropped;
     char *bytes;

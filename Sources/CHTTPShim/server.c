@@ -41,6 +41,8 @@ static enum MHD_Result opened(chttpshim_exchange *exchange)
 {
     exchange->awaits_opening = false;
     chttpshim_exchange_end_pending(exchange);
+    // A permission to send the body is sent in the next turn.
+    if (exchange->loop->parked > 0) exchange->loop->must_run_again = true;
     // The service has seen the fault and answers the request all the same.
     exchange->fault = CHTTPSHIM_FAULT_NONE;
     return chttpshim_exchange_begin_body(exchange);
@@ -61,11 +63,7 @@ enum MHD_Result chttpshim_exchange_hand_over(chttpshim_exchange *exchange)
 {
     chttpshim_server *server = exchange->server;
     exchange->is_handed_over = true;
-    if (exchange->is_refused) {
-        // A daemon that shuts down takes no answer and calls again: the exchange must not be suspended then.
-        atomic_store(&exchange->answer_decision, CHTTPSHIM_DECIDED);
-        return chttpshim_exchange_queue_answer(exchange);
-    }
+    if (exchange->is_refused) return chttpshim_exchange_queue_answer(exchange);
     if (!chttpshim_body_finish(&exchange->body) && exchange->fault == CHTTPSHIM_FAULT_NONE)
         exchange->fault = CHTTPSHIM_FAULT_OUT_OF_MEMORY;
     if (!chttpshim_exchange_begin_pending(exchange)) exchange->fault = CHTTPSHIM_FAULT_STOPPING;
@@ -193,7 +191,7 @@ static bool start_loops(chttpshim_server *server)
 {
     unsigned threads = server->options.threads;
     for (; server->loop_count < threads; server->loop_count++) {
-        // What does not divide evenly goes to the first.
+        // The first loops take the remainder.
         unsigned limit = server->options.connection_limit / threads
             + (server->loop_count < server->options.connection_limit % threads ? 1 : 0);
         if (!chttpshim_loop_open(&server->loops[server->loop_count], server, limit)) break;

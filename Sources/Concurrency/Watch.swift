@@ -2,7 +2,7 @@ private import Dispatch
 private import Model
 private import Synchronization
 
-/// Looks at something at an interval while there is something to look at. Idle, it wakes nobody.
+/// Looks at something at an interval while there is something to look at. It takes no wake-ups while there is nothing.
 package final class Watch: Sendable {
     private let interval: Duration
     private let queue = DispatchQueue(label: "llm-exporter.watch", qos: .utility)

@@ -32,19 +32,13 @@ struct Mailbox: Sendable {
     mutating func takeRequests() -> [Request] {
         guard Self.isLong(requests) else { return requests.taken() }
         var isTaken = requests.map(\.isInEveryBatch)
-        var events = 0
-        for place in submissionsInTurn() {
-            let count = requests[place].eventCount
-            if events > 0, events + count > Self.batchLimit { break }
-            events += count
-            isTaken[place] = true
-        }
+        for place in firstSubmissionsInTurn() { isTaken[place] = true }
         defer { requests = zip(requests, isTaken).filter { !$1 }.map(\.0) }
         return zip(requests, isTaken).filter { $1 }.map(\.0)
     }
 
-    /// The places of the submissions: the first of each client, then the second of each, and so on.
-    private func submissionsInTurn() -> [Int] {
+    /// The places of the submissions of one batch: the first of each client, then the second of each, and so on.
+    private func firstSubmissionsInTurn() -> [Int] {
         var places: [UInt64: [Int]] = [:]
         var clients: [UInt64] = []
         for (place, request) in requests.enumerated() {
@@ -52,10 +46,20 @@ struct Mailbox: Sendable {
             if places[submission.client] == nil { clients.append(submission.client) }
             places[submission.client, default: []].append(place)
         }
-        let rounds = places.values.map(\.count).max() ?? 0
-        return (0..<rounds).flatMap { round in
-            clients.compactMap { client in places[client].flatMap { round < $0.count ? $0[round] : nil } }
+        var taken: [Int] = []
+        var events = 0
+        var round = 0
+        while !clients.isEmpty {
+            clients.removeAll { places[$0].map { $0.count <= round } ?? true }
+            for client in clients {
+                guard let place = places[client]?[round] else { continue }
+                events += requests[place].eventCount
+                if !taken.isEmpty, events > Self.batchLimit { return taken }
+                taken.append(place)
+            }
+            round += 1
         }
+        return taken
     }
 
     /// The submissions alone, whose bytes wait no longer.

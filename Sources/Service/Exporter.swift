@@ -121,22 +121,26 @@ package final class Exporter: Sendable {
     }
 
     private func serve(_ socket: ListeningSocket, amongst count: Int) throws(HTTPServerError) {
-        let connections = max(16, min(settings.connections ?? .max, Self.connectionLimit()) / count)
+        let threads = max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
+        let most = Self.connectionLimit(loops: threads * count)
+        let connections = max(16, min(settings.connections ?? .max, most) / count)
         let limits = HTTPServer.Limits(
             bodyBytes: settings.bodyLimitBytes, bodyMemoryBytes: settings.bodyMemoryBytes, connections: connections,
             // One address must not take them all.
             connectionsPerAddress: settings.connectionsPerAddress ?? connections / 2,
-            threads: max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))))
+            threads: threads)
         let server = try HTTPServer(service, on: socket, limits: limits, tlsPriorities: service.web?.tlsPriorities)
         servers.withLock { $0.append(server) }
     }
 
     /// As many connections as descriptors allow, less those that the program itself needs.
-    private static func connectionLimit() -> Int {
+    ///
+    /// - Parameter loops: event loops of all servers, which have four descriptors each.
+    private static func connectionLimit(loops: Int) -> Int {
         var limits = rlimit()
         // Safe: the call fills the local struct.
         guard unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limits) == 0 else { return 900 }
-        return max(16, min(Int(clamping: limits.rlim_cur), 65_536) - 64)
+        return max(16, min(Int(clamping: limits.rlim_cur), 65_536) - 56 - 4 * loops)
     }
 
     /// Reloads prices, budgets and the web configuration. Faults are logged and counted.

@@ -140,7 +140,8 @@ final class OwnMetrics: Sendable {
             .integer(Int128($0.waitingBytes))
         }
         all.gauge(
-            "llm_exporter_waiting_bytes_limit", "The largest llm_exporter_waiting_bytes; beyond it posts get 503."
+            "llm_exporter_waiting_bytes_limit",
+            "The llm_exporter_waiting_bytes that one client may use; as much again is for others."
         ) { .integer(Int128($0.waitingBytesLimit)) }
         all.add("llm_exporter_database_bytes", .gauge, "Size of the files of --storage.path.") { _ in
             (storage.folder?.sizes ?? []).map { file, bytes in

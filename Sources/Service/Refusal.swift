@@ -26,7 +26,6 @@ enum Refusal: Error {
     case malformed(String)
     case tooLarge
     case noMemory
-    case decoderIsBusy
     case decoderIsLate
     // The ledger, scrapes and budgets.
     case ledger(LedgerRefusal)
@@ -76,8 +75,6 @@ enum Refusal: Error {
                 detail: "the body exceeds \(bodyLimitBytes) bytes after decompression; "
                     + "send fewer records at a time, or raise --web.max-body-size")
         case .noMemory: return .retryLater("no memory to decode this body; nothing was applied")
-        case .decoderIsBusy:
-            return .retryLater("more large bodies wait to be decoded than the exporter can hold; nothing was applied")
         case .decoderIsLate:
             return .retryLater("other large bodies took too long to decode; nothing of this one was applied")
         case .ledger(let refusal): return Self.problem(of: refusal)
@@ -120,7 +117,7 @@ enum Refusal: Error {
         case .contentCoding: "content_coding"
         case .idempotencyKey: "idempotency_key"
         case .malformed: "malformed_body"
-        case .decoderIsBusy, .decoderIsLate, .ledger(.overloaded): "overloaded"
+        case .decoderIsLate, .ledger(.overloaded): "overloaded"
         case .ledger(.storageFull): "storage_full"
         case .ledger(.storageFailed): "storage_failed"
         case .ledger(.outcomeUnknown): "outcome_unknown"

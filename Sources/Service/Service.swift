@@ -45,8 +45,7 @@ final class Service: HTTPService {
     let waitingScrapes = Locked(WaitingScrapes())
 
     /// Decodes large bodies, a part of one at a time: the server threads stay free for other requests.
-    let decoder = TurnQueue<LargePost>(
-        label: "llm-exporter.decoder", weightLimit: decodingWeightLimit, idle: { MemoryProbe.returnFreeMemory() })
+    let decoder: TurnQueue<LargePost>
     /// Bodies that are decoded at a time. One that is not decoded in parts takes the place of all.
     static let decodingWeightLimit = 4
     let decoders = RecordDecoders()
@@ -71,6 +70,9 @@ final class Service: HTTPService {
         hasFileContent = Atomic(configuration.hasFileContent)
         priceTableTime = Locked(configuration.priceTableTime)
         routes = Routes(telemetryPath: settings.telemetryPath)
+        let freeMemory = FreeMemory()
+        decoder = TurnQueue(
+            label: "llm-exporter.decoder", weightLimit: Self.decodingWeightLimit, idle: { freeMemory.returnSoon() })
         let metrics = OwnMetrics(settings, routes)
         self.metrics = metrics
         ledger = Ledger(

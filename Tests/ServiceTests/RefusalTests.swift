@@ -23,7 +23,7 @@ import Testing
         (.forbidden([.scrape]), 403, false), (.tooManyPasswords, 429, false), (.adminRoutesAreOff, 403, false),
         (.arguments("a"), 400, false), (.mediaType(remedy: "r", accepted: "x/y"), 415, false),
         (.contentCoding, 415, false), (.idempotencyKey, 400, false), (.malformed("m"), 400, false),
-        (.tooLarge, 413, false), (.noMemory, 503, false), (.decoderIsBusy, 503, false), (.decoderIsLate, 503, false),
+        (.tooLarge, 413, false), (.noMemory, 503, false), (.decoderIsLate, 503, false),
         (.ledger(.overloaded), 503, false),
         (.ledger(.storageFull("full")), 507, false), (.ledger(.storageFailed("io")), 503, false),
         (.ledger(.closed), 503, true), (.notReady("n"), 503, false), (.readersAreSlow, 503, false),

@@ -6,8 +6,8 @@
 // One document is read at a time: an object, or an array whose elements are read one by one. The members with known
 // keys are given out, by their place in a key table. All others are walked and checked: a text is accepted only if it
 // is JSON (RFC 8259) to its last byte, and valid UTF-8. Unread values may be nested to any depth and hold lone
-// surrogates. A parser that skips unread values checks of them quotes and UTF-8, and
-// brackets only as far as it needs them to step over the value.
+// surrogates. A parser that skips unread values checks their quotes and UTF-8, and
+// brackets only as far as it needs to step over the value.
 //
 // csimdjson_tree.h reads objects whose keys are not known beforehand.
 //

@@ -82,7 +82,7 @@ struct BodyWalk<Objects: BodyObjects & ~Copyable>: ~Copyable {
                 _ = try reader.open(array)
                 try takeElements(upTo: .max, line: slice.line)
             } catch {
-                // Not met: the array was read before. Nothing of it is lost without a word.
+                // Does not happen, as the array was read before; if it does, the answer says so.
                 rejections.append(index: cursor.index, of: nil, .malformedJSON) {
                     RecordRejection(malformed: error, in: array, line: slice.line ?? 1)
                 }

@@ -20,7 +20,7 @@ package final class RecordDecoder {
     /// - Parameters:
     ///   - arrival: the time of exemplars that have none of their own.
     ///   - cursor: where the body is read on; afterwards, where the next part begins.
-    ///   - elementLimit: the most records that are decoded, in multiples of `BodyWalk.sliceElements`.
+    ///   - elementLimit: about as many records as are decoded at most.
     /// - Throws: if the body as a whole is not JSON, or neither records nor a list of them. A record or a line at fault
     ///   is among the rejections instead, and the others are taken.
     func decode(

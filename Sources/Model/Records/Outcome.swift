@@ -28,6 +28,9 @@ package struct Outcome: Sendable {
         if later.warnings.count > warnings.count { warnings = later.warnings }
     }
 
+    /// Whether anything was counted, or a call ended.
+    package var hasChanges: Bool { accepted + merged.count + uncounted > 0 }
+
     /// Whether there were records, and none of them is counted, now or earlier.
     package var isRefused: Bool { !rejections.isEmpty && accepted + duplicates + merged.count + uncounted == 0 }
 }

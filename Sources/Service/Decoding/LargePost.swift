@@ -28,8 +28,8 @@ final class LargePost: TurnTaker, @unchecked Sendable {
     private struct Progress {
         /// Parts that are being decoded or that the ledger has: the post is not over before they are.
         var waiting = 0
-        /// Parts that the ledger was too busy to take.
-        var refused: [Part] = []
+        /// A part that the ledger was too busy to take.
+        var refused: PreparedBatch?
         var outcome = Outcome()
         var failure: Refusal?
         var isDecoded = false
@@ -38,15 +38,8 @@ final class LargePost: TurnTaker, @unchecked Sendable {
         /// Whether the ledger has counted anything.
         var hasApplied = false
 
-        var isOver: Bool { !isAnswered && waiting == 0 && (failure != nil || isDecoded && refused.isEmpty) }
-        var canGoOn: Bool {
-            failure == nil && waiting < LargePost.waitingLimit && !(isDecoded && refused.isEmpty)
-        }
-    }
-
-    private struct Part: Sendable {
-        let batch: DecodedBatch
-        let bytes: Int
+        var isOver: Bool { !isAnswered && waiting == 0 && (failure != nil || isDecoded && refused == nil) }
+        var canGoOn: Bool { failure == nil && waiting < LargePost.waitingLimit && !(isDecoded && refused == nil) }
     }
 
     /// Parts of one post at a time.
@@ -72,19 +65,27 @@ final class LargePost: TurnTaker, @unchecked Sendable {
 
     func takeTurn() -> Bool {
         isPutOff = false
-        progress.withLock { $0.waiting += 1 }
-        do throws(Refusal) {
-            if let part = try nextPart() {
-                submit(part)
-            } else {
-                progress.withLock { $0.waiting -= 1 }
-            }
-        } catch {
-            progress.withLock { progress in
-                progress.waiting -= 1
-                if progress.failure == nil { progress.failure = error }
-            }
+        let mayGoOn = progress.withLock { progress in
+            guard progress.canGoOn else { return false }
+            progress.waiting += 1
+            return true
         }
+        guard mayGoOn else { return goesOn() }
+        var part: PreparedBatch?
+        var failure: Refusal?
+        do throws(Refusal) {
+            part = try nextPart()
+        } catch {
+            failure = error
+        }
+        // An earlier part may have failed meanwhile: then nothing more is counted.
+        let isWanted = progress.withLock { progress in
+            progress.failure = progress.failure ?? failure
+            if progress.failure == nil, part != nil { return true }
+            progress.waiting -= 1
+            return false
+        }
+        if isWanted, let part { submit(part) }
         return goesOn() && !isPutOff
     }
 
@@ -93,19 +94,22 @@ final class LargePost: TurnTaker, @unchecked Sendable {
         let (isOver, canGoOn) = progress.withLock { progress in
             let isOver = progress.isOver
             if isOver { progress.isAnswered = true }
-            return (isOver, progress.canGoOn && progress.refused.isEmpty)
+            return (isOver, progress.canGoOn && progress.refused == nil)
         }
         if isOver { end() }
         return canGoOn && !isOver
     }
 
-    private func nextPart() throws(Refusal) -> Part? {
-        let refused = progress.withLock { $0.refused.popLast() }
+    private func nextPart() throws(Refusal) -> PreparedBatch? {
+        let refused = progress.withLock { progress in
+            defer { progress.refused = nil }
+            return progress.refused
+        }
         if let refused { return refused }
         return hasBegun ? try laterPart() : try firstPart()
     }
 
-    private func firstPart() throws(Refusal) -> Part {
+    private func firstPart() throws(Refusal) -> PreparedBatch {
         if let refusal = service.ledger.refusal(for: client) { throw .ledger(refusal) }
         if !intake.isSentOnce, .now - answer.began > Self.patience { throw .decoderIsLate }
         hasBegun = true
@@ -113,10 +117,10 @@ final class LargePost: TurnTaker, @unchecked Sendable {
             limit: service.settings.bodyLimitBytes, arrival: service.clock(), elementLimit: intake.partElements)
         rest = decoded.rest
         if rest == nil { progress.withLock { $0.isDecoded = true } }
-        return Part(batch: decoded.batch, bytes: decoded.bytes)
+        return service.prepare(decoded.batch, of: intake, bytes: decoded.bytes)
     }
 
-    private func laterPart() throws(Refusal) -> Part? {
+    private func laterPart() throws(Refusal) -> PreparedBatch? {
         guard let rest else { return nil }
         guard MemoryProbe.hasRoom(for: MemoryProbe.partBytes) else {
             memoryTries += 1
@@ -136,26 +140,26 @@ final class LargePost: TurnTaker, @unchecked Sendable {
             self.rest = nil
             progress.withLock { $0.isDecoded = true }
         }
-        return Part(batch: batch, bytes: 0)
+        return service.prepare(batch, of: intake, bytes: 0)
     }
 
     // MARK: Parts at the ledger
 
-    private func submit(_ part: Part) {
-        service.submit(part.batch, of: intake, bytes: part.bytes, isGathered: false, answer) { [self] result in
+    private func submit(_ part: PreparedBatch) {
+        service.submit(part, of: intake, isGathered: false, answer) { [self] result in
             settle(part, result)
         }
     }
 
-    private func settle(_ part: Part, _ result: Result<Outcome, LedgerRefusal>) {
+    private func settle(_ part: PreparedBatch, _ result: Result<Outcome, LedgerRefusal>) {
         let isBusy = progress.withLock { progress in
             progress.waiting -= 1
             switch result {
             case .success(let outcome):
                 progress.outcome.merge(outcome)
-                if outcome.accepted > 0 { progress.hasApplied = true }
+                if outcome.hasChanges { progress.hasApplied = true }
             case .failure(.overloaded):
-                progress.refused.append(part)
+                progress.refused = part
                 return true
             case .failure(let refusal):
                 if progress.failure == nil { progress.failure = .ledger(refusal) }

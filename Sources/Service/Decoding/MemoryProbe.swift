@@ -1,5 +1,7 @@
 import CMemory
+import Dispatch
 import Glibc
+import Synchronization
 
 /// Whether memory can be had. Swift ends the process if it cannot, so it is asked before much is needed.
 enum MemoryProbe {
@@ -16,7 +18,18 @@ enum MemoryProbe {
         unsafe munmap(block, bytes)
         return true
     }
+}
 
-    /// Gives memory back that is free and still held by malloc.
-    static func returnFreeMemory() { cmemory_return_free() }
+/// Memory that is free and still held by malloc.
+final class FreeMemory: Sendable {
+    private let isScheduled = Atomic(false)
+
+    /// Gives it back to the system, in a moment: that takes malloc's locks, so it is not done after each post.
+    func returnSoon() {
+        guard !isScheduled.exchange(true, ordering: .relaxed) else { return }
+        DispatchQueue.global(qos: .utility).asyncAfter(deadline: .now() + .seconds(2)) { [self] in
+            isScheduled.store(false, ordering: .relaxed)
+            cmemory_return_free()
+        }
+    }
 }

@@ -88,6 +88,15 @@ struct Intake: Sendable {
     }
 }
 
+/// Records that are ready for the ledger.
+struct PreparedBatch: Sendable {
+    let batch: DecodedBatch
+    /// Calls that another intake counts.
+    let uncounted: Int
+    /// Of the body.
+    let bytes: Int
+}
+
 // MARK: - The formats of the routes
 
 extension Intake {
@@ -183,7 +192,7 @@ extension Service {
         } catch .tooLarge {
             return false
         }
-        submit(batch, of: intake, bytes: bytes, isGathered: gathers, answer) { [self] result in
+        submit(prepare(batch, of: intake, bytes: bytes), of: intake, isGathered: gathers, answer) { [self] result in
             switch result {
             case .success(let outcome): self.answer(outcome, of: intake, answer)
             case .failure(let refusal): answer.send(.ledger(refusal))
@@ -192,27 +201,38 @@ extension Service {
         return true
     }
 
-    /// Prices records and hands them to the ledger.
+    /// Prices records, and takes out those that another intake counts.
     ///
-    /// - Parameter reply: called once, as the ledger calls its own.
-    func submit(
-        _ batch: DecodedBatch, of intake: Intake, bytes: Int, isGathered: Bool, _ answer: Answer,
-        reply: @escaping @Sendable (Result<Outcome, LedgerRefusal>) -> Void
-    ) {
+    /// - Parameter bytes: what the body takes beside its records.
+    func prepare(_ batch: DecodedBatch, of intake: Intake, bytes: Int) -> PreparedBatch {
         var batch = batch
         let uncounted = removeUncounted(from: &batch.events, of: intake)
         pricer.price(&batch.events)
+        return PreparedBatch(batch: batch, uncounted: uncounted, bytes: bytes)
+    }
+
+    /// Hands records to the ledger.
+    ///
+    /// - Parameter reply: called once, as the ledger calls its own.
+    func submit(
+        _ prepared: PreparedBatch, of intake: Intake, isGathered: Bool, _ answer: Answer,
+        reply: @escaping @Sendable (Result<Outcome, LedgerRefusal>) -> Void
+    ) {
+        let batch = prepared.batch
         let sender = batch.hasStarts ? answer.sender : .unknown
         ledger.submit(
-            batch.events, links: batch.links, from: sender, client: answer.clientNumber, bytes: bytes,
+            batch.events, links: batch.links, from: sender, client: answer.clientNumber, bytes: prepared.bytes,
             isGathered: isGathered
-        ) { [self, batch] result in
+        ) { [self] result in
             reply(
                 result.map { outcome in
                     var outcome = outcome
                     outcome.rejections = batch.rejections.merging(outcome.rejections)
                     outcome.warnings = batch.warnings
-                    outcome.uncounted = uncounted
+                    outcome.uncounted = prepared.uncounted
+                    if let reporting = intake.reporting, prepared.uncounted > 0 {
+                        metrics.uncounted[reporting].add(prepared.uncounted)
+                    }
                     if let dataPoints = batch.ignoredDataPoints {
                         outcome.ignoredDataPoints = dataPoints
                         noteMetrics(from: answer)
@@ -233,9 +253,7 @@ extension Service {
 
     private func removeUncounted(from events: inout [(index: Int, event: Event)], of intake: Intake) -> Int {
         guard let reporting = intake.reporting else { return 0 }
-        let uncounted = sources.withLock { $0 }.removeUncounted(from: &events, of: reporting)
-        if uncounted > 0 { metrics.uncounted[reporting].add(uncounted) }
-        return uncounted
+        return sources.withLock { $0 }.removeUncounted(from: &events, of: reporting)
     }
 
     /// Only requests whose reports are all new: a retry is not a second report, nor is a log record beside its span.
