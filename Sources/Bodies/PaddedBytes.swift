@@ -32,12 +32,17 @@ private import Glibc
 
     /// Takes over whole pages from `mmap`, unmapped with the last reference.
     ///
-    /// - Parameter mappedCount: all bytes of the mapping; `count` + `padding` or more.
-    package init(adoptingMapping start: UnsafeMutableRawPointer?, of mappedCount: Int, count: Int) {
+    /// - Parameters:
+    ///   - mappedCount: all bytes of the mapping; `count` + `padding` or more.
+    ///   - owner: released after the bytes are unmapped.
+    package init(
+        adoptingMapping start: UnsafeMutableRawPointer?, of mappedCount: Int, count: Int,
+        owner: (any AnyObject & Sendable)? = nil
+    ) {
         unsafe self.start = start
         self.count = count
         self.mappedCount = mappedCount
-        owner = nil
+        self.owner = owner
     }
 
     package convenience init(_ bytes: some Collection<UInt8>) {

@@ -243,7 +243,8 @@ uint64_t chttpshim_exchange_client(const chttpshim_exchange *exchange)
     return exchange->body.client_number;
 }
 
-void *chttpshim_exchange_take_body(chttpshim_exchange *exchange, size_t *length, chttpshim_taken_body **taken)
+void *chttpshim_exchange_take_body(
+    chttpshim_exchange *exchange, size_t *length, size_t *mapped_length, chttpshim_taken_body **taken)
 {
-    return chttpshim_body_take(&exchange->body, length, taken);
+    return chttpshim_body_take(&exchange->body, length, mapped_length, taken);
 }

@@ -27,7 +27,8 @@ typedef struct chttpshim_loop {
     // Used by the loop's own thread only.
     // Connections whose access handler is called in each turn, until they are answered or suspended.
     unsigned parked;
-    // Connections that begin or end, chunks of bodies and answers leave libmicrohttpd with work that no event announces.
+    // Connections that begin or end, chunks of bodies and answers leave libmicrohttpd with work that no event
+    // announces.
     bool must_run_again;
     bool has_left;
     // In milliseconds of the monotonic clock, read once a turn.

@@ -1,10 +1,14 @@
 // See memory.h.
 
+#define _GNU_SOURCE  // mremap
+
 #include "memory.h"
 
 #include <search.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 // A body that has not grown for so long gives way to others.
 enum { STALLED_MILLISECONDS = 2000 };
@@ -13,6 +17,9 @@ enum { STALLED_MILLISECONDS = 2000 };
 enum { KEPT_DIVISOR = 4 };
 
 enum { FIRST_BODY_BYTES = 4096 };
+
+// Larger bodies have pages of their own: malloc would keep what they leave for the next ones.
+enum { MAPPED_BODY_BYTES = 1024 * 1024 };
 
 struct chttpshim_client {
     uint64_t number;
@@ -106,7 +113,15 @@ static void unlist(chttpshim_body *body)
     body->is_listed = false;
 }
 
-// Frees the bytes of a body that counts in its client's share.
+static void free_bytes(chttpshim_body *body)
+{
+    if (body->mapped_length > 0) munmap(body->bytes, body->mapped_length);
+    else free(body->bytes);
+    body->bytes = NULL;
+    body->length = body->capacity = body->mapped_length = 0;
+}
+
+// Frees the bytes of a body, which no longer counts.
 static void empty(chttpshim_body *body)
 {
     unlist(body);
@@ -116,9 +131,7 @@ static void empty(chttpshim_body *body)
         body->client = NULL;
     }
     atomic_fetch_sub(&body->memory->bytes, body->length);
-    free(body->bytes);
-    body->bytes = NULL;
-    body->length = body->capacity = 0;
+    free_bytes(body);
 }
 
 static void drop(chttpshim_body *body)
@@ -190,6 +203,23 @@ static bool reserve(chttpshim_body *body, size_t added, int64_t now)
 
 // MARK: Growing
 
+static bool grow_mapping(chttpshim_body *body, size_t size)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    size = (size + page - 1) / page * page;
+    void *bytes = body->mapped_length > 0
+        ? mremap(body->bytes, body->mapped_length, size, MREMAP_MAYMOVE)
+        : mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (bytes == MAP_FAILED) return false;
+    if (body->mapped_length == 0 && body->bytes != NULL) {
+        memcpy(bytes, body->bytes, body->length);
+        free(body->bytes);
+    }
+    body->bytes = bytes;
+    body->mapped_length = size;
+    return true;
+}
+
 // Reserves address space by what has come, not by what was announced.
 static bool grow(chttpshim_body *body, size_t needed, uint64_t expected, size_t padding)
 {
@@ -198,9 +228,13 @@ static bool grow(chttpshim_body *body, size_t needed, uint64_t expected, size_t 
     if (capacity < FIRST_BODY_BYTES) capacity = FIRST_BODY_BYTES;
     if (expected >= needed && capacity > expected) capacity = (size_t)expected;
     if (capacity < needed) capacity = needed;
-    char *bytes = realloc(body->bytes, capacity + padding);
-    if (bytes == NULL) return false;
-    body->bytes = bytes;
+    if (capacity + padding >= MAPPED_BODY_BYTES) {
+        if (!grow_mapping(body, capacity + padding)) return false;
+    } else {
+        char *bytes = realloc(body->bytes, capacity + padding);
+        if (bytes == NULL) return false;
+        body->bytes = bytes;
+    }
     body->capacity = capacity;
     return true;
 }
@@ -261,10 +295,12 @@ bool chttpshim_body_finish(chttpshim_body *body)
     return is_whole;
 }
 
-char *chttpshim_body_take(chttpshim_body *body, size_t *length, chttpshim_taken_body **taken)
+char *chttpshim_body_take(chttpshim_body *body, size_t *length, size_t *mapped_length, chttpshim_taken_body **taken)
 {
     char *bytes = body->bytes;
     *length = body->length;
+    *mapped_length = body->mapped_length;
+    body->mapped_length = 0;
     *taken = body->client == NULL ? NULL : malloc(sizeof **taken);
     if (*taken == NULL) {
         // One piece, or no memory for the token: it counts no longer.

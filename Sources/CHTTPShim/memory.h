@@ -3,8 +3,8 @@
 // A client is a user or a token, else an address; chttpshim_options gives the limit. While there is room, anyone may
 // take it. Without room, a body that needs more takes it from another body: from one that has not grown for a while, or
 // from the largest of the client that holds most, if that is more than its own client holds. That body is dropped, and
-// its request refused. Each client keeps a little in any case. A quarter more than the limit is kept for bodies that arrive in one piece, and for clients that
-// hold less than their share while nothing can be dropped.
+// its request refused. Each client keeps a little in any case. A quarter more than the limit is kept for bodies that
+// arrive in one piece, and for clients that hold less than their share of that quarter while nothing can be dropped.
 #ifndef CHTTPSHIM_MEMORY_H
 #define CHTTPSHIM_MEMORY_H
 
@@ -41,6 +41,8 @@ typedef struct chttpshim_body {
     char *bytes;
     size_t length;
     size_t capacity;
+    // If the bytes are pages from mmap: how many bytes; 0 if they are from malloc.
+    size_t mapped_length;
     struct chttpshim_client *client;
     struct chttpshim_body *previous;
     struct chttpshim_body *next;
@@ -61,10 +63,11 @@ bool chttpshim_body_append(
 /// No more will come: the body is dropped no longer. False if it was dropped already.
 bool chttpshim_body_finish(chttpshim_body *body);
 
-/// The bytes of a finished body, which becomes empty. The caller frees them; NULL if there are none.
+/// The bytes of a finished body, which becomes empty; NULL if there are none. The caller unmaps them if `mapped_length`
+/// is not 0, and else frees them.
 ///
 /// `taken` is then to be released, unless it is NULL: until then the bytes count in the client's share.
-char *chttpshim_body_take(chttpshim_body *body, size_t *length, chttpshim_taken_body **taken);
+char *chttpshim_body_take(chttpshim_body *body, size_t *length, size_t *mapped_length, chttpshim_taken_body **taken);
 
 /// Empties a body.
 void chttpshim_body_clear(chttpshim_body *body);

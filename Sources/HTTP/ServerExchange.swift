@@ -75,10 +75,15 @@ private import Synchronization
 
     func takeBody() -> PaddedBytes {
         var count = 0
+        var mappedCount = 0
         var taken: OpaquePointer?
         // Safe: the block is taken over, with padding behind it.
-        let start = unsafe chttpshim_exchange_take_body(exchange, &count, &taken)
-        return unsafe PaddedBytes(adopting: start, count: count, owner: taken.map { unsafe TakenBody($0) })
+        let start = unsafe chttpshim_exchange_take_body(exchange, &count, &mappedCount, &taken)
+        let owner = unsafe taken.map { unsafe TakenBody($0) }
+        if mappedCount > 0 {
+            return unsafe PaddedBytes(adoptingMapping: start, of: mappedCount, count: count, owner: owner)
+        }
+        return unsafe PaddedBytes(adopting: start, count: count, owner: owner)
     }
 
     var clientNumber: UInt64 { unsafe chttpshim_exchange_client(exchange) }

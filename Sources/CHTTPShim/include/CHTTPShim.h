@@ -190,10 +190,12 @@ uint64_t chttpshim_exchange_client(const chttpshim_exchange *exchange);
 /// The owner that chttpshim_exchange_proceed kept, for `handle`; the caller takes it over.
 void *chttpshim_exchange_take_owner(chttpshim_exchange *exchange);
 
-/// The body, from malloc, with padding readable behind it. The caller takes it over and frees it; NULL if empty.
+/// The body, with padding readable behind it, or NULL if it is empty. The caller takes it over: if `mapped_length` is
+/// not 0, it is that many bytes from mmap, else from malloc.
 ///
 /// `taken` is to be released when it is freed, unless it is NULL: until then it counts in its client's share.
-void *chttpshim_exchange_take_body(chttpshim_exchange *exchange, size_t *length, chttpshim_taken_body **taken);
+void *chttpshim_exchange_take_body(
+    chttpshim_exchange *exchange, size_t *length, size_t *mapped_length, chttpshim_taken_body **taken);
 
 /// From any thread, also after the server has stopped.
 void chttpshim_taken_body_release(chttpshim_taken_body *taken);
