@@ -47,7 +47,7 @@ struct chttpshim_connection {
     bool is_beyond_limit;
     unsigned tls_generation;
     // Used by the loop's own thread only.
-    // In milliseconds of the monotonic clock; 0 is none.
+    // In milliseconds of the monotonic clock; 0 if the connection has no deadline.
     int64_t deadline;
     // Whether it is between two requests.
     bool is_resting;

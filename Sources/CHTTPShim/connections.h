@@ -54,8 +54,8 @@ void chttpshim_connection_begin_request(chttpshim_connection *connection, const 
 void chttpshim_connection_open_request(chttpshim_connection *connection);
 chttpshim_target *chttpshim_connection_target(chttpshim_connection *connection);
 
-/// The connection of the loop whose headers are in while its request is not opened; NULL if there is none. There is
-/// never more than one: libmicrohttpd opens a request as soon as its headers are in.
+/// The connection of the loop whose headers are in while its request is not opened, or NULL. There is never more than
+/// one: libmicrohttpd opens a request as soon as its headers are in.
 struct MHD_Connection *chttpshim_connections_find_unopened(
     chttpshim_connections *connections, const struct chttpshim_loop *loop);
 

@@ -115,7 +115,7 @@ enum MHD_Result chttpshim_exchange_gather(chttpshim_exchange *exchange, const ch
 /// Hands the request over to the service, or queues the answer that `open` gave.
 enum MHD_Result chttpshim_exchange_hand_over(chttpshim_exchange *exchange);
 
-// What libmicrohttpd calls (microhttpd.h). The context is the loop.
+// Callbacks of libmicrohttpd (microhttpd.h). The context is the loop.
 
 enum MHD_Result chttpshim_server_access(
     void *context, struct MHD_Connection *connection, const char *url, const char *method, const char *version,

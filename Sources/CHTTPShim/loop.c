@@ -100,7 +100,7 @@ static int shorter(int timeout, int64_t milliseconds)
     return milliseconds < INT_MAX ? (int)milliseconds : INT_MAX;
 }
 
-// How long the loop may wait for an event, in milliseconds; -1 for ever.
+// How long the loop may wait for an event, in milliseconds; -1 is without a limit.
 static int patience(chttpshim_loop *loop)
 {
     if (loop->must_run_again) return 0;

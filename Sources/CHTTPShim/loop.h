@@ -48,7 +48,7 @@ enum { CHTTPSHIM_PARK_MILLISECONDS = 20 };
 bool chttpshim_loop_open(chttpshim_loop *loop, chttpshim_server *server, unsigned connection_limit);
 /// Begins to serve; false if the system gives no thread.
 bool chttpshim_loop_begin(chttpshim_loop *loop);
-/// Waits for the end of the loop's thread, which must have been told to stop and woken.
+/// Waits for the end of the loop's thread. The server must be stopping, and the loop woken.
 void chttpshim_loop_join(chttpshim_loop *loop);
 /// Ends all connections. Without a thread only.
 void chttpshim_loop_close(chttpshim_loop *loop);

@@ -140,7 +140,7 @@ static void drop(chttpshim_body *body)
     body->is_dropped = true;
 }
 
-// What a client may hold in any case while others compete.
+// The bytes that a client may hold in any case while others compete.
 static size_t kept_share(const chttpshim_memory *memory)
 {
     return memory->limit / KEPT_DIVISOR / memory->client_count;
@@ -168,7 +168,7 @@ static bool gives_way(const chttpshim_body *body, const chttpshim_body *other, s
     return is_stalled(body, now) && body->client->bytes > kept_share(body->memory);
 }
 
-// The body that gives way to `body`; NULL if there is none.
+// The body that gives way to `body`, or NULL.
 static chttpshim_body *victim_of(const chttpshim_body *body, size_t added, int64_t now)
 {
     chttpshim_body *victim = NULL;

@@ -63,7 +63,7 @@ bool chttpshim_body_append(
 /// No more will come: the body is dropped no longer. False if it was dropped already.
 bool chttpshim_body_finish(chttpshim_body *body);
 
-/// The bytes of a finished body, which becomes empty; NULL if there are none. The caller unmaps them if `mapped_length`
+/// The bytes of a finished body, which becomes empty; NULL for an empty one. The caller unmaps them if `mapped_length`
 /// is not 0, and else frees them.
 ///
 /// `taken` is then to be released, unless it is NULL: until then the bytes count in the client's share.

@@ -234,7 +234,7 @@ void chttpshim_server_end_slow_answers(chttpshim_server *server, unsigned second
 unsigned chttpshim_server_requests_in_flight(chttpshim_server *server)
 {
     unsigned in_flight = atomic_load(&server->in_flight);
-    // Where the socket stays open, new clients must not hold up the end for ever.
+    // If the socket stays open, new clients must not hold up the end without a limit.
     bool are_fresh_waited_for = chttpshim_now() - atomic_load(&server->drained_at) < FRESH_PATIENCE_MILLISECONDS;
     return in_flight + (are_fresh_waited_for ? chttpshim_connections_count_fresh(&server->connections) : 0);
 }

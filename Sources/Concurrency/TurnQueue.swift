@@ -14,7 +14,7 @@ package final class TurnQueue<Work: TurnTaker>: Sendable {
         var clients: [UInt64: Client] = [:]
         /// Those with work, the next first.
         var order: [UInt64] = []
-        /// Of the work that has begun.
+        /// The work that has begun weighs this.
         var weight = 0
         var isRunning = false
         /// Whether work has ended since `idle` was called.
@@ -107,9 +107,9 @@ package final class TurnQueue<Work: TurnTaker>: Sendable {
         if isIdle { idle() }
     }
 
-    /// The work whose turn it is; if there is none, the queue runs no longer.
+    /// The work whose turn it is. If no work is ready, the queue stops.
     private func next(_ state: inout State) -> Work? {
-        // Lighter work must not pass heavier work for ever.
+        // Lighter work must not pass heavier work again and again.
         var mayBegin = true
         for (place, number) in state.order.enumerated() {
             guard var client = state.clients[number] else { continue }

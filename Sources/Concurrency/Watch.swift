@@ -26,7 +26,7 @@ package final class Watch: Sendable {
             object.look()
             guard !object.needsLook else { return schedule(object) }
             isArmed.store(false, ordering: .sequentiallyConsistent)
-            // What came in between found it armed.
+            // Work that came in between found it armed.
             if object.needsLook { arm(object) }
         }
     }

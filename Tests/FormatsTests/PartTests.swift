@@ -4,7 +4,7 @@ import Model
 import Testing
 
 @Suite("Parts of a body") struct PartTests {
-    /// What matters of a batch, in texts that can be compared.
+    /// The content of a batch, in texts that can be compared.
     private struct Content: Equatable {
         var events: [String] = []
         var rejections = RejectedRecords()

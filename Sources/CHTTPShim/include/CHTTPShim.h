@@ -211,8 +211,8 @@ chttpshim_response *chttpshim_response_create_shared(
 /// Adds a header, which is copied. Does nothing for a response that is NULL.
 void chttpshim_response_add_header(chttpshim_response *response, const char *name, const char *value);
 
-/// Until chttpshim_release_wakes, this thread does not wake server threads when it decides. What is decided in between
-/// wakes each of them once. Calls may be nested.
+/// Until chttpshim_release_wakes, this thread does not wake server threads when it decides. The decisions in between
+/// wake each of them once. Calls may be nested.
 void chttpshim_hold_wakes(void);
 void chttpshim_release_wakes(void);
 

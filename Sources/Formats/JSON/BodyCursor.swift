@@ -1,14 +1,14 @@
 internal import Model
 
-/// Where a body is read on that was read in part, and what its parts have in common.
+/// The place at which a body that was read in part is read on, and the state that its parts share.
 struct BodyCursor {
     /// The place of the next object in the body.
     var index = 0
     /// Parts of an array, in order. They are JSON, as the array was read to its end.
     var slices: [ArraySlice] = []
-    /// The lines behind them; `nil` if there are none.
+    /// The lines behind them; `nil` at the end of the body.
     var lines: (offset: Int, number: Int)?
-    /// Of all parts that were read.
+    /// The warnings of all parts that were read.
     var warnings = BodyWarnings()
     /// Rejections that the parts have listed.
     var listedCount = 0

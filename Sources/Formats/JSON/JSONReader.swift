@@ -12,8 +12,8 @@ private import CSimdjson
         unsafe parser = csimdjson_parser_create(keyTable)
     }
 
-    /// A reader that steps over what its keys do not name. Of that it checks quotes and UTF-8, and brackets only as
-    /// far as it needs them to find the end.
+    /// A reader that steps over what its keys do not name. It checks the quotes and the UTF-8 of that, and brackets
+    /// only as far as it needs to find the end.
     ///
     /// - Parameter keyTable: paths of keys, each ended by a line feed; `a.b` is the member `b` of the member `a`.
     init(skippingAllBut keyTable: String) {

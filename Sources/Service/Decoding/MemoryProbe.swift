@@ -5,7 +5,7 @@ import Synchronization
 
 /// Whether memory can be had. Swift ends the process if it cannot, so it is asked before much is needed.
 enum MemoryProbe {
-    /// What decoding and counting a part of a large post takes at the most.
+    /// Bytes that decoding and counting a part of a large post takes at the most.
     static let partBytes = 16 << 20
 
     /// Whether the system would give so many bytes now: it may refuse under a limit of address space, or with strict

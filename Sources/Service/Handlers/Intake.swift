@@ -93,7 +93,7 @@ struct PreparedBatch: Sendable {
     let batch: DecodedBatch
     /// Calls that another intake counts.
     let uncounted: Int
-    /// Of the body.
+    /// Bytes that the body takes beside its records.
     let bytes: Int
 }
 
