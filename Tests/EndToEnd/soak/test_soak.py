@@ -507,7 +507,7 @@ class Soak:
 
 @pytest.mark.alone
 @pytest.mark.heavy
-@pytest.mark.timeout(SECONDS + 120)
+@pytest.mark.timeout(SECONDS + 600)
 def test_nothing_grows_and_all_totals_are_exact(tmp_path: Path, figures: Callable[[str], None]) -> None:
     soak = Soak(tmp_path)
     try:
