@@ -23,19 +23,19 @@ struct BodyCursor {
     var isAtEnd: Bool { slices.isEmpty && lines == nil }
 }
 
-/// Decodes the beginning of a JSON body, and makes what decodes the rest.
-///
-/// - Parameter part: decodes a part from a cursor, which is `nil` for the first.
-func decodeJSON(
-    elementLimit: Int,
-    _ part: @escaping (inout BodyCursor?, Int) throws(MalformedBody) -> DecodedBatch
-) throws(MalformedBody) -> (batch: DecodedBatch, rest: BodyRest?) {
-    var cursor: BodyCursor?
-    let batch = try part(&cursor, elementLimit)
-    guard cursor?.isAtEnd == false else { return (batch, nil) }
-    let rest = BodyRest { (limit) throws(MalformedBody) in
-        let batch = try part(&cursor, limit)
-        return (batch, cursor?.isAtEnd != false)
+extension BodyRest {
+    /// The rest of a JSON body.
+    ///
+    /// - Parameter part: decodes a part from a cursor; `next` is `nil` after the last.
+    convenience init(
+        from cursor: BodyCursor,
+        _ part: @escaping (BodyCursor, Int) throws(MalformedBody) -> (batch: DecodedBatch, next: BodyCursor?)
+    ) {
+        var place: BodyCursor? = cursor
+        self.init { (limit) throws(MalformedBody) in
+            let (batch, next) = try part(place ?? BodyCursor(), limit)
+            place = next
+            return (batch, next == nil)
+        }
     }
-    return (batch, rest)
 }

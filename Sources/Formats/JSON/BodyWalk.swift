@@ -9,8 +9,7 @@ struct BodyWalk<Objects: BodyObjects & ~Copyable>: ~Copyable {
     private var events: [(index: Int, event: Event)] = []
     private var rejections: RejectedRecords
     private var ignoredItems: [LiteLLMNonCall: Int] = [:]
-    /// After the walk, where the next one begins.
-    private(set) var cursor: BodyCursor
+    private var cursor: BodyCursor
     private let unknownFieldsBefore: Int
     /// The place at which the walk ends, if there are more elements.
     private let endIndex: Int
@@ -43,6 +42,9 @@ struct BodyWalk<Objects: BodyObjects & ~Copyable>: ~Copyable {
             events: events, rejections: rejections, warnings: cursor.warnings,
             unknownFields: cursor.warnings.unknownFields - unknownFieldsBefore, ignoredItems: ignoredItems)
     }
+
+    /// After the walk, where the next one begins; `nil` at the end of the body.
+    var next: BodyCursor? { cursor.isAtEnd ? nil : cursor }
 
     /// Reads a body from its beginning.
     mutating func read(_ body: BorrowedBytes, format: BodyFormat) throws(MalformedBody) {

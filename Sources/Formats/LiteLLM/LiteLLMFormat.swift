@@ -30,18 +30,26 @@ package struct LiteLLMFormat: Format {
         _ body: PaddedBytes, arrival: Instant, elementLimit: Int
     ) throws(MalformedBody) -> (batch: DecodedBatch, rest: BodyRest?) {
         let body = body.repairedUTF8
-        return try decodeJSON(elementLimit: elementLimit) { (cursor, limit) throws(MalformedBody) in
-            // Safe: no text or object leaves the closure, only values made of them.
-            try unsafe body.withUnsafeBytes { (bytes) throws(MalformedBody) in
-                let text = unsafe BorrowedBytes(bytes.assumingMemoryBound(to: UInt8.self))
-                var walk = BodyWalk(
-                    JSONReader(skippingAllBut: LiteLLMItem.keyTable),
-                    LiteLLMItems(agentName: agentName, arrival: arrival), from: cursor ?? BodyCursor(),
-                    elementLimit: limit)
-                if cursor == nil { try walk.read(text, format: .json) } else { walk.readOn(text) }
-                cursor = walk.cursor
-                return walk.batch
-            }
+        let (batch, next) = try decode(body, arrival: arrival, from: nil, elementLimit: elementLimit)
+        guard let next else { return (batch, nil) }
+        let rest = BodyRest(from: next) { (cursor, limit) throws(MalformedBody) in
+            try decode(body, arrival: arrival, from: cursor, elementLimit: limit)
+        }
+        return (batch, rest)
+    }
+
+    private func decode(
+        _ body: PaddedBytes, arrival: Instant, from cursor: BodyCursor?, elementLimit: Int
+    ) throws(MalformedBody) -> (batch: DecodedBatch, next: BodyCursor?) {
+        // Safe: no text or object leaves the closure, only values made of them.
+        try unsafe body.withUnsafeBytes { (bytes) throws(MalformedBody) in
+            let text = unsafe BorrowedBytes(bytes.assumingMemoryBound(to: UInt8.self))
+            var walk = BodyWalk(
+                JSONReader(skippingAllBut: LiteLLMItem.keyTable),
+                LiteLLMItems(agentName: agentName, arrival: arrival), from: cursor ?? BodyCursor(),
+                elementLimit: elementLimit)
+            if cursor == nil { try walk.read(text, format: .json) } else { walk.readOn(text) }
+            return (walk.batch, walk.next)
         }
     }
 

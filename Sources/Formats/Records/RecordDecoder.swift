@@ -19,14 +19,15 @@ package final class RecordDecoder {
     ///
     /// - Parameters:
     ///   - arrival: the time of exemplars that have none of their own.
-    ///   - cursor: where the body is read on; afterwards, where the next part begins.
+    ///   - cursor: where the body is read on; `nil` for its beginning.
     ///   - elementLimit: about as many records as are decoded at most.
+    /// - Returns: the records, and where the next part begins; `nil` at the end of the body.
     /// - Throws: if the body as a whole is not JSON, or neither records nor a list of them. A record or a line at fault
     ///   is among the rejections instead, and the others are taken.
     func decode(
         _ body: PaddedBytes, format: BodyFormat, idempotencyKey: IdempotencyKey?, arrival: Instant,
-        from cursor: inout BodyCursor?, elementLimit: Int
-    ) throws(MalformedBody) -> DecodedBatch {
+        from cursor: BodyCursor?, elementLimit: Int
+    ) throws(MalformedBody) -> (batch: DecodedBatch, next: BodyCursor?) {
         // Safe: no text or object leaves the closure, only values made of them.
         try unsafe body.withUnsafeBytes { (bytes) throws(MalformedBody) in
             let text = unsafe BorrowedBytes(bytes.assumingMemoryBound(to: UInt8.self))
@@ -42,11 +43,11 @@ package final class RecordDecoder {
                 malformed = error
             }
             let batch = walk.batch
-            cursor = walk.cursor
+            let next = walk.next
             self.rules = walk.objects.rules
             if bytes.count <= Self.keptBodyBytes { reader = walk.endReading() }
             if let malformed { throw malformed }
-            return batch
+            return (batch, next)
         }
     }
 
@@ -54,8 +55,8 @@ package final class RecordDecoder {
     package func decode(
         _ body: PaddedBytes, format: BodyFormat, idempotencyKey: IdempotencyKey?, arrival: Instant
     ) throws(MalformedBody) -> DecodedBatch {
-        var cursor: BodyCursor?
-        return try decode(
-            body, format: format, idempotencyKey: idempotencyKey, arrival: arrival, from: &cursor, elementLimit: .max)
+        try decode(
+            body, format: format, idempotencyKey: idempotencyKey, arrival: arrival, from: nil, elementLimit: .max
+        ).batch
     }
 }

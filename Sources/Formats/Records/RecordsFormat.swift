@@ -27,13 +27,22 @@ package struct RecordsFormat: Format {
     package func decode(
         _ body: PaddedBytes, arrival: Instant, elementLimit: Int
     ) throws(MalformedBody) -> (batch: DecodedBatch, rest: BodyRest?) {
-        try decodeJSON(elementLimit: elementLimit) { (cursor, limit) throws(MalformedBody) in
-            let decoder = decoders.take()
-            defer { decoders.give(decoder) }
-            return try decoder.decode(
-                body, format: layout, idempotencyKey: idempotencyKey, arrival: arrival, from: &cursor,
-                elementLimit: limit)
+        let (batch, next) = try decode(body, arrival: arrival, from: nil, elementLimit: elementLimit)
+        guard let next else { return (batch, nil) }
+        let rest = BodyRest(from: next) { (cursor, limit) throws(MalformedBody) in
+            try decode(body, arrival: arrival, from: cursor, elementLimit: limit)
         }
+        return (batch, rest)
+    }
+
+    private func decode(
+        _ body: PaddedBytes, arrival: Instant, from cursor: BodyCursor?, elementLimit: Int
+    ) throws(MalformedBody) -> (batch: DecodedBatch, next: BodyCursor?) {
+        let decoder = decoders.take()
+        defer { decoders.give(decoder) }
+        return try decoder.decode(
+            body, format: layout, idempotencyKey: idempotencyKey, arrival: arrival, from: cursor,
+            elementLimit: elementLimit)
     }
 
     package func answer(to outcome: Outcome) -> Response {
