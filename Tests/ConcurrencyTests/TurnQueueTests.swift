@@ -75,7 +75,7 @@ import Testing
         #expect(try finish() == ["a1", "b", "c", "a1", "b", "a1", "a2", "a2"])
     }
 
-    @Test("no more is begun than may be at a time; heavy work is begun alone, and is not passed by for ever")
+    @Test("work beyond the weight limit waits; heavy work runs alone, and lighter work cannot always overtake it")
     func weight() throws {
         let queue = heldQueue(weightLimit: 2)
         add("a", of: 1, turns: 2, to: queue)
