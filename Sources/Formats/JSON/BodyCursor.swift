@@ -1,7 +1,7 @@
 internal import Model
 
 /// The place at which a body that was read in part is read on, and the state that its parts share.
-struct BodyCursor {
+package struct BodyCursor {
     /// The place of the next object in the body.
     var index = 0
     /// Parts of an array, in order. They are JSON, as the array was read to its end.

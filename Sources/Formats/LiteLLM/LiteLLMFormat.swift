@@ -7,7 +7,7 @@ package import Model
 ///
 /// Bodies are large, because items hold prompts and answers, which are stepped over. Of those, only brackets, quotes
 /// and UTF-8 matter, so that a batch is not lost for a character in a prompt.
-package struct LiteLLMFormat: Format {
+package struct LiteLLMFormat: JSONFormat {
     private let agentName: String?
 
     /// - Parameter agentName: the header `X-Agent-Name`.
@@ -16,29 +16,12 @@ package struct LiteLLMFormat: Format {
     }
 
     package var intake: ReportingIntake? { .litellm }
-    package var inlineLimitBytes: Int { 256 << 10 }
-    package var isDivisible: Bool { true }
-    package var partElements: Int { 4096 }
     /// The logger drops a batch whose post fails.
     package var isSentOnce: Bool { true }
 
-    package func decode(_ body: PaddedBytes, arrival: Instant) throws(MalformedBody) -> DecodedBatch {
-        try decode(body, arrival: arrival, elementLimit: .max).batch
-    }
+    package func readable(_ body: PaddedBytes) -> PaddedBytes { body.repairedUTF8 }
 
     package func decode(
-        _ body: PaddedBytes, arrival: Instant, elementLimit: Int
-    ) throws(MalformedBody) -> (batch: DecodedBatch, rest: BodyRest?) {
-        let body = body.repairedUTF8
-        let (batch, next) = try decode(body, arrival: arrival, from: nil, elementLimit: elementLimit)
-        guard let next else { return (batch, nil) }
-        let rest = BodyRest(from: next) { (cursor, limit) throws(MalformedBody) in
-            try decode(body, arrival: arrival, from: cursor, elementLimit: limit)
-        }
-        return (batch, rest)
-    }
-
-    private func decode(
         _ body: PaddedBytes, arrival: Instant, from cursor: BodyCursor?, elementLimit: Int
     ) throws(MalformedBody) -> (batch: DecodedBatch, next: BodyCursor?) {
         // Safe: no text or object leaves the closure, only values made of them.

@@ -3,7 +3,7 @@ package import HTTP
 package import Model
 
 /// Call records of docs/openapi.yaml, as `POST /record` takes them.
-package struct RecordsFormat: Format {
+package struct RecordsFormat: JSONFormat {
     private let layout: BodyFormat
     private let idempotencyKey: IdempotencyKey?
     private let decoders: RecordDecoders
@@ -15,27 +15,9 @@ package struct RecordsFormat: Format {
     }
 
     package var intake: ReportingIntake? { .record }
-    package var inlineLimitBytes: Int { 256 << 10 }
-    package var isDivisible: Bool { true }
-    package var partElements: Int { 4096 }
     package var isSentOnce: Bool { false }
 
-    package func decode(_ body: PaddedBytes, arrival: Instant) throws(MalformedBody) -> DecodedBatch {
-        try decode(body, arrival: arrival, elementLimit: .max).batch
-    }
-
     package func decode(
-        _ body: PaddedBytes, arrival: Instant, elementLimit: Int
-    ) throws(MalformedBody) -> (batch: DecodedBatch, rest: BodyRest?) {
-        let (batch, next) = try decode(body, arrival: arrival, from: nil, elementLimit: elementLimit)
-        guard let next else { return (batch, nil) }
-        let rest = BodyRest(from: next) { (cursor, limit) throws(MalformedBody) in
-            try decode(body, arrival: arrival, from: cursor, elementLimit: limit)
-        }
-        return (batch, rest)
-    }
-
-    private func decode(
         _ body: PaddedBytes, arrival: Instant, from cursor: BodyCursor?, elementLimit: Int
     ) throws(MalformedBody) -> (batch: DecodedBatch, next: BodyCursor?) {
         let decoder = decoders.take()
