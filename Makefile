@@ -5,6 +5,9 @@ SHELL := /bin/bash
 # Steps share build folders and report in order.
 .NOTPARALLEL:
 MAKEFLAGS += --no-print-directory
+# How many Swift tests run at once. Without a limit all of them start together, and on a slow machine a test then waits
+# for minutes until its own tasks have their turn. The name is that of Swift 6.3; others ignore it.
+export SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH := 4
 
 # An import that Package.swift does not declare is an error; scripts/check-imports says what it may declare.
 IMPORT_CHECK := --explicit-target-dependency-import-check error

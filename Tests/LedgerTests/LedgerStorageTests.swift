@@ -160,7 +160,7 @@ import Testing
     func eventually(
         sourceLocation: SourceLocation = #_sourceLocation, _ condition: () -> Bool
     ) async throws {
-        // Long: all tests share the few threads of Swift's tasks, and one may wait for a minute for its turn.
+        // Long: the tests share the few threads of Swift's tasks, and a machine may be slow.
         let deadline = ContinuousClock.now + .seconds(300)
         while !condition() {
             guard ContinuousClock.now < deadline else {
