@@ -84,7 +84,7 @@ let package = Package(
             path: "Benchmarks/micro"),
         .target(name: "LoopbackServer", dependencies: ["Concurrency"], path: "Tests/LoopbackServer"),
         .testTarget(name: "AccessTests", dependencies: ["Access"]),
-        .testTarget(name: "BodiesTests", dependencies: ["Bodies"]),
+        .testTarget(name: "BodiesTests", dependencies: ["Bodies", "Concurrency"]),
         .testTarget(name: "ConcurrencyTests", dependencies: ["Concurrency"]),
         .testTarget(
             name: "ClientTests",

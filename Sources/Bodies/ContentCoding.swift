@@ -13,6 +13,8 @@ package enum ContentCoding: String, Sendable, CaseIterable {
         /// Larger than the limit once decoded.
         case tooLarge
         case outOfMemory
+        /// The client's share of the memory has no room for it.
+        case noRoom
     }
 
     /// - Parameter token: of Content-Encoding, in any case; `x-gzip` is gzip (RFC 9110, section 8.4.1.3).
@@ -38,23 +40,46 @@ package enum ContentCoding: String, Sendable, CaseIterable {
     }
 
     /// Decodes at most `limit` bytes; memory grows by no more than that, whatever the body claims to be.
-    package func decode(_ body: PaddedBytes, limit: Int) throws(Failure) -> PaddedBytes {
+    ///
+    /// - Parameter share: grows with the decoded bytes, and is held by them; `nil` for small bodies.
+    package func decode(
+        _ body: PaddedBytes, limit: Int, share: (any MemoryShare)? = nil
+    ) throws(Failure) -> PaddedBytes {
         var block = unsafe ccontentcoding_block()
         let result = unsafe body.withUnsafeBytes { bytes in
-            switch self {
-            case .gzip, .deflate:
-                unsafe ccontentcoding_inflate(
-                    bytes.baseAddress, bytes.count, self == .gzip, limit, PaddedBytes.padding, &block)
-            case .zstd:
-                unsafe ccontentcoding_unzstd(bytes.baseAddress, bytes.count, limit, PaddedBytes.padding, &block)
+            unsafe Self.withAccount(of: share) { account in
+                switch self {
+                case .gzip, .deflate:
+                    unsafe ccontentcoding_inflate(
+                        bytes.baseAddress, bytes.count, self == .gzip, limit, PaddedBytes.padding, account, &block)
+                case .zstd:
+                    unsafe ccontentcoding_unzstd(
+                        bytes.baseAddress, bytes.count, limit, PaddedBytes.padding, account, &block)
+                }
             }
         }
         switch result {
         case CCONTENTCODING_OK:
-            return unsafe PaddedBytes(adoptingMapping: block.bytes, of: block.mapped_length, count: block.length)
+            return unsafe PaddedBytes(
+                adoptingMapping: block.bytes, of: block.mapped_length, count: block.length, owner: share)
         case CCONTENTCODING_TOO_LARGE: throw .tooLarge
         case CCONTENTCODING_OUT_OF_MEMORY: throw .outOfMemory
+        case CCONTENTCODING_NO_ROOM: throw .noRoom
         default: throw .malformed
+        }
+    }
+
+    private static func withAccount<Result>(
+        of share: (any MemoryShare)?, _ body: (UnsafePointer<ccontentcoding_account>?) -> Result
+    ) -> Result {
+        guard let share else { return body(nil) }
+        // Safe: the share is lent to the closure, which ends before this returns.
+        return unsafe withUnsafePointer(to: share) { share in
+            var account = unsafe ccontentcoding_account(
+                add: { share, bytes in
+                    unsafe share?.assumingMemoryBound(to: (any MemoryShare).self).pointee.grow(by: bytes) ?? true
+                }, context: share)
+            return unsafe body(&account)
         }
     }
 

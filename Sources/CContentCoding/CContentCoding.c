@@ -31,6 +31,11 @@ static bool map_block(block *block, size_t capacity, size_t padding)
     return true;
 }
 
+static bool add(const ccontentcoding_account *account, size_t bytes)
+{
+    return account == NULL || bytes == 0 || account->add(account->context, bytes);
+}
+
 static ccontentcoding_result finish(block *block, ccontentcoding_result result, ccontentcoding_block *output)
 {
     *output = (ccontentcoding_block){0};
@@ -43,6 +48,9 @@ static ccontentcoding_result finish(block *block, ccontentcoding_result result, 
 }
 
 // MARK: zlib
+
+// What is decoded before it is counted.
+enum { ACCOUNTED_BYTES = 256 * 1024 };
 
 static bool looks_like_gzip(const unsigned char *input, size_t length)
 {
@@ -57,17 +65,25 @@ static bool looks_like_zlib(const unsigned char *input, size_t length)
 
 // The block has room for one byte more than the limit: if that byte is written, the body is too large. All lengths fit
 // zlib's unsigned counts, because no limit is above 2 GiB.
-static ccontentcoding_result inflate_members(z_stream *stream, bool is_gzip, size_t limit, block *block)
+static ccontentcoding_result inflate_members(
+    z_stream *stream, bool is_gzip, size_t limit, const ccontentcoding_account *account, block *block)
 {
     for (;;) {
+        size_t room = block->capacity - block->length;
+        if (account != NULL && room > ACCOUNTED_BYTES) room = ACCOUNTED_BYTES;
         stream->next_out = block->bytes + block->length;
-        stream->avail_out = (unsigned)(block->capacity - block->length);
+        stream->avail_out = (unsigned)room;
         int status = inflate(stream, Z_FINISH);
-        block->length = (size_t)(stream->next_out - block->bytes);
+        size_t added = room - stream->avail_out;
+        block->length += added;
         if (block->length > limit) return CCONTENTCODING_TOO_LARGE;
-        // Z_BUF_ERROR: there was room for more, so the input is truncated.
-        if (status != Z_STREAM_END)
-            return status == Z_MEM_ERROR ? CCONTENTCODING_OUT_OF_MEMORY : CCONTENTCODING_MALFORMED;
+        if (!add(account, added)) return CCONTENTCODING_NO_ROOM;
+        if (status != Z_STREAM_END) {
+            if (status == Z_MEM_ERROR) return CCONTENTCODING_OUT_OF_MEMORY;
+            // Z_BUF_ERROR: all input was read, or all room is taken. If there is room, the input was cut off.
+            if (status != Z_BUF_ERROR || stream->avail_out > 0) return CCONTENTCODING_MALFORMED;
+            continue;
+        }
         if (stream->avail_in == 0) return CCONTENTCODING_OK;
         bool is_next_member = is_gzip && looks_like_gzip(stream->next_in, stream->avail_in);
         if (!is_next_member || inflateReset(stream) != Z_OK) return CCONTENTCODING_MALFORMED;
@@ -75,7 +91,8 @@ static ccontentcoding_result inflate_members(z_stream *stream, bool is_gzip, siz
 }
 
 ccontentcoding_result ccontentcoding_inflate(
-    const void *input, size_t length, bool is_gzip, size_t limit, size_t padding, ccontentcoding_block *output)
+    const void *input, size_t length, bool is_gzip, size_t limit, size_t padding, const ccontentcoding_account *account,
+    ccontentcoding_block *output)
 {
     block block = {0};
     if (length > UINT_MAX || limit >= UINT_MAX || !map_block(&block, limit + 1, padding))
@@ -84,7 +101,7 @@ ccontentcoding_result ccontentcoding_inflate(
     int window = is_gzip ? 15 + 16 : looks_like_zlib(input, length) ? 15 : -15;
     z_stream stream = {.next_in = (unsigned char *)(uintptr_t)input, .avail_in = (unsigned)length};
     if (inflateInit2(&stream, window) != Z_OK) return finish(&block, CCONTENTCODING_OUT_OF_MEMORY, output);
-    ccontentcoding_result result = inflate_members(&stream, is_gzip, limit, &block);
+    ccontentcoding_result result = inflate_members(&stream, is_gzip, limit, account, &block);
     inflateEnd(&stream);
     return finish(&block, result, output);
 }
@@ -112,15 +129,22 @@ ccontentcoding_result ccontentcoding_gzip(const void *input, size_t length, ccon
 // MARK: zstd
 
 ccontentcoding_result ccontentcoding_unzstd(
-    const void *input, size_t length, size_t limit, size_t padding, ccontentcoding_block *output)
+    const void *input, size_t length, size_t limit, size_t padding, const ccontentcoding_account *account,
+    ccontentcoding_block *output)
 {
     block block = {0};
     if (!map_block(&block, limit, padding)) return finish(&block, CCONTENTCODING_OUT_OF_MEMORY, output);
+    // The length that the first frame announces is counted before anything is decoded, what exceeds it afterwards.
+    unsigned long long announced = ZSTD_getFrameContentSize(input, length);
+    if (announced == ZSTD_CONTENTSIZE_UNKNOWN || announced == ZSTD_CONTENTSIZE_ERROR) announced = 0;
+    if (announced > limit) return finish(&block, CCONTENTCODING_TOO_LARGE, output);
+    if (!add(account, (size_t)announced)) return finish(&block, CCONTENTCODING_NO_ROOM, output);
     // In one call: a streaming decoder would keep the frame's window beside the output, up to 128 MiB of it.
     size_t decoded = ZSTD_decompress(block.bytes, limit, input, length);
     ccontentcoding_result result = CCONTENTCODING_OK;
     if (!ZSTD_isError(decoded)) {
         block.length = decoded;
+        if (decoded > announced && !add(account, decoded - (size_t)announced)) result = CCONTENTCODING_NO_ROOM;
     } else {
         switch (ZSTD_getErrorCode(decoded)) {
         case ZSTD_error_dstSize_tooSmall: result = CCONTENTCODING_TOO_LARGE; break;

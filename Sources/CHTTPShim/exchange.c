@@ -244,7 +244,12 @@ uint64_t chttpshim_exchange_client(const chttpshim_exchange *exchange)
 }
 
 void *chttpshim_exchange_take_body(
-    chttpshim_exchange *exchange, size_t *length, size_t *mapped_length, chttpshim_taken_body **taken)
+    chttpshim_exchange *exchange, size_t *length, size_t *mapped_length, chttpshim_share **share)
 {
-    return chttpshim_body_take(&exchange->body, length, mapped_length, taken);
+    return chttpshim_body_take(&exchange->body, length, mapped_length, share);
+}
+
+chttpshim_share *chttpshim_exchange_share(chttpshim_exchange *exchange)
+{
+    return chttpshim_memory_share(exchange->body.memory, exchange->body.client_number);
 }

@@ -4,6 +4,8 @@
 
 #include "memory.h"
 
+#include "loop.h"
+
 #include <search.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,11 +26,12 @@ enum { MAPPED_BODY_BYTES = 1024 * 1024 };
 struct chttpshim_client {
     uint64_t number;
     size_t bytes;
-    // Listed bodies, and those that were taken and are not released yet.
-    unsigned bodies;
+    // Listed bodies, and shares.
+    unsigned holders;
 };
 
-struct chttpshim_taken_body {
+// What was taken out of the server: a body, or what became of it.
+struct chttpshim_share {
     chttpshim_memory *memory;
     struct chttpshim_client *client;
     size_t length;
@@ -78,13 +81,13 @@ static struct chttpshim_client *join(chttpshim_memory *memory, uint64_t number)
         }
         memory->client_count++;
     }
-    client->bodies++;
+    client->holders++;
     return client;
 }
 
 static void leave(chttpshim_memory *memory, struct chttpshim_client *client)
 {
-    if (--client->bodies > 0) return;
+    if (--client->holders > 0) return;
     tdelete(client, &memory->clients, compare);
     memory->client_count--;
     free(client);
@@ -295,37 +298,69 @@ bool chttpshim_body_finish(chttpshim_body *body)
     return is_whole;
 }
 
-char *chttpshim_body_take(chttpshim_body *body, size_t *length, size_t *mapped_length, chttpshim_taken_body **taken)
+// NULL if there is no memory. The caller has made `client` count it.
+static chttpshim_share *new_share(chttpshim_memory *memory, struct chttpshim_client *client, size_t length)
+{
+    chttpshim_share *share = malloc(sizeof *share);
+    if (share == NULL) return NULL;
+    *share = (chttpshim_share){.memory = memory, .client = client, .length = length};
+    atomic_fetch_add(&memory->owners, 1);
+    return share;
+}
+
+char *chttpshim_body_take(chttpshim_body *body, size_t *length, size_t *mapped_length, chttpshim_share **share)
 {
     char *bytes = body->bytes;
     *length = body->length;
     *mapped_length = body->mapped_length;
     body->mapped_length = 0;
-    *taken = body->client == NULL ? NULL : malloc(sizeof **taken);
-    if (*taken == NULL) {
-        // One piece, or no memory for the token: it counts no longer.
-        body->bytes = NULL;
+    *share = body->client == NULL ? NULL : new_share(body->memory, body->client, body->length);
+    body->bytes = NULL;
+    if (*share == NULL) {
+        // One piece, or no memory for the share: it counts no longer.
         chttpshim_body_clear(body);
         return bytes;
     }
-    **taken = (chttpshim_taken_body){.memory = body->memory, .client = body->client, .length = body->length};
-    atomic_fetch_add(&body->memory->owners, 1);
     body->client = NULL;
-    body->bytes = NULL;
     body->length = body->capacity = 0;
     return bytes;
 }
 
-void chttpshim_taken_body_release(chttpshim_taken_body *taken)
+chttpshim_share *chttpshim_memory_share(chttpshim_memory *memory, uint64_t client_number)
 {
-    chttpshim_memory *memory = taken->memory;
     pthread_mutex_lock(&memory->lock);
-    taken->client->bytes -= taken->length;
-    leave(memory, taken->client);
+    struct chttpshim_client *client = join(memory, client_number);
+    chttpshim_share *share = client == NULL ? NULL : new_share(memory, client, 0);
+    if (client != NULL && share == NULL) leave(memory, client);
     pthread_mutex_unlock(&memory->lock);
-    atomic_fetch_sub(&memory->bytes, taken->length);
+    return share;
+}
+
+bool chttpshim_share_grow(chttpshim_share *share, size_t bytes)
+{
+    // Not listed: a share is not dropped for others.
+    chttpshim_body holder = {.memory = share->memory, .client = share->client};
+    int64_t now = chttpshim_now();
+    pthread_mutex_lock(&share->memory->lock);
+    bool has_room = reserve(&holder, bytes, now);
+    if (has_room) {
+        share->client->bytes += bytes;
+        share->length += bytes;
+    }
+    pthread_mutex_unlock(&share->memory->lock);
+    return has_room;
+}
+
+void chttpshim_share_release(chttpshim_share *share)
+{
+    chttpshim_memory *memory = share->memory;
+    pthread_mutex_lock(&memory->lock);
+    share->client->bytes -= share->length;
+    leave(memory, share->client);
+    pthread_mutex_unlock(&memory->lock);
+    atomic_fetch_sub(&memory->bytes, share->length);
     chttpshim_memory_release(memory);
-    free(taken);
+    free(share);
 }
 
 void chttpshim_body_clear(chttpshim_body *body)

@@ -16,9 +16,9 @@
 /// The memory of all bodies of a server. Bodies that were taken may outlive the server.
 typedef struct chttpshim_memory {
     size_t limit;
-    // Held by the server and by each body that was taken.
+    // Held by the server and by each share.
     atomic_uint owners;
-    // Bytes of all bodies, those that were taken and are not released yet included.
+    // Bytes of all bodies and shares.
     atomic_size_t bytes;
     pthread_mutex_t lock;
     // Under the lock.
@@ -66,8 +66,11 @@ bool chttpshim_body_finish(chttpshim_body *body);
 /// The bytes of a finished body, which becomes empty; NULL for an empty one. The caller unmaps them if `mapped_length`
 /// is not 0, and else frees them.
 ///
-/// `taken` is then to be released, unless it is NULL: until then the bytes count in the client's share.
-char *chttpshim_body_take(chttpshim_body *body, size_t *length, size_t *mapped_length, chttpshim_taken_body **taken);
+/// `share` is then to be released, unless it is NULL: until then the bytes count in the client's share.
+char *chttpshim_body_take(chttpshim_body *body, size_t *length, size_t *mapped_length, chttpshim_share **share);
+
+/// See `chttpshim_exchange_share`.
+chttpshim_share *chttpshim_memory_share(chttpshim_memory *memory, uint64_t client_number);
 
 /// Empties a body.
 void chttpshim_body_clear(chttpshim_body *body);

@@ -68,6 +68,10 @@ package protocol Answering: AnyObject, Sendable {
     /// clients seldom have the same. Until the decision.
     var clientNumber: UInt64 { get }
 
+    /// A share of the client in the memory for bodies, for what the body unpacks to; `nil` without memory. Until the
+    /// decision.
+    func memoryShare() -> (any MemoryShare)?
+
     /// The client's address, without its port. Until the decision.
     var peer: String { get }
 

@@ -76,10 +76,10 @@ private import Synchronization
     func takeBody() -> PaddedBytes {
         var count = 0
         var mappedCount = 0
-        var taken: OpaquePointer?
+        var share: OpaquePointer?
         // Safe: the block is taken over, with padding behind it.
-        let start = unsafe chttpshim_exchange_take_body(exchange, &count, &mappedCount, &taken)
-        let owner = unsafe taken.map { unsafe TakenBody($0) }
+        let start = unsafe chttpshim_exchange_take_body(exchange, &count, &mappedCount, &share)
+        let owner = unsafe share.map { unsafe ClientShare($0) }
         if mappedCount > 0 {
             return unsafe PaddedBytes(adoptingMapping: start, of: mappedCount, count: count, owner: owner)
         }
@@ -87,6 +87,10 @@ private import Synchronization
     }
 
     var clientNumber: UInt64 { unsafe chttpshim_exchange_client(exchange) }
+
+    func memoryShare() -> (any MemoryShare)? {
+        unsafe chttpshim_exchange_share(exchange).map { unsafe ClientShare($0) }
+    }
 
     // MARK: Decisions
 
@@ -155,14 +159,15 @@ private import Synchronization
     }
 }
 
-/// A body that counts in its client's share of the memory of bodies while this lives.
-@safe private final class TakenBody: @unchecked Sendable {
-    // Unchecked: the only call releases it, and is safe from any thread.
-    private let taken: OpaquePointer
+@safe private final class ClientShare: MemoryShare, @unchecked Sendable {
+    // Unchecked: the calls are safe from any thread.
+    private let share: OpaquePointer
 
-    init(_ taken: OpaquePointer) { unsafe self.taken = taken }
+    init(_ share: OpaquePointer) { unsafe self.share = share }
 
-    deinit { unsafe chttpshim_taken_body_release(taken) }
+    deinit { unsafe chttpshim_share_release(share) }
+
+    func grow(by bytes: Int) -> Bool { unsafe chttpshim_share_grow(share, bytes) }
 }
 
 extension StaticString {

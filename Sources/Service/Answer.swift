@@ -1,3 +1,4 @@
+import Bodies
 import Formats
 import HTTP
 import Logging
@@ -40,6 +41,9 @@ struct Answer: Sendable {
 
     /// The sender, as shares among senders go: by user or token, else by network.
     var sender: Sender { Sender(client ?? "address \(answering.network)") }
+
+    /// The client's share in the memory for bodies.
+    func memoryShare() -> (any MemoryShare)? { answering.memoryShare() }
 
     /// Who made the request, for the log.
     var origin: Logger.Metadata {

@@ -1,3 +1,4 @@
+private import CMemory
 private import Concurrency
 package import Configuration
 private import Dispatch
@@ -30,6 +31,7 @@ package final class Exporter: Sendable {
     package init(
         settings: Settings, configuration: Configuration, web: WebAccess? = nil, log: Logger
     ) throws(StartError) {
+        cmemory_heed_limit()
         self.settings = settings
         self.log = log
         let clock = SteadyClock()

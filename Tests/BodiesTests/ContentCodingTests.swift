@@ -1,4 +1,5 @@
 import Bodies
+import Concurrency
 import Testing
 
 @Suite("Content codings") struct ContentCodingTests {
@@ -32,6 +33,51 @@ import Testing
                 try coding.decode(PaddedBytes(encoded.prefix(length)), limit: 1000)
             }
         }
+    }
+
+    /// A share of a memory with room for so many bytes.
+    private final class Share: MemoryShare {
+        private let room: Int
+        private let state = Locked((bytes: 0, calls: 0))
+
+        init(room: Int) { self.room = room }
+
+        var bytes: Int { state.withLock { $0.bytes } }
+        var calls: Int { state.withLock { $0.calls } }
+
+        func grow(by bytes: Int) -> Bool {
+            state.withLock { state in
+                state.calls += 1
+                guard state.bytes + bytes <= room else { return false }
+                state.bytes += bytes
+                return true
+            }
+        }
+    }
+
+    @Test("a client's share grows with what is decoded, and stops it where there is no room")
+    func share() throws {
+        let body = Array(repeating: UInt8(ascii: "a"), count: 3 << 20)
+        for coding in ContentCoding.offered {
+            // Of two members or frames: only the first announces its length before it is decoded.
+            let half = try #require(coding.encode(Array(body.prefix(body.count / 2))))
+            let encoded = PaddedBytes(half + half)
+            let share = Share(room: body.count)
+            let decoded = try coding.decode(encoded, limit: body.count, share: share)
+            #expect(unsafe decoded.withUnsafeBytes { unsafe $0.elementsEqual(body) })
+            #expect(share.bytes == body.count)
+            let small = Share(room: body.count - 1)
+            #expect(throws: ContentCoding.Failure.noRoom) {
+                try coding.decode(encoded, limit: body.count, share: small)
+            }
+        }
+        // As it grows: long before all of it is decoded.
+        let encoded = PaddedBytes(try #require(ContentCoding.gzip.encode(body)))
+        let share = Share(room: 1 << 20)
+        #expect(throws: ContentCoding.Failure.noRoom) {
+            try ContentCoding.gzip.decode(encoded, limit: body.count, share: share)
+        }
+        #expect(share.bytes > 700_000 && share.calls <= 6)
     }
 
     @Test("bytes after the end are malformed, a second gzip member or zstd frame is not")

@@ -124,6 +124,41 @@ import Testing
         }
     }
 
+    @Test("what a body becomes counts in its client's share, in place of bodies that arrive")
+    func share() throws {
+        let shares = Locked<[any MemoryShare]>([])
+        try serving(handle: { exchange in
+            let body = exchange.takeBody()
+            guard exchange.fault == nil, exchange.header("Client") == "b", let share = exchange.answering.memoryShare()
+            else {
+                exchange.answering.answer(.text(exchange.fault == nil ? 200 : 500, "\(body.count)"))
+                return
+            }
+            // A body of each size in KiB that its text names.
+            let steps = unsafe body.withUnsafeBytes { unsafe String(decoding: $0, as: UTF8.self) }
+                .split(separator: " ").compactMap { Int($0) }
+            let grown = steps.filter { share.grow(by: $0 << 10) }
+            shares.withLock { $0.append(share) }
+            exchange.answering.answer(.text(200, "\(grown)"))
+        }) { clients in
+            func unpack(_ steps: String) throws -> String? {
+                let wire = try Wire(to: clients.address)
+                wire.request("POST", "/", headers: ["Client: b"], body: steps)
+                return wire.answer()?.body
+            }
+            let held = try clients.begin("a", length: Self.half, sent: Self.half - 16)
+            usleep(Self.settling)
+            // 512 KiB arrive; there is room for as much, and for no more than another client holds.
+            #expect(try unpack("500 100 4096") == "[500]")
+            // More than the other client's, which therefore stays.
+            held.send(String(repeating: "x", count: 16))
+            #expect(held.answer()?.status == 200)
+            #expect(try unpack("512 600") == "[512]")
+            shares.withLock { $0.removeAll() }
+            #expect(try unpack("1024") == "[1024]")
+        }
+    }
+
     @Test("a body counts until it is freed, and another client finds room meanwhile")
     func taken() throws {
         let kept = Locked<[(PaddedBytes, any Answering)]>([])

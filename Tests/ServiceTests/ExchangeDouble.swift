@@ -13,6 +13,7 @@ final class ExchangeDouble: ExchangeSource {
     let peer: String
     var network: String { peer }
     let clientNumber: UInt64 = 1
+    func memoryShare() -> (any MemoryShare)? { nil }
     let repeatedHeader: String?
     private let headers: [String: String]
     private let arguments: [(name: String, value: String)]

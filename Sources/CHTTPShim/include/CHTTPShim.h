@@ -20,7 +20,7 @@
 typedef struct chttpshim_server chttpshim_server;
 typedef struct chttpshim_exchange chttpshim_exchange;
 typedef struct chttpshim_response chttpshim_response;
-typedef struct chttpshim_taken_body chttpshim_taken_body;
+typedef struct chttpshim_share chttpshim_share;
 
 /// Why a request must be refused; its body is then empty.
 typedef enum {
@@ -193,12 +193,18 @@ void *chttpshim_exchange_take_owner(chttpshim_exchange *exchange);
 /// The body, with padding readable behind it, or NULL if it is empty. The caller takes it over: if `mapped_length` is
 /// not 0, it is that many bytes from mmap, else from malloc.
 ///
-/// `taken` is to be released when it is freed, unless it is NULL: until then it counts in its client's share.
+/// `share` is to be released when it is freed, unless it is NULL: until then it counts in its client's share.
 void *chttpshim_exchange_take_body(
-    chttpshim_exchange *exchange, size_t *length, size_t *mapped_length, chttpshim_taken_body **taken);
+    chttpshim_exchange *exchange, size_t *length, size_t *mapped_length, chttpshim_share **share);
 
-/// From any thread, also after the server has stopped.
-void chttpshim_taken_body_release(chttpshim_taken_body *taken);
+/// A share of the client in the memory of bodies, which counts nothing yet; to be released. NULL if there is no memory.
+/// From any thread, until the decision.
+chttpshim_share *chttpshim_exchange_share(chttpshim_exchange *exchange);
+
+/// Counts so many bytes more, in place of bodies that still arrive if there is no room. False if there is none then.
+/// From any thread, as is what follows, also after the server has stopped.
+bool chttpshim_share_grow(chttpshim_share *share, size_t bytes);
+void chttpshim_share_release(chttpshim_share *share);
 
 /// An answer with a body from malloc, which is taken over, also on failure. NULL if there is no memory.
 chttpshim_response *chttpshim_response_create(void *body, size_t length);

@@ -114,7 +114,8 @@ final class LargePost: TurnTaker, @unchecked Sendable {
         if !intake.isSentOnce, .now - answer.began > Self.patience { throw .decoderIsLate }
         hasBegun = true
         let decoded = try intake.decode(
-            limit: service.settings.bodyLimitBytes, arrival: service.clock(), elementLimit: intake.partElements)
+            limit: service.settings.bodyLimitBytes, arrival: service.clock(), elementLimit: intake.partElements,
+            share: intake.isCompressed ? answer.memoryShare() : nil)
         rest = decoded.rest
         if rest == nil { progress.withLock { $0.isDecoded = true } }
         return service.prepare(decoded.batch, of: intake, bytes: decoded.bytes)

@@ -32,6 +32,8 @@ struct Intake: Sendable {
     /// Whether the body is small enough to be decoded on a server thread, as far as its length shows.
     func isSmall(_ settings: Settings) -> Bool { body.count <= inlineLimitBytes(settings) }
 
+    var isCompressed: Bool { coding != nil }
+
     func inlineLimitBytes(_ settings: Settings) -> Int { min(format.inlineLimitBytes, settings.bodyLimitBytes) }
 
     /// The intake that reports these calls; `nil` if there are none.
@@ -48,11 +50,12 @@ struct Intake: Sendable {
 
     /// Decodes the first records.
     ///
+    /// - Parameter share: takes what the body has more bytes without its content coding; `nil` for a small body.
     /// - Throws: `tooLarge` if the body has more than `limit` bytes without its content coding.
     func decode(
-        limit: Int, arrival: Instant, elementLimit: Int
+        limit: Int, arrival: Instant, elementLimit: Int, share: (any MemoryShare)? = nil
     ) throws(Refusal) -> (batch: DecodedBatch, rest: BodyRest?, bytes: Int) {
-        let body = try decompressed(limit: limit)
+        let body = try decompressed(limit: limit, share)
         guard body.count <= format.inlineLimitBytes || MemoryProbe.hasRoom(for: neededBytes(for: body)) else {
             throw .noMemory
         }
@@ -69,20 +72,20 @@ struct Intake: Sendable {
         MemoryProbe.partBytes + (format.isDivisible ? 0 : 14 * body.count)
     }
 
-    private func decompressed(limit: Int) throws(Refusal) -> PaddedBytes {
+    private func decompressed(limit: Int, _ share: (any MemoryShare)?) throws(Refusal) -> PaddedBytes {
         guard let coding else {
             guard body.count <= limit else { throw .tooLarge }
             return body
         }
         do throws(ContentCoding.Failure) {
-            return try coding.decode(body, limit: limit)
+            return try coding.decode(body, limit: limit, share: share)
         } catch {
             switch error {
             case .malformed:
                 throw .malformed(
                     "the body is not whole \(coding.rawValue): check Content-Encoding, and that nothing was cut off")
             case .tooLarge: throw .tooLarge
-            case .outOfMemory: throw .noMemory
+            case .outOfMemory, .noRoom: throw .noMemory
             }
         }
     }

@@ -39,7 +39,7 @@ class Post(threading.Thread):
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("mebibytes", [450, 600, 800])
+@pytest.mark.parametrize("mebibytes", [250, 350, 500])
 def test_posts_that_need_more_memory_than_there_is_are_refused(start, tmp_path: Path, mebibytes):
     exporter = start(storage=tmp_path / "state", launcher=("prlimit", f"--as={mebibytes << 20}"))
     assert exporter.post(call(agent_name="Small")).outcome() == (1, 0, 0)
@@ -61,7 +61,7 @@ def test_posts_that_need_more_memory_than_there_is_are_refused(start, tmp_path: 
     whole, unknown = statuses.count(200) * COUNT, statuses.count(0) * COUNT
     # A post without an answer was counted in part.
     assert whole <= counted <= whole + unknown, (statuses, counted / COUNT)
-    assert statuses.count(200) > 0 and (mebibytes > 450 or 503 in statuses), statuses
+    assert statuses.count(200) > 0 and (mebibytes > 250 or 503 in statuses), statuses
     assert exporter.post(ndjson([call(agent_name="Small")] * 50), NDJSON).outcome() == (50, 0, 0)
     # A stop needs a thread, for which there may be no memory.
     exporter.kill()
