@@ -39,6 +39,16 @@ class LLMCallMetrics:
     """Part of the input."""
     reasoning_tokens: Optional[int] = None
     """Part of the output."""
+    cache_write_1h_tokens: Optional[int] = None
+    """Part of `cache_write_tokens`: kept for an hour or longer. Providers charge more for it."""
+    input_audio_tokens: Optional[int] = None
+    """Part of the input that no cache gave or took. With the images and both cached parts, at most the input."""
+    output_audio_tokens: Optional[int] = None
+    """Part of the output. With the images and the reasoning, at most the output."""
+    input_image_tokens: Optional[int] = None
+    """As `input_audio_tokens`."""
+    output_image_tokens: Optional[int] = None
+    """As `output_audio_tokens`."""
 
     cost_usd: Optional[float] = None
     """US dollars, 0 to 1e6. If None, the exporter computes it from its price table, or counts the call as unpriced."""
@@ -47,6 +57,8 @@ class LLMCallMetrics:
     """Milliseconds of the whole call, 0 to 864e5."""
     api_latency_ms: Optional[float] = None
     """Milliseconds spent waiting for the provider, 0 to 864e5."""
+    ttft_ms: Optional[float] = None
+    """Milliseconds from the request to the first token, of a stream; 0 to 864e5, and at most `latency_ms`."""
 
     memory_rss_mb: Optional[float] = None
     """Resident memory of this process, in MB of 1024 x 1024 bytes."""
@@ -61,3 +73,14 @@ class LLMCallMetrics:
     """Unix seconds, for the exemplar. If None, the time of recording."""
     trace_id: Optional[str] = None
     """1 to 64 hex digits: makes the call an exemplar of its latency buckets."""
+
+    response_model: Optional[str] = None
+    """The model that answered, if it has another name; bounds as `model`. Its price is used if `model` has none."""
+    service_tier: Optional[str] = None
+    """The tier that served the call, ``[a-z][a-z0-9_]{0,31}``: ``batch``, ``flex`` and ``priority`` have own prices."""
+    web_search_requests: Optional[int] = None
+    """Searches of the web that the provider bills for, 0 to 1e6."""
+    search_context_size: Optional[str] = None
+    """``low``, ``medium`` or ``high``: which of the provider's fees for a search applies."""
+    billing: Optional[str] = None
+    """``metered``, or ``plan`` if a subscription pays for the call; None is ``metered``."""

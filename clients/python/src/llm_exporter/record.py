@@ -1,64 +1,43 @@
 """Encodes a call as a line of NDJSON, within the exporter's bounds.
 
 The exporter rejects a record for one bad value. An agent must not lose a call for that, so every value is checked here:
-a name outside its bounds is corrected, any other such value is left out, and both are reported.
+a value outside its bounds is corrected or left out, and reported.
 """
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import json
-import math
 import operator
 import os
-import re
 import sys
-from functools import lru_cache
-from typing import Any, Callable, NamedTuple, Optional
+from typing import Any, Callable, NamedTuple
 
+from . import bounds
 from .metrics import LLMCallMetrics
 
 __all__ = ["START_PREFIX", "Ids", "Line", "encode", "snapshot", "weight"]
 
-_NAME_BYTES = 256
-_ID_BYTES = 256
-_MAX_TOKENS = 10**12
-_MAX_COST_USD = 1e6
-_MAX_LATENCY_MS = 864e5
-_MAX_MEMORY_MB = 1e9
-_UNKNOWN = "unknown"
-
-# Unicode category Cc.
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
-_STATUS = re.compile(r"[a-z][a-z0-9_]{0,31}\Z")
-_ERROR_TYPE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]{0,63}\Z")
-_TRACE_ID = re.compile(r"[0-9A-Fa-f]{1,64}\Z")
-
 START_PREFIX = b'{"event":"start",'
 """The beginning of the line of a start, and of no other line."""
 
-snapshot: Callable[[LLMCallMetrics], tuple[Any, ...]] = operator.attrgetter(
+_FIELDS = (
     "agent_name",
     "provider",
     "model",
     "id",
     "status",
     "error_type",
-    "input_tokens",
-    "output_tokens",
-    "total_tokens",
-    "cache_read_tokens",
-    "cache_write_tokens",
-    "reasoning_tokens",
-    "cost_usd",
-    "latency_ms",
-    "api_latency_ms",
-    "memory_rss_mb",
-    "memory_available_mb",
-    "timestamp",
     "trace_id",
+    *bounds.WORDS,
+    "timestamp",
+    *bounds.COUNTS,
+    *bounds.AMOUNTS,
 )
+_REQUIRED_TEXTS = 3
+_TEXTS = _FIELDS.index("timestamp")
+
+snapshot: Callable[[LLMCallMetrics], tuple[Any, ...]] = operator.attrgetter(*_FIELDS)
 """The values of a call at this moment, read in one call into C. Later changes by the caller have no effect."""
 
 
@@ -74,15 +53,12 @@ class Line(NamedTuple):
 
 def weight(values: tuple[Any, ...]) -> int:
     """Bytes that a waiting snapshot counts as: more than it takes, except for wide characters."""
-    agent_name, provider, model, call_id, status, error_type = values[:6]
+    agent_name, provider, model = values[:_REQUIRED_TEXTS]
     try:
-        size = 1024 + len(agent_name) + len(provider) + len(model) + len(status)
-        if call_id is not None:
-            size += len(call_id)
-        if error_type is not None:
-            size += len(error_type)
-        if values[18] is not None:
-            size += len(values[18])
+        size = 1024 + len(agent_name) + len(provider) + len(model)
+        for value in values[_REQUIRED_TEXTS:_TEXTS]:
+            if value is not None:
+                size += len(value)
         return size
     except Exception:  # something is not a string: rare, so it may be slow
         return 1024 + sum(sys.getsizeof(value, 1024) for value in values)
@@ -102,56 +78,120 @@ def encode(values: tuple[Any, ...], new_id: Callable[[], str], recorded_at: floa
 
 
 def _encode(values: tuple[Any, ...], new_id: Callable[[], str], recorded_at: float, start: bool) -> Line:
-    mended: list[str] = []
+    fitting = _Fitting(dict(zip(_FIELDS, values)))
+    agent_name = fitting.name("agent_name")
+    call_id = fitting.fit("id", bounds.id_text) or new_id()
+    if start:
+        fitting.fields = {"event": "start", "agent_name": agent_name, "id": call_id}
+    else:
+        fitting.fields = {
+            "agent_name": agent_name,
+            "provider": fitting.name("provider"),
+            "model": fitting.name("model"),
+            "id": call_id,
+        }
+        fitting.set_status()
+        fitting.set_counts()
+        fitting.set_amounts()
+        fitting.set_words()
+        fitting.set_exemplar(recorded_at)
+    return Line(agent_name, _to_json(fitting.fields).encode() + b"\n", tuple(fitting.mended))
 
-    def fit(name: str, value: Any, rule: Callable[[Any], Any]) -> Any:
+
+class _Fitting:
+    """Puts the values of one call into the fields of its record."""
+
+    def __init__(self, given: dict[str, Any]) -> None:
+        self._given = given
+        self.fields: dict[str, Any] = {}
+        self.mended: list[str] = []
+
+    def name(self, field: str) -> str:
+        value = self._given[field]
+        name = bounds.name(value) if isinstance(value, str) else bounds.UNKNOWN
+        if name != value:
+            self.mended.append(field)
+        return name
+
+    def fit(self, field: str, rule: Callable[[Any], Any]) -> Any:
+        value = self._given[field]
         if value is None:
             return None
         fitted = rule(value)
-        if (fitted != value) if isinstance(value, str) else (fitted is None or name == "status"):
-            mended.append(name)
+        if (fitted != value) if isinstance(value, str) else (fitted is None or field == "status"):
+            self.mended.append(field)
         return fitted
 
-    agent_name = _name_or_unknown("agent_name", values[0], mended)
-    call_id = fit("id", values[3], _id) or new_id()
-    if start:
-        body = _json({"event": "start", "agent_name": agent_name, "id": call_id})
-        return Line(agent_name, body, tuple(mended))
+    def set_status(self) -> None:
+        status = self.fit("status", bounds.status) or "success"
+        if status == "success":
+            if self._given["error_type"] is not None:
+                self.mended.append("error_type")
+            return
+        self.fields["status"] = status
+        if (error_type := self.fit("error_type", bounds.error_type)) is not None:
+            self.fields["error_type"] = error_type
 
-    status = fit("status", values[4], _status) or "success"
-    fields: dict[str, Any] = {
-        "agent_name": agent_name,
-        "provider": _name_or_unknown("provider", values[1], mended),
-        "model": _name_or_unknown("model", values[2], mended),
-        "id": call_id,
-    }
-    if status != "success":
-        fields["status"] = status
-        if (error_type := fit("error_type", values[5], _error_type)) is not None:
-            fields["error_type"] = error_type
-    elif values[5] is not None:
-        mended.append("error_type")
+    def set_counts(self) -> None:
+        counts = {field: value for field, rule in bounds.COUNTS.items() if (value := self.fit(field, rule)) is not None}
+        read = counts.get("cache_read_tokens", 0)
+        if "cache_write_tokens" not in counts and counts.get("cache_write_1h_tokens"):
+            counts["cache_write_tokens"] = counts["cache_write_1h_tokens"]  # it is a part of what was written
+        written = counts.get("cache_write_tokens", 0)
+        plain_input = counts.get("input_tokens", 0) - read - written
+        if plain_input < 0:
+            self._leave_out(counts, "cache_read_tokens", "cache_write_tokens", "cache_write_1h_tokens")
+            plain_input, written = counts.get("input_tokens", 0), 0
+        self._limit(counts, written, "cache_write_1h_tokens")
+        self._limit(counts, plain_input, "input_audio_tokens", "input_image_tokens")
+        plain_output = counts.get("output_tokens", 0) - counts.get("reasoning_tokens", 0)
+        if plain_output < 0:
+            self._leave_out(counts, "reasoning_tokens")
+            plain_output = counts.get("output_tokens", 0)
+        self._limit(counts, plain_output, "output_audio_tokens", "output_image_tokens")
+        self.fields.update(counts)
 
-    tokens = {name: fit(name, value, _tokens) for name, value in zip(_TOKEN_FIELDS, values[6:12])}
-    parts = (tokens["cache_read_tokens"] or 0) + (tokens["cache_write_tokens"] or 0)
-    if parts > (tokens["input_tokens"] or 0):
-        tokens["cache_read_tokens"] = tokens["cache_write_tokens"] = None
-        mended.append("cache_read_tokens")
-    if (tokens["reasoning_tokens"] or 0) > (tokens["output_tokens"] or 0):
-        tokens["reasoning_tokens"] = None
-        mended.append("reasoning_tokens")
-    fields.update((name, value) for name, value in tokens.items() if value is not None)
+    def _leave_out(self, counts: dict[str, int], *parts: str) -> None:
+        """Leaves out parts that are more than their whole."""
+        self.mended.append(parts[0])
+        for part in parts:
+            counts.pop(part, None)
 
-    for (name, bound), value in zip(_AMOUNTS, values[12:17]):
-        if value is not None and (amount := fit(name, value, bound)) is not None:
-            fields[name] = amount
+    def _limit(self, counts: dict[str, int], most: int, *parts: str) -> None:
+        """Limits parts to what they are parts of, in their order; leaves out those of which nothing remains."""
+        for part in parts:
+            if counts.get(part, 0) > most:
+                self.mended.append(part)
+                if most == 0:
+                    del counts[part]
+                    continue
+                counts[part] = most
+            most -= counts.get(part, 0)
 
-    if (trace_id := fit("trace_id", values[18], _trace_id)) is not None:
-        fields["trace_id"] = trace_id
-        # Only exemplars use it.
-        timestamp = fit("timestamp", values[17], _timestamp)
-        fields["timestamp"] = recorded_at if timestamp is None else timestamp
-    return Line(agent_name, _json(fields), tuple(mended))
+    def set_amounts(self) -> None:
+        for field, rule in bounds.AMOUNTS.items():
+            if (amount := self.fit(field, rule)) is not None:
+                self.fields[field] = amount
+        if self.fields.get("ttft_ms", 0.0) > self.fields.get("latency_ms", sys.float_info.max):
+            del self.fields["ttft_ms"]
+            self.mended.append("ttft_ms")
+
+    def set_words(self) -> None:
+        for field, rule in bounds.WORDS.items():
+            value = self._given[field]
+            if value is None:
+                continue
+            if field != "response_model" and isinstance(value, str):
+                value = self._given[field] = value.lower()
+            if (word := self.fit(field, rule)) is not None:
+                self.fields[field] = word
+
+    def set_exemplar(self, recorded_at: float) -> None:
+        if (trace_id := self.fit("trace_id", bounds.trace_id)) is not None:
+            self.fields["trace_id"] = trace_id
+            # Only exemplars use it.
+            timestamp = self.fit("timestamp", bounds.timestamp)
+            self.fields["timestamp"] = recorded_at if timestamp is None else timestamp
 
 
 class Ids:
@@ -169,122 +209,3 @@ class Ids:
 
 
 _to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
-
-
-def _json(fields: dict[str, Any]) -> bytes:
-    return _to_json(fields).encode() + b"\n"
-
-
-def _name_or_unknown(field: str, value: Any, mended: list[str]) -> str:
-    name = _name(value) if isinstance(value, str) else _UNKNOWN
-    if name != value:
-        mended.append(field)
-    return name
-
-
-@lru_cache(maxsize=4096)
-def _name(value: str) -> str:
-    name = _whole(_CONTROL.sub(" ", value)).strip(" ").lstrip("_ ")
-    return _cut(name, _NAME_BYTES).rstrip(" ") or _UNKNOWN
-
-
-def _whole(text: str) -> str:
-    """Without lone surrogates, which have no UTF-8."""
-    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
-
-
-def _cut(text: str, size: int) -> str:
-    encoded = text.encode("utf-8")
-    return text if len(encoded) <= size else encoded[:size].decode("utf-8", "ignore")
-
-
-def _id(value: Any) -> Optional[str]:
-    try:
-        text = _whole(str(value))
-    except Exception:  # as of an int of 5000 digits
-        return None
-    if not text:
-        return None
-    # Not cut: two long ids may begin alike. Not new either: the start and the end of a call must stay together.
-    return text if len(text.encode("utf-8")) <= _ID_BYTES else hashlib.sha256(text.encode("utf-8")).hexdigest()
-
-
-def _status(value: Any) -> str:
-    if isinstance(value, str):
-        if _STATUS.match(value):
-            return value
-        word = re.sub(r"[^a-z0-9]+", "_", value.lower()).strip("_0123456789")[:32]
-        if _STATUS.match(word):
-            return word
-    return "error"
-
-
-def _error_type(value: Any) -> Optional[str]:
-    if not isinstance(value, str):
-        return None
-    if _ERROR_TYPE.match(value):
-        return value
-    word = re.sub(r"[^A-Za-z0-9_.:-]+", "_", value).strip("_.:-")[:64]
-    return word if _ERROR_TYPE.match(word) else None
-
-
-def _trace_id(value: Any) -> Optional[str]:
-    if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 1 << 256:
-        return f"{value:032x}"  # OpenTelemetry for Python holds it as a number
-    return value if isinstance(value, str) and _TRACE_ID.match(value) else None
-
-
-def _timestamp(value: Any) -> Optional[float]:
-    if hasattr(value, "timestamp"):
-        try:
-            value = value.timestamp()
-        except Exception:
-            return None
-    return _amount(value, math.inf)
-
-
-def _tokens(value: Any) -> Optional[int]:
-    if isinstance(value, bool):
-        return None
-    if isinstance(value, float):
-        if not value.is_integer():
-            return None
-        value = int(value)
-    try:
-        count = operator.index(value)  # numpy's integers too
-    except TypeError:
-        return None
-    return count if 0 <= count <= _MAX_TOKENS else None
-
-
-def _amount(value: Any, most: float) -> Optional[float]:
-    if isinstance(value, (bool, str, bytes)):
-        return None
-    try:
-        number = float(value)  # Decimal, Fraction and numpy's numbers too
-    except Exception:
-        return None
-    if not 0 <= number <= most or number == math.inf:  # NaN is never within
-        return None
-    return number + 0.0  # turns -0.0 into 0.0
-
-
-def _up_to(most: float) -> Callable[[Any], Optional[float]]:
-    return lambda value: _amount(value, most)
-
-
-_TOKEN_FIELDS = (
-    "input_tokens",
-    "output_tokens",
-    "total_tokens",
-    "cache_read_tokens",
-    "cache_write_tokens",
-    "reasoning_tokens",
-)
-_AMOUNTS = (
-    ("cost_usd", _up_to(_MAX_COST_USD)),
-    ("latency_ms", _up_to(_MAX_LATENCY_MS)),
-    ("api_latency_ms", _up_to(_MAX_LATENCY_MS)),
-    ("memory_rss_mb", _up_to(_MAX_MEMORY_MB)),
-    ("memory_available_mb", _up_to(_MAX_MEMORY_MB)),
-)

@@ -1,0 +1,179 @@
+"""Reads whole answers of providers' packages, and what frameworks make of them.
+
+It reads the shape of an answer: no package is imported, and a dictionary from a raw HTTP call reads the same. A method
+of an answer is called only if the class is one of a package whose method is known to be cheap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from typing import Any, Callable, Optional
+
+from .facts import context_size, failure, model_name, searches, service_tier
+from .fields import PLAIN, Same, field, first_field, is_mock, items, members, package, text
+from .reading import Reading, Usage
+from .tokens import ollama_tokens, tokens
+
+__all__ = ["answer_id", "readings_of", "usage_of"]
+
+_MAX_DEPTH = 4
+_MAX_LOOKS = 2000
+"""Objects that are looked at within one answer: a list may hold a million numbers."""
+
+
+def readings_of(answer: Any) -> list[Reading]:
+    """The readings of an answer, one for each request that it is known to answer. May raise."""
+    search = _Search()
+    search.look(answer, _MAX_DEPTH)
+    return list(search.found.values())
+
+
+def usage_of(answer: Any) -> Optional[tuple[Any, Usage]]:
+    """The usage that an answer has itself: the object that holds it, and its tokens."""
+    look_in = members(answer)
+    model = model_name(look_in)
+    for holder in _usage_objects(answer, look_in):
+        if holder is not None and (found := tokens(holder, model)) is not None:
+            if found.web_search_requests is None:
+                found = found._replace(web_search_requests=searches(look_in))
+            return members(holder), found
+    found = ollama_tokens(look_in)
+    return None if found is None else (look_in, found)
+
+
+def answer_id(answer: Any) -> Optional[str]:
+    """The provider's id of an answer, or the framework's of a message."""
+    found = text(answer, "id", "response_id", "responseId")
+    if found is None:
+        found = text(field(answer, "ResponseMetadata"), "RequestId")  # Bedrock
+    # The Agents SDK gives this one to all answers of models that have none.
+    return None if found == "__fake_id__" else found
+
+
+def _usage_objects(answer: Any, look_in: Any) -> Iterator[Any]:
+    usage = field(look_in, "usage")
+    if package(answer) == "pydantic_ai" and callable(usage) and field(usage, "input_tokens") is None:
+        usage = usage()  # in version 2 it is a property
+    yield usage
+    yield first_field(look_in, "usage_metadata", "usageMetadata")
+    for place in ("response_metadata", "llm_output"):  # LangChain's older ones
+        if (holder := field(look_in, place)) is not None:
+            yield field(holder, "token_usage")
+            yield field(holder, "usage")
+    yield field(look_in, "token_usage")  # CrewAI, smolagents
+    yield field(look_in, "meta")  # Cohere's first API
+    yield field(field(look_in, "x_groq"), "usage")
+    yield field(look_in, "amazon-bedrock-invocationMetrics")
+    yield field(look_in, "additional_kwargs")  # LlamaIndex
+
+
+class _Search:
+    """Looks for answers in what an agent's function returned."""
+
+    def __init__(self) -> None:
+        self.found: dict[Hashable, Reading] = {}
+        self._looks_left = _MAX_LOOKS
+
+    def look(self, answer: Any, depth: int) -> bool:
+        """Whether something was found in `answer`."""
+        self._looks_left -= 1
+        if type(answer) in PLAIN or is_mock(answer) or depth == 0 or self._looks_left < 0:
+            return False
+        if issubclass(type(answer), (list, tuple)):
+            return self._look_at_all(answer, depth - 1)
+        if package(answer) in ("openai", "anthropic") and type(answer).__name__.endswith("APIResponse"):
+            return self.look(_parsed(answer), depth - 1)
+        if package(answer) == "dspy":
+            return self._look_at_models(answer)
+        return self._look_at(answer) or self._look_into(answer, depth - 1)
+
+    def _look_at(self, answer: Any) -> bool:
+        look_in = members(answer)
+        found = usage_of(answer)
+        code = failure(look_in)
+        # An answer of chat completions without usage is one all the same.
+        if found is None and code is None and not items(look_in, "choices"):
+            return False
+        holder, usage = found or (None, None)
+        key: Hashable = answer_id(look_in)
+        self._add(
+            Reading(
+                Same(answer) if key is None else key,
+                usage,
+                model_name(look_in),
+                service_tier(look_in, holder),
+                code,
+                context_size(look_in, holder),
+            )
+        )
+        return True
+
+    def _look_into(self, answer: Any, depth: int) -> bool:
+        """Looks into what holds answers: the first place that has some counts, as others would have the same."""
+        ways: tuple[Callable[[], bool], ...] = (
+            lambda: self._look_at_all(items(answer, "raw_responses"), depth),  # the Agents SDK's runs
+            lambda: self._look_at_generations(answer, depth),
+            lambda: self._look_at_all(items(answer, "messages"), depth),  # LangGraph's state
+            lambda: self.look(field(answer, "message"), depth),  # LangChain's generations
+            lambda: self.look(field(answer, "_raw_response"), depth),  # instructor's
+            lambda: self.look(field(answer, "raw"), depth),  # LlamaIndex's
+            lambda: self.look(field(answer, "context_wrapper"), depth),
+            lambda: self._look_at_updates(answer, depth),
+        )
+        return any(way() for way in ways)
+
+    def _look_at_all(self, answers: Sequence[Any], depth: int) -> bool:
+        if answers and answers[0] is not None and type(answers[0]) in PLAIN:
+            answers = answers[:16]  # an embedding; or a text and the answer that it is from
+        # Of a conversation only what came after the last message of a person is new.
+        for index in range(len(answers) - 1, -1, -1) if len(answers) <= _MAX_LOOKS else ():
+            if type(answers[index]) not in PLAIN and _is_human(answers[index]):
+                answers = answers[index + 1 :]
+                break
+        return True in [self.look(answer, depth) for answer in answers]
+
+    def _look_at_generations(self, answer: Any, depth: int) -> bool:
+        """LangChain's results: a list for each prompt, or one list, whose answers share the usage of the first."""
+        generations = items(answer, "generations")
+        if not generations:
+            return False
+        if not issubclass(type(generations[0]), (list, tuple)):
+            generations = (generations,)
+        return True in [self.look(choices[0], depth) for choices in generations if choices]
+
+    def _look_at_updates(self, answer: Any, depth: int) -> bool:
+        """What LangGraph's nodes changed: by node, the messages that it added."""
+        if not issubclass(type(answer), dict) or len(answer) > 16:
+            return False
+        states = [state for state in list(answer.values()) if issubclass(type(state), dict)]
+        return True in [self._look_at_all(items(state, "messages"), depth) for state in states]
+
+    def _look_at_models(self, prediction: Any) -> bool:
+        """DSPy's predictions, which know the usage of each model if DSPy tracks it."""
+        by_model = prediction.get_lm_usage() if hasattr(type(prediction), "get_lm_usage") else None
+        if not isinstance(by_model, Mapping):
+            return False
+        for model, usage in by_model.items():
+            if (found := tokens(usage)) is not None:
+                name = model if type(model) is str else None
+                self._add(Reading((Same(prediction), name), found, name))
+        return bool(by_model)
+
+    def _add(self, reading: Reading) -> None:
+        known = self.found.get(reading.key)
+        # The same answer in two places: instructor returns a model of it beside the answer.
+        if known is None or known.usage is None:
+            self.found[reading.key] = reading
+
+
+def _parsed(response: Any) -> Any:
+    """What a raw response of OpenAI's or Anthropic's package holds, if its body has been read and is no stream."""
+    has_ended = field(field(response, "http_response"), "is_closed") is True
+    if not has_ended or field(response, "_stream") or type(response).__name__.startswith("Async"):
+        return None
+    return response.parse()
+
+
+def _is_human(message: Any) -> bool:
+    message = members(message)
+    return text(message, "type") in ("human", "HumanMessage") or text(message, "role") == "user"

@@ -1,0 +1,109 @@
+"""Looks into objects of unknown classes, which are dictionaries as often as objects.
+
+A field that does not exist, has another type than expected, or raises when it is read, is None. Types are checked by
+`type`, because a mock answers every name with a mock, and `isinstance` asks an object that may lie or raise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Optional
+
+__all__ = ["PLAIN", "Same", "count", "field", "first_field", "is_mock", "items", "members", "package", "text"]
+
+PLAIN = frozenset({type(None), str, bytes, bytearray, int, float, bool, complex})
+"""Types whose objects have no fields."""
+
+
+class Same:
+    """Any object as a key, compared by identity; it keeps the object, so that no other gets its identity."""
+
+    def __init__(self, value: object) -> None:
+        self._value = value
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is Same and other._value is self._value
+
+    def __hash__(self) -> int:
+        return id(self._value)
+
+
+def field(holder: Any, name: str) -> Any:
+    try:
+        if type(holder) is dict or isinstance(holder, Mapping):
+            return holder.get(name)
+        return getattr(holder, name, None)
+    except Exception:
+        return None
+
+
+def members(holder: Any) -> Any:
+    """What to look into instead of `holder`: a dictionary, if it is an object of pydantic with many names to try.
+
+    Such an object takes two microseconds to say that it does not have a name.
+    """
+    try:
+        if hasattr(type(holder), "__pydantic_fields__"):
+            extra = holder.__pydantic_extra__
+            return {**holder.__dict__, **extra} if extra else holder.__dict__
+    except Exception:
+        pass
+    return holder
+
+
+def first_field(holder: Any, *names: str) -> Any:
+    """The first field that is not None."""
+    for name in names:
+        if (value := field(holder, name)) is not None:
+            return value
+    return None
+
+
+def count(holder: Any, *names: str) -> Optional[int]:
+    """The first of these fields that is a whole number of 0 or more."""
+    if holder is None:
+        return None
+    for name in names:
+        value = field(holder, name)
+        kind = type(value)
+        if kind is float and value.is_integer():  # Cohere's package declares counts as float
+            value = int(value)
+        elif kind is not int:
+            if value is None or kind is bool or not issubclass(kind, int):
+                continue
+            value = int.__int__(value)
+        if value >= 0:
+            return int(value)
+    return None
+
+
+def text(holder: Any, *names: str) -> Optional[str]:
+    """The first of these fields that is a string and not empty."""
+    for name in names:
+        value = field(holder, name)
+        if type(value) is str:
+            if value:
+                return value
+        elif value is not None and issubclass(type(value), str) and value:  # an enumeration
+            return str.__str__(value)
+    return None
+
+
+def items(holder: Any, *names: str) -> Sequence[Any]:
+    """The first of these fields that is a list or a tuple; else an empty one."""
+    for name in names:
+        value = field(holder, name)
+        if issubclass(type(value), (list, tuple)):
+            return value  # type: ignore[no-any-return]
+    return ()
+
+
+def package(value: object) -> str:
+    """The package that the class of `value` comes from: ``openai``."""
+    module = type(value).__module__
+    return module.partition(".")[0] if type(module) is str else ""
+
+
+def is_mock(value: object) -> bool:
+    """Whether `value` is a mock of a test, which has every field."""
+    return package(value) in ("unittest", "mock")
