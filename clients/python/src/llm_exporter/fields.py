@@ -29,6 +29,8 @@ class Same:
 
 
 def field(holder: Any, name: str) -> Any:
+    if holder is None:
+        return None
     try:
         if type(holder) is dict or isinstance(holder, Mapping):
             return holder.get(name)
@@ -63,13 +65,16 @@ def count(holder: Any, *names: str) -> Optional[int]:
     """The first of these fields that is a whole number of 0 or more."""
     if holder is None:
         return None
+    is_dictionary = type(holder) is dict
     for name in names:
-        value = field(holder, name)
+        value = holder.get(name) if is_dictionary else field(holder, name)
+        if value is None:
+            continue
         kind = type(value)
         if kind is float and value.is_integer():  # Cohere's package declares counts as float
             value = int(value)
         elif kind is not int:
-            if value is None or kind is bool or not issubclass(kind, int):
+            if kind is bool or not issubclass(kind, int):
                 continue
             value = int.__int__(value)
         if value >= 0:
@@ -79,6 +84,8 @@ def count(holder: Any, *names: str) -> Optional[int]:
 
 def text(holder: Any, *names: str) -> Optional[str]:
     """The first of these fields that is a string and not empty."""
+    if holder is None:
+        return None
     for name in names:
         value = field(holder, name)
         if type(value) is str:

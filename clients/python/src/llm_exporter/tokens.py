@@ -34,6 +34,8 @@ _READ_NAMES = (
     "cached_prompt_text_tokens",  # xAI
 )
 _WRITTEN_NAMES = ("cache_creation_input_tokens", "cache_creation_tokens")
+_SHORT_LIVES = ("ephemeral_5m_input_tokens", "ephemeral_30m_input_tokens", "ttl_30m_tokens")
+_LONG_LIVES = ("ephemeral_1h_input_tokens", "ephemeral_12h_input_tokens", "ttl_12h_tokens")
 _BESIDE_INPUT = ("cache_read_input_tokens", "cache_creation_input_tokens")
 
 
@@ -150,18 +152,11 @@ def _lives(usage: Any, of_input: Any) -> tuple[Optional[int], Optional[int]]:
         field(of_input, "cache_write_tokens_details"),  # OpenAI's responses
     )
     for holder in map(members, places):
-        if holder is None:
-            continue
-        short = _sum(
-            count(holder, name)
-            for name in ("ephemeral_5m_input_tokens", "ephemeral_30m_input_tokens", "ttl_30m_tokens")
-        )
-        long = _sum(
-            count(holder, name)
-            for name in ("ephemeral_1h_input_tokens", "ephemeral_12h_input_tokens", "ttl_12h_tokens")
-        )
-        if short is not None or long is not None:
-            return short, long
+        if holder is not None:
+            short = _sum(count(holder, name) for name in _SHORT_LIVES)
+            long = _sum(count(holder, name) for name in _LONG_LIVES)
+            if short is not None or long is not None:
+                return short, long
     return None, None
 
 
