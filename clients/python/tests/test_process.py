@@ -291,8 +291,17 @@ def test_with_a_spool_every_record_counts_exactly_once(
     eventually(lambda: exporter.calls("A") == 6000, 20)
     eventually(lambda: heir.statistics().queued == 0, 20)
     summary = exporter.summary()["agents"]["A"]
-    assert summary.items() >= {
-        "calls": 6000, "tokens": 42000, "cost_usd": 60, "errors": 0, "unpriced_calls": 0, "cost_known": True}.items()
+    assert (
+        summary.items()
+        >= {
+            "calls": 6000,
+            "tokens": 42000,
+            "cost_usd": 60,
+            "errors": 0,
+            "unpriced_calls": 0,
+            "cost_known": True,
+        }.items()
+    )
     heir.close()
     assert list((tmp_path / "spool").iterdir()) == []
 

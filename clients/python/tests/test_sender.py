@@ -338,8 +338,10 @@ def test_the_exporter_is_asked_from_the_calling_thread(exporter: Any, new_monito
     monitor = new_monitor(exporter.url)
     monitor.record_metric(record(input_tokens=3, output_tokens=4, cost_usd=0.25))
     assert monitor.flush()
-    assert monitor.get_summary()["agents"]["A"].items() >= {
-        "calls": 1, "tokens": 7, "cost_usd": 0.25, "errors": 0, "unpriced_calls": 0, "cost_known": True}.items()
+    assert (
+        monitor.get_summary()["agents"]["A"].items()
+        >= {"calls": 1, "tokens": 7, "cost_usd": 0.25, "errors": 0, "unpriced_calls": 0, "cost_known": True}.items()
+    )
     assert 'llm_tokens_total{agent_name="A",provider="openai",model="gpt"} 7' in monitor.get_prometheus_metrics()
     assert monitor.reset_prometheus() is True
     assert monitor.get_summary()["total_calls"] == 0

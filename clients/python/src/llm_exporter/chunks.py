@@ -13,7 +13,7 @@ from typing import Any, Optional
 
 from .answers import answer_id, readings_of, usage_of
 from .facts import failure, model_name, service_tier
-from .fields import PLAIN, field, first_field, items, members, text
+from .fields import PLAIN, field, first_field, is_filled, items, members, text
 from .reading import Reading, Usage
 from .tokens import tokens
 
@@ -40,14 +40,15 @@ _ANTHROPIC_FIELDS = (
 class _Request:
     """What is known of one request."""
 
-    def __init__(self, key: Hashable, has_id: bool) -> None:
-        self.key = key
-        self.has_id = has_id
+    def __init__(self) -> None:
+        self.key: Hashable = object()
+        """The id, if the chunks have one that no request before had."""
+        self.has_id = False
         self.chunks = 0
         self.complete = False
         self.usage: Optional[Usage] = None
         self.parts: dict[str, Any] = {}
-        self.reading = Reading(key)
+        self.reading = Reading(self.key)
 
     def note(self, reading: Reading) -> None:
         """Takes over what a chunk says, unless it says nothing."""
@@ -92,7 +93,7 @@ class StreamUsage:
         if len(requests) > 1:
             # Some servers give each chunk an id of its own, and some send one before they have an id.
             requests = [one for one in requests if one.chunks > 1 or one.usage or one.reading.failure] or requests[-1:]
-        return [request.reading._replace(usage=request.usage) for request in requests]
+        return [request.reading._replace(key=request.key, usage=request.usage) for request in requests]
 
     def _add(self, chunk: Any, depth: int) -> None:
         if type(chunk) in PLAIN:
@@ -124,10 +125,12 @@ class StreamUsage:
             found = None
         if found is None and key is not None and now is not None and not now.has_id and not now.complete:
             found = now  # its first chunks had no id
-            found.has_id, found.key = True, key
         if found is None:
-            found = _Request(object() if key is None or key in self._by_id else key, key is not None)
+            found = _Request()
             self._requests.append(found)
+        if key is not None and not found.has_id:
+            found.has_id = True
+            found.key = found.key if key in self._by_id else key
         if key is not None:
             self._by_id[key] = found
         self._now = found
@@ -144,7 +147,7 @@ class StreamUsage:
         request = self._request(key, begins=has_token and key is None)
         found = usage_of(original) if first_field(chunk, "usage", "x_groq") is not None else None
         usage = found[1] if found else None
-        ends = first is not None and bool(field(first, "finish_reason"))
+        ends = first is not None and is_filled(field(first, "finish_reason"))
         if ends:
             request.complete = True
             if usage is None:  # where LiteLLM has the usage if it was not asked for it
@@ -267,7 +270,7 @@ class StreamUsage:
         content = field(message, "content")
         reasoning = field(field(message, "additional_kwargs"), "reasoning_content")
         parts = (content, field(message, "tool_call_chunks"), reasoning)
-        self.has_token = self.has_token or any(bool(part) for part in parts)
+        self.has_token = self.has_token or any(map(is_filled, parts))
         metadata = field(message, "response_metadata")
         ended = first_field(metadata, "finish_reason", "stop_reason", "done_reason") is not None
         request.complete = request.complete or ended or is_whole or text(message, "chunk_position") == "last"
@@ -298,7 +301,8 @@ class StreamUsage:
         has_token = _has_other_token(chunk, bool(readings))
         self.has_token = self.has_token or has_token
         is_last = field(chunk, "done") is True or any(
-            first_field(candidate, "finish_reason", "finishReason") for candidate in items(chunk, "candidates")
+            is_filled(first_field(candidate, "finish_reason", "finishReason"))
+            for candidate in items(chunk, "candidates")
         )
         if not readings and not is_last and not _is_chunk(chunk):
             return
@@ -324,13 +328,13 @@ _WRAPPERS = {
 def _has_chat_token(choice: Any) -> bool:
     delta = members(first_field(choice, "delta", "message"))
     if delta is None:
-        return bool(field(choice, "text"))  # completions
+        return is_filled(field(choice, "text"))  # completions
     for name in ("content", "reasoning_content", "reasoning", "tool_calls", "function_call", "refusal"):
         value = field(delta, name)
-        if value and type(value) is not bool:
+        if value is not True and is_filled(value):
             return True
     audio = field(delta, "audio")
-    return audio is not None and bool(first_field(audio, "data", "transcript"))
+    return audio is not None and is_filled(first_field(audio, "data", "transcript"))
 
 
 def _is_chunk(chunk: Any) -> bool:
@@ -345,12 +349,12 @@ def _is_chunk(chunk: Any) -> bool:
 def _has_other_token(chunk: Any, is_answer: bool) -> bool:
     candidates = items(chunk, "candidates")
     if candidates:  # Gemini
-        return any(bool(field(field(candidate, "content"), "parts")) for candidate in candidates)
+        return any(is_filled(field(field(candidate, "content"), "parts")) for candidate in candidates)
     if type(field(chunk, "done")) is bool:  # Ollama
         message = first_field(chunk, "message")
         holder = chunk if message is None else message
-        return any(bool(field(holder, name)) for name in ("content", "thinking", "tool_calls", "response"))
+        return any(is_filled(field(holder, name)) for name in ("content", "thinking", "tool_calls", "response"))
     if first_field(chunk, "usage_metadata", "usageMetadata") is not None:
-        return bool(field(chunk, "content"))
+        return is_filled(field(chunk, "content"))
     # A state of LangGraph begins with the question.
     return is_answer or not items(chunk, "messages")

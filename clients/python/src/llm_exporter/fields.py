@@ -9,7 +9,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Optional
 
-__all__ = ["PLAIN", "Same", "count", "field", "first_field", "is_mock", "items", "members", "package", "text"]
+__all__ = [
+    "PLAIN",
+    "Same",
+    "count",
+    "field",
+    "first_field",
+    "is_filled",
+    "is_mock",
+    "items",
+    "members",
+    "package",
+    "text",
+]
 
 PLAIN = frozenset({type(None), str, bytes, bytearray, int, float, bool, complex})
 """Types whose objects have no fields."""
@@ -109,6 +121,16 @@ def package(value: object) -> str:
     """The package that the class of `value` comes from: ``openai``."""
     module = type(value).__module__
     return module.partition(".")[0] if type(module) is str else ""
+
+
+def is_filled(value: object) -> bool:
+    """Whether a field says something: a string or a list with something in it, a number above 0, an object."""
+    kind = type(value)
+    if issubclass(kind, (str, bytes, list, tuple)):
+        return len(value) > 0  # type: ignore[arg-type]
+    if issubclass(kind, int):  # an enumeration
+        return value is not False and int.__int__(value) > 0  # type: ignore[arg-type]
+    return value is not None
 
 
 def is_mock(value: object) -> bool:
