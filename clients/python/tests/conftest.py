@@ -15,6 +15,7 @@ import pytest
 
 from llm_exporter import LLMMonitor
 from peers import PYTHON, Exporter, ScriptedServer
+from recorded import Recorded
 
 
 @pytest.fixture(scope="session")
@@ -94,6 +95,13 @@ def new_monitor() -> Iterator[Callable[..., LLMMonitor]]:
     yield make
     for monitor in made:
         monitor.close(timeout=0.1)
+
+
+@pytest.fixture
+def recorded() -> Iterator[Recorded]:
+    monitor = Recorded()
+    yield monitor
+    monitor.close(0)
 
 
 @pytest.fixture(autouse=True)

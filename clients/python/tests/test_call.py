@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-import gc
 import inspect
 import logging
 import os
@@ -16,88 +15,7 @@ import pytest
 
 from llm_exporter import LLMCallMetrics, LLMMonitor, monitor_llm_call
 from llm_exporter.failure import classify
-
-CHUNKS: list[Any] = [
-    {"choices": [{"delta": {"content": "a"}, "finish_reason": None}]},
-    {"choices": [{"delta": {}, "finish_reason": "stop"}]},
-    {"choices": [], "usage": {"prompt_tokens": 10, "completion_tokens": 5}},
-]
-ANSWER = {"usage": {"prompt_tokens": 10, "completion_tokens": 5}}
-
-
-class Recorded(LLMMonitor):
-    """A monitor that keeps what it would send."""
-
-    def __init__(self) -> None:
-        super().__init__("http://127.0.0.1:9")
-        self.starts: list[LLMCallMetrics] = []
-        self.ends: list[LLMCallMetrics] = []
-
-    def record_metric(self, metrics: LLMCallMetrics) -> None:
-        self.ends.append(metrics)
-
-    def _record_start(self, metrics: LLMCallMetrics) -> None:
-        self.starts.append(metrics)
-
-    @property
-    def call(self) -> Any:
-        return self.monitor_llm_call("A", "openai", "gpt")
-
-    @property
-    def end(self) -> LLMCallMetrics:
-        gc.collect()
-        assert len(self.starts) == len(self.ends) == 1
-        assert self.starts[0].id == self.ends[0].id
-        return self.ends[0]
-
-
-@pytest.fixture
-def monitor() -> Iterator[Recorded]:
-    monitor = Recorded()
-    yield monitor
-    monitor.close(0)
-
-
-def outcome(monitor: Recorded) -> tuple[Any, ...]:
-    end = monitor.end
-    return end.status, end.error_type, end.input_tokens, end.output_tokens
-
-
-SUCCESS = ("success", None, 10, 5)
-
-
-class Stream:
-    """As openai and anthropic build theirs."""
-
-    def __init__(self, chunks: list[Any]) -> None:
-        self._iterator = self._chunks(chunks)
-        self.closed = False
-
-    @staticmethod
-    def _chunks(chunks: list[Any]) -> Iterator[Any]:
-        for chunk in chunks:
-            if isinstance(chunk, Exception):
-                raise chunk
-            yield chunk
-
-    def __iter__(self) -> Iterator[Any]:
-        yield from self._iterator
-
-    def __next__(self) -> Any:
-        return next(self._iterator)
-
-    def __enter__(self) -> Stream:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        self.closed = True
-
-    def until_done(self) -> None:
-        for _ in self:
-            pass
+from recorded import ANSWER, CHUNKS, SUCCESS, Recorded, Stream, outcome
 
 
 class PlainStream:
@@ -128,54 +46,54 @@ def latencies(metrics: LLMCallMetrics) -> tuple[float, float]:
     return metrics.latency_ms, metrics.api_latency_ms
 
 
-def test_a_block_is_measured_whole_and_the_provider_apart(monitor: Recorded) -> None:
-    with monitor.call as call:
+def test_a_block_is_measured_whole_and_the_provider_apart(recorded: Recorded) -> None:
+    with recorded.call as call:
         time.sleep(0.03)
         with call.api():
             time.sleep(0.02)
             assert call.observe(ANSWER) is ANSWER
-    end = monitor.end
-    assert outcome(monitor) == SUCCESS
+    end = recorded.end
+    assert outcome(recorded) == SUCCESS
     latency_ms, api_latency_ms = latencies(end)
     assert 50 <= latency_ms < 5000 and 20 <= api_latency_ms < latency_ms - 25
     assert end.memory_rss_mb is not None and 1 < end.memory_rss_mb < 10_000
     assert end.memory_available_mb is not None and end.memory_available_mb > 1
 
 
-def test_a_block_without_api_is_the_providers_call(monitor: Recorded) -> None:
-    with monitor.call:
+def test_a_block_without_api_is_the_providers_call(recorded: Recorded) -> None:
+    with recorded.call:
         pass
-    assert monitor.end.api_latency_ms == monitor.end.latency_ms
+    assert recorded.end.api_latency_ms == recorded.end.latency_ms
 
 
-def test_what_the_agent_says_stays(monitor: Recorded) -> None:
-    with monitor.call as call:
+def test_what_the_agent_says_stays(recorded: Recorded) -> None:
+    with recorded.call as call:
         call.metrics.cost_usd, call.metrics.output_tokens, call.metrics.trace_id = 0.5, 7, "ab"
         call.metrics.status = "refused"
         call.observe(ANSWER)
-    end = monitor.end
+    end = recorded.end
     assert (end.cost_usd, end.input_tokens, end.output_tokens, end.status) == (0.5, 10, 7, "refused")
 
 
-def test_answers_of_one_block_add_up(monitor: Recorded) -> None:
-    with monitor.call as call:
+def test_answers_of_one_block_add_up(recorded: Recorded) -> None:
+    with recorded.call as call:
         call.observe(ANSWER)
-        call.observe(ANSWER)
-    assert (monitor.end.input_tokens, monitor.end.output_tokens) == (20, 10)
+        call.observe(dict(ANSWER))
+    assert (recorded.end.input_tokens, recorded.end.output_tokens) == (20, 10)
 
 
-def test_an_asynchronous_block(monitor: Recorded) -> None:
+def test_an_asynchronous_block(recorded: Recorded) -> None:
     async def run() -> None:
-        async with monitor.call as call:
+        async with recorded.call as call:
             async with call.api():
                 await asyncio.sleep(0.01)
             call.observe(ANSWER)
 
     asyncio.run(run())
-    assert outcome(monitor) == SUCCESS
+    assert outcome(recorded) == SUCCESS
 
 
-def test_functions_keep_their_kind_name_and_result(monitor: Recorded) -> None:
+def test_functions_keep_their_kind_name_and_result(recorded: Recorded) -> None:
     def plain(x: int) -> Any:
         "Says."
         return ANSWER
@@ -190,39 +108,39 @@ def test_functions_keep_their_kind_name_and_result(monitor: Recorded) -> None:
         yield 1
 
     for function in (plain, coroutine, generator, async_generator):
-        wrapped = monitor.call(function)
+        wrapped = recorded.call(function)
         assert (wrapped.__name__, wrapped.__doc__) == (function.__name__, function.__doc__)
         for kind in (inspect.iscoroutinefunction, inspect.isgeneratorfunction, inspect.isasyncgenfunction):
             assert kind(wrapped) == kind(function)
-    assert monitor.call(plain)(1) is ANSWER
-    assert outcome(monitor) == SUCCESS
+    assert recorded.call(plain)(1) is ANSWER
+    assert outcome(recorded) == SUCCESS
 
 
-def test_a_coroutine(monitor: Recorded) -> None:
-    @monitor.call
+def test_a_coroutine(recorded: Recorded) -> None:
+    @recorded.call
     async def ask() -> Any:
         await asyncio.sleep(0.01)
         return ANSWER
 
     assert asyncio.run(ask()) is ANSWER
-    assert outcome(monitor) == SUCCESS and latencies(monitor.end)[1] >= 10
+    assert outcome(recorded) == SUCCESS and latencies(recorded.end)[1] >= 10
 
 
-def test_a_function_that_gives_an_awaitable(monitor: Recorded) -> None:
+def test_a_function_that_gives_an_awaitable(recorded: Recorded) -> None:
     async def later() -> Any:
         return ANSWER
 
     async def run() -> Any:
-        return await monitor.call(lambda: later())()  # noqa: PLW0108  the plain function is the point
+        return await recorded.call(lambda: later())()  # noqa: PLW0108  the plain function is the point
 
     assert asyncio.run(run()) is ANSWER
-    assert outcome(monitor) == SUCCESS
+    assert outcome(recorded) == SUCCESS
 
 
-def test_a_generator_is_driven_from_outside_as_before(monitor: Recorded) -> None:
+def test_a_generator_is_driven_from_outside_as_before(recorded: Recorded) -> None:
     heard = []
 
-    @monitor.call
+    @recorded.call
     def ask() -> Any:
         heard.append((yield CHUNKS[0]))
         try:
@@ -240,13 +158,13 @@ def test_a_generator_is_driven_from_outside_as_before(monitor: Recorded) -> None
     assert chunks.send("sent") is CHUNKS[1]
     assert chunks.throw(key_error) is CHUNKS[2]
     assert list(chunks) == [] and heard == ["sent", key_error, "result"]
-    assert outcome(monitor) == SUCCESS
+    assert outcome(recorded) == SUCCESS
 
 
-def test_an_asynchronous_generator_is_driven_from_outside_as_before(monitor: Recorded) -> None:
+def test_an_asynchronous_generator_is_driven_from_outside_as_before(recorded: Recorded) -> None:
     heard = []
 
-    @monitor.call
+    @recorded.call
     async def ask() -> Any:
         heard.append((yield CHUNKS[0]))
         try:
@@ -265,40 +183,40 @@ def test_an_asynchronous_generator_is_driven_from_outside_as_before(monitor: Rec
     key_error = KeyError("k")
     asyncio.run(run())
     assert heard == ["sent", key_error]
-    assert outcome(monitor) == SUCCESS
+    assert outcome(recorded) == SUCCESS
 
 
 @pytest.mark.parametrize("make", [Stream, PlainStream, iter, lambda chunks: (x for x in chunks)])
-def test_a_stream_ends_its_call(monitor: Recorded, make: Callable[[Any], Any]) -> None:
-    @monitor.call
+def test_a_stream_ends_its_call(recorded: Recorded, make: Callable[[Any], Any]) -> None:
+    @recorded.call
     def ask() -> Any:
         return make(CHUNKS)
 
     stream = ask()
     assert isinstance(stream, type(make([])))
-    assert not monitor.ends
+    assert not recorded.ends
     assert list(stream) == CHUNKS
-    assert outcome(monitor) == SUCCESS
+    assert outcome(recorded) == SUCCESS
 
 
-def test_only_the_wait_for_the_provider_is_api_time_of_a_stream(monitor: Recorded) -> None:
-    with monitor.call as call:
+def test_only_the_wait_for_the_provider_is_api_time_of_a_stream(recorded: Recorded) -> None:
+    with recorded.call as call:
         for _ in call.observe(Stream(CHUNKS)):
             time.sleep(0.02)
-    latency_ms, api_latency_ms = latencies(monitor.end)
+    latency_ms, api_latency_ms = latencies(recorded.end)
     assert latency_ms - api_latency_ms >= 59.9  # the three naps
 
 
-def test_a_stream_of_an_sdk_stays_the_very_object(monitor: Recorded) -> None:
+def test_a_stream_of_an_sdk_stays_the_very_object(recorded: Recorded) -> None:
     stream = Stream(CHUNKS)
-    assert monitor.call(lambda: stream)() is stream
+    assert recorded.call(lambda: stream)() is stream
     stream.until_done()
-    assert outcome(monitor) == SUCCESS
+    assert outcome(recorded) == SUCCESS
 
 
 @pytest.mark.parametrize("make", [PlainStream])
-def test_an_asynchronous_stream(monitor: Recorded, make: Callable[[Any], Any]) -> None:
-    @monitor.call
+def test_an_asynchronous_stream(recorded: Recorded, make: Callable[[Any], Any]) -> None:
+    @recorded.call
     async def ask() -> Any:
         return make(CHUNKS)
 
@@ -306,16 +224,16 @@ def test_an_asynchronous_stream(monitor: Recorded, make: Callable[[Any], Any]) -
         return [chunk async for chunk in await ask()]
 
     assert asyncio.run(run()) == CHUNKS
-    assert outcome(monitor) == SUCCESS
+    assert outcome(recorded) == SUCCESS
 
 
 @pytest.mark.parametrize("make", [Stream, PlainStream])
-def test_a_stream_that_fails(monitor: Recorded, make: Callable[[Any], Any]) -> None:
+def test_a_stream_that_fails(recorded: Recorded, make: Callable[[Any], Any]) -> None:
     failing: Any = [CHUNKS[0], ValueError("broken")]
-    stream = monitor.call(lambda: Stream(failing) if make is Stream else iter_failing(failing))()
+    stream = recorded.call(lambda: Stream(failing) if make is Stream else iter_failing(failing))()
     with pytest.raises(ValueError, match="broken"):
         list(stream)
-    assert outcome(monitor) == ("error", "ValueError", None, None)
+    assert outcome(recorded) == ("error", "ValueError", None, None)
 
 
 def iter_failing(chunks: list[Any]) -> Iterator[Any]:
@@ -340,35 +258,35 @@ def read_one_and_leave(stream: Any) -> None:
 
 
 @pytest.mark.parametrize("abandon", [read_one_and_close, read_one_and_drop, read_one_and_leave])
-def test_a_stream_that_is_left_unfinished_is_cancelled(monitor: Recorded, abandon: Callable[[Any], None]) -> None:
-    abandon(monitor.call(lambda: Stream(CHUNKS))())
-    assert outcome(monitor)[:2] == ("cancelled", "GeneratorExit")
+def test_a_stream_that_is_left_unfinished_is_cancelled(recorded: Recorded, abandon: Callable[[Any], None]) -> None:
+    abandon(recorded.call(lambda: Stream(CHUNKS))())
+    assert outcome(recorded)[:2] == ("cancelled", "GeneratorExit")
 
 
-def test_a_stream_that_nobody_reads_is_cancelled(monitor: Recorded) -> None:
-    monitor.call(lambda: Stream(CHUNKS))()
-    assert monitor.end.status == "cancelled"
+def test_a_stream_that_nobody_reads_is_cancelled(recorded: Recorded) -> None:
+    recorded.call(lambda: Stream(CHUNKS))()
+    assert recorded.end.status == "cancelled"
 
 
-def test_who_stops_after_the_last_word_has_succeeded(monitor: Recorded) -> None:
-    stream = monitor.call(lambda: Stream(CHUNKS))()
+def test_who_stops_after_the_last_word_has_succeeded(recorded: Recorded) -> None:
+    stream = recorded.call(lambda: Stream(CHUNKS))()
     next(stream), next(stream)
     stream.close()
-    assert outcome(monitor)[0] == "success"
+    assert outcome(recorded)[0] == "success"
 
 
-def test_unfinished_generators_are_cancelled(monitor: Recorded) -> None:
-    @monitor.call
+def test_unfinished_generators_are_cancelled(recorded: Recorded) -> None:
+    @recorded.call
     def ask() -> Any:
         yield from CHUNKS
 
     for _ in ask():
         break
-    assert monitor.end.status == "cancelled"
+    assert recorded.end.status == "cancelled"
 
 
-def test_unfinished_asynchronous_generators_are_cancelled(monitor: Recorded) -> None:
-    @monitor.call
+def test_unfinished_asynchronous_generators_are_cancelled(recorded: Recorded) -> None:
+    @recorded.call
     async def ask() -> Any:
         for chunk in CHUNKS:
             yield chunk
@@ -378,16 +296,16 @@ def test_unfinished_asynchronous_generators_are_cancelled(monitor: Recorded) -> 
             break
 
     asyncio.run(run())
-    assert monitor.end.status == "cancelled"
+    assert recorded.end.status == "cancelled"
 
 
-def test_a_generator_that_never_began_made_no_call(monitor: Recorded) -> None:
-    @monitor.call
+def test_a_generator_that_never_began_made_no_call(recorded: Recorded) -> None:
+    @recorded.call
     def ask() -> Any:
         yield 1
 
     del ask
-    assert monitor.starts == monitor.ends == []
+    assert recorded.starts == recorded.ends == []
 
 
 class RateLimitError(Exception):
@@ -433,7 +351,7 @@ class Cancelled(BaseException):
     ],
 )
 def test_errors_are_told_apart_and_raised_unchanged(
-    monitor: Recorded, error: BaseException, status: str, error_type: Any
+    recorded: Recorded, error: BaseException, status: str, error_type: Any
 ) -> None:
     def fail() -> None:
         raise error
@@ -441,14 +359,14 @@ def test_errors_are_told_apart_and_raised_unchanged(
     async def fail_later() -> None:
         raise error
 
-    for run in (monitor.call(fail), lambda: drive(monitor.call(fail_later)())):
+    for run in (recorded.call(fail), lambda: drive(recorded.call(fail_later)())):
         with pytest.raises(type(error)) as raised:
             run()
         assert raised.value is error
-    for end in monitor.ends:
+    for end in recorded.ends:
         assert end.status == status and (end.error_type == error_type or error_type is None)
         assert len(end.error_type or "") <= 64
-    assert len(monitor.ends) == 2
+    assert len(recorded.ends) == 2
     assert classify(error)[0] == status
 
 
@@ -456,8 +374,8 @@ def drive(coroutine: Any) -> None:
     coroutine.send(None)
 
 
-def test_a_cancelled_task(monitor: Recorded) -> None:
-    @monitor.call
+def test_a_cancelled_task(recorded: Recorded) -> None:
+    @recorded.call
     async def ask() -> None:
         await asyncio.sleep(60)
 
@@ -469,13 +387,13 @@ def test_a_cancelled_task(monitor: Recorded) -> None:
             await task
 
     asyncio.run(run())
-    assert outcome(monitor)[:2] == ("cancelled", "CancelledError")
+    assert outcome(recorded)[:2] == ("cancelled", "CancelledError")
 
 
 def test_calls_side_by_side_are_apart() -> None:
-    monitor = Recorded()
+    recorded = Recorded()
 
-    @monitor.call
+    @recorded.call
     async def ask(n: int) -> Any:
         await asyncio.sleep(0.01)
         return {"usage": {"prompt_tokens": n, "completion_tokens": 0}}
@@ -484,45 +402,45 @@ def test_calls_side_by_side_are_apart() -> None:
         await asyncio.gather(*(ask(n) for n in range(100)))
 
     asyncio.run(run())
-    assert sorted(end.input_tokens or 0 for end in monitor.ends) == list(range(100))
-    assert len({end.id for end in monitor.ends}) == 100
-    monitor.close(0)
+    assert sorted(end.input_tokens or 0 for end in recorded.ends) == list(range(100))
+    assert len({end.id for end in recorded.ends}) == 100
+    recorded.close(0)
 
 
-def test_a_forked_child_does_not_end_its_parents_call(monitor: Recorded) -> None:
-    with monitor.call:
+def test_a_forked_child_does_not_end_its_parents_call(recorded: Recorded) -> None:
+    with recorded.call:
         read, write = os.pipe()
         child = os.fork()
         if child == 0:
-            monitor.call.__exit__(None, None, None)
+            recorded.call.__exit__(None, None, None)
     if child == 0:
-        os.write(write, b"%d" % len(monitor.ends))
+        os.write(write, b"%d" % len(recorded.ends))
         os._exit(0)
     os.waitpid(child, 0)
     assert os.read(read, 10) == b"0"
-    assert len(monitor.ends) == 1
+    assert len(recorded.ends) == 1
 
 
-def test_eight_phases_at_debug_level(monitor: Recorded, caplog: pytest.LogCaptureFixture) -> None:
+def test_eight_phases_at_debug_level(recorded: Recorded, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG, "llm_exporter.call")
-    monitor.call(lambda: ANSWER)()
+    recorded.call(lambda: ANSWER)()
     said = [record.getMessage() for record in caplog.records]
     assert sorted(int(line.split(", ")[1][0]) for line in said) == [1, 2, 3, 4, 5, 6, 7, 8]
 
 
-def test_a_defect_of_ours_is_not_the_agents(monitor: Recorded, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_defect_of_ours_is_not_the_agents(recorded: Recorded, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: Any) -> Any:
         raise RuntimeError("a defect")
 
     for name in ("_record_start", "record_metric", "_new_id"):
-        monkeypatch.setattr(monitor, name, fail)
-    assert monitor.call(lambda: ANSWER)() is ANSWER
-    monitor.record_metric = LLMMonitor.record_metric.__get__(monitor)  # type: ignore[method-assign]
-    monitor.record_metric("no record")  # type: ignore[arg-type]
-    monitor.record_metric(None)  # type: ignore[arg-type]
+        monkeypatch.setattr(recorded, name, fail)
+    assert recorded.call(lambda: ANSWER)() is ANSWER
+    recorded.record_metric = LLMMonitor.record_metric.__get__(recorded)  # type: ignore[method-assign]
+    recorded.record_metric("no record")  # type: ignore[arg-type]
+    recorded.record_metric(None)  # type: ignore[arg-type]
 
 
-def test_the_function_form_uses_the_monitor_that_is_given(monitor: Recorded) -> None:
-    with monitor_llm_call("A", "openai", "gpt", monitor=monitor, trace_id="ab") as call:
+def test_the_function_form_uses_the_monitor_that_is_given(recorded: Recorded) -> None:
+    with monitor_llm_call("A", "openai", "gpt", monitor=recorded, trace_id="ab") as call:
         call.observe(ANSWER)
-    assert outcome(monitor) == SUCCESS and monitor.end.trace_id == "ab"
+    assert outcome(recorded) == SUCCESS and recorded.end.trace_id == "ab"

@@ -23,7 +23,7 @@ import pytest
 
 from llm_exporter import LLMCallMetrics, LLMMonitor, spool
 from peers import ScriptedServer, answering
-from test_call import ANSWER, Recorded
+from recorded import ANSWER, Recorded
 from test_spool import URL, Reports, batch, drained
 
 

@@ -14,7 +14,7 @@ Nothing here blocks the agent or raises into it. `LLMMonitor` says how, and wher
 from __future__ import annotations
 
 from ._version import VERSION as __version__
-from .call import CallMonitor, LLMCall
+from .call import CallMonitor, LLMCall, observe
 from .metrics import LLMCallMetrics
 from .monitor import LLMMonitor, default_monitor, monitor_llm_call
 from .sender import Statistics
@@ -28,4 +28,5 @@ __all__ = [
     "__version__",
     "default_monitor",
     "monitor_llm_call",
+    "observe",
 ]

@@ -11,25 +11,37 @@ import inspect
 import logging
 import os
 import time
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Awaitable, Generator, Hashable
+from contextvars import ContextVar, Token
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Callable, Optional, TypeVar, Union
+from typing import Any, Callable, Optional, TypeVar, Union
 
 from . import memory
 from .failure import classify
 from .metrics import LLMCallMetrics
-from .stream import AsyncTap, Tap, Watch, is_stream, watched
-from .usage import Usage, read_failure, read_usage
+from .recorder import Recorder
+from .stream import AsyncTap, Tap, Watch
+from .usage import Reading, Usage, read_answers
+from .watched import is_manager, is_stream, watched
 
-if TYPE_CHECKING:
-    from .monitor import LLMMonitor
-
-__all__ = ["CallMonitor", "LLMCall"]
+__all__ = ["CallMonitor", "LLMCall", "observe"]
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
 
 _logger = logging.getLogger("llm_exporter.call")
+
+_current: ContextVar[Optional[LLMCall]] = ContextVar("llm_exporter_call", default=None)
+
+
+def observe(answer: T) -> T:
+    """`LLMCall.observe` of the call that is running: for a decorated function that makes several requests.
+
+    The client reads what a function returns. An answer that it keeps to itself has to be shown. One that is shown and
+    returned counts once. Outside of a call this only returns the answer.
+    """
+    call = _current.get()
+    return answer if call is None or not call._open else call.observe(answer)
 
 
 class LLMCall:
@@ -42,16 +54,18 @@ class LLMCall:
     metrics: LLMCallMetrics
     """The record so far. Values that you set here (`cost_usd`, `trace_id`, `input_tokens`, `status`, …) are kept."""
 
-    def __init__(self, monitor: LLMMonitor, metrics: LLMCallMetrics) -> None:
+    def __init__(self, monitor: Recorder, metrics: LLMCallMetrics) -> None:
         self.metrics = metrics
         self._monitor = monitor
         self._process = os.getpid()
-        self._usage: Optional[Usage] = None
+        # By answer, so that one that is seen twice counts once.
+        self._readings: dict[Hashable, Reading] = {}
         self._api_seconds: Optional[float] = None
+        self._requested: Optional[float] = None
+        self._token_seconds: Optional[float] = None
         self._streams = 0
         self._left = False
         self._error: Optional[BaseException] = None
-        self._failure: Optional[str] = None
         # The end pops it. If two threads, or a thread and the garbage collector, end the call, only one pop succeeds.
         self._open = [True]
         self._began = time.perf_counter()
@@ -66,14 +80,13 @@ class LLMCall:
     def observe(self, answer: T) -> T:
         """Reads the token usage of a provider's answer, and returns the answer.
 
-        Several answers of one block add up. For a stream, this returns an object that reads the usage while you read
-        the stream: use that instead of the stream.
+        Several answers of one call add up; the same answer counts once. For a stream, or a manager that opens one, this
+        returns an object that reads the usage while you read the stream: use that instead of the stream.
         """
         try:
             if is_stream(answer):
                 return watched(answer, self)  # type: ignore[no-any-return]
-            self._add_usage(read_usage(answer))
-            self._failure = self._failure or read_failure(answer)
+            self._add(read_answers(answer))
         except Exception as error:
             self._monitor._defect(error)
         return answer
@@ -98,16 +111,19 @@ class LLMCall:
     def _stream_began(self) -> None:
         self._streams += 1
 
-    def _stream_ended(self, usage: Optional[Usage], error: Optional[BaseException], failure: Optional[str]) -> None:
+    def _stream_ended(self, readings: list[Reading], error: Optional[BaseException]) -> None:
         try:
             self._streams -= 1
-            self._add_usage(usage)
+            self._add(readings)
             self._error = self._error or error
-            self._failure = self._failure or failure
             if self._left and self._streams == 0:
                 self._end()
         except Exception as defect:  # the garbage collector may call this at interpreter exit
             self._monitor._defect(defect)
+
+    def _token_came(self) -> None:
+        if self._token_seconds is None:
+            self._token_seconds = time.perf_counter() - (self._requested or self._began)
 
     def __del__(self) -> None:
         # A coroutine that never ran, or a block that never ended.
@@ -117,10 +133,15 @@ class LLMCall:
         except Exception:  # at interpreter exit modules are gone
             pass
 
-    def _add_usage(self, usage: Optional[Usage]) -> None:
-        if usage is not None:
-            self._usage = self._usage.adding(usage) if self._usage else usage
-            self._phase(5, "usage read: %s", usage)
+    def _add(self, readings: list[Reading]) -> None:
+        for reading in readings:
+            before = self._readings.get(reading.key)
+            self._readings[reading.key] = before.updated(reading) if before is not None else reading
+            self._phase(5, "usage read: %s", reading.usage)
+
+    def _request_began(self) -> None:
+        if self._requested is None:
+            self._requested = time.perf_counter()
 
     def _add_api_time(self, seconds: float) -> None:
         self._api_seconds = (self._api_seconds or 0.0) + seconds
@@ -136,6 +157,8 @@ class LLMCall:
             self._fill()
             self._monitor.record_metric(self.metrics)
             self._phase(8, "end recorded")
+            if self.metrics.status == "success" and _has_no_tokens(self.metrics):
+                self._monitor._ended_without_usage(self.metrics.agent_name)
         except Exception as error:
             self._monitor._defect(error)
 
@@ -147,10 +170,9 @@ class LLMCall:
             # Parts that ran at the same time add up to more than the whole.
             api_seconds = seconds if self._api_seconds is None else min(self._api_seconds, seconds)
             metrics.api_latency_ms = round(api_seconds * 1000.0, 3)
-        if self._usage is not None:
-            for name, tokens in zip(Usage._fields, self._usage):
-                if getattr(metrics, name) is None:
-                    setattr(metrics, name, tokens)
+        if metrics.ttft_ms is None and self._token_seconds is not None:
+            metrics.ttft_ms = round(self._token_seconds * 1000.0, 3)
+        failure = self._fill_readings()
         if metrics.memory_rss_mb is None:
             metrics.memory_rss_mb = memory.resident_mb()
         if metrics.memory_available_mb is None:
@@ -160,10 +182,28 @@ class LLMCall:
             if self._error is not None:
                 metrics.status, error_type = classify(self._error)
                 metrics.error_type = metrics.error_type or error_type
-            elif self._failure is not None:
-                metrics.status, metrics.error_type = "error", metrics.error_type or self._failure
+            elif failure is not None:
+                metrics.status, metrics.error_type = "error", metrics.error_type or failure
         self._error = None  # its traceback keeps the agent's frames alive
         self._phase(7, "status known: %s", metrics.status)
+
+    def _fill_readings(self) -> Optional[str]:
+        """Fills in what the answers say, where the agent has not said it; returns the failure that one of them says."""
+        metrics, failure = self.metrics, None
+        usage: Optional[Usage] = None
+        for reading in self._readings.values():
+            if reading.usage is not None:
+                usage = usage.adding(reading.usage) if usage is not None else reading.usage
+            failure = failure or reading.failure
+            metrics.response_model = metrics.response_model or reading.response_model
+            metrics.service_tier = metrics.service_tier or reading.service_tier
+            metrics.search_context_size = metrics.search_context_size or reading.search_context_size
+        self._readings.clear()  # they may hold the answers
+        if usage is not None:
+            for name, tokens in zip(Usage._fields, usage):
+                if getattr(metrics, name) is None:
+                    setattr(metrics, name, tokens)
+        return failure
 
     def _phase(self, number: int, message: str, *arguments: Any) -> None:
         if _logger.isEnabledFor(logging.DEBUG):
@@ -183,6 +223,7 @@ class _ApiTime:
 
     def __enter__(self) -> LLMCall:
         self._call._phase(3, "provider called")
+        self._call._request_began()
         self._began = time.perf_counter()
         return self._call
 
@@ -197,6 +238,49 @@ class _ApiTime:
         self.__exit__(*error)
 
 
+class _Running:
+    """Makes a call the one that `observe` means, until the end of a block or until `end`."""
+
+    def __init__(self, call: LLMCall) -> None:
+        self._token: Token[Optional[LLMCall]] = _current.set(call)
+
+    def end(self) -> None:
+        try:
+            _current.reset(self._token)
+        except ValueError:  # the block ends in another context than it began in
+            pass
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *_: object) -> None:
+        self.end()
+
+
+class _CallTap(Tap):
+    """A decorated generator."""
+
+    def __init__(self, source: Generator[Any, Any, Any], call: LLMCall) -> None:
+        super().__init__(source, Watch(call))
+        self._call = call
+
+    def _step(self, step: Callable[..., Any], *arguments: Any) -> Any:
+        with _Running(self._call):
+            return super()._step(step, *arguments)
+
+
+class _AsyncCallTap(AsyncTap):
+    """A decorated asynchronous generator."""
+
+    def __init__(self, source: AsyncGenerator[Any, Any], call: LLMCall) -> None:
+        super().__init__(source, Watch(call))
+        self._call = call
+
+    async def _step(self, step: Callable[..., Awaitable[Any]], *arguments: Any) -> Any:
+        with _Running(self._call):
+            return await super()._step(step, *arguments)
+
+
 class CallMonitor:
     """The result of `monitor_llm_call`: a context manager and a decorator, for plain and asynchronous code.
 
@@ -205,11 +289,11 @@ class CallMonitor:
     """
 
     def __init__(
-        self, monitor: Union[LLMMonitor, Callable[[], LLMMonitor]], metrics: Callable[[], LLMCallMetrics]
+        self, monitor: Union[Recorder, Callable[[], Recorder]], metrics: Callable[[], LLMCallMetrics]
     ) -> None:
         self._monitor = monitor
         self._metrics = metrics
-        self._entered: list[LLMCall] = []
+        self._entered: list[tuple[LLMCall, _Running]] = []
 
     def _open_call(self) -> LLMCall:
         monitor = self._monitor() if callable(self._monitor) else self._monitor
@@ -222,7 +306,7 @@ class CallMonitor:
 
     def __enter__(self) -> LLMCall:
         call = self._open_call()
-        self._entered.append(call)
+        self._entered.append((call, _Running(call)))
         return call
 
     def __exit__(
@@ -232,7 +316,9 @@ class CallMonitor:
         traceback: Optional[TracebackType],
     ) -> None:
         if self._entered:
-            self._entered.pop()._leave(error)
+            call, running = self._entered.pop()
+            running.end()
+            call._leave(error)
 
     async def __aenter__(self) -> LLMCall:
         return self.__enter__()
@@ -264,14 +350,14 @@ class CallMonitor:
         def wrapper(*arguments: Any, **keywords: Any) -> Any:
             call = self._open_call()
             try:
-                with call.api():
+                with call.api(), _Running(call):
                     answer = function(*arguments, **keywords)
             except BaseException as error:
                 call._leave(error)
                 raise
             if hasattr(type(answer), "add_done_callback"):  # a task, or another future: the agent may cancel it
                 return _ended_when_done(call, answer)
-            if _is_awaitable(answer):  # a partial or a lambda over something asynchronous
+            if _is_awaitable(answer) and not is_manager(answer):  # a partial or a lambda over something asynchronous
                 return _awaited(call, answer)
             answer = call.observe(answer)
             call._leave(None)
@@ -288,7 +374,7 @@ class CallMonitor:
     def _around_generator(self, function: Callable[..., Any]) -> Callable[..., Any]:
         def wrapper(*arguments: Any, **keywords: Any) -> Generator[Any, Any, Any]:
             call = self._open_call()
-            tap = Tap(function(*arguments, **keywords), Watch(call))
+            tap = _CallTap(function(*arguments, **keywords), call)
             call._leave(None)
             return (yield from tap)
 
@@ -297,7 +383,7 @@ class CallMonitor:
     def _around_async_generator(self, function: Callable[..., Any]) -> Callable[..., Any]:
         async def wrapper(*arguments: Any, **keywords: Any) -> AsyncGenerator[Any, Any]:
             call = self._open_call()
-            tap = AsyncTap(function(*arguments, **keywords), Watch(call))
+            tap = _AsyncCallTap(function(*arguments, **keywords), call)
             call._leave(None)
             # There is no asynchronous `yield from`.
             try:
@@ -316,6 +402,10 @@ class CallMonitor:
                 return
 
         return wrapper
+
+
+def _has_no_tokens(metrics: LLMCallMetrics) -> bool:
+    return metrics.input_tokens is None and metrics.output_tokens is None and metrics.total_tokens is None
 
 
 def _is_awaitable(answer: Any) -> bool:
@@ -345,7 +435,7 @@ def _ended_when_done(call: LLMCall, future: Any) -> Any:
 
 async def _awaited(call: LLMCall, awaitable: Any) -> Any:
     try:
-        with call.api():
+        with call.api(), _Running(call):
             answer = await awaitable
     except BaseException as error:
         call._leave(error)

@@ -1,0 +1,358 @@
+"""What an agent gets in place of a stream, or of a manager that opens one.
+
+The agent must not notice. Objects that keep their iterator or their events in an attribute (the streams of OpenAI and
+Anthropic, the results of `Runner.run_streamed`) are watched in place: the agent gets the same object, and its helpers
+(`text_stream`, `get_final_message()`) are watched too. Others (generators, LiteLLM's wrapper, managers) are replaced by
+a stand-in of their class that forwards everything.
+"""
+
+from __future__ import annotations
+
+import inspect
+import io
+import json
+import types
+import weakref
+from collections.abc import Awaitable, Generator
+from time import perf_counter
+from typing import Any, Callable
+
+from .stream import AsyncTap, StreamOwner, Tap, Watch
+
+__all__ = ["is_manager", "is_stream", "watched"]
+
+
+def is_stream(answer: Any) -> bool:
+    """Whether an answer comes in parts: an iterator, something that has one, or a manager that opens one."""
+    kind = type(answer)
+    if _is_iterator(kind):
+        # An object with a length is not a stream but a mock of a test, which has every attribute.
+        return not issubclass(kind, io.IOBase) and not hasattr(kind, "__len__")
+    return is_manager(answer) or hasattr(kind, "stream_events") or _event_stream_key(answer) is not None
+
+
+def is_manager(answer: Any) -> bool:
+    """Whether an answer is a context manager whose block is the call.
+
+    Those of `contextlib` are, and classes that say so by their name: ``MessageStreamManager``,
+    ``ResponseContextManager``. Others have a block to be closed after their use, as a file or a raw response has.
+    """
+    kind = type(answer)
+    is_named = kind.__name__.endswith("Manager") or kind.__module__ == "contextlib"
+    return is_named and (hasattr(kind, "__enter__") or hasattr(kind, "__aenter__")) and not hasattr(kind, "__len__")
+
+
+def watched(stream: Any, call: StreamOwner) -> Any:
+    """The object that the agent gets instead of `stream`. Ends `call` with it."""
+    if _is_watched_for(stream, call):
+        return stream
+    watch = Watch(call)
+    try:
+        key = _event_stream_key(stream)
+        if key is None:
+            return _watching(stream, watch)
+        # The answer of a stream of Amazon Bedrock is a dictionary, which the agent keeps.
+        stream[key] = _StandIn(stream[key], watch)
+        return stream
+    except Exception:
+        watch.ended()
+        raise
+
+
+def _watching(stream: Any, watch: Watch) -> Any:
+    if _watch_iterator(stream, watch) or _watch_events(stream, watch):
+        return stream
+    if is_manager(stream):
+        return _AwaitableManager(stream, watch) if hasattr(type(stream), "__await__") else _Manager(stream, watch)
+    return _StandIn(stream, watch)
+
+
+def _is_iterator(kind: type) -> bool:
+    return hasattr(kind, "__next__") or hasattr(kind, "__anext__")
+
+
+def _event_stream_key(answer: Any) -> Any:
+    """The key of the stream in an answer of botocore; None for any other answer."""
+    if type(answer) is dict:
+        for key in ("stream", "body"):  # of converse_stream and of invoke_model_with_response_stream
+            if type(answer.get(key)).__name__ == "EventStream":
+                return key
+    return None
+
+
+def _is_watched_for(stream: Any, call: StreamOwner) -> bool:
+    holder = stream if type(stream) in (_StandIn, _Manager, _AwaitableManager) else _attribute(stream, "_iterator")
+    return isinstance(holder, (_StandIn, Tap, AsyncTap)) and holder.watch.belongs_to(call)
+
+
+def _attribute(holder: Any, name: str) -> Any:
+    """An attribute that the object itself holds, or None: nothing of the agent's runs."""
+    try:
+        return object.__getattribute__(holder, "__dict__").get(name)
+    except Exception:
+        return None
+
+
+# Watched in place.
+
+
+def _watch_iterator(stream: Any, watch: Watch) -> bool:
+    kind = type(stream)
+    if not hasattr(stream, "__dict__") or not (hasattr(kind, "close") or hasattr(kind, "aclose")):
+        return False
+    iterator: Any = getattr(stream, "_iterator", None)
+    plain, asynchronous = hasattr(type(iterator), "__next__"), hasattr(type(iterator), "__anext__")
+    if not plain and not asynchronous:
+        return False
+    try:
+        stream._iterator = iterator  # may it be set? A tap that is made and dropped would end the call.
+    except (AttributeError, TypeError):
+        return False
+    stream._iterator = Tap(iterator, watch) if plain else AsyncTap(iterator, watch)
+    for name in ("close", "aclose"):
+        if hasattr(kind, name):
+            setattr(stream, name, _watched_close(stream, name, watch))
+    return True
+
+
+def _watched_close(stream: Any, name: str, watch: Watch) -> Callable[..., Any]:
+    # Weak: a cycle would leave it to the garbage collector to close a stream that is dropped.
+    stream_now, close = weakref.ref(stream), getattr(type(stream), name)
+
+    def closing(*arguments: Any, **keywords: Any) -> Any:
+        stream = stream_now()
+        if stream is None:  # `ask().close()` drops the stream on the way here
+            watch.closed()
+            return _nothing() if inspect.iscoroutinefunction(close) else None
+        result = close(stream, *arguments, **keywords)
+        if hasattr(result, "__await__"):
+            return _then_closed(result, watch)
+        watch.closed()
+        return result
+
+    return closing
+
+
+async def _then_closed(closing: Awaitable[Any], watch: Watch) -> Any:
+    try:
+        return await closing
+    finally:
+        watch.closed()
+
+
+async def _nothing() -> None:
+    pass
+
+
+def _watch_events(result: Any, watch: Watch) -> bool:
+    """Watches the events of a run (`Runner.run_streamed` of openai-agents), whose answers the result gathers."""
+    kind = type(result)
+    if not hasattr(kind, "stream_events"):
+        return False
+
+    def stream_events(self: Any, *arguments: Any, **keywords: Any) -> AsyncTap:
+        return AsyncTap(kind.stream_events(self, *arguments, **keywords), watch)
+
+    # A method, so that `run_streamed(...).stream_events()` holds the result.
+    result.stream_events = types.MethodType(stream_events, result)
+    watch.reads_at_end(weakref.ref(result))
+    # If the agent never reads the events, the call ends with the result.
+    weakref.finalize(result, watch.closed).atexit = False
+    return True
+
+
+# Stand-ins.
+
+
+class _StandIn:
+    """A stream that forwards everything and watches on the way."""
+
+    def __init__(self, stream: Any, watch: Watch) -> None:
+        self._self_stream = stream
+        self._self_watch = watch
+        self._self_tap: Any = Tap(stream, watch) if hasattr(type(stream), "__next__") else None
+        self._self_async_tap: Any = AsyncTap(stream, watch) if hasattr(type(stream), "__anext__") else None
+        self._self_opened: Any = None
+        """What the manager has opened."""
+
+    @property
+    def watch(self) -> Watch:
+        return self._self_watch
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> Any:
+        return type(self._self_stream)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._self_stream, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name.startswith("_self_"):
+            object.__setattr__(self, name, value)
+        else:
+            setattr(self._self_stream, name, value)
+
+    def __repr__(self) -> str:
+        return repr(self._self_stream)
+
+    def __iter__(self) -> Any:
+        return self if self._self_tap is not None else Tap(iter(self._self_stream), self._self_watch)
+
+    def __next__(self) -> Any:
+        return next(self._self_tap)
+
+    def send(self, value: Any) -> Any:
+        return self._self_tap.send(value)
+
+    def throw(self, *arguments: Any) -> Any:
+        return self._self_tap.throw(*arguments)
+
+    def close(self) -> Any:
+        result = self._self_stream.close()
+        if hasattr(result, "__await__"):
+            return _then_closed(result, self._self_watch)
+        self._self_watch.closed()
+        return result
+
+    def __aiter__(self) -> Any:
+        if self._self_async_tap is not None:
+            return self
+        return AsyncTap(self._self_stream.__aiter__(), self._self_watch)
+
+    def __anext__(self) -> Any:
+        return self._self_async_tap.__anext__()
+
+    def asend(self, value: Any) -> Any:
+        return self._self_async_tap.asend(value)
+
+    def athrow(self, *arguments: Any) -> Any:
+        return self._self_async_tap.athrow(*arguments)
+
+    def aclose(self) -> Any:
+        return _then_closed(self._self_stream.aclose(), self._self_watch)
+
+    def __enter__(self) -> Any:
+        began = perf_counter()
+        try:
+            entered = type(self._self_stream).__enter__(self._self_stream)
+        except BaseException as error:
+            self._self_watch.raised(error, began)
+            raise
+        return self._self_entered(entered, began)
+
+    async def __aenter__(self) -> Any:
+        began = perf_counter()
+        try:
+            entered = await type(self._self_stream).__aenter__(self._self_stream)
+        except BaseException as error:
+            self._self_watch.raised(error, began)
+            raise
+        return self._self_entered(entered, began)
+
+    def __exit__(self, *error: object) -> Any:
+        try:
+            return type(self._self_stream).__exit__(self._self_stream, *error)
+        finally:
+            self._self_left(error)
+
+    async def __aexit__(self, *error: object) -> Any:
+        try:
+            return await type(self._self_stream).__aexit__(self._self_stream, *error)
+        finally:
+            self._self_left(error)
+
+    def _self_entered(self, entered: Any, began: float) -> Any:
+        self._self_watch.waited_since(began)
+        return self if entered is self._self_stream else entered
+
+    def _self_left(self, error: Any) -> None:
+        if error and error[1] is not None:
+            self._self_watch.ended(error[1])
+        else:
+            self._self_watch.closed()
+
+    def __del__(self) -> None:
+        self._self_watch.closed()
+
+
+class _Manager(_StandIn):
+    """A manager. What it opens is the stream or the answer."""
+
+    def _self_entered(self, entered: Any, began: float) -> Any:
+        self._self_watch.waited_since(began)
+        if entered is self._self_stream:
+            opened = self
+        elif _is_iterator(type(entered)) or _attribute(entered, "_iterator") is not None:
+            return _watching(entered, self._self_watch)
+        else:
+            opened = entered
+            _watch_parsing(entered, self._self_watch)
+        self._self_watch.reads_at_end(lambda: _whole(entered))
+        self._self_opened = opened
+        return opened
+
+    def _self_left(self, error: Any) -> None:
+        failed = bool(error) and error[1] is not None
+        # An answer that was not read in parts has ended with its block, unless it says that it has not.
+        is_complete = _attribute(self._self_opened, "is_complete") is not False
+        if not failed and is_complete and not self._self_watch.is_tapped:
+            self._self_watch.ended()
+        else:
+            super()._self_left(error)
+
+
+class _AwaitableManager(_Manager):
+    """A manager that may be awaited instead, as a request of aiohttp."""
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        return self._self_awaited().__await__()
+
+    async def _self_awaited(self) -> Any:
+        began = perf_counter()
+        try:
+            answer = await self._self_stream
+        except BaseException as error:
+            self._self_watch.raised(error, began)
+            raise
+        self._self_watch.waited_since(began)
+        self._self_watch.reads_at_end(lambda: answer)
+        self._self_watch.ended()
+        return answer
+
+
+def _watch_parsing(response: Any, watch: Watch) -> None:
+    """Watches the stream that `parse()` gives of a response of OpenAI's or Anthropic's `with_streaming_response`."""
+    kind = type(response)
+    if not hasattr(kind, "parse") or _attribute(response, "http_response") is None:
+        return
+    response_now = weakref.ref(response)
+
+    def seen(parsed: Any) -> Any:
+        return _watching(parsed, watch) if _is_iterator(type(parsed)) and not _has_tap(parsed) else parsed
+
+    async def then_seen(parsing: Awaitable[Any]) -> Any:
+        return seen(await parsing)
+
+    def parse(*arguments: Any, **keywords: Any) -> Any:
+        parsed = kind.parse(response_now(), *arguments, **keywords)
+        return then_seen(parsed) if hasattr(parsed, "__await__") else seen(parsed)
+
+    try:
+        response.parse = parse
+    except (AttributeError, TypeError):
+        pass
+
+
+def _has_tap(stream: Any) -> bool:
+    return isinstance(_attribute(stream, "_iterator"), (Tap, AsyncTap))
+
+
+def _whole(answer: Any) -> Any:
+    """The body of a raw response that the agent has read whole; of anything else, the answer itself."""
+    response = getattr(answer, "http_response", None)
+    if response is None:
+        return answer
+    try:
+        return json.loads(response.content)  # raises if it was not read, or read in parts
+    except Exception:
+        return None
