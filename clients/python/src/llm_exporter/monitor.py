@@ -232,6 +232,9 @@ class LLMMonitor:
     def _new_id(self) -> str:
         return self._sender.new_id()
 
+    def _ended_without_usage(self, agent_name: str) -> None:
+        self._report(f"usage {agent_name}", "calls of %s end without token usage", agent_name)
+
     def _new_backlog(self) -> Backlog:
         if self._spool_type is None or self._spool_dir is None:
             return Backlog()

@@ -47,3 +47,9 @@ class Reading(NamedTuple):
     failure: Optional[str] = None
     """The code of a failure that came as an answer: OpenAI's responses say ``"status": "failed"`` with a 200."""
     search_context_size: Optional[str] = None
+
+    def updated(self, newer: Reading) -> Reading:
+        """The values of `newer`, a later reading of the same answer; where it has None, those of `self`."""
+        usage = newer.usage if self.usage is None or newer.usage is None else self.usage.updated(newer.usage)
+        known = (b if b is not None else a for a, b in zip(self[2:], newer[2:]))
+        return Reading(self.key, usage if usage is not None else self.usage, *known)
