@@ -12,11 +12,15 @@ It needs LiteLLM itself, which this package does not install.
 
 from __future__ import annotations
 
+import atexit
+import itertools
+import sys
+import weakref
 from typing import TYPE_CHECKING, Any, Optional
 
-from .metrics import LLMCallMetrics
+from .litellm_attempt import Attempt, log_what_litellm_holds
+from .litellm_payload import metrics
 from .monitor import LLMMonitor, default_monitor
-from .usage import Usage, read_usage
 
 if TYPE_CHECKING:
 
@@ -40,6 +44,10 @@ else:
 
 __all__ = ["LiteLLMLogger"]
 
+_EXIT_SECONDS = 2.0
+
+_numbers = itertools.count()
+
 
 class LiteLLMLogger(CustomLogger):
     """Records each call that LiteLLM makes: plain or asynchronous, a success or a failure, a stream at its end.
@@ -48,6 +56,25 @@ class LiteLLMLogger(CustomLogger):
     tag ``agent:NAME``, the alias of its key, or `agent_name` here, else ``unknown``. Tokens and cost are LiteLLM's
     own. If LiteLLM knows no price, the cost is left out, and the exporter computes it.
 
+    Each attempt of a call counts, those of fallbacks and retries too. Retries that a provider's package makes by itself
+    (``max_retries``) are one attempt: LiteLLM does not see them.
+
+    LiteLLM does not log all that it sends. What it leaves out is recorded when LiteLLM's state of the call is garbage
+    (the cyclic garbage collector finds it), or at exit:
+
+    - A stream that its reader leaves, and a call that is cancelled, are ``cancelled``. Tokens are those of the chunks
+      that came if the stream was a synchronous one, else unknown.
+    - Of the attempts of ``num_retries`` without a `Router`, LiteLLM logs one. The others have its failure, or the usage
+      of the provider's answer.
+    - What LiteLLM drops, because its event loop ends or its queue is full, has the usage of the provider's answer. If
+      that was a stream, its usage is unknown.
+
+    For a stream without usage, LiteLLM counts tokens by itself. It says so for asynchronous streams without
+    ``stream_options``: then usage and cost are left out. For other streams it does not say it, and what it counted is
+    recorded: call with ``stream_options={"include_usage": True}``.
+
+    No active calls are set: LiteLLM does not say at the start of a call what its id will be at the end.
+
     - `monitor`: where to record; the `default_monitor()` if left out.
     """
 
@@ -55,95 +82,108 @@ class LiteLLMLogger(CustomLogger):
         super().__init__()
         self._monitor = monitor
         self._agent_name = agent_name
+        # In LiteLLM's state of a call. Several loggers may follow one call.
+        self._key = f"llm_exporter_attempt_{next(_numbers)}"
+        self._attempts: weakref.WeakSet[Attempt] = weakref.WeakSet()
+        self._is_registered = False
 
     # LiteLLM passes these by name.
 
+    def log_pre_api_call(self, model: Any, messages: Any, kwargs: Any) -> None:
+        try:
+            self._begin(kwargs)
+        except Exception as error:
+            self._defect(error)
+
+    def log_post_api_call(self, kwargs: Any, response_obj: Any, start_time: Any, end_time: Any) -> None:
+        try:
+            attempt = self._attempt(kwargs)
+            if attempt is not None:
+                attempt.answered(kwargs.get("original_response"))
+        except Exception as error:
+            self._defect(error)
+
+    def log_stream_event(self, kwargs: Any, response_obj: Any, start_time: Any, end_time: Any) -> None:
+        try:
+            attempt = self._attempt(kwargs)
+            if attempt is not None:
+                attempt.saw(response_obj)
+        except Exception as error:
+            self._defect(error)
+
+    async def async_post_call_streaming_deployment_hook(
+        self, request_data: Any, response_chunk: Any, call_type: Any
+    ) -> Any:
+        try:
+            attempt = self._attempt(request_data)
+            if attempt is not None:
+                attempt.saw_last(response_chunk)
+        except Exception as error:
+            self._defect(error)
+        return response_chunk
+
     def log_success_event(self, kwargs: Any, response_obj: Any, start_time: Any, end_time: Any) -> None:
-        self._record(kwargs, start_time, end_time, failed=False)
+        self._end(kwargs, start_time, end_time, failed=False)
 
     def log_failure_event(self, kwargs: Any, response_obj: Any, start_time: Any, end_time: Any) -> None:
-        self._record(kwargs, start_time, end_time, failed=True)
+        self._end(kwargs, start_time, end_time, failed=True)
 
     async def async_log_success_event(self, kwargs: Any, response_obj: Any, start_time: Any, end_time: Any) -> None:
-        self._record(kwargs, start_time, end_time, failed=False)
+        self._end(kwargs, start_time, end_time, failed=False)
 
     async def async_log_failure_event(self, kwargs: Any, response_obj: Any, start_time: Any, end_time: Any) -> None:
-        self._record(kwargs, start_time, end_time, failed=True)
+        self._end(kwargs, start_time, end_time, failed=True)
 
-    def _record(self, kwargs: Any, start_time: Any, end_time: Any, failed: bool) -> None:
-        monitor = self._monitor or default_monitor()
+    def _begin(self, details: Any) -> None:
+        if not Attempt.is_tracked(details):
+            return
+        before = self._attempt(details)
+        if before is not None and before.continues(details):
+            return
+        if not self._is_registered:
+            self._is_registered = True
+            self._register()
+        attempt = Attempt(details, before, self._agent_name, self._record)
+        details[self._key] = attempt
+        self._attempts.add(attempt)
+
+    def _end(self, kwargs: Any, start_time: Any, end_time: Any, failed: bool) -> None:
         try:
-            monitor.record_metric(_metrics(kwargs, start_time, end_time, failed, self._agent_name))
+            attempt = self._attempt(kwargs)
+            is_estimate = attempt is not None and attempt.is_estimate
+            record = metrics(kwargs, start_time, end_time, failed, self._agent_name, is_estimate)
+            if record is not None and (attempt is None or attempt.take(record, failed)):
+                self._record(record)
         except Exception as error:
-            monitor._defect(error)
+            self._defect(error)
 
+    def _attempt(self, details: Any) -> Optional[Attempt]:
+        """The attempt in LiteLLM's state of a call, or in a copy of it; but not in one that is of another call now."""
+        attempt = details.get(self._key) if isinstance(details, dict) else None
+        return attempt if isinstance(attempt, Attempt) and attempt.call_id == details.get("litellm_call_id") else None
 
-def _metrics(kwargs: Any, start_time: Any, end_time: Any, failed: bool, agent_name: Optional[str]) -> LLMCallMetrics:
-    said = _mapping(kwargs.get("standard_logging_object"))
-    metadata = _mapping(said.get("metadata"))
-    usage = _usage(said, metadata)
-    if not failed and said.get("stream") and not (usage.input_tokens or usage.output_tokens):
-        usage = Usage()  # 0 in a stream without usage means unknown
-    return LLMCallMetrics(
-        agent_name=_agent(kwargs, said, metadata) or agent_name or "unknown",
-        provider=said.get("custom_llm_provider") or kwargs.get("custom_llm_provider") or "unknown",
-        model=said.get("model") or kwargs.get("model") or "unknown",
-        status="error" if failed else "success",
-        error_type=_error_type(kwargs, said) if failed else None,
-        cost_usd=_cost(said, failed, usage),
-        latency_ms=_latency_ms(said, start_time, end_time),
-        id=said.get("litellm_call_id") or kwargs.get("litellm_call_id"),
-        **usage._asdict(),
-    )
+    def _record(self, record: Any) -> None:
+        (self._monitor or default_monitor()).record_metric(record)
 
+    def _defect(self, error: BaseException) -> None:
+        (self._monitor or default_monitor())._defect(error)
 
-def _agent(kwargs: Any, said: Any, metadata: Any) -> Optional[str]:
-    own = _mapping(_mapping(kwargs.get("litellm_params")).get("metadata"))
-    for holder in (own, _mapping(metadata.get("requester_metadata")), _mapping(metadata.get("spend_logs_metadata"))):
-        if isinstance(name := holder.get("agent_name"), str) and name:
-            return name
-    for tag in said.get("request_tags") or ():
-        if isinstance(tag, str) and tag.startswith("agent:") and len(tag) > len("agent:"):
-            return tag[len("agent:") :]
-    alias = metadata.get("user_api_key_alias")
-    return alias if isinstance(alias, str) and alias else None
+    def _register(self) -> None:
+        if self._monitor is None:
+            default_monitor()  # its own handler has to run after this one
+        atexit.register(self._at_exit)
+        multiprocess = sys.modules.get("multiprocessing.process")
+        if multiprocess is not None and multiprocess.parent_process() is not None:
+            # Workers of multiprocessing end by os._exit(): it runs these finalizers, but no atexit handlers.
+            from multiprocessing.util import Finalize
 
+            Finalize(None, self._at_exit, exitpriority=1)
 
-def _usage(said: Any, metadata: Any) -> Usage:
-    parts = read_usage({"usage": metadata.get("usage_object")}) or Usage()
-    return parts._replace(
-        input_tokens=said.get("prompt_tokens"), output_tokens=said.get("completion_tokens"), total_tokens=None
-    )
-
-
-def _cost(said: Any, failed: bool, usage: Usage) -> Any:
-    cost = said.get("response_cost")
-    if cost:
-        return cost
-    # LiteLLM reports 0 if it knows no price, and gives the reason beside it. A failed call that used nothing is free.
-    unknown = said.get("response_cost_failure_debug_info") or said.get("zero_cost_diagnostic")
-    used = usage.input_tokens or usage.output_tokens
-    return None if unknown or (not failed and not used) else cost
-
-
-def _error_type(kwargs: Any, said: Any) -> Optional[str]:
-    error_class = _mapping(said.get("error_information")).get("error_class")
-    if error_class:
-        return str(error_class)
-    exception = kwargs.get("exception")
-    return str(type(exception).__name__) if exception is not None else None
-
-
-def _latency_ms(said: Any, start_time: Any, end_time: Any) -> Optional[float]:
-    # Not `response_time`: for a stream that is the time to the first token.
-    begun, ended = said.get("startTime"), said.get("endTime")
-    try:
-        if begun is None or ended is None:
-            begun, ended = start_time.timestamp(), end_time.timestamp()
-        return float(round(max(0.0, ended - begun) * 1000.0, 3))
-    except Exception:
-        return None
-
-
-def _mapping(value: Any) -> Any:
-    return value if isinstance(value, dict) else {}
+    def _at_exit(self) -> None:
+        """Records the attempts whose end LiteLLM has not logged, after it has logged what it can."""
+        try:
+            log_what_litellm_holds(lambda: sum(attempt.is_open for attempt in list(self._attempts)), _EXIT_SECONDS)
+            for attempt in list(self._attempts):
+                attempt.finish()
+        except Exception as error:
+            self._defect(error)
