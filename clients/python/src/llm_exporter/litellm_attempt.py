@@ -16,7 +16,7 @@ import time
 from typing import Any, Callable, Optional
 
 from .failure import classify_named
-from .litellm_payload import agent_name
+from .litellm_payload import agent_name, model_name
 from .metrics import LLMCallMetrics
 from .usage import Usage, read_usage
 
@@ -25,12 +25,7 @@ __all__ = ["Attempt", "log_what_litellm_holds"]
 _Failure = tuple[str, Optional[str]]
 
 # LiteLLM logs other calls too, but not all that it sends for them.
-_CALL_TYPES = frozenset(
-    """
-    completion acompletion text_completion atext_completion embedding aembedding responses aresponses
-    anthropic_messages aanthropic_messages
-    """.split()
-)
+_CALL_TYPE = re.compile(r"a?(?:completion|text_completion|embedding|responses|anthropic_messages)\Z")
 
 
 class Attempt:
@@ -51,11 +46,11 @@ class Attempt:
         self.call_id: Any = details.get("litellm_call_id")
         self.is_estimate = False
         """Whether LiteLLM said that the provider reported no usage, so that it will estimate it."""
-        sent = details.get("api_call_start_time")
+        sent: Any = details.get("api_call_start_time")
         self._metrics = LLMCallMetrics(
             agent_name=agent_name(details) or default_agent or "unknown",
             provider=details.get("custom_llm_provider") or "unknown",
-            model=details.get("model") or "unknown",
+            model=model_name(details),
             # Of the form of LiteLLM's own, but with a time that none of those has: of the request, not of the call.
             id=f"{self.call_id}/{sent.timestamp()!r}" if hasattr(sent, "timestamp") else None,
         )
@@ -68,7 +63,7 @@ class Attempt:
         self._is_read = False
         self._usage: Optional[Usage] = None
         self._answer: Any = None
-        self._failure = before._failure if before is not None else None
+        self._failure: Optional[_Failure] = before._failure if before is not None else None
         self._unlogged: list[Attempt] = []
         if before is not None and before._open and not before._drop_if_answered():
             self._unlogged = [*before._unlogged, before]
@@ -82,7 +77,7 @@ class Attempt:
     @classmethod
     def is_tracked(cls, details: Any) -> bool:
         """Whether LiteLLM logs such calls when they end, so that one it does not log is missing."""
-        if not isinstance(details, dict) or details.get("call_type") not in _CALL_TYPES:
+        if not isinstance(details, dict) or not _CALL_TYPE.match(str(details.get("call_type"))):
             return False
         parameters = details.get("litellm_params")
         return isinstance(parameters, dict) and parameters.get("no-log") is not True
@@ -97,7 +92,8 @@ class Attempt:
     def answered(self, answer: Any) -> None:
         """Keeps what came: the answer as the provider wrote it, or the text of an error."""
         self._answer = answer
-        self._metrics.latency_ms = round((time.perf_counter() - self._began) * 1000.0, 3)
+        if not self._is_stream:  # of a stream it is the beginning that came
+            self._metrics.latency_ms = round((time.perf_counter() - self._began) * 1000.0, 3)
 
     def saw(self, chunk: Any) -> None:
         """Reads a chunk of a stream, as LiteLLM passes it on."""

@@ -12,7 +12,7 @@ from typing import Any, Optional
 from .failure import classify, classify_named
 from .metrics import LLMCallMetrics
 
-__all__ = ["agent_name", "metrics"]
+__all__ = ["agent_name", "metrics", "model_name"]
 
 _MAX_TOKENS = 10**12
 _TIERS = frozenset({"batch", "flex", "priority", "fast", "default", "standard", "on_demand"})
@@ -23,28 +23,29 @@ _NAME = re.compile(r"(?=.*\S)(?! *_)[^\x00-\x1f\x7f-\x9f]{1,256}\Z")
 # Call types that are no call of a model: tools, files, batches, stores and other management. The call type of an
 # asynchronous function has an "a" before these names. The exporter has the same list (LiteLLMNonCall.swift). A type
 # that is not here counts as a call: what a later LiteLLM adds must not be lost.
-_NO_CALLS = frozenset(
-    """
-    call_mcp_tool list_mcp_tools search run_code code_interpreter_tool create_sandbox delete_sandbox apply_guardrail
-    send_message send_message_streaming create_agent list_agents get_agent delete_agent list_agent_versions
-    create_file file_retrieve file_delete file_list file_content file_content_streaming
-    create_batch retrieve_batch cancel_batch list_batches
-    create_fine_tuning_job cancel_fine_tuning_job list_fine_tuning_jobs retrieve_fine_tuning_job
-    get_assistants create_assistants delete_assistant create_thread get_thread add_message a_add_message get_messages
-    vector_store_create vector_store_retrieve vector_store_list vector_store_update vector_store_delete
-    vector_store_search vector_store_file_create vector_store_file_retrieve vector_store_file_list
-    vector_store_file_content vector_store_file_update vector_store_file_delete ingest query
-    create_container list_containers retrieve_container delete_container list_container_files upload_container_file
-    retrieve_container_file retrieve_container_file_content delete_container_file
-    video_retrieve video_retrieve_job video_status video_content video_list video_delete video_create_character
-    video_get_character get_responses delete_responses cancel_responses list_input_items
-    get_interaction delete_interaction cancel_interaction
-    get list update delete cancel retrieve retrieve_content list_versions
-    create_skill list_skills get_skill delete_skill create_eval list_evals get_eval update_eval delete_eval cancel_eval
-    create_run list_runs get_run cancel_run delete_run
-    create_realtime_client_secret create_realtime_transcription_session create_realtime_translation_client_secret
-    health_check
-    """.split()
+_NO_CALL = re.compile(
+    r"""a?(?:
+        call_mcp_tool | list_mcp_tools | search | run_code | code_interpreter_tool | create_sandbox |
+        delete_sandbox | apply_guardrail | send_message | send_message_streaming | create_agent | list_agents |
+        get_agent | delete_agent | list_agent_versions | create_file | file_retrieve | file_delete | file_list |
+        file_content | file_content_streaming | create_batch | retrieve_batch | cancel_batch | list_batches |
+        create_fine_tuning_job | cancel_fine_tuning_job | list_fine_tuning_jobs | retrieve_fine_tuning_job |
+        get_assistants | create_assistants | delete_assistant | create_thread | get_thread | add_message |
+        a_add_message | get_messages | vector_store_create | vector_store_retrieve | vector_store_list |
+        vector_store_update | vector_store_delete | vector_store_search | vector_store_file_create |
+        vector_store_file_retrieve | vector_store_file_list | vector_store_file_content |
+        vector_store_file_update | vector_store_file_delete | ingest | query | create_container |
+        list_containers | retrieve_container | delete_container | list_container_files | upload_container_file |
+        retrieve_container_file | retrieve_container_file_content | delete_container_file | video_retrieve |
+        video_retrieve_job | video_status | video_content | video_list | video_delete | video_create_character |
+        video_get_character | get_responses | delete_responses | cancel_responses | list_input_items |
+        get_interaction | delete_interaction | cancel_interaction | get | list | update | delete | cancel |
+        retrieve | retrieve_content | list_versions | create_skill | list_skills | get_skill | delete_skill |
+        create_eval | list_evals | get_eval | update_eval | delete_eval | cancel_eval | create_run | list_runs |
+        get_run | cancel_run | delete_run | create_realtime_client_secret |
+        create_realtime_transcription_session | create_realtime_translation_client_secret | health_check
+    )\Z""",
+    re.VERBOSE,
 )
 
 
@@ -69,7 +70,7 @@ def metrics(
     record = LLMCallMetrics(
         agent_name=agent_name(kwargs) or default_agent or "unknown",
         provider=said.get("custom_llm_provider") or kwargs.get("custom_llm_provider") or "unknown",
-        model=said.get("model") or kwargs.get("model") or "unknown",
+        model=said.get("model") or model_name(kwargs),
         cost_usd=None if is_estimate else _cost(said, failed, lacks_usage),
         latency_ms=_milliseconds(began, ended),
         timestamp=ended,
@@ -110,9 +111,20 @@ def agent_name(kwargs: Any) -> Optional[str]:
     return _name(logged.get("user_api_key_alias")) or _name(own.get("user_api_key_alias"))
 
 
+def model_name(kwargs: Any) -> str:
+    """The model of a call that has no payload yet, as the payload will have it."""
+    deployment = _at(kwargs, "litellm_params", "metadata", "deployment")  # of a Router
+    if isinstance(deployment, str) and "/" in deployment:
+        return deployment
+    model = kwargs.get("model")
+    if not isinstance(model, str) or not model:
+        return "unknown"
+    return f"bedrock/{model}" if kwargs.get("custom_llm_provider") == "bedrock" and "/" not in model else model
+
+
 def _is_no_call(call_type: Any) -> bool:
     name = getattr(call_type, "value", call_type)
-    return isinstance(name, str) and (name in _NO_CALLS or (name.startswith("a") and name[1:] in _NO_CALLS))
+    return isinstance(name, str) and _NO_CALL.match(name) is not None
 
 
 def _failure(kwargs: Any, said: Any) -> tuple[str, Optional[str]]:
