@@ -14,15 +14,28 @@ struct Failure: Equatable, Sendable {
         let code = Self.httpStatus(in: error, depth: 3)
         if isCancelled || error is CancellationError || Self.isCancellation(error) {
             status = .cancelled
-        } else if code == 429 || Self.contains(words, "ratelimit", "toomanyrequests", "resourceexhausted", "throttl") {
-            status = .rateLimited
-        } else if code == 408 || Self.isTimeout(error)
-            || Self.contains(words, "timeout", "timedout", "deadlineexceeded")
-        {
+        } else if Self.isTimeout(error) {
             status = .timeout
         } else {
-            status = .error
+            status = Self.status(httpStatus: code, words: words.joined(separator: "."))
         }
+    }
+
+    /// The status of a call that failed and was not cancelled.
+    ///
+    /// - `words`: what names the failure: a type, a case, a code.
+    static func status(httpStatus: Int?, words: String) -> LLMCallStatus {
+        let text = words.lowercased().filter { $0 != "_" }
+        func contains(_ parts: String...) -> Bool { parts.contains { text.contains($0) } }
+        // OpenAI answers 429 with this code when an account has no money left.
+        let isQuota = text == "insufficientquota"
+        if httpStatus == 429 || isQuota
+            || contains("ratelimit", "toomanyrequests", "resourceexhausted", "throttl")
+        {
+            return .rateLimited
+        }
+        let isTimeout = [408, 504].contains(httpStatus) || contains("timeout", "timedout", "deadlineexceeded")
+        return isTimeout ? .timeout : .error
     }
 
     private static func words(for error: any Error) -> [String] {
@@ -36,11 +49,6 @@ struct Failure: Equatable, Sendable {
         // A case without values has no child, and its name is its description, unless that is customized.
         if let label = mirror.children.first?.label { return [type, label] }
         return error is any CustomStringConvertible ? [type] : [type, "\(error)"]
-    }
-
-    private static func contains(_ words: [String], _ parts: String...) -> Bool {
-        let text = words.joined(separator: ".").lowercased().filter { $0 != "_" }
-        return parts.contains { text.contains($0) }
     }
 
     // Foundation tells its errors by a domain and a code. Both are asked for in this way, which any error answers,
