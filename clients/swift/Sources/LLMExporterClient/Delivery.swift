@@ -57,7 +57,7 @@ extension Sender {
         if items.isEmpty { return }
         let gathering = Gathering(items, firstPlace: firstPlace, newID: newID)
         for field in gathering.mended {
-            reports.warn("mended \(field)", "a value of \(field) was out of bounds: it was mended, or left out")
+            reports.warn("mended \(field)", "a value of \(field) was out of bounds: it was corrected, or left out")
         }
         if let spool {
             await spool.perform { spool in self.store(gathering, weight: weight, in: &spool) }

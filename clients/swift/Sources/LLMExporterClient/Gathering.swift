@@ -10,8 +10,10 @@ enum Item: Sendable {
             case .start(let call), .end(let call, _): call
             }
         let names = call.agentName.utf8.count + call.provider.utf8.count + call.model.utf8.count
-        let rest = (call.id?.utf8.count ?? 0) + (call.errorType?.utf8.count ?? 0) + (call.traceID?.utf8.count ?? 0)
-        return 1024 + names + rest + call.status.rawValue.utf8.count
+        func bytes(_ text: String?) -> Int { text?.utf8.count ?? 0 }
+        let rest = bytes(call.id) + bytes(call.errorType) + bytes(call.traceID)
+        let bill = bytes(call.responseModel) + bytes(call.serviceTier)
+        return 1024 + names + rest + bill + call.status.rawValue.utf8.count
     }
 }
 

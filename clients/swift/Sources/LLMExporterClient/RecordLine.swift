@@ -1,20 +1,19 @@
-/// The line of NDJSON that one call becomes.
+/// A call as a line of NDJSON, within the exporter's bounds.
 ///
-/// The exporter rejects a record for one bad value. An agent must not lose a call for that, so every value is held
-/// against the exporter's bounds here: a name is mended, any other value that does not fit is left out, and both are
-/// told in `mended`.
+/// The exporter rejects a record for one bad value. An agent must not lose a call for that, so every value is checked
+/// here: a name or word outside its bounds is corrected, any other such value is left out, and both are reported.
 struct RecordLine: Equatable, Sendable {
-    /// Whose call, mended.
+    /// The agent, corrected.
     let agentName: String
     /// One JSON object and a line feed.
     let bytes: [UInt8]
-    /// The fields whose value did not fit.
+    /// The fields whose value was outside its bounds.
     let mended: [String]
 
-    /// How the line of a start, and no other, begins.
+    /// The beginning of the line of a start, and of no other line.
     static let startPrefix = Array(#"{"event":"start","#.utf8)
 
-    /// What is sent when a call begins: that it has, and nothing else.
+    /// The line that is sent when a call begins: it says only that.
     init(start call: LLMCallMetrics, newID: () -> String) {
         var object = LineWriter()
         object.add("event", "start")
@@ -23,7 +22,7 @@ struct RecordLine: Equatable, Sendable {
         (bytes, mended) = object.finished()
     }
 
-    /// What is sent when a call has ended.
+    /// The line that is sent when a call has ended.
     ///
     /// - `recordedAt`: Unix seconds; the time of an exemplar that has none.
     init(end call: LLMCallMetrics, recordedAt: Double, newID: () -> String) {
@@ -44,13 +43,8 @@ struct RecordLine: Equatable, Sendable {
         }
 
         Self.addTokens(of: call, to: &object)
-        if let cost = object.fitting("cost_usd", call.costUSD, upTo: 1e6) { object.add("cost_usd", cost) }
-        if let latency = object.fitting("latency_ms", call.latency?.milliseconds, upTo: 864e5) {
-            object.add("latency_ms", latency)
-        }
-        if let latency = object.fitting("api_latency_ms", call.apiLatency?.milliseconds, upTo: 864e5) {
-            object.add("api_latency_ms", latency)
-        }
+        Self.addBill(of: call, to: &object)
+        Self.addTimes(of: call, to: &object)
         if let memory = object.fitting("memory_rss_mb", call.memoryResidentMB, upTo: 1e9) {
             object.add("memory_rss_mb", memory)
         }
@@ -59,7 +53,7 @@ struct RecordLine: Equatable, Sendable {
         }
         if let trace = object.mending("trace_id", call.traceID, Self.traceID) {
             object.add("trace_id", trace)
-            // Of use to exemplars only.
+            // Only exemplars use it.
             let fitting = object.fitting("timestamp", call.timestamp, upTo: .greatestFiniteMagnitude)
             object.add("timestamp", fitting ?? recordedAt)
         }
@@ -70,26 +64,58 @@ struct RecordLine: Equatable, Sendable {
         let input = object.fitting("input_tokens", call.inputTokens)
         let output = object.fitting("output_tokens", call.outputTokens)
         let total = object.fitting("total_tokens", call.totalTokens)
-        var read = object.fitting("cache_read_tokens", call.cacheReadTokens)
-        var written = object.fitting("cache_write_tokens", call.cacheWriteTokens)
-        var reasoning = object.fitting("reasoning_tokens", call.reasoningTokens)
-        if (read ?? 0) + (written ?? 0) > input ?? 0 {
-            (read, written) = (nil, nil)
-            object.note("cache_read_tokens")
-        }
-        if reasoning ?? 0 > output ?? 0 {
-            reasoning = nil
-            object.note("reasoning_tokens")
-        }
+        let (read, written) = object.fitting(
+            ("cache_read_tokens", call.cacheReadTokens), ("cache_write_tokens", call.cacheWriteTokens),
+            within: input ?? 0)
+        let writtenForAnHour = object.fitting("cache_write_1h_tokens", call.cacheWrite1hTokens, upTo: written ?? 0)
+        let reasoning = object.fitting("reasoning_tokens", call.reasoningTokens, upTo: output ?? 0)
+        let (inputAudio, inputImage) = object.fitting(
+            ("input_audio_tokens", call.inputAudioTokens), ("input_image_tokens", call.inputImageTokens),
+            within: (input ?? 0) - (read ?? 0) - (written ?? 0))
+        let (outputAudio, outputImage) = object.fitting(
+            ("output_audio_tokens", call.outputAudioTokens), ("output_image_tokens", call.outputImageTokens),
+            within: (output ?? 0) - (reasoning ?? 0))
         let counts = [
             ("input_tokens", input), ("output_tokens", output), ("total_tokens", total), ("cache_read_tokens", read),
-            ("cache_write_tokens", written), ("reasoning_tokens", reasoning),
+            ("cache_write_tokens", written), ("cache_write_1h_tokens", writtenForAnHour),
+            ("reasoning_tokens", reasoning), ("input_audio_tokens", inputAudio), ("output_audio_tokens", outputAudio),
+            ("input_image_tokens", inputImage), ("output_image_tokens", outputImage),
         ]
         for case (let field, let count?) in counts { object.add(field, count) }
     }
 
+    /// Adds what decides the price beside the tokens.
+    private static func addBill(of call: LLMCallMetrics, to object: inout LineWriter) {
+        if let searches = object.fitting("web_search_requests", call.webSearchRequests, upTo: 1_000_000) {
+            object.add("web_search_requests", searches)
+        }
+        if let size = call.searchContextSize { object.add("search_context_size", size.rawValue) }
+        if let tier = object.mending("service_tier", call.serviceTier, Self.fittingWord) {
+            object.add("service_tier", tier)
+        }
+        if let model = object.mending("response_model", call.responseModel, Self.fittingName) {
+            object.add("response_model", model)
+        }
+        if let cost = object.fitting("cost_usd", call.costUSD, upTo: 1e6) { object.add("cost_usd", cost) }
+        if let billing = call.billing { object.add("billing", billing.rawValue) }
+    }
+
+    private static func addTimes(of call: LLMCallMetrics, to object: inout LineWriter) {
+        let day = 864e5
+        let latency = object.fitting("latency_ms", call.latency?.milliseconds, upTo: day)
+        let times = [
+            ("latency_ms", latency),
+            ("api_latency_ms", object.fitting("api_latency_ms", call.apiLatency?.milliseconds, upTo: day)),
+            ("ttft_ms", object.fitting("ttft_ms", call.timeToFirstToken?.milliseconds, upTo: latency ?? day)),
+        ]
+        for case (let field, let time?) in times { object.add(field, time) }
+    }
+
     /// A name that the exporter takes.
-    static func name(_ text: String) -> String {
+    static func name(_ text: String) -> String { fittingName(text) ?? "unknown" }
+
+    /// A name that the exporter takes, or nil if nothing of the text can be kept.
+    static func fittingName(_ text: String) -> String? {
         if isName(text) { return text }
         var scalars = String.UnicodeScalarView()
         for scalar in text.unicodeScalars {
@@ -106,7 +132,7 @@ struct RecordLine: Equatable, Sendable {
             return bytes <= 256
         }
         while cut.last == " " { cut.removeLast() }
-        return cut.isEmpty ? "unknown" : String(cut)
+        return cut.isEmpty ? nil : String(cut)
     }
 
     /// Whether a name can be sent as it is; most are ASCII, and then this looks at bytes only.
@@ -134,20 +160,23 @@ struct RecordLine: Equatable, Sendable {
         return String(digest, radix: 16)
     }
 
-    private static func status(_ text: String) -> String? {
-        if isStatus(text) { return text }
+    private static func status(_ text: String) -> String { fittingWord(text) ?? "error" }
+
+    /// A word that the exporter takes as a status or a service tier, or nil if nothing of the text can be kept.
+    static func fittingWord(_ text: String) -> String? {
+        if isWord(text) { return text }
         var word = words(of: text.lowercased()) { $0.isLowercaseLetter || $0.isDigit }
         word.removeFirst(word.prefix { !$0.isLowercaseLetter }.count)
         let cut = trimmingEnd(of: word.prefix(32)) { $0 == UInt8(ascii: "_") }
-        return isStatus(cut) ? cut : "error"
+        return isWord(cut) ? cut : nil
     }
 
-    private static func isStatus(_ text: String) -> Bool {
+    private static func isWord(_ text: String) -> Bool {
         (1...32).contains(text.utf8.count) && text.utf8.first?.isLowercaseLetter == true
             && text.utf8.allSatisfy { $0.isLowercaseLetter || $0.isDigit || $0 == UInt8(ascii: "_") }
     }
 
-    /// A kind of error that the exporter takes, or nil where nothing of it can be kept.
+    /// A kind of error that the exporter takes, or nil if nothing of it can be kept.
     static func errorType(_ text: String) -> String? {
         let isPunctuation: (UInt8) -> Bool = { [UInt8(ascii: "."), UInt8(ascii: ":"), UInt8(ascii: "-")].contains($0) }
         let isFirst: (UInt8) -> Bool = { $0.isLetter || $0.isDigit || $0 == UInt8(ascii: "_") }
@@ -187,7 +216,7 @@ struct RecordLine: Equatable, Sendable {
     }
 }
 
-/// A JSON object in the making, and the fields that did not fit into it.
+/// An unfinished JSON object, and the fields whose value was outside its bounds.
 private struct LineWriter {
     private var bytes: [UInt8] = [UInt8(ascii: "{")]
     private var mended: [String] = []
@@ -197,10 +226,10 @@ private struct LineWriter {
     /// The object, with a line feed.
     func finished() -> (bytes: [UInt8], mended: [String]) { (bytes + [UInt8(ascii: "}"), UInt8(ascii: "\n")], mended) }
 
-    /// Remembers that a value did not fit.
+    /// Notes that a value was outside its bounds.
     mutating func note(_ field: String) { mended.append(field) }
 
-    /// What `rule` makes of a text; anything else than the text is noted.
+    /// The text as `rule` corrects it; noted if that is another one.
     mutating func mending(_ field: String, _ text: String?, _ rule: (String) -> String?) -> String? {
         guard let text else { return nil }
         let fitted = rule(text)
@@ -208,15 +237,25 @@ private struct LineWriter {
         return fitted
     }
 
-    /// A count of tokens, if it is one.
-    mutating func fitting(_ field: String, _ count: Int?) -> Int? {
+    /// A count within its bounds; by default those of tokens.
+    mutating func fitting(_ field: String, _ count: Int?, upTo most: Int = 1_000_000_000_000) -> Int? {
         guard let count else { return nil }
-        if (0...1_000_000_000_000).contains(count) { return count }
+        if (0...most).contains(count) { return count }
         note(field)
         return nil
     }
 
-    /// An amount from 0 on, if it is one; NaN is none.
+    /// Two parts of one whole that together are at most `room`. If they are not, neither is kept: either may be wrong.
+    mutating func fitting(
+        _ first: (field: String, count: Int?), _ second: (field: String, count: Int?), within room: Int
+    ) -> (Int?, Int?) {
+        let (one, other) = (fitting(first.field, first.count), fitting(second.field, second.count))
+        if (one ?? 0) + (other ?? 0) <= room { return (one, other) }
+        note(one ?? 0 > 0 ? first.field : second.field)
+        return (nil, nil)
+    }
+
+    /// An amount from 0 to `most`; NaN is outside.
     mutating func fitting(_ field: String, _ amount: Double?, upTo most: Double) -> Double? {
         guard let amount else { return nil }
         // The sum turns -0.0 into 0.0.
@@ -225,7 +264,7 @@ private struct LineWriter {
         return nil
     }
 
-    /// Adds a name, mended where it has to be, and tells what was added.
+    /// Adds a name, corrected if need be, and returns what was added.
     mutating func addName(_ field: String, _ text: String) -> String {
         let name = RecordLine.name(text)
         if name != text { note(field) }

@@ -20,6 +20,6 @@ public struct Statistics: Equatable, Sendable {
     public internal(set) var expired = 0
     /// Attempts to send a batch that failed, and were or will be repeated.
     public internal(set) var retried = 0
-    /// Values that did not fit and were mended or left out; the records still count.
+    /// Values that were outside their bounds, and were corrected or left out; the records still count.
     public internal(set) var mended = 0
 }
