@@ -4,47 +4,64 @@
     import Foundation
 #endif
 
-/// Reads an answer of a provider as its bytes come: one JSON object, or a stream of server-sent events.
+/// Reads an answer of a provider as its bytes come: one JSON object, an array of them, or a stream of server-sent
+/// events.
 ///
-/// What is neither has no usage. Of an answer or an event longer than `limitBytes` none is read.
+/// Anything else has no usage, and neither has an answer or an event longer than `limitBytes`.
 struct AnswerReader: Sendable {
-    private enum Form { case unknown, object, events }
+    private enum Form { case unknown, whole, events }
 
     private let limitBytes: Int
     private var form = Form.unknown
-    /// The object, or the line of an event, as far as it has come.
+    /// The answer, or the line of an event, as far as it has come.
     private var pending: [UInt8] = []
     private var isTooLong = false
     /// The lines of the event, without `data:`.
     private var event: [UInt8] = []
     private var read = Findings()
 
-    /// - `limitBytes`: past an answer with images or embeddings in it; what is being read waits in memory.
+    /// - `limitBytes`: more than an answer with images or embeddings in it; what is being read waits in memory.
     init(limitBytes: Int = 32 << 20) { self.limitBytes = limitBytes }
 
-    /// What has been found so far.
+    /// The findings so far.
     struct Findings: Equatable, Sendable {
-        var usage: TokenUsage?
-        /// See `AnswerPart.failure`.
-        var failure: String?
-        fileprivate var anthropic: AnthropicUsage?
+        private var reported: ReportedUsage?
+        /// See `AnswerPart` for this and the next three.
+        private(set) var failure: String?
+        private(set) var model: String?
+        private(set) var serviceTier: String?
+        private(set) var searchContextSize: LLMSearchContextSize?
+        fileprivate private(set) var hasToken = false
+        private var isBegun = false
+        fileprivate var isEnded = false
+
+        var usage: TokenUsage? { reported?.usage }
+
+        /// Whether the end of the stream is still to come. A provider whose streams announce no end never leaves it so.
+        var isUnfinished: Bool { isBegun && !isEnded && failure == nil }
 
         fileprivate mutating func add(_ part: AnswerPart) {
-            if let counts = part.anthropic {
-                anthropic = anthropic?.updated(by: counts) ?? counts
-                usage = anthropic?.usage
-            } else if let counts = part.usage {
-                usage = usage?.updated(by: counts) ?? counts
-            }
+            if let usage = part.usage { reported = reported?.updated(by: usage) ?? usage }
             failure = part.failure ?? failure
+            model = part.model ?? model
+            serviceTier = part.serviceTier ?? serviceTier
+            searchContextSize = part.searchContextSize ?? searchContextSize
+            hasToken = hasToken || part.hasToken
+            isBegun = isBegun || part.isBegun
+            isEnded = isEnded || part.isEnd
         }
     }
 
-    /// What was found, of an answer that ends here.
+    /// Whether the first token of a stream has come.
+    var hasToken: Bool { form == .events && read.hasToken }
+
+    /// The findings of an answer that ends here.
     var findings: Findings {
         var ended = self
-        if form == .object {
+        if form == .whole {
             if !isTooLong { ended.decode(pending) }
+            // Only streams are left early; half an answer is no JSON.
+            ended.read.isEnded = true
         } else {
             ended.endLine()
             ended.endEvent()
@@ -58,7 +75,8 @@ struct AnswerReader: Sendable {
             // A byte order mark and white space may stand before either.
             rest = rest.drop { $0 <= 0x20 || $0 >= 0x80 }
             guard let first = rest.first else { return }
-            form = first == UInt8(ascii: "{") ? .object : .events
+            // Gemini streams an array unless it is asked for events.
+            form = first == UInt8(ascii: "{") || first == UInt8(ascii: "[") ? .whole : .events
         }
         while form == .events, let end = rest.firstIndex(of: UInt8(ascii: "\n")) {
             append(rest[..<end])
@@ -76,30 +94,44 @@ struct AnswerReader: Sendable {
         }
     }
 
+    private static let fieldName = Array("data:".utf8)
+
     private mutating func endLine() {
         defer {
             pending.removeAll(keepingCapacity: pending.count < 65_536)
             isTooLong = false
         }
         if pending.last == UInt8(ascii: "\r") { pending.removeLast() }
-        let name = Array("data:".utf8)
         if pending.isEmpty {
             endEvent()
-        } else if !isTooLong, pending.starts(with: name), event.count + pending.count <= limitBytes {
-            event += pending.dropFirst(name.count)
+        } else if !isTooLong, pending.starts(with: Self.fieldName), event.count + pending.count <= limitBytes {
+            event += pending.dropFirst(Self.fieldName.count)
             // Lines of one event are joined by one; in JSON it is white space.
             event.append(UInt8(ascii: "\n"))
         }
     }
 
+    /// Texts in an event that may report tokens, a failure, or the end.
+    private static let marks = [
+        #""usage"#, #""error""#, #""finish_reason":""#, #""finish_reason": ""#, #""message_stop""#,
+    ].map { Array($0.utf8) }
+    /// OpenAI's last event.
+    private static let end = Array("[DONE]\n".utf8)
+
     private mutating func endEvent() {
-        // Most events of a stream hold a few letters; only what may tell tokens or a failure is worth a parser.
-        let names = [#""usage""#, #""error""#].map { Array($0.utf8) }
-        if names.contains(where: { event.firstRange(of: $0) != nil }) { decode(event) }
+        // Most events of a stream hold a few letters; after the first token only others are worth a parser.
+        if !read.hasToken || Self.marks.contains(where: { event.firstRange(of: $0) != nil }) { decode(event) }
+        if event.count <= Self.end.count + 1, event.suffix(Self.end.count) == Self.end[...] { read.isEnded = true }
         event.removeAll(keepingCapacity: event.count < 65_536)
     }
 
     private mutating func decode(_ json: [UInt8]) {
-        if let part = try? JSONDecoder().decode(AnswerPart.self, from: Data(json)) { read.add(part) }
+        if json.isEmpty { return }
+        let (decoder, data) = (JSONDecoder(), Data(json))
+        if let part = try? decoder.decode(AnswerPart.self, from: data) {
+            read.add(part)
+        } else if form == .whole, let parts = try? decoder.decode([AnswerPart].self, from: data) {
+            for part in parts { read.add(part) }
+        }
     }
 }

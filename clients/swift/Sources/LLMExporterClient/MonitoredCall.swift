@@ -1,10 +1,10 @@
 import NIOConcurrencyHelpers
 
-/// A call in flight: what the body of `LLMMonitor.withMonitoredCall` is given.
+/// A call in flight, as the body of `LLMMonitor.withMonitoredCall` receives it.
 ///
-/// May be used by several tasks at once, and until the body has returned: what is said later changes nothing.
+/// May be used by several tasks at once. After the body has returned, nothing that is added changes the record.
 public final class MonitoredCall: Sendable {
-    /// What the exporter knows the call by, from its start to its end.
+    /// The id by which the exporter knows the call, from its start to its end.
     public let id: String
 
     private struct State {
@@ -14,38 +14,52 @@ public final class MonitoredCall: Sendable {
     }
 
     private let state: NIOLockedValueBox<State>
-    private let began = ContinuousClock.now
+    private let began: ContinuousClock.Instant
+    /// When the newest request to the provider began, as far as `api` says it; shared with the streams.
+    private let requested: NIOLockedValueBox<ContinuousClock.Instant>
 
     init(_ metrics: LLMCallMetrics, id: String) {
         self.id = id
         var metrics = metrics
         metrics.id = id
         state = NIOLockedValueBox(State(metrics: metrics))
+        began = .now
+        requested = NIOLockedValueBox(began)
     }
 
-    /// Tokens of an answer, as the exporter means them; those of several answers add up.
+    /// Adds tokens of an answer, as the exporter counts them; those of several answers add up.
     ///
-    /// - `input`: tokens sent, those read from and written to a cache included. Anthropic tells them apart: add them.
-    /// - `output`: tokens received, reasoning included.
-    /// - `cacheRead`, `cacheWrite`: parts of the input.
+    /// - `input`: tokens sent, including those read from and written to a cache. Anthropic and Bedrock report these
+    ///   apart: add them.
+    /// - `output`: tokens received, including reasoning. Gemini reports that apart: add it.
+    /// - `cacheRead`, `cacheWrite`: parts of the input; `cacheWrite1h`: the part of `cacheWrite` that is kept for an
+    ///   hour or longer.
     /// - `reasoning`: part of the output.
-    /// - `total`: only where it is not input plus output.
+    /// - `inputAudio`, `inputImage`: parts of the input that no cache gave or took.
+    /// - `outputAudio`, `outputImage`: parts of the output.
+    /// - `total`: only if it is not input plus output.
+    /// - `webSearches`: searches of the web that the provider bills for.
     public func addUsage(
-        input: Int? = nil, output: Int? = nil, cacheRead: Int? = nil, cacheWrite: Int? = nil, reasoning: Int? = nil,
-        total: Int? = nil
+        input: Int? = nil, output: Int? = nil, cacheRead: Int? = nil, cacheWrite: Int? = nil, cacheWrite1h: Int? = nil,
+        reasoning: Int? = nil, inputAudio: Int? = nil, outputAudio: Int? = nil, inputImage: Int? = nil,
+        outputImage: Int? = nil, total: Int? = nil, webSearches: Int? = nil
     ) {
         let usage = TokenUsage(
             input: input, output: output, total: total, cacheRead: cacheRead, cacheWrite: cacheWrite,
-            reasoning: reasoning)
-        state.withLockedValue { $0.metrics.add(usage) }
+            cacheWrite1h: cacheWrite1h, reasoning: reasoning, inputAudio: inputAudio, outputAudio: outputAudio,
+            inputImage: inputImage, outputImage: outputImage, webSearches: webSearches)
+        state.withLockedValue { $0.metrics.usage = $0.metrics.usage.adding(usage) }
     }
 
-    /// Reads the tokens out of what a provider answered, and tells whether it named any; several answers add up.
+    /// Reads what a provider answered: tokens, searches, the model that answered, and the service tier. The tokens of
+    /// several answers add up; of the rest the first answer counts, and values that were set before stay.
     ///
-    /// - `bytes`: the body of the response, whole: JSON, or server-sent events. Of OpenAI (chat completions, responses,
-    ///   embeddings), Anthropic (messages), or who speaks as they do; past 32 MiB it is not read.
+    /// An answer that reports an error makes the call an error of that kind, also with an HTTP status of 200.
     ///
-    /// An answer that tells of an error, whatever its HTTP status, makes the call one of that kind.
+    /// - `bytes`: the whole body of the response: JSON, or server-sent events. Known are the answers of OpenAI (chat
+    ///   completions, responses, embeddings, images, transcriptions), Anthropic (messages), Gemini, Bedrock (Converse),
+    ///   and providers that answer as they do. A body above 32 MiB is not read.
+    /// - Returns: Whether the answer reports tokens.
     @discardableResult
     public func addAnswer(_ bytes: some Sequence<UInt8>) -> Bool {
         var reader = AnswerReader()
@@ -55,18 +69,20 @@ public final class MonitoredCall: Sendable {
         return findings.usage != nil
     }
 
-    /// Begins an answer that comes bit by bit; give it the bytes as they come.
+    /// Begins an answer that comes in parts: give its bytes to the result as they come.
     ///
-    /// What it has told of tokens counts when the body ends, also where the stream broke or was left unfinished.
+    /// Its usage so far counts when the body ends, also if the stream broke or was left unfinished. If the body
+    /// returns before the provider has announced the end, the call counts as cancelled. The time to the first token is
+    /// measured from the beginning of the newest `api`, or else of the call.
     public func addStreamedAnswer() -> StreamedAnswer {
-        let answer = StreamedAnswer()
+        let answer = StreamedAnswer(requested: requested)
         state.withLockedValue { $0.streams.append(answer) }
         return answer
     }
 
-    /// Changes the record in the making: cost, trace id, status and the rest. What is set here stays.
+    /// Changes the record before it is sent: cost, status, billing and the rest. Values that are set here are kept.
     ///
-    /// A change of `id` or `agentName` is lost: the call would count as active until its lease ends.
+    /// A change of `id` or `agentName` has no effect: the call would count as active until its lease ends.
     public func update(_ change: (inout LLMCallMetrics) -> Void) {
         state.withLockedValue { state in
             let agentName = state.metrics.agentName
@@ -76,7 +92,7 @@ public final class MonitoredCall: Sendable {
         }
     }
 
-    /// US dollars of the call, 0 to 1e6. Left out, the exporter computes it from its price table.
+    /// US dollars of the call, 0 to 1e6. If nil, the exporter computes it from its price table.
     public var costUSD: Double? {
         get { state.withLockedValue { $0.metrics.costUSD } }
         set { state.withLockedValue { $0.metrics.costUSD = newValue } }
@@ -90,13 +106,14 @@ public final class MonitoredCall: Sendable {
 
     /// Measures the part of the body that waits for the provider; the times of several parts add up.
     ///
-    /// A body without such a part is taken for the provider's call as a whole.
+    /// If a body has no such part, the whole body counts as the provider's time.
     ///
     /// - Throws: What `body` throws.
     public func api<Result>(
         isolation: isolated (any Actor)? = #isolation, _ body: () async throws -> Result
     ) async rethrows -> Result {
         let began = ContinuousClock.now
+        requested.withLockedValue { $0 = began }
         defer {
             let time = began.duration(to: .now)
             state.withLockedValue { $0.apiLatency = ($0.apiLatency ?? .zero) + time }
@@ -108,9 +125,17 @@ public final class MonitoredCall: Sendable {
     func ended(by error: (any Error)?, isCancelled: Bool) -> LLMCallMetrics {
         let whole = began.duration(to: .now)
         var (metrics, apiLatency, streams) = state.withLockedValue { ($0.metrics, $0.apiLatency, $0.streams) }
-        for stream in streams { metrics.add(stream.findings) }
-        metrics.latency = metrics.latency ?? whole
-        // Parts that ran side by side add up to more than the whole.
+        let findings = streams.map(\.findings)
+        for findings in findings { metrics.add(findings) }
+        let latency = metrics.latency ?? whole
+        metrics.latency = latency
+        if metrics.timeToFirstToken == nil {
+            // A latency of the caller's own may be below what was measured here.
+            metrics.timeToFirstToken = streams.lazy.compactMap(\.timeToFirstToken).first.flatMap {
+                $0 <= latency ? $0 : nil
+            }
+        }
+        // Parts that ran at the same time add up to more than the whole.
         metrics.apiLatency = metrics.apiLatency ?? min(apiLatency ?? whole, whole)
         metrics.memoryResidentMB = metrics.memoryResidentMB ?? ProcessMemory.residentMB()
         metrics.memoryAvailableMB = metrics.memoryAvailableMB ?? ProcessMemory.availableMB()
@@ -118,6 +143,9 @@ public final class MonitoredCall: Sendable {
             let failure = Failure(error, isCancelled: isCancelled)
             metrics.status = failure.status
             metrics.errorType = metrics.errorType ?? failure.errorType
+        } else if error == nil, metrics.status == .success, findings.contains(where: \.isUnfinished) {
+            // Left early: nothing failed.
+            metrics.status = .cancelled
         }
         return metrics
     }
@@ -125,34 +153,41 @@ public final class MonitoredCall: Sendable {
 
 /// An answer of a provider that is read while it comes: see `MonitoredCall.addStreamedAnswer`.
 public final class StreamedAnswer: Sendable {
-    private let reader = NIOLockedValueBox(AnswerReader())
+    private struct State {
+        var reader = AnswerReader()
+        var timeToFirstToken: Duration?
+    }
 
-    fileprivate init() {}
+    private let state = NIOLockedValueBox(State())
+    private let requested: NIOLockedValueBox<ContinuousClock.Instant>
 
-    fileprivate var findings: AnswerReader.Findings { reader.withLockedValue { $0.findings } }
+    fileprivate init(requested: NIOLockedValueBox<ContinuousClock.Instant>) { self.requested = requested }
+
+    fileprivate var findings: AnswerReader.Findings { state.withLockedValue { $0.reader.findings } }
+    fileprivate var timeToFirstToken: Duration? { state.withLockedValue { $0.timeToFirstToken } }
 
     /// Reads the next bytes of the response's body, whatever their number.
     public func read(_ bytes: some Sequence<UInt8>) {
+        let now = ContinuousClock.now
         let bytes = Array(bytes)
-        reader.withLockedValue { $0.read(bytes) }
+        state.withLockedValue { state in
+            state.reader.read(bytes)
+            if state.timeToFirstToken == nil, state.reader.hasToken {
+                state.timeToFirstToken = requested.withLockedValue { $0.duration(to: now) }
+            }
+        }
     }
 }
 
 extension LLMCallMetrics {
-    fileprivate mutating func add(_ usage: TokenUsage) {
-        let known = TokenUsage(
-            input: inputTokens, output: outputTokens, total: totalTokens, cacheRead: cacheReadTokens,
-            cacheWrite: cacheWriteTokens, reasoning: reasoningTokens)
-        let sum = known.adding(usage)
-        (inputTokens, outputTokens, totalTokens) = (sum.input, sum.output, sum.total)
-        (cacheReadTokens, cacheWriteTokens, reasoningTokens) = (sum.cacheRead, sum.cacheWrite, sum.reasoning)
-    }
-
     fileprivate mutating func add(_ findings: AnswerReader.Findings) {
-        if let usage = findings.usage { add(usage) }
+        if let read = findings.usage { usage = usage.adding(read) }
+        // The same model says nothing more.
+        if findings.model != model { responseModel = responseModel ?? findings.model }
+        serviceTier = serviceTier ?? findings.serviceTier
+        searchContextSize = searchContextSize ?? findings.searchContextSize
         if let failure = findings.failure, status == .success {
-            let isLimit = failure == "429" || failure.contains("rate_limit")
-            (status, errorType) = (isLimit ? .rateLimited : .error, failure)
+            (status, errorType) = (Failure.status(httpStatus: Int(failure), words: failure), failure)
         }
     }
 }

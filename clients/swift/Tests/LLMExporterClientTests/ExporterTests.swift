@@ -88,6 +88,68 @@ struct ExporterTests {
         await monitor.close()
     }
 
+    @Test("the fields of the bill and the time to the first token reach their families")
+    func bill() async throws {
+        let exporter = try await Exporter()
+        let monitor = LLMMonitor.test(exporter.url)
+        await monitor.withMonitoredCall(agentName: "A", provider: "anthropic", model: "claude") { call in
+            let stream = call.addStreamedAnswer()
+            stream.read(
+                """
+                data: {"type":"message_start","message":{"model":"claude-2025","usage":{"input_tokens":10,
+                data: "cache_creation_input_tokens":300,"cache_creation":{"ephemeral_1h_input_tokens":200},
+                data: "output_tokens":1}}}
+
+                data: {"type":"content_block_delta","delta":{"type":"text_delta","text":"a"}}
+
+                data: {"type":"message_delta","usage":{"output_tokens":50,"server_tool_use":{"web_search_requests":3}}}
+
+                data: {"type":"message_stop"}
+
+
+                """.utf8)
+            call.addUsage(
+                input: 100, output: 90, reasoning: 20, inputAudio: 40, outputAudio: 30, inputImage: 25, outputImage: 15)
+            (call.costUSD, call.traceID) = (0.5, "0A")
+            call.update { $0.billing = .plan }
+        }
+        #expect(await monitor.flush())
+        #expect(monitor.statistics == .of { ($0.recorded, $0.sent) = (2, 2) })
+        let set = #"agent_name="A",provider="anthropic",model="claude""#
+        let kinds = [
+            ("input", 45), ("cache_write", 100), ("cache_write_1h", 200), ("input_audio", 40), ("input_image", 25),
+            ("output", 75), ("reasoning", 20), ("output_audio", 30), ("output_image", 15),
+        ]
+        for (kind, tokens) in kinds {
+            let series = "llm_token_usage_total{\(set),token_type=\"\(kind)\"}"
+            #expect(await sample(series, monitor) == "\(tokens)", "\(kind)")
+        }
+        for (series, value) in [
+            ("llm_calls_total{\(set),status=\"success\"}", "1"), ("llm_tokens_total{\(set)}", "550"),
+            ("llm_time_to_first_token_seconds_count{\(set)}", "1"),
+            ("llm_tool_requests_total{\(set),tool=\"web_search\"}", "3"),
+            ("llm_plan_equivalent_usd_total{\(set)}", "0.5"), ("llm_cost_usd_total{\(set)}", nil),
+        ] { #expect(await sample(series, monitor) == value, "\(series)") }
+        await monitor.close()
+    }
+
+    @Test("a stream left early is cancelled, of no kind of error, and its usage counts as missing if it had none")
+    func leftEarly() async throws {
+        let exporter = try await Exporter()
+        let monitor = LLMMonitor.test(exporter.url)
+        await monitor.withMonitoredCall(agentName: "A", provider: "openai", model: "gpt") { call in
+            call.addStreamedAnswer().read("data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n".utf8)
+        }
+        #expect(await monitor.flush())
+        let set = #"agent_name="A",provider="openai",model="gpt""#
+        for (series, value) in [
+            ("llm_calls_total{\(set),status=\"cancelled\"}", "1"), ("llm_calls_usage_missing_total{\(set)}", "1"),
+            ("llm_errors_total{\(set),error_type=\"unknown\"}", "1"),
+            ("llm_time_to_first_token_seconds_count{\(set)}", "1"),
+        ] { #expect(await sample(series, monitor) == value, "\(series)") }
+        await monitor.close()
+    }
+
     @Test("errors and cancellation are told apart, thrown on, and leave no call active")
     func failures() async throws {
         enum APIError: Error { case overloaded, rateLimited(retryAfter: Int), requestTimedOut }
@@ -179,6 +241,20 @@ struct ExporterTests {
         #expect(statistics.recorded == recorded && statistics.sent == recorded && statistics.mended > 0)
         #expect(log.warnings.allSatisfy { $0.contains("out of bounds") })
         #expect(Set(log.warnings).count == log.warnings.count)
+        await monitor.close()
+    }
+
+    @Test("records of any values in any combination are accepted", arguments: 1...4 as ClosedRange<UInt64>)
+    func wild(seed: UInt64) async throws {
+        let exporter = try await Exporter()
+        let log = LogBook()
+        let monitor = LLMMonitor.test(exporter.url, log: log) { $0.maxQueueRecords = 20_000 }
+        var calls = WildCalls(seed: seed)
+        for _ in 0..<5000 { monitor.record(calls.next()) }
+        #expect(await monitor.flush(within: .seconds(30)))
+        let statistics = monitor.statistics
+        #expect(statistics.sent == 5000 && statistics.rejected == 0 && statistics.mended > 0)
+        #expect(log.warnings.allSatisfy { $0.contains("out of bounds") }, "\(log.warnings)")
         await monitor.close()
     }
 }

@@ -1,4 +1,3 @@
-import Foundation
 import Testing
 
 @testable import LLMExporterClient
@@ -6,7 +5,7 @@ import Testing
 @Suite("Monitored calls") struct MonitoredCallTests {
     @Test("the whole is measured, and the provider apart")
     func latencies() async throws {
-        let record = try await recorded { monitor in
+        let record = try await RecordedCall.of { monitor in
             await monitor.withMonitoredCall(agentName: "A", provider: "openai", model: "gpt") { call in
                 try? await Task.sleep(for: .milliseconds(60))
                 for _ in 0..<2 { await call.api { try? await Task.sleep(for: .milliseconds(30)) } }
@@ -19,7 +18,7 @@ import Testing
 
     @Test("a body without a part of the provider's is the provider's call")
     func withoutAPI() async throws {
-        let record = try await recorded { monitor in
+        let record = try await RecordedCall.of { monitor in
             await monitor.withMonitoredCall(agentName: "A", provider: "openai", model: "gpt") { _ in }
         }
         #expect(record.latencyMs != nil && record.latencyMs == record.apiLatencyMs)
@@ -28,18 +27,21 @@ import Testing
     @Test("what the body says stays, but for what ties the end to the start")
     func update() async throws {
         struct Refused: Error {}
-        let record = try await recorded { monitor in
+        let record = try await RecordedCall.of { monitor in
             try? await monitor.withMonitoredCall(agentName: "A", provider: "openai", model: "gpt", id: "mine") { call in
                 #expect(call.id == "mine")
                 call.update { metrics in
                     (metrics.model, metrics.status, metrics.latency) = ("gpt-5", "refused", .seconds(2))
                     (metrics.id, metrics.agentName) = ("another", "B")
+                    metrics.timeToFirstToken = .milliseconds(1500)
+                    (metrics.billing, metrics.searchContextSize) = (.plan, .high)
                 }
                 throw Refused()
             }
         }
         #expect(record.agentName == "A" && record.id == "mine" && record.model == "gpt-5")
         #expect(record.status == "refused" && record.latencyMs == 2000)
+        #expect(record.ttftMs == 1500 && record.billing == "plan" && record.searchContextSize == "high")
     }
 
     /// Neither is sendable.
@@ -62,36 +64,7 @@ import Testing
     @Test("a body runs where its caller does, with all that is there")
     func isolation() async throws {
         let agent = Agent()
-        _ = try await recorded { monitor in #expect(await agent.review(monitor) == "reviewed") }
+        _ = try await RecordedCall.of { monitor in #expect(await agent.review(monitor) == "reviewed") }
         #expect(await agent.calls == 1)
-    }
-
-    private struct Record: Decodable {
-        var event: String?
-        var agentName: String
-        var model: String?
-        var id: String
-        var status: String?
-        var latencyMs: Double?
-        var apiLatencyMs: Double?
-        var memoryRssMb: Double?
-    }
-
-    /// The end of the one call that `body` makes, after its start has been checked.
-    private func recorded(_ body: (LLMMonitor) async -> Void) async throws -> Record {
-        let server = try await ScriptedServer()
-        let monitor = LLMMonitor.test(server.url)
-        await body(monitor)
-        #expect(await monitor.close())
-        let decoder = JSONDecoder()
-        decoder.keyDecodingStrategy = .convertFromSnakeCase
-        let records = try server.requests.flatMap(\.lines).map {
-            try decoder.decode(Record.self, from: Data($0.utf8))
-        }
-        let start = try #require(records.first)
-        let end = try #require(records.last)
-        #expect(records.count == 2 && start.event == "start" && end.event == nil)
-        #expect(start.id == end.id && start.agentName == end.agentName)
-        return end
     }
 }
