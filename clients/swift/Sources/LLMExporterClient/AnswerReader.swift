@@ -32,7 +32,7 @@ struct AnswerReader: Sendable {
         private(set) var serviceTier: String?
         private(set) var searchContextSize: LLMSearchContextSize?
         fileprivate private(set) var hasToken = false
-        private var isBegun = false
+        fileprivate var isBegun = false
         fileprivate var isEnded = false
 
         var usage: TokenUsage? { reported?.usage }
@@ -60,8 +60,8 @@ struct AnswerReader: Sendable {
         var ended = self
         if form == .whole {
             if !isTooLong { ended.decode(pending) }
-            // Only streams are left early; half an answer is no JSON.
-            ended.read.isEnded = true
+            // Only streams are left early: a part of an answer is not JSON.
+            ended.read.isBegun = false
         } else {
             ended.endLine()
             ended.endEvent()

@@ -90,8 +90,9 @@ public final class LLMMonitor: Sendable {
 
     /// Measures the call that `body` makes, and records it.
     ///
-    /// The start is sent at once, so that the call counts as active. The end carries latency, the provider's latency, a
-    /// stream's time to the first token, memory, status, kind of error, and the usage and cost that `body` reports.
+    /// The start is sent when it begins, so that the call counts as active. The end carries latency, the provider's
+    /// latency, a stream's time to the first token, memory, status, kind of error, and the usage and cost that `body`
+    /// reports.
     ///
     /// - `id`: unique within `agentName`; left out, one is made.
     /// - `traceID`: 1 to 64 hex digits; makes the call an exemplar of its latency buckets.

@@ -63,7 +63,7 @@ import Testing
             (.of { ($0.inputTokens, $0.cacheWrite1hTokens) = (5, 3) }, ["cache_write_1h_tokens"]),
             (
                 .of { ($0.inputTokens, $0.cacheWriteTokens, $0.cacheWrite1hTokens) = (1, 2, 2) },
-                ["cache_read_tokens", "cache_write_1h_tokens"]
+                ["cache_write_tokens", "cache_write_1h_tokens"]
             ),
             (
                 .of { ($0.inputTokens, $0.cacheReadTokens, $0.inputAudioTokens, $0.inputImageTokens) = (9, 3, 4, 3) },
