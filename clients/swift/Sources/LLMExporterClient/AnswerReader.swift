@@ -111,18 +111,27 @@ struct AnswerReader: Sendable {
         }
     }
 
-    /// Texts in an event that may report tokens, a failure, or the end.
-    private static let marks = [
-        #""usage"#, #""error""#, #""finish_reason":""#, #""finish_reason": ""#, #""message_stop""#,
-    ].map { Array($0.utf8) }
+    /// The beginnings, behind a quotation mark, of what reports tokens, a failure, or the end.
+    private static let marks = ["usage", #"error""#, #"finish_reason":""#, #"finish_reason": ""#, #"message_stop""#]
+        .map { Array($0.utf8) }
     /// OpenAI's last event.
     private static let end = Array("[DONE]\n".utf8)
 
     private mutating func endEvent() {
         // Most events of a stream hold a few letters; after the first token only others are worth a parser.
-        if !read.hasToken || Self.marks.contains(where: { event.firstRange(of: $0) != nil }) { decode(event) }
+        if !read.hasToken || hasMark { decode(event) }
         if event.count <= Self.end.count + 1, event.suffix(Self.end.count) == Self.end[...] { read.isEnded = true }
         event.removeAll(keepingCapacity: event.count < 65_536)
+    }
+
+    private var hasMark: Bool {
+        var rest = event[...]
+        // Written out, as `firstRange(of:)` takes longer than the parser.
+        while let quote = rest.firstIndex(of: UInt8(ascii: "\"")) {
+            rest = rest[(quote + 1)...]
+            if Self.marks.contains(where: { rest.starts(with: $0) }) { return true }
+        }
+        return false
     }
 
     private mutating func decode(_ json: [UInt8]) {
