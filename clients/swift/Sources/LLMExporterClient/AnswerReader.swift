@@ -32,7 +32,7 @@ struct AnswerReader: Sendable {
         private(set) var serviceTier: String?
         private(set) var searchContextSize: LLMSearchContextSize?
         fileprivate private(set) var hasToken = false
-        fileprivate var isBegun = false
+        fileprivate(set) var isBegun = false
         fileprivate var isEnded = false
 
         var usage: TokenUsage? { reported?.usage }

@@ -72,8 +72,8 @@ public final class MonitoredCall: Sendable {
     /// Begins an answer that comes in parts: give its bytes to the result as they come.
     ///
     /// Its usage so far counts when the body ends, also if the stream broke or was left unfinished. If the body
-    /// returns before the provider has announced the end, the call counts as cancelled. The time to the first token is
-    /// measured from the beginning of the newest `api`, or else of the call.
+    /// returns before the provider has announced the end of the newest stream, the call counts as cancelled. The time
+    /// to the first token is measured from the beginning of the newest `api`, or else of the call.
     public func addStreamedAnswer() -> StreamedAnswer {
         let answer = StreamedAnswer(requested: requested)
         state.withLockedValue { $0.streams.append(answer) }
@@ -143,8 +143,8 @@ public final class MonitoredCall: Sendable {
             let failure = Failure(error, isCancelled: isCancelled)
             metrics.status = failure.status
             metrics.errorType = metrics.errorType ?? failure.errorType
-        } else if error == nil, metrics.status == .success, findings.contains(where: \.isUnfinished) {
-            // Left early: nothing failed.
+        } else if error == nil, metrics.status == .success, findings.last(where: \.isBegun)?.isUnfinished == true {
+            // Left early: nothing failed. A stream before the newest may have been tried again.
             metrics.status = .cancelled
         }
         return metrics
@@ -173,7 +173,8 @@ public final class StreamedAnswer: Sendable {
         state.withLockedValue { state in
             state.reader.read(bytes)
             if state.timeToFirstToken == nil, state.reader.hasToken {
-                state.timeToFirstToken = requested.withLockedValue { $0.duration(to: now) }
+                // Another task may have begun a request meanwhile.
+                state.timeToFirstToken = requested.withLockedValue { max(.zero, $0.duration(to: now)) }
             }
         }
     }

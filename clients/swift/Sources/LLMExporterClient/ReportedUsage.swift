@@ -128,7 +128,7 @@ struct ReportedUsage: Equatable, Sendable {
 
     // MARK: Parts
 
-    /// Audio and images; what a cache gave is none of the input's.
+    /// Audio and images; of the input without those that a cache gave.
     private mutating func readParts(input: JSONObject?, output: JSONObject?) {
         let cached = input?.object("cached_tokens_details")
         func sent(_ name: String) -> Int? {

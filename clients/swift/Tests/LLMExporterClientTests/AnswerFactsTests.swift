@@ -2,7 +2,7 @@ import Testing
 
 @testable import LLMExporterClient
 
-/// What an answer says beside its tokens: the model that answered, the service tier, the size of a search.
+/// The model that answered, the service tier, the size of a search.
 @Suite("Facts of an answer beside its tokens") struct AnswerFactsTests {
     struct Case: Sendable, CustomTestStringConvertible {
         let testDescription: String

@@ -147,6 +147,21 @@ import Testing
         #expect(record.status == nil)
     }
 
+    @Test("the newest stream decides: one that broke and was tried again is a success", arguments: [true, false])
+    func retry(isEnded: Bool) async throws {
+        let record = try await RecordedCall.of { monitor in
+            await monitor.withMonitoredCall(agentName: "A", provider: "openai", model: "gpt") { call in
+                for isEnded in [!isEnded, isEnded] {
+                    let answer = call.addStreamedAnswer()
+                    answer.read(Self.event(Self.streams[0].token))
+                    if isEnded { answer.read(Self.event(Self.streams[0].end)) }
+                }
+                _ = call.addStreamedAnswer()
+            }
+        }
+        #expect(record.status == (isEnded ? nil : "cancelled"))
+    }
+
     @Test("an error, or a status of the caller's, is kept for a stream left early")
     func otherStatuses() async throws {
         struct Broken: Error {}
