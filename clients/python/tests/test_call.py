@@ -260,7 +260,7 @@ def read_one_and_leave(stream: Any) -> None:
 @pytest.mark.parametrize("abandon", [read_one_and_close, read_one_and_drop, read_one_and_leave])
 def test_a_stream_that_is_left_unfinished_is_cancelled(recorded: Recorded, abandon: Callable[[Any], None]) -> None:
     abandon(recorded.call(lambda: Stream(CHUNKS))())
-    assert outcome(recorded)[:2] == ("cancelled", "GeneratorExit")
+    assert outcome(recorded)[:2] == ("cancelled", None)
 
 
 def test_a_stream_that_nobody_reads_is_cancelled(recorded: Recorded) -> None:
@@ -344,10 +344,10 @@ class Cancelled(BaseException):
         (OtherError(status_code=408), "timeout", "OtherError"),
         (asyncio.CancelledError(), "cancelled", "CancelledError"),
         (concurrent.futures.CancelledError(), "cancelled", "CancelledError"),
-        (GeneratorExit(), "cancelled", "GeneratorExit"),
+        (GeneratorExit(), "cancelled", None),
         (KeyboardInterrupt(), "cancelled", "KeyboardInterrupt"),
         (Cancelled(), "cancelled", "Cancelled"),
-        (type("Fehler äöü" * 20, (Exception,), {})(), "error", None),
+        (type("Fehler äöü" * 20, (Exception,), {})(), "error", ...),  # a type of some kind
     ],
 )
 def test_errors_are_told_apart_and_raised_unchanged(
@@ -364,7 +364,7 @@ def test_errors_are_told_apart_and_raised_unchanged(
             run()
         assert raised.value is error
     for end in recorded.ends:
-        assert end.status == status and (end.error_type == error_type or error_type is None)
+        assert end.status == status and (error_type is ... or end.error_type == error_type)
         assert len(end.error_type or "") <= 64
     assert len(recorded.ends) == 2
     assert classify(error)[0] == status
