@@ -263,6 +263,16 @@ STREAMS: list[tuple[str, list[Any], list[Any], bool]] = [
         [Usage(5, 2)],
         False,
     ),
+    (
+        "google's agents: events with ids of their own, the partial ones with totals so far",
+        [
+            {"id": "1", "partial": True, "usage_metadata": {"prompt_token_count": 1200, "candidates_token_count": 1}},
+            {"id": "2", "partial": False, "usage_metadata": GEMINI},
+            {"id": "3", "partial": None, "usage_metadata": GEMINI},
+        ],
+        [GEMINI_READ, GEMINI_READ],
+        False,
+    ),
     ("text", ["a", "b"], [], False),
 ]
 # Only ever dictionaries.

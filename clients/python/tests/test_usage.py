@@ -223,6 +223,8 @@ ANSWERS: list[tuple[str, Any, Any]] = [
         {"usage": {"prompt_tokens": 5, "completion_tokens": 2, "cached_tokens": 90}},
         Usage(95, 2, None, 90),
     ),
+    ("the total tells what is missing", {"usage": {"prompt_tokens": 5, "total_tokens": 7}}, Usage(5, 2)),
+    ("and the other", {"usage": {"completion_tokens": 2, "total_tokens": 7}}, Usage(5, 2)),
     ("two shapes, half of each", {"usage": {"prompt_tokens": 5, "output_tokens": 2}}, Usage(5, 2)),
     ("langchain message", {"usage_metadata": LANGCHAIN}, LANGCHAIN_READ),
     (
@@ -581,9 +583,29 @@ def test_methods_of_known_packages_are_called() -> None:
     assert read_usage(LegacyAPIResponse()) == CHAT_READ
 
 
-@pytest.mark.parametrize("response", [LegacyAPIResponse(is_closed=False), LegacyAPIResponse(stream=True)])
+class AsyncAPIResponse(LegacyAPIResponse):
+    __module__ = "openai._response"
+
+    async def parse(self) -> Any:
+        raise AssertionError
+
+
+class BrokenAPIResponse(LegacyAPIResponse):
+    __module__ = "openai._response"
+
+    def parse(self) -> Any:
+        raise ValueError
+
+
+@pytest.mark.parametrize(
+    "response", [LegacyAPIResponse(is_closed=False), LegacyAPIResponse(stream=True), AsyncAPIResponse()]
+)
 def test_a_response_that_is_still_to_be_read_is_left_alone(response: Any) -> None:
     assert read_answers(response) == []
+
+
+def test_a_method_that_fails_does_not_hide_the_answers_beside_it() -> None:
+    assert read_usage([BrokenAPIResponse(), {"usage": CHAT}]) == CHAT_READ
 
 
 def test_methods_of_others_are_not() -> None:

@@ -6,6 +6,7 @@ of an answer is called only if the class is one of a package whose method is kno
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import Any, Callable, Optional
 
@@ -53,7 +54,7 @@ def answer_id(answer: Any) -> Optional[str]:
 def _usage_objects(answer: Any, look_in: Any) -> Iterator[Any]:
     usage = field(look_in, "usage")
     if package(answer) == "pydantic_ai" and callable(usage) and field(usage, "input_tokens") is None:
-        usage = usage()  # in version 2 it is a property
+        usage = _result_of(usage)  # in version 2 it is a property
     yield usage
     yield first_field(look_in, "usage_metadata", "usageMetadata")
     for place in ("response_metadata", "llm_output"):  # LangChain's older ones
@@ -150,7 +151,7 @@ class _Search:
 
     def _look_at_models(self, prediction: Any) -> bool:
         """DSPy's predictions, which know the usage of each model if DSPy tracks it."""
-        by_model = prediction.get_lm_usage() if hasattr(type(prediction), "get_lm_usage") else None
+        by_model = _result_of(prediction.get_lm_usage) if hasattr(type(prediction), "get_lm_usage") else None
         if not isinstance(by_model, Mapping):
             return False
         for model, usage in by_model.items():
@@ -169,9 +170,18 @@ class _Search:
 def _parsed(response: Any) -> Any:
     """What a raw response of OpenAI's or Anthropic's package holds, if its body has been read and is no stream."""
     has_ended = field(field(response, "http_response"), "is_closed") is True
-    if not has_ended or field(response, "_stream") or type(response).__name__.startswith("Async"):
+    parse = field(response, "parse")
+    if not has_ended or field(response, "_stream") or parse is None or inspect.iscoroutinefunction(parse):
         return None
-    return response.parse()
+    return _result_of(parse)
+
+
+def _result_of(method: Callable[[], Any]) -> Any:
+    """What a method returns; None if it fails, so that answers beside it are found."""
+    try:
+        return method()
+    except Exception:
+        return None
 
 
 def _is_human(message: Any) -> bool:

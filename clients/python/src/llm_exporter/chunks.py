@@ -14,6 +14,7 @@ from typing import Any, Optional
 from .answers import answer_id, readings_of, usage_of
 from .facts import failure, model_name, service_tier
 from .fields import PLAIN, field, first_field, is_filled, items, members, text
+from .first_token import has_chat_token, has_other_token
 from .reading import Reading, Usage
 from .tokens import tokens
 
@@ -141,7 +142,7 @@ class StreamUsage:
 
     def _add_chat(self, original: Any, chunk: Any, choices: Any) -> None:
         first = members(choices[0]) if choices else None
-        has_token = first is not None and _has_chat_token(first)
+        has_token = first is not None and has_chat_token(first)
         self.has_token = self.has_token or has_token
         key = answer_id(chunk)
         request = self._request(key, begins=has_token and key is None)
@@ -294,11 +295,12 @@ class StreamUsage:
             if type(inner) not in PLAIN and _is_chunk(inner):
                 self._add(inner, depth - 1)
                 return
-        readings = readings_of(original)
+        # Google's Agent Development Kit repeats in its last event what the partial ones say.
+        readings = [] if field(chunk, "partial") is True else readings_of(original)
         if not readings and type(inner := field(chunk, "data")) not in PLAIN and _is_chunk(inner):  # Mistral
             self._add(inner, depth - 1)
             return
-        has_token = _has_other_token(chunk, bool(readings))
+        has_token = has_other_token(chunk, bool(readings))
         self.has_token = self.has_token or has_token
         is_last = field(chunk, "done") is True or any(
             is_filled(first_field(candidate, "finish_reason", "finishReason"))
@@ -325,18 +327,6 @@ _WRAPPERS = {
 }
 
 
-def _has_chat_token(choice: Any) -> bool:
-    delta = members(first_field(choice, "delta", "message"))
-    if delta is None:
-        return is_filled(field(choice, "text"))  # completions
-    for name in ("content", "reasoning_content", "reasoning", "tool_calls", "function_call", "refusal"):
-        value = field(delta, name)
-        if value is not True and is_filled(value):
-            return True
-    audio = field(delta, "audio")
-    return audio is not None and is_filled(first_field(audio, "data", "transcript"))
-
-
 def _is_chunk(chunk: Any) -> bool:
     """Whether `chunk` is a provider's, or an answer."""
     chunk = members(chunk)
@@ -344,17 +334,3 @@ def _is_chunk(chunk: Any) -> bool:
         return True
     names = ("choices", "usage", "usage_metadata", "usageMetadata", "prompt_eval_count", "candidates", "done")
     return any(field(chunk, name) is not None for name in names)
-
-
-def _has_other_token(chunk: Any, is_answer: bool) -> bool:
-    candidates = items(chunk, "candidates")
-    if candidates:  # Gemini
-        return any(is_filled(field(field(candidate, "content"), "parts")) for candidate in candidates)
-    if type(field(chunk, "done")) is bool:  # Ollama
-        message = first_field(chunk, "message")
-        holder = chunk if message is None else message
-        return any(is_filled(field(holder, name)) for name in ("content", "thinking", "tool_calls", "response"))
-    if first_field(chunk, "usage_metadata", "usageMetadata") is not None:
-        return is_filled(field(chunk, "content"))
-    # A state of LangGraph begins with the question.
-    return is_answer or not items(chunk, "messages")

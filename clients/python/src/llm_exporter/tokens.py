@@ -11,7 +11,9 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple, Optional
 
+from .counts import at_most, first, sum_of, without
 from .fields import PLAIN, count, field, first_field, is_mock, items, members, text
+from .gemini import gemini, interaction
 from .reading import Usage
 
 __all__ = ["ollama_tokens", "tokens"]
@@ -36,7 +38,7 @@ _READ_NAMES = (
 _WRITTEN_NAMES = ("cache_creation_input_tokens", "cache_creation_tokens")
 _SHORT_LIVES = ("ephemeral_5m_input_tokens", "ephemeral_30m_input_tokens", "ttl_30m_tokens")
 _LONG_LIVES = ("ephemeral_1h_input_tokens", "ephemeral_12h_input_tokens", "ttl_12h_tokens")
-_BESIDE_INPUT = ("cache_read_input_tokens", "cache_creation_input_tokens")
+_BESIDE_INPUT = ("cache_read_input_tokens", "cache_creation_input_tokens", "cache_creation")
 
 
 def tokens(usage: Any, model: Optional[str] = None) -> Optional[Usage]:
@@ -48,9 +50,9 @@ def tokens(usage: Any, model: Optional[str] = None) -> Optional[Usage]:
     if not shape:
         found = _cohere(usage)
     elif shape in ("prompt_token_count", "promptTokenCount"):
-        found = _gemini(usage, inputs, outputs, shape == "prompt_token_count")
+        found = gemini(usage, inputs, outputs, shape == "prompt_token_count")
     elif shape == "total_input_tokens":
-        found = _interaction(usage, inputs, outputs)
+        found = interaction(usage, inputs, outputs)
     elif shape in ("inputTokens", "inputTokenCount"):
         found = _bedrock(usage, inputs, outputs)
     elif field(usage, "cache_read_tokens") is not None:
@@ -105,7 +107,7 @@ def _openai_or_anthropic(usage: Any, inputs: Optional[int], outputs: Optional[in
         count(usage, "total_tokens"),
         cache.read,
         cache.written,
-        _first(
+        first(
             count(of_output, "reasoning_tokens", "reasoning", "thinking_tokens", tier + "reasoning"),
             count(usage, "reasoning_tokens"),  # Perplexity, xAI
         ),
@@ -133,10 +135,10 @@ class _Cache(NamedTuple):
         written = count(
             of_input, "cache_write_tokens", "cache_creation", "cache_creation_tokens", tier + "cache_creation"
         )
-        is_beside_input = read is None and written is None and count(usage, *_BESIDE_INPUT) is not None
+        is_beside_input = read is None and written is None and first_field(usage, *_BESIDE_INPUT) is not None
         # Some senders leave a 0 in one place and write the count into another.
-        read = read or _first(count(usage, *_READ_NAMES), read)
-        written = written or _first(count(usage, *_WRITTEN_NAMES), written)
+        read = read or first(count(usage, *_READ_NAMES), read)
+        written = written or first(count(usage, *_WRITTEN_NAMES), written)
         short, long = _lives(usage, of_input)
         if not written and (short or long):
             written = (short or 0) + (long or 0)  # langchain-anthropic writes 0 beside the two
@@ -153,8 +155,8 @@ def _lives(usage: Any, of_input: Any) -> tuple[Optional[int], Optional[int]]:
     )
     for holder in map(members, places):
         if holder is not None:
-            short = _sum(count(holder, name) for name in _SHORT_LIVES)
-            long = _sum(count(holder, name) for name in _LONG_LIVES)
+            short = sum_of(count(holder, name) for name in _SHORT_LIVES)
+            long = sum_of(count(holder, name) for name in _LONG_LIVES)
             if short is not None or long is not None:
                 return short, long
     return None, None
@@ -174,12 +176,12 @@ def _of_iterations(
     """Anthropic's steps within one answer: where it compacted the context, the usage itself leaves some of them out."""
     iterations = [members(step) for step in iterations]
     found = [_Cache.of(step, None, "") for step in iterations]
-    read, written = _sum(one.read for one in found), _sum(one.written for one in found)
-    step_inputs = _sum([_sum(count(step, "input_tokens") for step in iterations), read, written])
-    step_outputs = _sum(count(step, "output_tokens") for step in iterations)
+    read, written = sum_of(one.read for one in found), sum_of(one.written for one in found)
+    step_inputs = sum_of([sum_of(count(step, "input_tokens") for step in iterations), read, written])
+    step_outputs = sum_of(count(step, "output_tokens") for step in iterations)
     if (step_inputs or 0) + (step_outputs or 0) <= (inputs or 0) + (outputs or 0):
         return inputs, outputs, cache
-    written_1h = _first(_sum(one.written_1h for one in found), cache.written_1h)
+    written_1h = first(sum_of(one.written_1h for one in found), cache.written_1h)
     return step_inputs, step_outputs, _Cache(read, written, written_1h, True)
 
 
@@ -191,16 +193,16 @@ def _pydantic_ai(usage: Any, inputs: Optional[int], outputs: Optional[int]) -> U
         None,
         count(usage, "cache_read_tokens"),
         count(usage, "cache_write_tokens"),
-        _first(
+        first(
             count(usage, "output_reasoning_tokens"),
             count(details, "reasoning_tokens", "thoughts_tokens", "thinking_tokens"),
         ),
-        _first(count(usage, "cache_write_1h_tokens"), count(details, "ephemeral_1h_input_tokens")),
-        _less(count(usage, "input_audio_tokens"), count(usage, "cache_audio_read_tokens")),
+        first(count(usage, "cache_write_1h_tokens"), count(details, "ephemeral_1h_input_tokens")),
+        without(count(usage, "input_audio_tokens"), count(usage, "cache_audio_read_tokens")),
         count(usage, "output_audio_tokens"),
-        _less(count(usage, "input_image_tokens"), count(usage, "cache_image_read_tokens")),
+        without(count(usage, "input_image_tokens"), count(usage, "cache_image_read_tokens")),
         count(usage, "output_image_tokens"),
-        _first(count(usage, "web_searches"), count(details, "web_search_requests")),
+        first(count(usage, "web_searches"), count(details, "web_search_requests")),
     )
 
 
@@ -216,7 +218,7 @@ def _bedrock(usage: Any, inputs: Optional[int], outputs: Optional[int]) -> Usage
         count(usage, "totalTokens"),
         read,
         written,
-        cache_write_1h_tokens=_sum(count(detail, "inputTokens") for detail in lives),
+        cache_write_1h_tokens=sum_of(count(detail, "inputTokens") for detail in lives),
     )
 
 
@@ -225,72 +227,12 @@ def _cohere(usage: Any) -> Usage:
     for holder in (field(usage, "billed_units"), field(usage, "tokens")):
         inputs, outputs = count(holder, "input_tokens"), count(holder, "output_tokens")
         if inputs is not None or outputs is not None:
-            return Usage(inputs, outputs, cache_read_tokens=_at_most(count(usage, "cached_tokens"), inputs or 0))
+            return Usage(inputs, outputs, cache_read_tokens=at_most(count(usage, "cached_tokens"), inputs or 0))
     return Usage()
 
 
-def _gemini(usage: Any, inputs: Optional[int], outputs: Optional[int], is_snake_case: bool) -> Usage:
-    def name(snake_case: str) -> str:
-        first, *rest = snake_case.split("_")
-        return snake_case if is_snake_case else first + "".join(word.capitalize() for word in rest)
-
-    def of_modality(modality: str, *places: str) -> Optional[int]:
-        return _of_modality(usage, modality, "token_count", "tokenCount", *map(name, places))
-
-    thoughts = count(usage, name("thoughts_token_count"))
-    outputs = _first(outputs, count(usage, name("response_token_count")))  # the Live API's name
-    prompt = ("prompt_tokens_details", "tool_use_prompt_tokens_details")
-    return Usage(
-        _sum([inputs, count(usage, name("tool_use_prompt_token_count"))]),
-        _sum([outputs, thoughts]),
-        count(usage, name("total_token_count")),
-        count(usage, name("cached_content_token_count")),
-        None,
-        thoughts,
-        None,
-        _less(of_modality("AUDIO", *prompt), of_modality("AUDIO", "cache_tokens_details")),
-        of_modality("AUDIO", "candidates_tokens_details", "response_tokens_details"),
-        _less(of_modality("IMAGE", *prompt), of_modality("IMAGE", "cache_tokens_details")),
-        of_modality("IMAGE", "candidates_tokens_details", "response_tokens_details"),
-    )
-
-
-def _interaction(usage: Any, inputs: Optional[int], outputs: Optional[int]) -> Usage:
-    """Gemini's Interactions API."""
-
-    def of_modality(modality: str, *places: str) -> Optional[int]:
-        return _of_modality(usage, modality, "tokens", "tokens", *places)
-
-    thoughts = count(usage, "total_thought_tokens")
-    prompt = ("input_tokens_by_modality", "tool_use_tokens_by_modality")
-    searches = [tool for tool in items(usage, "grounding_tool_count") if text(tool, "type") == "google_search"]
-    return Usage(
-        _sum([inputs, count(usage, "total_tool_use_tokens")]),
-        _sum([outputs, thoughts]),
-        count(usage, "total_tokens"),
-        count(usage, "total_cached_tokens"),
-        None,
-        thoughts,
-        None,
-        _less(of_modality("AUDIO", *prompt), of_modality("AUDIO", "cached_tokens_by_modality")),
-        of_modality("AUDIO", "output_tokens_by_modality"),
-        _less(of_modality("IMAGE", *prompt), of_modality("IMAGE", "cached_tokens_by_modality")),
-        of_modality("IMAGE", "output_tokens_by_modality"),
-        _sum(count(tool, "count") for tool in searches),
-    )
-
-
-def _of_modality(usage: Any, modality: str, name: str, other_name: str, *places: str) -> Optional[int]:
-    return _sum(
-        count(part, name, other_name)
-        for place in places
-        for part in items(usage, place)
-        if (text(part, "modality") or "").upper() == modality
-    )
-
-
 def _searches(usage: Any, of_input: Any) -> Optional[int]:
-    return _first(
+    return first(
         count(field(usage, "server_tool_use"), "web_search_requests"),  # Anthropic
         count(of_input, "web_search_requests"),  # LiteLLM
         count(usage, "num_search_queries"),  # Perplexity
@@ -301,7 +243,7 @@ def _searches(usage: Any, of_input: Any) -> Optional[int]:
 
 def _uncached(of_input: Any, name: str, short_name: str) -> Optional[int]:
     """Tokens of audio or images that no cache gave."""
-    return _less(count(of_input, name, short_name), count(field(of_input, "cached_tokens_details"), name))
+    return without(count(of_input, name, short_name), count(field(of_input, "cached_tokens_details"), name))
 
 
 def _fitted(usage: Usage, model: Optional[str]) -> Usage:
@@ -309,6 +251,10 @@ def _fitted(usage: Usage, model: Optional[str]) -> Usage:
     inputs, outputs, total, read, written, reasoning = usage[:6]
     if inputs is not None and (read or 0) + (written or 0) > inputs:
         inputs += (read or 0) + (written or 0)  # it excluded them
+    if outputs is None and inputs is not None and (total or 0) > inputs:
+        outputs = (total or 0) - inputs
+    elif inputs is None and outputs is not None and (total or 0) > outputs:
+        inputs = (total or 0) - outputs
     if inputs is not None and outputs is not None:
         if reasoning and (reasoning > outputs or total == inputs + outputs + reasoning):  # xAI, Perplexity
             outputs += reasoning
@@ -324,30 +270,12 @@ def _limited(usage: Usage) -> Usage:
     """Limits audio and images to what no cache gave or took, and a long life to what was written."""
     plain_input = (usage.input_tokens or 0) - (usage.cache_read_tokens or 0) - (usage.cache_write_tokens or 0)
     plain_output = (usage.output_tokens or 0) - (usage.reasoning_tokens or 0)
-    input_audio = _at_most(usage.input_audio_tokens, plain_input)
-    output_audio = _at_most(usage.output_audio_tokens, plain_output)
+    input_audio = at_most(usage.input_audio_tokens, plain_input)
+    output_audio = at_most(usage.output_audio_tokens, plain_output)
     return usage._replace(
-        cache_write_1h_tokens=_at_most(usage.cache_write_1h_tokens, usage.cache_write_tokens or 0),
+        cache_write_1h_tokens=at_most(usage.cache_write_1h_tokens, usage.cache_write_tokens or 0),
         input_audio_tokens=input_audio,
         output_audio_tokens=output_audio,
-        input_image_tokens=_at_most(usage.input_image_tokens, plain_input - (input_audio or 0)),
-        output_image_tokens=_at_most(usage.output_image_tokens, plain_output - (output_audio or 0)),
+        input_image_tokens=at_most(usage.input_image_tokens, plain_input - (input_audio or 0)),
+        output_image_tokens=at_most(usage.output_image_tokens, plain_output - (output_audio or 0)),
     )
-
-
-def _at_most(value: Optional[int], most: int) -> Optional[int]:
-    return None if value is None else max(0, min(value, most))
-
-
-def _less(value: Optional[int], less: Optional[int]) -> Optional[int]:
-    return None if value is None else max(0, value - (less or 0))
-
-
-def _first(*values: Optional[int]) -> Optional[int]:
-    return next((value for value in values if value is not None), None)
-
-
-def _sum(values: Any) -> Optional[int]:
-    """The sum; None if all of them are None."""
-    known = [value for value in values if value is not None]
-    return sum(known) if known else None

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Callable
+from typing import Any
 
 import pytest
 
 from llm_exporter.usage import StreamUsage, Usage, read_answers, read_usage
-from peers import installed
+from peers import installed, is_installed
 
 pytestmark = pytest.mark.clients
 
@@ -42,16 +42,13 @@ def chunk(delta: dict[str, Any], finish_reason: Any = None, **more: Any) -> dict
 
 
 def test_openai() -> None:
-    installed("openai")
-    from openai.types.chat import ChatCompletion, ChatCompletionChunk
-    from openai.types.responses import Response
-
-    (reading,) = read_answers(ChatCompletion.model_validate(completion(usage=CHAT, service_tier="flex")))
+    chat, responses = installed("openai.types.chat"), installed("openai.types.responses")
+    (reading,) = read_answers(chat.ChatCompletion.model_validate(completion(usage=CHAT, service_tier="flex")))
     assert reading[:4] == ("c1", CHAT_READ, "gpt", "flex")
     chunks = [chunk({"role": "assistant", "content": ""}), chunk({"content": "a"}), chunk({}, "stop")]
     chunks.append({**chunk({}), "choices": [], "usage": CHAT})
-    assert streamed([ChatCompletionChunk.model_validate(chunk) for chunk in chunks]) == [CHAT_READ]
-    response = Response.model_validate(
+    assert streamed([chat.ChatCompletionChunk.model_validate(chunk) for chunk in chunks]) == [CHAT_READ]
+    response = responses.Response.model_validate(
         {
             "id": "r1",
             "object": "response",
@@ -121,10 +118,8 @@ ANTHROPIC_READ = Usage(1712, 34, None, 1024, 512, None, 400, web_search_requests
 
 
 def test_anthropic() -> None:
-    installed("anthropic")
-    from anthropic.types import Message, RawMessageDeltaEvent, RawMessageStartEvent, RawMessageStopEvent
-
-    whole = {
+    types = installed("anthropic.types")
+    whole: dict[str, Any] = {
         "id": "msg_1",
         "type": "message",
         "role": "assistant",
@@ -134,29 +129,28 @@ def test_anthropic() -> None:
         "stop_sequence": None,
         "usage": ANTHROPIC,
     }
-    (reading,) = read_answers(Message.model_validate(whole))
+    (reading,) = read_answers(types.Message.model_validate(whole))
     assert reading[:4] == ("msg_1", ANTHROPIC_READ, "claude", "priority")
-    start = RawMessageStartEvent.model_validate(
+    start = types.RawMessageStartEvent.model_validate(
         {"type": "message_start", "message": {**whole, "usage": {**ANTHROPIC, "output_tokens": 1}}}
     )
-    delta = RawMessageDeltaEvent.model_validate(
+    delta = types.RawMessageDeltaEvent.model_validate(
         {
             "type": "message_delta",
             "delta": {"stop_reason": "end_turn", "stop_sequence": None},
             "usage": {"output_tokens": 34},
         }
     )
-    assert streamed([start, delta, RawMessageStopEvent(type="message_stop")]) == [ANTHROPIC_READ]
+    assert streamed([start, delta, types.RawMessageStopEvent(type="message_stop")]) == [ANTHROPIC_READ]
 
 
 def test_google_genai() -> None:
-    installed("google.genai")
-    from google.genai.types import GenerateContentResponse
+    types = installed("google.genai.types")
 
     def response(usage: dict[str, Any], **more: Any) -> Any:
         parts = [{"text": "a"}]
         candidate = {"content": {"parts": parts, "role": "model"}, **more}
-        return GenerateContentResponse.model_validate(
+        return types.GenerateContentResponse.model_validate(
             {"candidates": [candidate], "modelVersion": "gemini-3", "responseId": "g1", "usageMetadata": usage}
         )
 
@@ -181,32 +175,26 @@ def test_google_genai() -> None:
 
 
 def test_litellm() -> None:
-    installed("litellm")
-    from litellm.types.utils import ModelResponse, UnreportedUsage
-    from litellm.types.utils import Usage as LiteLLMUsage
-
-    usage = LiteLLMUsage(
+    types = installed("litellm.types.utils")
+    usage = types.Usage(
         prompt_tokens=1712,
         completion_tokens=34,
         total_tokens=1746,
         cache_creation_input_tokens=512,
         cache_read_input_tokens=1024,
-        prompt_tokens_details={  # type: ignore[arg-type, unused-ignore]
+        prompt_tokens_details={
             "cached_tokens": 1024,
             "cache_creation_token_details": {"ephemeral_5m_input_tokens": 112, "ephemeral_1h_input_tokens": 400},
         },
         server_tool_use={"web_search_requests": 2},
     )
-    assert read_usage(ModelResponse(usage=usage)) == ANTHROPIC_READ
-    unreported = UnreportedUsage(prompt_tokens=5, completion_tokens=5, total_tokens=10)
+    assert read_usage(types.ModelResponse(usage=usage)) == ANTHROPIC_READ
+    unreported = types.UnreportedUsage(prompt_tokens=5, completion_tokens=5, total_tokens=10)
     assert read_usage({"usage": unreported}) is None
 
 
 def test_langchain() -> None:
-    installed("langchain_core")
-    from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage
-    from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult, LLMResult
-
+    messages, outputs = installed("langchain_core.messages"), installed("langchain_core.outputs")
     usage: Any = {
         "input_tokens": 1712,
         "output_tokens": 34,
@@ -219,29 +207,25 @@ def test_langchain() -> None:
         },
     }
     expected = Usage(1712, 34, None, 1024, 512, None, 400)
-    message = AIMessage("a", id="1", usage_metadata=usage, response_metadata={"model_name": "claude"})
+    message = messages.AIMessage("a", id="1", usage_metadata=usage, response_metadata={"model_name": "claude"})
     (reading,) = read_answers(message)
     assert reading[:3] == ("1", expected, "claude")
-    generations = [ChatGeneration(message=message)] * 2
-    assert read_usage(LLMResult(generations=[generations])) == expected  # type: ignore[list-item, unused-ignore]
-    assert read_usage(ChatResult(generations=generations)) == expected
-    assert read_usage({"messages": [message, HumanMessage("b")]}) is None
-    assert read_usage({"messages": [HumanMessage("b"), message]}) == expected
+    generations = [outputs.ChatGeneration(message=message)] * 2
+    assert read_usage(outputs.LLMResult(generations=[generations])) == expected
+    assert read_usage(outputs.ChatResult(generations=generations)) == expected
+    assert read_usage({"messages": [message, messages.HumanMessage("b")]}) is None
+    assert read_usage({"messages": [messages.HumanMessage("b"), message]}) == expected
     first = {"input_tokens": 1712, "output_tokens": 0, "total_tokens": 1712}
     second = {"input_tokens": 0, "output_tokens": 34, "total_tokens": 34}
-    chunks = [AIMessageChunk("a", id="1", usage_metadata=part) for part in (first, second)]
+    chunks = [messages.AIMessageChunk("a", id="1", usage_metadata=part) for part in (first, second)]
     assert streamed(chunks) == [Usage(1712, 34)]
-    assert streamed([ChatGenerationChunk(message=part) for part in chunks]) == [Usage(1712, 34)]
+    assert streamed([outputs.ChatGenerationChunk(message=part) for part in chunks]) == [Usage(1712, 34)]
 
 
 def test_pydantic_ai() -> None:
-    installed("pydantic_ai")
-    from pydantic_ai import Agent
-    from pydantic_ai.messages import ModelResponse, TextPart
-    from pydantic_ai.models.function import FunctionModel
-    from pydantic_ai.usage import RequestUsage
-
-    usage = RequestUsage(
+    pydantic_ai, messages = installed("pydantic_ai"), installed("pydantic_ai.messages")
+    models, usages = installed("pydantic_ai.models.function"), installed("pydantic_ai.usage")
+    usage = usages.RequestUsage(
         input_tokens=1712,
         output_tokens=34,
         cache_read_tokens=1024,
@@ -249,53 +233,46 @@ def test_pydantic_ai() -> None:
         details={"reasoning_tokens": 4},
     )
     expected = Usage(1712, 34, None, 1024, 512, 4, None, 0, 0)
-    answer = ModelResponse(parts=[TextPart("a")], usage=usage, model_name="gpt")
+    answer = messages.ModelResponse(parts=[messages.TextPart("a")], usage=usage, model_name="gpt")
     (reading,) = read_answers(answer)
     assert reading.response_model == "gpt" and reading.usage is not None
     assert reading.usage[:6] == expected[:6]
-    agent = Agent(FunctionModel(lambda messages, info: answer))
+    agent = pydantic_ai.Agent(models.FunctionModel(lambda messages, info: answer))
     (reading,) = read_answers(agent.run_sync("hi"))
     assert reading.usage is not None and reading.usage[:6] == expected[:6]
     assert reading.response_model is not None
 
 
 def test_agents() -> None:
-    installed("agents")
-    from agents import ModelResponse
-    from agents.usage import Usage as AgentsUsage
-    from openai.types.responses.response_usage import InputTokensDetails, OutputTokensDetails
-
-    details = InputTokensDetails.model_construct(cached_tokens=1024)
-    usage = AgentsUsage(
+    agents, types = installed("agents"), installed("openai.types.responses.response_usage")
+    details = types.InputTokensDetails.model_construct(cached_tokens=1024)
+    usage = agents.Usage(
         requests=1,
         input_tokens=1200,
         input_tokens_details=details,
         output_tokens=34,
-        output_tokens_details=OutputTokensDetails(reasoning_tokens=10),
+        output_tokens_details=types.OutputTokensDetails(reasoning_tokens=10),
         total_tokens=1234,
     )
-    answers = [ModelResponse(output=[], usage=usage, response_id=id) for id in ("a", "b", None, None)]
+    answers = [agents.ModelResponse(output=[], usage=usage, response_id=id) for id in ("a", "b", None, None)]
     assert [reading.usage for reading in read_answers(answers)] == [Usage(1200, 34, None, 1024, None, 10)] * 4
 
 
 def test_cohere() -> None:
-    installed("cohere")
-    from cohere import Usage as CohereUsage
-    from cohere import UsageBilledUnits, UsageTokens
-
-    usage = CohereUsage(
-        billed_units=UsageBilledUnits(input_tokens=12, output_tokens=4),
-        tokens=UsageTokens(input_tokens=510, output_tokens=4),
+    cohere = installed("cohere")
+    usage = cohere.Usage(
+        billed_units=cohere.UsageBilledUnits(input_tokens=12, output_tokens=4),
+        tokens=cohere.UsageTokens(input_tokens=510, output_tokens=4),
     )
     assert read_usage({"usage": usage}) == Usage(12, 4)
 
 
 def test_ollama() -> None:
-    installed("ollama")
-    from ollama import ChatResponse
+    ollama = installed("ollama")
 
     def response(content: str, **more: Any) -> Any:
-        return ChatResponse.model_validate({"model": "q", "message": {"role": "assistant", "content": content}, **more})
+        message = {"role": "assistant", "content": content}
+        return ollama.ChatResponse.model_validate({"model": "q", "message": message, **more})
 
     last = response("", done=True, prompt_eval_count=26, eval_count=298)
     assert read_usage(last) == Usage(26, 298)
@@ -304,44 +281,31 @@ def test_ollama() -> None:
 
 def test_mistral() -> None:
     installed("mistralai")
-    usage_info: Callable[..., Any]
-    try:
-        from mistralai.client.models import UsageInfo as usage_info
-    except ImportError:
-        from mistralai.models import UsageInfo as usage_info
-    usage = usage_info(prompt_tokens=5, completion_tokens=2, total_tokens=7)
+    models = installed("mistralai.client.models" if is_installed("mistralai.client.models") else "mistralai.models")
+    usage = models.UsageInfo(prompt_tokens=5, completion_tokens=2, total_tokens=7)
     assert read_usage({"usage": usage}) == Usage(5, 2)
 
 
 def test_groq() -> None:
-    installed("groq")
-    from groq.types.chat import ChatCompletionChunk
-
+    types = installed("groq.types.chat")
     usage = {"prompt_tokens": 5, "completion_tokens": 2, "total_tokens": 7}
     last = chunk({}, "stop", x_groq={"id": "r", "usage": usage})
-    assert streamed([ChatCompletionChunk.model_validate(part) for part in (chunk({"content": "a"}), last)]) == [
+    assert streamed([types.ChatCompletionChunk.model_validate(part) for part in (chunk({"content": "a"}), last)]) == [
         Usage(5, 2)
     ]
 
 
 def test_llama_index() -> None:
-    installed("llama_index.core")
-    from llama_index.core.base.llms.types import ChatMessage, ChatResponse
-
-    message = ChatMessage(role="assistant", content="a")
-    assert read_usage(ChatResponse(message=message, raw=completion(usage=CHAT))) == CHAT_READ
+    types = installed("llama_index.core.base.llms.types")
+    message = types.ChatMessage(role="assistant", content="a")
+    assert read_usage(types.ChatResponse(message=message, raw=completion(usage=CHAT))) == CHAT_READ
     counts = {"prompt_tokens": 5, "completion_tokens": 2, "total_tokens": 7}
-    assert read_usage(ChatResponse(message=message, raw=None, additional_kwargs=counts)) == Usage(5, 2)
+    assert read_usage(types.ChatResponse(message=message, raw=None, additional_kwargs=counts)) == Usage(5, 2)
 
 
 def test_instructor() -> None:
-    instructor = installed("instructor")
-    openai = installed("openai")
-    from pydantic import BaseModel
-
-    class User(BaseModel):
-        name: str
-
+    instructor, openai = installed("instructor"), installed("openai")
+    user = installed("pydantic").create_model("User", name=(str, ...))
     message = {"role": "assistant", "content": '{"name": "Ada"}'}
     answer = completion(usage=CHAT)
     answer["choices"][0]["message"] = message
@@ -349,7 +313,7 @@ def test_instructor() -> None:
         openai.OpenAI(api_key="k", base_url="http://127.0.0.1:9/v1", http_client=_transport(openai, answer)),
         mode=instructor.Mode.JSON,
     )
-    asked: Any = {"model": "gpt", "messages": [{"role": "user", "content": "hi"}], "response_model": User}
+    asked: Any = {"model": "gpt", "messages": [{"role": "user", "content": "hi"}], "response_model": user}
     assert read_usage(client.chat.completions.create(**asked)) == CHAT_READ
     assert read_usage(client.chat.completions.create_with_completion(**asked)) == CHAT_READ
 
@@ -364,7 +328,5 @@ def test_dspy() -> None:
 
 
 def test_smolagents() -> None:
-    installed("smolagents")
-    from smolagents.monitoring import TokenUsage
-
-    assert read_usage({"token_usage": TokenUsage(input_tokens=5, output_tokens=2)}) == Usage(5, 2)
+    monitoring = installed("smolagents.monitoring")
+    assert read_usage({"token_usage": monitoring.TokenUsage(input_tokens=5, output_tokens=2)}) == Usage(5, 2)
