@@ -182,8 +182,16 @@ class LiteLLMLogger(CustomLogger):
     def _at_exit(self) -> None:
         """Records the attempts whose end LiteLLM has not logged, after it has logged what it can."""
         try:
-            log_what_litellm_holds(lambda: sum(attempt.is_open for attempt in list(self._attempts)), _EXIT_SECONDS)
-            for attempt in list(self._attempts):
+            log_what_litellm_holds(lambda: len(self._open_attempts()), _EXIT_SECONDS)
+            for attempt in self._open_attempts():
                 attempt.finish()
         except Exception as error:
             self._defect(error)
+
+    def _open_attempts(self) -> list[Attempt]:
+        for _ in range(10):
+            try:
+                return [attempt for attempt in list(self._attempts) if attempt.is_open]
+            except RuntimeError:  # a thread that still runs has begun a call meanwhile
+                pass
+        return []
