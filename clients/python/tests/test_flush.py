@@ -11,7 +11,7 @@ from typing import Any, Callable
 
 import pytest
 
-from llm_exporter import LLMCallMetrics, LLMMonitor, Statistics, sender
+from llm_exporter import LLMCallMetrics, LLMMonitor, Statistics, gathering
 from llm_exporter.transport import Answer
 from peers import Exporter, ScriptedServer, accept, answering, eventually
 from test_process import PRELUDE
@@ -151,14 +151,14 @@ def test_an_error_of_the_transport_is_survived(
     warnings_of: Any,
 ) -> None:
     monitor: LLMMonitor = new_monitor(server.url)
-    real, failures = monitor._sender._transport.exchange, [RuntimeError("evil")]
+    real, failures = monitor._sender._worker.delivery.transport.exchange, [RuntimeError("evil")]
 
     def exchange(*arguments: Any, **keywords: Any) -> Answer:
         if failures:
             raise failures.pop()
         return real(*arguments, **keywords)
 
-    monkeypatch.setattr(monitor._sender._transport, "exchange", exchange)
+    monkeypatch.setattr(monitor._sender._worker.delivery.transport, "exchange", exchange)
     for n in range(4):
         monitor.record_metric(record(f"agent{n}"))
     assert Running(lambda: monitor.flush(20), threads=3).joined() == [True] * 3
@@ -170,7 +170,7 @@ def test_an_interrupted_flush_hands_its_work_on(
     server: ScriptedServer, new_monitor: Any, thread_limit: ThreadLimit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monitor: LLMMonitor = new_monitor(server.url)
-    real, entered, go_on = monitor._sender._transport.exchange, threading.Event(), threading.Event()
+    real, entered, go_on = monitor._sender._worker.delivery.transport.exchange, threading.Event(), threading.Event()
 
     def exchange(*arguments: Any, **keywords: Any) -> Answer:
         if not entered.is_set():
@@ -183,12 +183,12 @@ def test_an_interrupted_flush_hands_its_work_on(
         with pytest.raises(KeyboardInterrupt):
             monitor.flush(20)
 
-    monkeypatch.setattr(monitor._sender._transport, "exchange", exchange)
+    monkeypatch.setattr(monitor._sender._worker.delivery.transport, "exchange", exchange)
     monitor.record_metric(record())
     first = Running(interrupted)
     assert entered.wait(20)
     second = Running(lambda: monitor.flush(20))
-    eventually(lambda: len(monitor._sender._flushes) == 2)
+    eventually(lambda: len(monitor._sender._ledger.flushes) == 2)
     go_on.set()
     assert (first.joined(), second.joined()) == ([None], [True])
     assert monitor.statistics() == Statistics(recorded=1, sent=1)
@@ -202,14 +202,14 @@ def test_records_that_an_interrupt_loses_are_counted(
     monkeypatch: pytest.MonkeyPatch,
     error: type[BaseException],
 ) -> None:
-    real, failures = sender.encode, [error]
+    real, failures = gathering.encode, [error]
 
     def encode(*arguments: Any) -> Any:
         if failures:
             raise failures.pop()
         return real(*arguments)
 
-    monkeypatch.setattr(sender, "encode", encode)
+    monkeypatch.setattr(gathering, "encode", encode)
     monitor = new_monitor(server.url)
     monitor.record_metric(record())
     with pytest.raises(KeyboardInterrupt) if error is KeyboardInterrupt else contextlib.nullcontext():
@@ -223,21 +223,21 @@ def test_close_ends_the_flushes_of_other_threads(hung_url: str, new_monitor: Any
     monitor = new_monitor(hung_url, timeout=1.0)
     monitor.record_metric(record())
     flushing = Running(lambda: monitor.flush(60), threads=3)
-    eventually(lambda: len(monitor._sender._flushes) == 3)
+    eventually(lambda: len(monitor._sender._ledger.flushes) == 3)
     began, busy = time.monotonic(), time.process_time()
     assert not monitor.close(0.1)
     assert flushing.joined() == [False] * 3
     assert time.monotonic() - began < 10 and time.process_time() - busy < 0.5
     assert (monitor.statistics().queued, monitor.statistics().dropped) == (0, 1)
     assert_accounts(monitor.statistics())
-    assert not monitor._sender._flushes
+    assert not monitor._sender._ledger.flushes
 
 
 def test_close_ends_the_flushes_of_other_threads_beside_a_thread_too(hung_url: str, new_monitor: Any) -> None:
     monitor = new_monitor(hung_url, timeout=1.0)
     monitor.record_metric(record())
     flushing = Running(lambda: monitor.flush(60), threads=3)
-    eventually(lambda: len(monitor._sender._flushes) == 3)
+    eventually(lambda: len(monitor._sender._ledger.flushes) == 3)
     assert not monitor.close(0.1)
     assert flushing.joined(10) == [False] * 3
 
@@ -247,13 +247,13 @@ def test_a_close_within_the_work_of_its_own_thread_ends(
 ) -> None:
     """As a signal handler may call it."""
     monitor: LLMMonitor = new_monitor(hung_url)
-    real = sender.encode
+    real = gathering.encode
 
     def encode(*arguments: Any) -> Any:
         assert monitor.close(0.1) is False
         return real(*arguments)
 
-    monkeypatch.setattr(sender, "encode", encode)
+    monkeypatch.setattr(gathering, "encode", encode)
     monitor.record_metric(record())
     assert Running(lambda: monitor.flush(20)).joined(10) == [False]
     assert monitor.statistics() == Statistics(recorded=1, queued=1)
@@ -313,7 +313,7 @@ def test_flushes_that_time_out_leave_nothing_behind(closed_url: str, new_monitor
     monitor.record_metric(record())
     for _ in range(50):
         assert not monitor.flush(0.001)
-    assert monitor._sender._flushes == []
+    assert len(monitor._sender._ledger.flushes) == 0
 
 
 def test_a_fork_during_a_flush_leaves_the_child_able_to_flush(exporter: Exporter, run_script: Any) -> None:

@@ -346,7 +346,7 @@ def test_a_monitor_is_copied_as_itself_and_pickled_as_its_settings() -> None:
     assert pickle.loads(told) is monitor  # not one more sender with every task of a pool
     monitor.close(0)
     again = pickle.loads(told)
-    assert again is not monitor and again._sender.address == "http://127.0.0.1:9" and again._sender._linger == 0.5
+    assert again is not monitor and again._sender.address == "http://127.0.0.1:9" and again._settings["linger"] == 0.5
     again.close(0)
 
 

@@ -207,7 +207,7 @@ def test_no_retry_after_silences_a_client_for_long(server: ScriptedServer, new_m
     monitor = new_monitor(server.url)
     monitor.record_metric(record())
     assert not monitor.flush(0.5)
-    assert 290 < monitor._sender._retry_at - time.monotonic() <= 301
+    assert 290 < monitor._sender._worker.delivery.backoff.until - time.monotonic() <= 301
 
 
 @pytest.mark.parametrize("value", ["-5", "soon", "\u00b2", "1.5", "nan", ",,,", "Fri, 99 Dec 2026", " ", "0"])

@@ -347,7 +347,7 @@ n = 0
 while True:
     record(5)
     n += 5
-    while monitor.statistics().queued and monitor._sender._memory_records: time.sleep(0.001)
+    while monitor.statistics().queued != monitor._sender._ledger.stored: time.sleep(0.001)
     print(n, flush=True)                     # all of them answered or on disk
 """
     )

@@ -182,7 +182,7 @@ def test_an_outage_empties_memory_onto_disk(closed_url: str, new_monitor: Any, t
     for _ in range(20):
         for _ in range(50):
             monitor.record_metric(LLMCallMetrics("A", "p", "m"))
-        eventually(lambda: monitor._sender._memory_records == 0)
+        eventually(lambda: monitor.statistics().queued == monitor._sender._ledger.stored)
     counted = monitor.statistics()
     assert (counted.queued, counted.dropped) == (1000, 0)
     began = time.monotonic()

@@ -7,7 +7,15 @@ from typing import NamedTuple, Optional
 
 from .record import START_PREFIX
 
-__all__ = ["Backlog", "Batch"]
+__all__ = ["Backlog", "Batch", "Load"]
+
+
+class Load(NamedTuple):
+    """What waits in memory."""
+
+    starts: int = 0
+    ends: int = 0
+    bytes: int = 0
 
 
 class Batch(NamedTuple):
@@ -21,6 +29,8 @@ class Batch(NamedTuple):
     """Unix seconds."""
     adopted: bool = False
     """Left behind by a process that died."""
+    starts: int = 0
+    """Those of its records that report only the start of a call. Not known of a batch that was read from disk."""
 
     def halves(self) -> list[Batch]:
         """Two batches of the same records, for an exporter that takes only shorter bodies."""
@@ -29,22 +39,28 @@ class Batch(NamedTuple):
         return [self._of(lines[:middle]), self._of(lines[middle:])]
 
     def without_starts(self) -> Batch:
-        """The batch of a process that died, without its starts: its calls are no longer active."""
+        """The batch without its starts: of a process that died, whose calls are no longer active; or to make room."""
         return self._of([line for line in self.body.splitlines(keepends=True) if not line.startswith(START_PREFIX)])
 
     def _of(self, lines: list[bytes]) -> Batch:
-        return self._replace(body=b"".join(lines), records=len(lines))
+        starts = sum(line.startswith(START_PREFIX) for line in lines)
+        return self._replace(body=b"".join(lines), records=len(lines), starts=starts)
 
 
 class Backlog:
-    """The queue of batches, in memory. One thread uses it; another may read the two sizes."""
+    """The queue of batches, in memory. One thread at a time uses it."""
 
     def __init__(self) -> None:
         self._batches: collections.deque[Batch] = collections.deque()
         self.records = 0
         """Records in memory."""
-        self.bytes = 0
-        """Bytes in memory."""
+        self._starts = 0
+        self._bytes = 0
+
+    @property
+    def load(self) -> Load:
+        """What it holds in memory."""
+        return Load(self._starts, self.records - self._starts, self._bytes)
 
     @property
     def stored(self) -> int:
@@ -73,6 +89,20 @@ class Backlog:
         halves = self._batches.popleft().halves()
         self._batches.extendleft(reversed(halves))
 
+    def drop_starts(self) -> int:
+        """Drops the starts of calls that are in memory, to make room for ends, and returns how many that were.
+
+        Not during a request with the oldest batch: its answer counts the records that were sent.
+        """
+        dropped = self._starts
+        if dropped:
+            kept = [batch.without_starts() if batch.starts else batch for batch in self._batches]
+            self.drop_memory()
+            for batch in kept:
+                if batch.records:
+                    Backlog.append(self, batch)
+        return dropped
+
     def secure(self) -> None:
         """Syncs what is on disk; called when batches have to wait."""
 
@@ -83,11 +113,16 @@ class Backlog:
     def close(self) -> None:
         """Closes the files. Another process may adopt them from now on."""
 
+    def drop_memory(self) -> None:
+        """Drops the batches in memory."""
+        self._batches.clear()
+        self.records = self._starts = self._bytes = 0
+
     def forsake(self) -> None:
         """Forgets everything; for a forked child, as all of it is the parent's."""
-        self._batches.clear()
-        self.records = self.bytes = 0
+        self.drop_memory()
 
     def _weigh(self, batch: Batch, sign: int) -> None:
         self.records += sign * batch.records
-        self.bytes += sign * len(batch.body)
+        self._starts += sign * batch.starts
+        self._bytes += sign * len(batch.body)

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any, Optional
 
 from .backlog import Backlog
 from .call import CallMonitor
+from .inbox import Bounds
 from .metrics import LLMCallMetrics
-from .reports import Reports
-from .sender import Sender, Statistics
+from .reports import Reports, shown
+from .sender import Sender
+from .statistics import Statistics
 from .transport import MAX_REPLY_BYTES, Answer, Transport, Unanswered
 
 if TYPE_CHECKING:
@@ -44,10 +46,13 @@ class LLMMonitor:
     - `ca_file`: ``LLM_EXPORTER_CA_FILE``; certificates to trust for ``https``, as PEM.
     - `spool_dir`: ``LLM_EXPORTER_SPOOL_DIR``; a folder that keeps undelivered records across crashes.
     - `max_spool_bytes`: the most that this process keeps there.
-    - `max_queue_records`, `max_queue_bytes`: the most that waits in memory; beyond either, new records are dropped.
+    - `max_queue_records`: calls that may wait in memory, each with its start and its end. So many starts and so many
+      ends may wait; further ones are dropped. `statistics` counts starts and ends alike.
+    - `max_queue_bytes`: the most that they may take there. Starts may take a quarter of it, and give way to ends.
     - `linger`: seconds that a record waits for others, to be sent with them.
     - `timeout`: seconds that one request may take, from connecting to its answer.
-    - `exit_timeout`: seconds that the process may take at its end to send what is still queued.
+    - `exit_timeout`: seconds that the process may take at its end to send what is still queued, and what is recorded
+      even then.
     """
 
     def __init__(
@@ -98,8 +103,7 @@ class LLMMonitor:
             Transport(self._url, **self._access),
             self._new_backlog,
             linger=queue["linger"],
-            max_records=int(queue["max_records"]),
-            max_bytes=int(queue["max_bytes"]),
+            bounds=Bounds(int(queue["max_records"]), int(queue["max_bytes"])),
             exit_timeout=queue["exit_timeout"],
             report=self._report,
         )
@@ -233,7 +237,13 @@ class LLMMonitor:
         return self._sender.new_id()
 
     def _ended_without_usage(self, agent_name: str) -> None:
-        self._report(f"usage {agent_name}", "calls of %s end without token usage", agent_name)
+        self._report(
+            f"usage {shown(agent_name)}",
+            "calls of the agent %s end without token usage: they count in llm_calls_usage_missing_total, at no cost; "
+            'pass stream_options={"include_usage": True} to streams, pass answers to call.observe(), '
+            "or see the README's table of what is read",
+            agent_name,
+        )
 
     def _new_backlog(self) -> Backlog:
         if self._spool_type is None or self._spool_dir is None:

@@ -1,4 +1,4 @@
-"""What a call needs of its monitor."""
+"""What a call needs of its monitor; so that neither module needs the other."""
 
 from __future__ import annotations
 
@@ -10,14 +10,19 @@ __all__ = ["Recorder"]
 
 
 class Recorder(Protocol):
-    """What a call needs of its monitor."""
+    """What a call needs of its monitor. Nothing here waits, and `record_metric` never raises."""
 
-    def record_metric(self, metrics: LLMCallMetrics) -> None: ...
+    def record_metric(self, metrics: LLMCallMetrics) -> None:
+        """Records the end of a call."""
 
-    def _record_start(self, metrics: LLMCallMetrics) -> None: ...
+    def _record_start(self, metrics: LLMCallMetrics) -> None:
+        """Records its start."""
 
-    def _new_id(self) -> str: ...
+    def _new_id(self) -> str:
+        """An id that no call of any process has."""
 
-    def _defect(self, error: BaseException) -> None: ...
+    def _defect(self, error: BaseException) -> None:
+        """Logs an error of this package, which must not reach the agent."""
 
-    def _ended_without_usage(self, agent_name: str) -> None: ...
+    def _ended_without_usage(self, agent_name: str) -> None:
+        """Warns, once for each agent, that its calls end without token usage."""

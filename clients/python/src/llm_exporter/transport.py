@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import copy
 import email.utils
 import functools
 import http.client
@@ -143,6 +144,12 @@ class Transport:
         except BaseException:
             self.forget()
             raise
+
+    def unconnected(self) -> Transport:
+        """One of the same settings with no connection yet."""
+        other = copy.copy(self)
+        other._connection = None
+        return other
 
     def abandon(self) -> None:
         """In a forked child: closes its copy of the connection, of which the parent notices nothing."""
