@@ -15,8 +15,7 @@ def resident_mb() -> Optional[float]:
     """Resident memory of this process; without ``/proc``, its highest value so far."""
     try:
         # Opened each time (about 10 us): a descriptor kept across a fork would still report the parent.
-        with open("/proc/self/statm", "rb", buffering=0) as statm:
-            return int(statm.read(128).split()[1]) * os.sysconf("SC_PAGE_SIZE") / _MB
+        return int(_head("/proc/self/statm", 128).split()[1]) * os.sysconf("SC_PAGE_SIZE") / _MB
     except (OSError, ValueError, IndexError, AttributeError):
         pass
     try:
@@ -30,13 +29,25 @@ def resident_mb() -> Optional[float]:
 def available_mb() -> Optional[float]:
     """Memory available without swapping; if the kernel does not estimate it, the free pages."""
     try:
-        with open("/proc/meminfo", "rb", buffering=0) as meminfo:
-            for line in meminfo.read(1024).splitlines():
-                if line.startswith(b"MemAvailable:"):
-                    return int(line.split()[1]) / 1024.0
+        for line in _head("/proc/meminfo", 1024).splitlines():
+            if line.startswith(b"MemAvailable:"):
+                return int(line.split()[1]) / 1024.0
     except (OSError, ValueError, IndexError):
         pass
     try:
         return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / _MB
     except (OSError, ValueError, AttributeError):
         return None
+
+
+def _head(path: str, size: int) -> bytes:
+    """The first bytes of a file.
+
+    Not by `open`: it lets other threads run more often, and each time may wait for them; and the interpreter removes it
+    before it closes the last generators, whose calls end with this.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return os.read(descriptor, size)
+    finally:
+        os.close(descriptor)

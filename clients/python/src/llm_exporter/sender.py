@@ -152,7 +152,8 @@ class Sender:
             return drained
         worker.join(min(1.0, max(0.01, deadline - time.monotonic())))
         if lost:
-            self._report("lost", "%d records could not be delivered to %s and are lost", lost, self._address)
+            kind, which = ("lost", "") if worker.threaded else ("lost late", " of the exit")
+            self._report(kind, f"%d records{which} could not be delivered to %s and are lost", lost, self._address)
         return drained
 
     # The exit of the process.

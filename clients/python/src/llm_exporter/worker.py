@@ -46,7 +46,7 @@ class Worker:
         self._ledger = ledger
         self._inbox = inbox
         self._linger = linger
-        self._threaded = threaded
+        self.threaded = threaded
         self._at_exit = at_exit
         self._report = report
         self.begin()
@@ -68,7 +68,7 @@ class Worker:
             self._ledger,
             self._inbox,
             # The thread of this one may hang in a request still.
-            self.delivery.successor(transport.unconnected() if self._threaded else transport),
+            self.delivery.successor(transport.unconnected() if self.threaded else transport),
             linger=self._linger,
             threaded=False,
             at_exit=self._at_exit,
@@ -86,7 +86,7 @@ class Worker:
         `Thread.start` waits for that: beside busy threads, as many times 5 ms (`sys.getswitchinterval`) as there are.
         So another thread calls it.
         """
-        if self._threaded and self._claim_thread():
+        if self.threaded and self._claim_thread():
             started = False
             try:
                 _thread.start_new_thread(self._start_claimed, ())
@@ -101,7 +101,7 @@ class Worker:
 
     def start(self) -> bool:
         """Starts the thread, unless there is one. False if the interpreter cannot start threads, as at its exit."""
-        if not self._threaded:
+        if not self.threaded:
             return False
         if self._claim_thread():
             if not self._start_claimed():
@@ -190,7 +190,7 @@ class Worker:
 
     def stop(self) -> None:
         """Ends the thread, after its request if it is in one, and the flushes that wait for it."""
-        self._stopping = self._threaded
+        self._stopping = self.threaded
         self._ledger.end_flushes()
         self.wake()
 
@@ -199,7 +199,7 @@ class Worker:
         thread = self._thread
         if thread is not None and thread is not threading.current_thread():
             thread.join(timeout)
-        if self._threaded and self._role.acquire(blocking=False):  # else its holder closes the connection
+        if self.threaded and self._role.acquire(blocking=False):  # else its holder closes the connection
             self.delivery.transport.forget()
             self._role.release()
 
