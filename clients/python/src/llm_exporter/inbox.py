@@ -21,6 +21,7 @@ Item = tuple[bool, float, int, tuple[Any, ...]]
 _START_BYTES = 320
 """Of a start without its names: more than it takes."""
 _STARTS_SHARE = 4
+_SPARE_SHARE = 16
 _TAKEN_AT_ONCE = 50
 
 # All that the line of a start is made of: the first values of a `snapshot`.
@@ -159,9 +160,9 @@ class Inbox:
         return overflowed
 
     def is_crowded(self) -> bool:
-        """Whether starts in batches should give way to ends: more than half of the bytes are used."""
+        """Whether starts in batches should give way to ends: the bytes are nearly used up."""
         with self._ledger.lock:
-            return 2 * self._bytes() > self._bounds.bytes
+            return self._bytes() > self._bounds.bytes - self._bounds.bytes // _SPARE_SHARE
 
     def statistics(self) -> Statistics:
         """The ledger's, with what waits here."""
