@@ -1,14 +1,63 @@
-"""An import that fails names what is missing, and keeps its cause."""
+"""Imports: those of the package make no circle; one that fails names what is missing, and keeps its cause."""
 
 from __future__ import annotations
 
+import ast
+import graphlib
 import textwrap
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import llm_exporter
 import peers
+
+SOURCES = {path.stem: path for path in Path(llm_exporter.__file__).parent.glob("*.py")}
+
+
+def imported(source: str) -> Iterator[str]:
+    """The modules of the package that a module of it names in imports, wherever they stand, also for types alone."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names if alias.name.startswith("llm_exporter")]
+        elif isinstance(node, ast.ImportFrom) and (node.level or (node.module or "").startswith("llm_exporter")):
+            package = "llm_exporter" + (f".{node.module}" if node.level and node.module else "")
+            module = package if node.level else str(node.module)
+            names = [module] if "." in module else [f"{module}.{alias.name}" for alias in node.names]
+        else:
+            continue
+        for name in names:
+            yield name.split(".")[1] if "." in name and name.split(".")[1] in SOURCES else "__init__"
+
+
+def test_the_imports_of_the_package_make_no_circle() -> None:
+    graph = {name: set(imported(path.read_text())) for name, path in SOURCES.items()}
+    assert graph["sender"] > {"worker", "ledger"} and len(graph) > 20
+    try:
+        list(graphlib.TopologicalSorter(graph).static_order())
+    except graphlib.CycleError as error:
+        pytest.fail(" imports ".join(reversed(error.args[1])))
+
+
+def test_every_way_to_import_is_seen() -> None:
+    source = """
+    import llm_exporter.call
+    from llm_exporter.stream import Tap
+    from llm_exporter import usage, LLMCall
+    from . import memory
+    from .metrics import LLMCallMetrics
+    import os.path
+    from collections import abc
+    if TYPE_CHECKING:
+        from .monitor import LLMMonitor
+    def late():
+        from .spool import Spool
+    """
+    seen = set(imported(textwrap.dedent(source)))
+    assert seen == {"call", "stream", "usage", "__init__", "memory", "metrics", "monitor", "spool"}
+
 
 TRY = """
 import sys

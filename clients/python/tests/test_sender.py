@@ -357,6 +357,21 @@ def test_reset_that_is_not_allowed_is_false_and_warned_of_once(
     assert len(warnings_of()) == 1 and "--web.enable-admin-api" in warnings_of()[0]
 
 
+def test_calls_without_usage_are_warned_of_once_an_agent_with_what_to_do(
+    closed_url: str, new_monitor: Any, warnings_of: Any
+) -> None:
+    monitor = new_monitor(closed_url)
+    for name in ("A", "A", "B", "A", "evil\n\x1b[2J"):
+        monitor._ended_without_usage(name)
+    first, second, third = warnings_of()
+    assert "agent A " in first and "agent B " in second and "agent evil\\n\\x1b[2J " in third
+    for part in ("llm_calls_usage_missing_total", '"include_usage": True', "call.observe()", "README"):
+        assert part in first
+    for number in range(100):
+        monitor._ended_without_usage(f"agent {number}")
+    assert len(warnings_of()) == 20
+
+
 def test_nothing_is_imported_that_the_standard_library_lacks() -> None:
     source = Path(__file__).parent.parent / "src"
     code = "import sys; before = set(sys.modules); import llm_exporter; print(*(set(sys.modules) - before))"
