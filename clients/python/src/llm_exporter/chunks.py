@@ -182,7 +182,7 @@ class StreamUsage:
             self._now.note(Reading(self._now.key, failure=text(error, "code", "type")))
         elif kind.endswith(".delta") or kind in ("part_start", "part_delta"):  # Gemini's interactions; Pydantic AI
             self.has_token = True
-        else:
+        elif not kind.endswith("_stream_event"):  # what the Agents SDK tells of its run beside the chunks
             return False
         return True
 

@@ -67,11 +67,27 @@ class Watch:
         answer, self._answer = self._answer, None
         if call is not None:
             whole = read_answers(answer()) if answer is not None else []
-            call._stream_ended([*self._seen.readings(), *whole], error)
+            call._stream_ended(_together(self._seen.readings(), whole), error)
 
     def closed(self) -> None:
         """Ends the watch, as the reader stopped."""
         self.ended(None if self._seen.complete else GeneratorExit())
+
+
+def _together(seen: list[Reading], whole: list[Reading]) -> list[Reading]:
+    """What the chunks say and what the answer at their end says.
+
+    An answer without an id has another key in each. Both are in the order of the requests, so the first ones of `whole`
+    are the first ones of `seen`, whose usage then does not count; a request that was left early is in `seen` alone.
+    """
+    nameless = sum(type(reading.key) is not str for reading in whole)
+    readings = []
+    for reading in seen:
+        if nameless and type(reading.key) is not str and reading.usage is not None:
+            nameless -= 1
+            reading = reading._replace(usage=None)
+        readings.append(reading)
+    return readings + whole
 
 
 class Tap(Generator[Any, Any, Any]):

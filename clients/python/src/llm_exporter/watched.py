@@ -28,7 +28,7 @@ def is_stream(answer: Any) -> bool:
     if _is_iterator(kind):
         # An object with a length is not a stream but a mock of a test, which has every attribute.
         return not issubclass(kind, io.IOBase) and not hasattr(kind, "__len__")
-    return is_manager(answer) or hasattr(kind, "stream_events") or _event_stream_key(answer) is not None
+    return is_manager(answer) or _has_events(answer) or _event_stream_key(answer) is not None
 
 
 def is_manager(answer: Any) -> bool:
@@ -40,6 +40,11 @@ def is_manager(answer: Any) -> bool:
     kind = type(answer)
     is_named = kind.__name__.endswith("Manager") or kind.__module__ == "contextlib"
     return is_named and (hasattr(kind, "__enter__") or hasattr(kind, "__aenter__")) and not hasattr(kind, "__len__")
+
+
+def _has_events(result: Any) -> bool:
+    """Whether it is a run whose events are still to be read. One that is complete is an answer."""
+    return hasattr(type(result), "stream_events") and _attribute(result, "is_complete") is not True
 
 
 def watched(stream: Any, call: StreamOwner) -> Any:
