@@ -21,6 +21,9 @@ _MAX_DEPTH = 4
 _MAX_LOOKS = 2000
 """Objects that are looked at within one answer: a list may hold a million numbers."""
 
+_OF_ERRORS = ("run_data", "completion", "last_completion")
+"""Where an error has what was answered before it: those of the Agents SDK, OpenAI's package, instructor."""
+
 
 def readings_of(answer: Any) -> list[Reading]:
     """The readings of an answer, one for each request that it is known to answer. May raise."""
@@ -82,6 +85,8 @@ class _Search:
             return False
         if issubclass(type(answer), (list, tuple)):
             return self._look_at_all(answer, depth - 1)
+        if issubclass(type(answer), BaseException):
+            return any(self.look(field(answer, name), depth - 1) for name in _OF_ERRORS)
         if package(answer) in ("openai", "anthropic") and type(answer).__name__.endswith("APIResponse"):
             return self.look(_parsed(answer), depth - 1)
         if package(answer) == "dspy":

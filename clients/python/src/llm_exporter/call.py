@@ -172,6 +172,8 @@ class LLMCall:
             metrics.api_latency_ms = round(api_seconds * 1000.0, 3)
         if metrics.ttft_ms is None and self._token_seconds is not None:
             metrics.ttft_ms = round(self._token_seconds * 1000.0, 3)
+        if self._error is not None:
+            self._add(read_answers(self._error))
         failure = self._fill_readings()
         if metrics.memory_rss_mb is None:
             metrics.memory_rss_mb = memory.resident_mb()
