@@ -27,7 +27,13 @@ class Environment(NamedTuple):
 ENVIRONMENTS = {
     "openai": Environment(["openai"], ["test_openai.py", "test_examples.py::test_openai_sdk"]),
     "anthropic": Environment(["anthropic"], ["test_anthropic.py", "test_examples.py::test_anthropic_sdk"]),
-    "langchain": Environment(["langchain-core"], ["test_langchain.py"]),
+    "langchain": Environment(
+        ["langchain", "langchain-anthropic", "langchain-openai"],
+        ["test_langchain.py", "test_langchain_models.py", "test_langgraph.py"],
+    ),
+    "llama-index": Environment(
+        ["dspy", "llama-index-core", "llama-index-llms-openai"], ["test_llama_index.py", "test_dspy.py"]
+    ),
     "litellm": Environment(
         ["litellm==1.106.2", *OTLP],
         [
@@ -68,7 +74,10 @@ ENVIRONMENTS = {
         ],
         ("openlit==1.45.0",),
     ),
-    "pydantic-ai": Environment(["pydantic-ai-slim[openai]", *OTLP], ["test_pydantic_ai.py"]),
+    "pydantic-ai": Environment(
+        ["openai-agents", "pydantic-ai-slim[anthropic,openai]", *OTLP],
+        ["test_pydantic_ai.py", "test_pydantic_ai_calls.py", "test_openai_agents.py"],
+    ),
     # The programs are in the packages.
     "coding-agents": Environment(
         ["claude-agent-sdk", "openai-codex"],

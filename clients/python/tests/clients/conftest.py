@@ -8,14 +8,28 @@ from typing import Any, Callable
 
 import pytest
 
+from agent_models import DIALECTS, AgentModels
 from connecting import Sender
 from llm_exporter import LLMMonitor
-from model_server import ModelServer
+from model_server import ModelServer, examples
 
 
 @pytest.fixture
 def models() -> Iterator[ModelServer]:
     server = ModelServer()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def agent_models(monkeypatch: pytest.MonkeyPatch) -> Iterator[AgentModels]:
+    """The model server of agents, in a process whose packages reach no other host."""
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    for end, dialect in DIALECTS.items():
+        monkeypatch.setitem(examples.DIALECTS, end, dialect)
+    server = AgentModels()
     yield server
     server.close()
 
