@@ -107,7 +107,7 @@ enum MicroBench {
     /// A look-up in the shipped table, and the cost of a call.
     private static func price() -> (Int) -> Void {
         var table = PriceTable()
-        guard let spellings = try? ShippedProviders().spellings, let file = try? PriceFile.shipped(spellings),
+        guard let spellings = try? ShippedProviders.read.get().spellings, let file = try? PriceFile.shipped(spellings),
             case .end(let record)? = decoded(line, .json).first?.event
         else { return { check(0, of: $0, "prices read") } }
         table.add(file)

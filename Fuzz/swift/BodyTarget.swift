@@ -6,19 +6,34 @@ import Model
 
 let arrival = Instant(unixMilliseconds: 1_750_000_000_000)
 
-/// The outcome of a body, as text: all that was read, or why it was refused.
-enum Decision: Equatable {
-    case taken(String)
+/// The outcome of a body: what was read, or why it was refused.
+enum Decision: Equatable, CustomStringConvertible {
+    case taken(DecodedBatch)
     case refused(String)
 
     init(_ decode: () throws(MalformedBody) -> DecodedBatch) {
         do throws(MalformedBody) {
             let batch = try decode()
             batch.checkBounds()
-            self = .taken(batch.described)
+            self = .taken(batch)
         } catch {
             require(error.detail.isOneShortLine, error.detail)
             self = .refused(error.detail)
+        }
+    }
+
+    static func == (one: Decision, other: Decision) -> Bool {
+        switch (one, other) {
+        case (.taken(let one), .taken(let other)): one.isLike(other)
+        case (.refused(let one), .refused(let other)): one == other
+        default: false
+        }
+    }
+
+    var description: String {
+        switch self {
+        case .taken(let batch): batch.described
+        case .refused(let reason): "refused: \(reason)"
         }
     }
 }
@@ -69,35 +84,6 @@ extension DecodedBatch {
         require(rejections.listed.count == min(rejections.count, RejectedRecords.listedLimit), "\(rejections.count)")
         require(unknownFields >= 0 && ignoredDataPoints ?? 0 >= 0, "counts below 0")
         require(warnings.count <= 64 && Set(warnings).count == warnings.count, "\(warnings)")
-    }
-
-    /// Its content, as text.
-    var described: String {
-        var text = "\(describedEvents)\n\(describedRejections { $0.rejection.message })\n\(warnings)\n\(unknownFields) "
-        text += "\(ignoredSpans.otherSpans) \(ignoredSpans.openedStreams) \(ignoredDataPoints ?? -1)\n"
-        text += "\(ignoredSpans.names.map { "\($0.key): \($0.value)" }.sorted())\n"
-        text += "\(ignoredLogRecords.byEvent.map { "\($0.event): \($0.count)" })\n"
-        text += "\(ignoredItems.map { "\($0.key): \($0.value)" }.sorted())\n"
-        text += links.isEmpty ? "" : "\(links)"
-        return text
-    }
-
-    var describedEvents: String {
-        events.isEmpty
-            ? ""
-            : events.map { placed in
-                guard case .end(let record) = placed.event, let report = record.report else { return "\(placed)" }
-                // A class, which text shows by its name alone.
-                return "\(placed) \(Mirror(reflecting: report).children.map { "\($0.label ?? ""): \($0.value)" })"
-            }.joined(separator: "\n")
-    }
-
-    func describedRejections(_ text: (RejectedRecords.Listed) -> String) -> String {
-        rejections.isEmpty
-            ? ""
-            : rejections.listed.map {
-                "\($0.index) \($0.agentName?.text ?? "") \($0.rejection.field ?? "") \($0.rejection.code) \(text($0))"
-            }.joined(separator: "\n") + "\n\(rejections.counts.map { "\($0.key): \($0.value)" }.sorted())"
     }
 }
 

@@ -6,9 +6,9 @@ import Pricing
 
 /// The text of `--config.file`: read alike each time, and behind a line of comment.
 enum ConfigurationTarget {
-    /// A file without a name.
+    /// A file without a name, in memory: a disk would take most of the time.
     private static let descriptor: CInt = {
-        var name = Array("/tmp/llm-exporter-fuzz-XXXXXX\0".utf8CString)
+        var name = Array("/dev/shm/llm-exporter-fuzz-XXXXXX\0".utf8CString)
         let descriptor = unsafe mkstemp(&name)
         unsafe unlink(name)
         return descriptor
@@ -52,7 +52,7 @@ enum ConfigurationTarget {
 
 /// A price file: read alike each time, and with white space behind it.
 enum PricesTarget {
-    private static let spellings = (try? ShippedProviders())?.spellings
+    private static let spellings = (try? ShippedProviders.read.get())?.spellings
 
     static func test(_ text: [UInt8]) {
         guard let spellings else { return require(false, "the shipped providers") }

@@ -6,10 +6,12 @@ import Model
 
 /// Expositions of the records in a body: the text and the messages of protobuf hold the same samples.
 enum ExpositionTarget {
+    private static let decoders = RecordDecoders()
+
     static func test(_ body: [UInt8]) {
         guard
-            let decoded = try? RecordDecoder().decode(
-                PaddedBytes(body), format: .ndjson, idempotencyKey: nil, arrival: arrival),
+            let decoded = try? RecordsFormat(.ndjson, idempotencyKey: nil, decoders: decoders).decode(
+                PaddedBytes(body), arrival: arrival),
             !decoded.events.isEmpty
         else { return }
         var state = LedgerState(

@@ -11,9 +11,11 @@ enum RecordsTarget {
         // These keep one decoder, with the buffers and names of all bodies before.
         let json = BodyTarget.test(RecordsFormat(.json, idempotencyKey: nil, decoders: decoders), body)
         let lines = BodyTarget.test(RecordsFormat(.ndjson, idempotencyKey: nil, decoders: decoders), body)
+        compareWithArray(body)
+        // Not for each body, as a new decoder costs as much as ten of them; for the same ones each time.
+        guard body.reduce(0, &+) % 16 == 0 else { return }
         require(json == decision(body, .json), "the decoder keeps something of the bodies before")
         require(lines == decision(body, .ndjson), "the decoder keeps something of the bodies before")
-        compareWithArray(body)
     }
 
     private static func decision(_ body: [UInt8], _ format: BodyFormat) -> Decision {
@@ -24,7 +26,8 @@ enum RecordsTarget {
 
     private static func decoded(_ body: [UInt8], _ format: BodyFormat) -> DecodedBatch? {
         let key = IdempotencyKey(header: "k")
-        return try? RecordDecoder().decode(PaddedBytes(body), format: format, idempotencyKey: key, arrival: arrival)
+        return try? RecordsFormat(format, idempotencyKey: key, decoders: decoders)
+            .decode(PaddedBytes(body), arrival: arrival)
     }
 
     /// Lines that are objects mean what an array of them means.
@@ -38,9 +41,10 @@ enum RecordsTarget {
         let array = Array("[".utf8) + Array(lines.joined(separator: ",".utf8)) + Array("]".utf8)
         guard let one = decoded(body, .ndjson) else { return require(false, "sound lines are refused") }
         guard let other = decoded(array, .json) else { return require(false, "an array of sound lines is refused") }
-        require(one.describedEvents == other.describedEvents, "\(one.events), not \(other.events)")
+        require(one.hasLikeEvents(as: other), "\(one.events), not \(other.events)")
         // Messages about lines name the line.
-        require(one.describedRejections { _ in "" } == other.describedRejections { _ in "" }, "\(one.rejections)")
+        let areLike = one.hasLikeRejections(as: other) { $0.field == $1.field && $0.code == $1.code }
+        require(areLike, "\(one.rejections), not \(other.rejections)")
         require(one.events.count + one.rejections.count == lines.count, "\(lines.count) lines")
     }
 }

@@ -49,7 +49,9 @@ package struct Configuration: Sendable {
         if let path = sources.configurationFile {
             file = try ConfigurationFile(ConfigurationFile.text(of: path, named: fileName), file: fileName)
         }
-        let providers = try Self.naming("the shipped providers") { () throws(PriceFault) in try ShippedProviders() }
+        let providers = try Self.naming("the shipped providers") { () throws(PriceFault) in
+            try ShippedProviders.read.get()
+        }
         var spellings = providers.spellings
         if let file { spellings = try file.adding(to: spellings) }
         var table = PriceTable()

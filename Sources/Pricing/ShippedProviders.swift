@@ -3,7 +3,16 @@ package struct ShippedProviders: Sendable {
     package let spellings: ProviderSpellings
     package let roles: ProviderRoles
 
-    package init() throws(PriceFault) {
+    /// Read once: the file is part of the program.
+    package static let read: Result<ShippedProviders, PriceFault> = {
+        do throws(PriceFault) {
+            return .success(try ShippedProviders())
+        } catch {
+            return .failure(error)
+        }
+    }()
+
+    private init() throws(PriceFault) {
         var aliases: [(spelling: String, canonical: String)] = []
         var lists: [String: Set<String>] = [:]
         try ShippedFile.providers.withText { text throws(PriceFault) in

@@ -178,7 +178,7 @@ import Testing
 
     @Test("ships with the program, and so do the spellings of providers")
     func shipped() throws {
-        let spellings = try ShippedProviders().spellings
+        let spellings = try ShippedProviders.read.get().spellings
         let file = try PriceFile.shipped(spellings)
         #expect(file.layer.models.count { $0.price != nil } > 4000)
         #expect(file.doubts.isEmpty)

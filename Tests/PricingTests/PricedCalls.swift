@@ -38,7 +38,7 @@ func usd(_ cost: ComputedCost) -> String? {
 /// The whole shipped table. Reading it takes seconds in a debug build: once for all tests.
 enum Shipped {
     static let book = Result {
-        let providers = try ShippedProviders()
+        let providers = try ShippedProviders.read.get()
         var table = PriceTable()
         table.add(try PriceFile.shipped(providers.spellings))
         return PriceBook(table: table, spellings: providers.spellings, roles: providers.roles)
