@@ -133,6 +133,8 @@ ENVIRONMENTS = {
         ["test_connect.py::test_google_adk", "test_connect.py::test_strands"],
     ),
     "fastapi": Environment(["fastapi", "openai", "uvicorn"], ["test_examples.py::test_fastapi_service"]),
+    "gunicorn": Environment(["gunicorn"], ["test_gunicorn.py"]),
+    "packaging": Environment(["build", "twine"], ["test_packaging.py"]),
     "demo": Environment(["anthropic", "openai"], ["test_examples.py::test_agents", "test_demo.py"]),
 }
 
