@@ -14,7 +14,10 @@ from llm_exporter import LLMCallMetrics, LLMMonitor
 from peers import PYTHON, Exporter, eventually
 
 BEFORE = """
-import atexit, os, sys, threading, time, weakref
+import atexit
+from_the_start = []
+atexit.register(lambda: [function() for function in from_the_start])
+import os, sys, threading, time, weakref
 from llm_exporter import LLMCallMetrics, LLMMonitor
 made = []
 def new_monitor():
@@ -26,18 +29,22 @@ def record(n=3):
 class Thing: pass
 """
 
-# A last handler shows what was counted; it is registered first.
+# The last handler shows what was counted.
 COUNTS = """
 def show():
     counted = made[0].statistics()
     print(counted.recorded, counted.sent, counted.dropped, counted.queued)
-atexit.register(show)
+from_the_start.append(show)
 """
 
 PROGRAMS = {
     "a handler registered before the monitor": "atexit.register(record); new_monitor()",
+    "a handler registered before the import": "from_the_start.append(record); new_monitor()",
+    "a monitor that a handler registered before the import makes": "from_the_start.append(record)",
     "a handler registered after the monitor": "new_monitor(); atexit.register(record)",
-    "handlers before and after": "atexit.register(record, 1); new_monitor(); record(1); atexit.register(record, 1)",
+    "handlers before and after": """
+from_the_start.insert(0, lambda: record(1)); new_monitor(); record(1); atexit.register(record, 1)
+""",
     "a finalizer made before the monitor": "thing = Thing(); weakref.finalize(thing, record); new_monitor()",
     "a finalizer made after the monitor": "new_monitor(); thing = Thing(); weakref.finalize(thing, record)",
     "a thread that outlives the main thread": """
@@ -88,7 +95,7 @@ def fork():
         record()
         os._exit(0)
     os.wait()
-atexit.register(fork)
+from_the_start.append(fork)
 new_monitor()
 """,
 }
@@ -213,7 +220,8 @@ def test_the_exit_accounts_for_every_record(
 
 
 def test_many_records_of_a_late_handler_arrive(exporter: Exporter, run_script: Any) -> None:
-    ran = run_script(BEFORE + "atexit.register(record, 200); new_monitor()", exporter.url, EXIT_TIMEOUT="20")
+    program = "from_the_start.append(lambda: record(200)); new_monitor()"
+    ran = run_script(BEFORE + program, exporter.url, EXIT_TIMEOUT="20")
     assert (ran.returncode, ran.stderr) == (0, "")
     assert calls_and_duplicates(exporter) == (200, 0)
 

@@ -17,12 +17,12 @@ taken by a thread that records.
 
 from __future__ import annotations
 
-import atexit
 import sys
 import threading
 import time
 from typing import Any, Callable
 
+from . import exits
 from .backlog import Backlog
 from .budget import Budget
 from .delivery import Delivery
@@ -74,9 +74,8 @@ class Sender:
         # The exit of the process. The lock is only ever tried: its holder delivers, and looks again before it leaves.
         self._exit_budget = Budget(exit_timeout)
         self._exit_lock = threading.Lock()
-        # Once exit handlers run, the main thread counts as ended, and a handler that is registered now would not run.
-        self._exiting = not threading.main_thread().is_alive()
-        atexit.register(self._at_exit)
+        self._exiting = exits.has_begun()
+        exits.register(self._at_exit)
 
     def new_id(self) -> str:
         """An id that no call of any process has."""
@@ -119,7 +118,7 @@ class Sender:
 
     def close(self, timeout: float, patient: bool = True) -> bool:
         """Flushes and ends the thread. Remaining records stay in the spool, or are dropped and counted."""
-        atexit.unregister(self._at_exit)
+        exits.unregister(self._at_exit)
         if not self._inbox.close():
             return self._ledger.all_settled()
         return self._end(_waitable(timeout), patient, last=True)
@@ -159,9 +158,9 @@ class Sender:
     # The exit of the process.
 
     def _at_exit(self) -> None:
-        """Delivers what waits and ends the thread, as an exit handler and at the end of a `multiprocessing` worker.
+        """Delivers what waits and ends the thread, at the exit and at the end of a `multiprocessing` worker.
 
-        Records may still come: from exit handlers that were registered earlier, as Python runs the last one first; from
+        Records may still come: from exit handlers of packages that were imported earlier than this one; from
         `weakref.finalize`; from generators that the interpreter closes at its very end. A thread cannot deliver them:
         CPython freezes daemon threads once all handlers have run, and from 3.12 on it starts no thread after the end of
         the main thread. So from here on `put` delivers in the calling thread, within what is left of `exit_timeout`.
