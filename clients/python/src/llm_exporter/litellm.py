@@ -62,12 +62,15 @@ class LiteLLMLogger(CustomLogger):
     LiteLLM does not log all that it sends. What it leaves out is recorded when LiteLLM's state of the call is garbage
     (the cyclic garbage collector finds it), or at exit:
 
-    - A stream that its reader leaves, and a call that is cancelled, are ``cancelled``. Tokens are those of the chunks
-      that came if the stream was a synchronous one, else unknown.
+    - A stream that its reader leaves, and a call that is cancelled, are ``cancelled``. Their tokens are unknown, unless
+      the stream is a synchronous one whose provider reports usage before its end.
     - Of the attempts of ``num_retries`` without a `Router`, LiteLLM logs one. The others have its failure, or the usage
       of the provider's answer.
-    - What LiteLLM drops, because its event loop ends or its queue is full, has the usage of the provider's answer. If
-      that was a stream, its usage is unknown.
+    - What LiteLLM drops, because its event loop ends or its queue is full, has the usage of the provider's answer, but
+      not LiteLLM's cost. If that was a stream, its usage is unknown.
+
+    LiteLLM may log a call whose event loop ended with the next asynchronous call, or at exit: `LLMMonitor.flush` does
+    not wait for what LiteLLM has not logged.
 
     For a stream without usage, LiteLLM counts tokens by itself. It says so for asynchronous streams without
     ``stream_options``: then usage and cost are left out. For other streams it does not say it, and what it counted is

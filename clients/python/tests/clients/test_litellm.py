@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import time
 from collections.abc import Iterator
@@ -123,7 +124,68 @@ def test_logger_of_failures(ask: Any, logger: Any, logged: Any, asynchronous: bo
         asyncio.run(run()) if asynchronous else ask(litellm.completion, "openai/boom-429")
     seen = logged()
     seen.pop("cost_usd_total", None)
-    assert seen == {"calls_total error": 1, "errors_total RateLimitError": 1}
+    assert seen == {"calls_total rate_limited": 1, "errors_total RateLimitError": 1}
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_logger_of_a_time_out(ask: Any, logger: Any, logged: Any, asynchronous: bool) -> None:
+    def run() -> None:
+        called = ask(litellm.acompletion if asynchronous else litellm.completion, "openai/slow", timeout=0.3)
+        asyncio.run(called)
+
+    with pytest.raises(litellm.Timeout):
+        run()
+    seen = logged()
+    seen.pop("cost_usd_total", None)
+    assert seen == {"calls_total timeout": 1, "errors_total Timeout": 1, "calls_usage_missing_total": 1}
+
+
+def test_logger_of_a_broken_stream(ask: Any, logger: Any, logged: Any) -> None:
+    async def run() -> None:
+        async for _ in await ask(litellm.acompletion, "openai/broken", **STREAM):
+            pass
+
+    with pytest.raises(Exception, match="broken"):
+        asyncio.run(run())
+    seen = logged()
+    assert seen["calls_total error"] == 1 and "calls_total success" not in seen
+
+
+def test_logger_times_the_first_token_of_a_stream(ask: Any, logger: Any, logged: Any, exporter: Any) -> None:
+    assert len(list(ask(litellm.completion, **STREAM))) > 2
+    logged()
+    samples = exporter.samples()
+    labels = '{agent_name="A",provider="openai",model="gpt-4o-mini"}'
+    first, whole = (samples[f"llm_{name}_seconds_sum{labels}"] for name in ("time_to_first_token", "latency"))
+    assert 0 < first <= whole
+
+
+def test_logger_of_a_call_that_is_not_to_be_logged(ask: Any, logger: Any, monitor: Any, exporter: Any) -> None:
+    ask(litellm.completion, **{"no-log": True})
+    time.sleep(0.5)
+    gc.collect()
+    assert monitor.flush() and monitor.statistics().recorded == 0
+
+
+def test_logger_of_a_stream_that_is_left(ask: Any, logger: Any, logged: Any) -> None:
+    """It is recorded when LiteLLM's state of the call is garbage."""
+    for _ in ask(litellm.completion, **STREAM):
+        break
+    time.sleep(0.5)  # LiteLLM's own threads still hold it
+    gc.collect()
+    assert logged() == {"calls_total cancelled": 1, "errors_total unknown": 1, "calls_usage_missing_total": 1}
+
+
+def test_two_loggers_follow_one_call(ask: Any, logger: Any, logged: Any, exporter: Any, new_monitor: Any) -> None:
+    other = new_monitor(exporter.url)
+    second = LiteLLMLogger(other, agent_name="B")
+    litellm.callbacks.append(second)
+    try:
+        ask(litellm.completion)
+        assert logged() == {**ONE, "cost_usd_total": COST}
+        assert other.flush() and exporter.counts("B") == {**ONE, "cost_usd_total": COST}
+    finally:
+        second._monitor = SILENT  # LiteLLM keeps it in lists of its own
 
 
 @pytest.mark.parametrize(

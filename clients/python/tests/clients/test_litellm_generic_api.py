@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import time
 from typing import Any
 
 import pytest
 
-from peers import installed
+from peers import ScriptedServer, installed
 
 os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # its own price table, rather than a download
 
@@ -17,6 +18,8 @@ litellm = installed("litellm")
 pytestmark = pytest.mark.clients
 
 from litellm.integrations.generic_api.generic_api_callback import GenericAPILogger
+
+from llm_exporter.litellm import LiteLLMLogger
 
 ONE = {
     "calls_total success": 1,
@@ -92,3 +95,39 @@ def test_latency(post: Any, exporter: Any) -> None:
     seconds = time.monotonic() - began
     samples = exporter.samples()
     assert 1.0 <= samples['llm_latency_seconds_sum{agent_name="A",provider="openai",model="slow"}'] <= seconds
+
+
+@pytest.mark.parametrize("model", ["gpt-4o-mini", "boom-429"])
+def test_the_python_logger_gives_a_call_the_same_id(
+    server: ScriptedServer, models: Any, new_monitor: Any, monkeypatch: pytest.MonkeyPatch, model: str
+) -> None:
+    """As the exporter makes it of what the generic API logger posts: of the call's id and its start, as written."""
+    monkeypatch.setattr(litellm, "suppress_debug_info", True)
+    posts = ScriptedServer()
+    monitor = new_monitor(server.url)
+
+    async def main() -> None:
+        litellm.logging_callback_manager._reset_all_callbacks()
+        generic = GenericAPILogger(endpoint=posts.url, log_format="single")
+        litellm.callbacks = [generic, LiteLLMLogger(monitor, agent_name="A")]
+        options: Any = {"api_base": models.url + "/v1", "api_key": "k", "max_retries": 0}
+        try:
+            await litellm.acompletion(f"openai/{model}", [{"role": "user", "content": "hi"}], **options)
+        except litellm.RateLimitError:
+            assert model == "boom-429"
+        deadline = time.monotonic() + 10
+        while not (generic.log_queue and monitor.statistics().recorded):
+            assert time.monotonic() < deadline, "LiteLLM did not log the call"
+            await asyncio.sleep(0.05)
+        await generic.flush_queue()
+
+    try:
+        asyncio.run(main())
+        assert monitor.flush()
+        (post,), (record,) = posts.requests, server.records
+        call_id = re.search(rb'"litellm_call_id": ?"([^"]+)"', post.body)
+        start = re.search(rb'"startTime": ?([0-9.]+)', post.body)
+        assert call_id is not None and start is not None
+        assert record["id"].encode() == call_id[1] + b"/" + start[1]
+    finally:
+        posts.close()

@@ -74,7 +74,13 @@ def logger(monitor: LLMMonitor, monkeypatch: pytest.MonkeyPatch) -> Iterator[Non
 @pytest.fixture
 def router(models: Models) -> Any:
     def make(**options: Any) -> Any:
-        names = {"first": "boom-500", "limited": "boom-429", "second": "gpt-4o-mini", "small": "small", "flaky": "flaky"}
+        names = {
+            "first": "boom-500",
+            "limited": "boom-429",
+            "second": "gpt-4o-mini",
+            "small": "small",
+            "flaky": "flaky",
+        }
         parameters = {"api_base": models.url + "/v1", "api_key": "k", "max_retries": 0}
         deployments = [
             {"model_name": name, "litellm_params": {"model": f"openai/{model}", **parameters}}
@@ -119,7 +125,7 @@ def run(asynchronous: bool, holder: Any, name: str, **options: Any) -> Any:
 
     try:
         asyncio.run(main()) if asynchronous else getattr(holder, name)(**options)
-    except Exception as error:
+    except (litellm.InternalServerError, litellm.RateLimitError) as error:
         return type(error)
     return None
 
