@@ -73,7 +73,8 @@ def test_it_records_itself_when_the_state_of_the_call_goes() -> None:
 def test_what_litellm_logs_is_recorded_once() -> None:
     records = Recorded()
     attempt = records.attempt()
-    assert attempt.is_open and attempt.take(logged(), failed=False) and not attempt.is_open
+    assert attempt.take(logged(), failed=False)
+    assert not attempt.is_open
     assert not attempt.take(logged(), failed=False)  # as a synchronous and an asynchronous success
     attempt.finish()
     del attempt

@@ -53,7 +53,7 @@ def failed(error_class: Any, code: Any = "", **fields: Any) -> dict[str, Any]:
     return item(status="failure", error_information=information, **{**nothing, **fields})
 
 
-STREAM = {"stream": True, "completionStartTime": 1795456864.75}
+STREAM: dict[str, Any] = {"stream": True, "completionStartTime": 1795456864.75}
 CACHED = {"prompt_tokens_details": {"cached_tokens": 600}}
 ITEMS = {
     "plain": item(),

@@ -27,7 +27,8 @@ from llm_exporter import LLMMonitor
 from llm_exporter.litellm import LiteLLMLogger
 
 litellm.suppress_debug_info = True
-litellm.callbacks = [LiteLLMLogger(LLMMonitor(sys.argv[1]), agent_name="A")]
+LOGGER = LiteLLMLogger(LLMMonitor(sys.argv[1]), agent_name="A")
+litellm.callbacks = [LOGGER]
 STREAM = {"stream": True, "stream_options": {"include_usage": True}}
 OPTIONS = {"api_base": sys.argv[2] + "/v1", "api_key": "k", "max_retries": 0}
 HI = [{"role": "user", "content": "hi"}]
@@ -47,6 +48,14 @@ async def read(most=100, **options):
         count += 1
         if count == most:
             break
+
+async def cancelled():
+    task = asyncio.create_task(acall("stuck"))
+    while not LOGGER._attempts:
+        await asyncio.sleep(0.01)
+    await asyncio.sleep(0.2)
+    task.cancel()
+    await asyncio.wait([task])
 """
 
 CANCELLED = {"calls_total cancelled": 1, "errors_total unknown": 1, "calls_usage_missing_total": 1}
@@ -82,7 +91,7 @@ PROGRAMS = {
         {"calls_total rate_limited": 1, "errors_total RateLimitError": 1},
     ),
     "a call that is cancelled": (
-        "try: asyncio.run(asyncio.wait_for(acall('stuck'), 2))\nexcept asyncio.TimeoutError: pass",
+        "asyncio.run(cancelled())",
         CANCELLED,
     ),
     "two loops": ("asyncio.run(acall())\nasyncio.run(acall())", times(2)),

@@ -65,6 +65,7 @@ LOGGER._monitor = SILENT
 @pytest.fixture(autouse=True)
 def logger(monitor: LLMMonitor, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(litellm, "suppress_debug_info", True)
+    litellm.logging_callback_manager._reset_all_callbacks()
     litellm.callbacks = [LOGGER]
     LOGGER._monitor = monitor
     yield
