@@ -280,6 +280,13 @@ import Testing
         #expect(reader.findings.usage == Self.openAI)
     }
 
+    @Test("a total that one answer reports counts beside the tokens of another")
+    func totals() {
+        let sum = TokenUsage(input: 100, output: 50).adding(TokenUsage(input: 8, total: 9))
+        #expect(sum == TokenUsage(input: 108, output: 50, total: 159))
+        #expect(TokenUsage(input: .max).adding(TokenUsage(input: 1)) == TokenUsage(input: .max))
+    }
+
     @Test("answers and streams of one call add up, a broken one counts as far as it came")
     func addsUp() async throws {
         struct Broken: Error {}
