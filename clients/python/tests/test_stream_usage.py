@@ -176,6 +176,20 @@ STREAMS: list[tuple[str, list[Any], list[Any], bool]] = [
         True,
     ),
     (
+        "langchain's responses: the first chunk and the whole message have another id than the chunks between",
+        [
+            {"type": "AIMessageChunk", "id": "resp_1", "response_metadata": {"id": "resp_1"}},
+            {"type": "AIMessageChunk", "id": "resp_2", "response_metadata": {"id": "resp_2"}},
+            {"type": "AIMessageChunk", "id": "lc_run--1", "content": "a"},
+            {"type": "AIMessageChunk", "id": "lc_run--2", "content": "a"},
+            {"type": "AIMessageChunk", "id": "lc_run--2", "usage_metadata": LANGCHAIN, "chunk_position": "last"},
+            {"type": "AIMessageChunk", "id": "lc_run--1", "usage_metadata": LANGCHAIN, "chunk_position": "last"},
+            {"type": "ai", "id": "resp_1", "usage_metadata": LANGCHAIN, "response_metadata": {"id": "resp_1"}},
+        ],
+        [LANGCHAIN_READ, LANGCHAIN_READ],
+        True,
+    ),
+    (
         "langgraph: chunks, then the state with the whole message",
         [
             [{"usage_metadata": LANGCHAIN, "type": "AIMessageChunk", "id": "1"}, {"langgraph_step": 1}],

@@ -264,6 +264,14 @@ ANSWERS: list[tuple[str, Any, Any]] = [
         LANGCHAIN_READ.adding(LANGCHAIN_READ),
     ),
     (
+        "langchain LLMResult, whose sum repeats its messages",
+        {
+            "llm_output": {"token_usage": {"prompt_tokens": 700, "completion_tokens": 480}},
+            "generations": [[{"message": {"usage_metadata": LANGCHAIN, "id": n}}] for n in "ab"],
+        },
+        LANGCHAIN_READ.adding(LANGCHAIN_READ),
+    ),
+    (
         "langchain ChatResult of two choices, which share one usage",
         {"llm_output": None, "generations": [{"message": {"usage_metadata": LANGCHAIN, "id": n}} for n in "ab"]},
         LANGCHAIN_READ,

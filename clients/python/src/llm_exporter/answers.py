@@ -91,7 +91,10 @@ class _Search:
             return self.look(_parsed(answer), depth - 1)
         if package(answer) == "dspy":
             return self._look_at_models(answer)
-        return self._look_at(answer) or self._look_into(answer, depth - 1)
+        # Before LangChain's sum of them.
+        return (
+            self._look_at_generations(answer, depth - 1) or self._look_at(answer) or self._look_into(answer, depth - 1)
+        )
 
     def _look_at(self, answer: Any) -> bool:
         look_in = members(answer)
@@ -118,7 +121,6 @@ class _Search:
         """Looks into what holds answers: the first place that has some counts, as others would have the same."""
         ways: tuple[Callable[[], bool], ...] = (
             lambda: self._look_at_all(items(answer, "raw_responses"), depth),  # the Agents SDK's runs
-            lambda: self._look_at_generations(answer, depth),
             lambda: self._look_at_all(items(answer, "messages"), depth),  # LangGraph's state
             lambda: self.look(field(answer, "message"), depth),  # LangChain's generations
             lambda: self.look(field(answer, "_raw_response"), depth),  # instructor's
@@ -140,7 +142,7 @@ class _Search:
 
     def _look_at_generations(self, answer: Any, depth: int) -> bool:
         """LangChain's results: a list for each prompt, or one list, whose answers share the usage of the first."""
-        generations = items(answer, "generations")
+        generations = items(members(answer), "generations")
         if not generations:
             return False
         if not issubclass(type(generations[0]), (list, tuple)):

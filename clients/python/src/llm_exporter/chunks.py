@@ -74,6 +74,7 @@ class StreamUsage:
         """Whether a chunk with a token (text, reasoning, a part of a tool call, audio) has come."""
         self._requests: list[_Request] = []
         self._by_id: dict[str, _Request] = {}
+        self._renamed: list[_Request] = []
         self._now: Optional[_Request] = None
 
     @property
@@ -267,12 +268,19 @@ class StreamUsage:
         return True
 
     def _add_langchain(self, message: Any, is_whole: bool) -> None:
-        request = self._request(answer_id(message))
+        key, metadata = answer_id(message), field(message, "response_metadata")
+        if key is not None and key not in self._by_id and not is_whole:
+            if key == text(metadata, "id"):
+                # Of OpenAI's responses the first chunk and the whole message have the provider's id, other chunks have
+                # that of the run.
+                self._renamed.append(self._request(key))
+            elif self._renamed:
+                self._by_id[key] = self._renamed.pop(0)
+        request = self._request(key)
         content = field(message, "content")
         reasoning = field(field(message, "additional_kwargs"), "reasoning_content")
         parts = (content, field(message, "tool_call_chunks"), reasoning)
         self.has_token = self.has_token or any(map(is_filled, parts))
-        metadata = field(message, "response_metadata")
         ended = first_field(metadata, "finish_reason", "stop_reason", "done_reason") is not None
         request.complete = request.complete or ended or is_whole or text(message, "chunk_position") == "last"
         found = usage_of(message)
