@@ -186,18 +186,18 @@ def _of_iterations(
 
 
 def _pydantic_ai(usage: Any, inputs: Optional[int], outputs: Optional[int]) -> Usage:
+    # Fields of newer versions, which are 0 by default; older ones have them in the details.
     details = field(usage, "details")
+    reasoning = count(usage, "output_reasoning_tokens")
+    written_1h = count(usage, "cache_write_1h_tokens")
     return Usage(
         inputs,
         outputs,
         None,
         count(usage, "cache_read_tokens"),
         count(usage, "cache_write_tokens"),
-        first(
-            count(usage, "output_reasoning_tokens"),
-            count(details, "reasoning_tokens", "thoughts_tokens", "thinking_tokens"),
-        ),
-        first(count(usage, "cache_write_1h_tokens"), count(details, "ephemeral_1h_input_tokens")),
+        reasoning or first(count(details, "reasoning_tokens", "thoughts_tokens", "thinking_tokens"), reasoning),
+        written_1h or first(count(details, "ephemeral_1h_input_tokens"), written_1h),
         without(count(usage, "input_audio_tokens"), count(usage, "cache_audio_read_tokens")),
         count(usage, "output_audio_tokens"),
         without(count(usage, "input_image_tokens"), count(usage, "cache_image_read_tokens")),
