@@ -21,8 +21,8 @@ _MAX_DEPTH = 4
 _MAX_LOOKS = 2000
 """Objects that are looked at within one answer: a list may hold a million numbers."""
 
-_OF_ERRORS = ("run_data", "completion", "last_completion")
-"""Where an error has what was answered before it: those of the Agents SDK, OpenAI's package, instructor."""
+_OF_ERRORS = ("run_data", "completion", "last_completion", "_pydantic_ai_run_cancelled")
+"""Where an error has what was answered before it: the Agents SDK's, OpenAI's, instructor's, Pydantic AI's."""
 
 
 def readings_of(answer: Any) -> list[Reading]:
@@ -86,7 +86,7 @@ class _Search:
         if issubclass(type(answer), (list, tuple)):
             return self._look_at_all(answer, depth - 1)
         if issubclass(type(answer), BaseException):
-            return any(self.look(field(answer, name), depth - 1) for name in _OF_ERRORS)
+            return self._look_at(answer) or any(self.look(field(answer, name), depth - 1) for name in _OF_ERRORS)
         if package(answer) in ("openai", "anthropic") and type(answer).__name__.endswith("APIResponse"):
             return self.look(_parsed(answer), depth - 1)
         if package(answer) == "dspy":

@@ -13,7 +13,7 @@ from typing import Any, Optional
 
 from .answers import answer_id, readings_of, usage_of
 from .facts import failure, model_name, service_tier
-from .fields import PLAIN, field, first_field, is_filled, items, members, text
+from .fields import PLAIN, field, first_field, is_filled, items, members, package, text
 from .first_token import has_chat_token, has_other_token
 from .reading import Reading, Usage
 from .tokens import tokens
@@ -308,7 +308,9 @@ class StreamUsage:
         if not readings and type(inner := field(chunk, "data")) not in PLAIN and _is_chunk(inner):  # Mistral
             self._add(inner, depth - 1)
             return
-        has_token = has_other_token(chunk, bool(readings))
+        # What is left of Pydantic AI are the steps of a run, which begin before the first request.
+        is_step = package(original) in ("pydantic_ai", "pydantic_graph")
+        has_token = not is_step and has_other_token(chunk, bool(readings))
         self.has_token = self.has_token or has_token
         is_last = field(chunk, "done") is True or any(
             is_filled(first_field(candidate, "finish_reason", "finishReason"))

@@ -83,10 +83,9 @@ def _together(seen: list[Reading], whole: list[Reading]) -> list[Reading]:
     nameless = sum(type(reading.key) is not str for reading in whole)
     readings = []
     for reading in seen:
-        if nameless and type(reading.key) is not str and reading.usage is not None:
-            nameless -= 1
-            reading = reading._replace(usage=None)
-        readings.append(reading)
+        is_in_whole = nameless > 0 and type(reading.key) is not str and reading.usage is not None
+        nameless -= is_in_whole
+        readings.append(reading._replace(usage=None) if is_in_whole else reading)
     return readings + whole
 
 

@@ -17,9 +17,14 @@ from collections.abc import Awaitable, Generator
 from time import perf_counter
 from typing import Any, Callable
 
+from .fields import field
 from .stream import AsyncTap, StreamOwner, Tap, Watch
 
 __all__ = ["is_manager", "is_stream", "watched"]
+
+
+_SYNCHRONOUS = ("StreamedRunResultSync", "StreamedResponseSync")
+"""Pydantic AI's streams for plain code, which are read in a block or without one."""
 
 
 def is_stream(answer: Any) -> bool:
@@ -34,12 +39,16 @@ def is_stream(answer: Any) -> bool:
 def is_manager(answer: Any) -> bool:
     """Whether an answer is a context manager whose block is the call.
 
-    Those of `contextlib` are, and classes that say so by their name: ``MessageStreamManager``,
-    ``ResponseContextManager``. Others have a block to be closed after their use, as a file or a raw response has.
+    Those of `contextlib` are, classes derived from its own, and classes that say so by their name:
+    ``MessageStreamManager``, ``ResponseContextManager``. Others have a block to be closed after their use, as a file or
+    a raw response has.
     """
     kind = type(answer)
-    is_named = kind.__name__.endswith("Manager") or kind.__module__ == "contextlib"
-    return is_named and (hasattr(kind, "__enter__") or hasattr(kind, "__aenter__")) and not hasattr(kind, "__len__")
+    if not (hasattr(kind, "__enter__") or hasattr(kind, "__aenter__")) or hasattr(kind, "__len__"):
+        return False
+    if kind.__name__.endswith("Manager") or kind.__name__ in _SYNCHRONOUS:
+        return True
+    return any(base.__module__ == "contextlib" for base in kind.__mro__)
 
 
 def _has_events(result: Any) -> bool:
@@ -67,6 +76,8 @@ def watched(stream: Any, call: StreamOwner) -> Any:
 def _watching(stream: Any, watch: Watch) -> Any:
     if _watch_iterator(stream, watch) or _watch_events(stream, watch):
         return stream
+    if type(stream).__name__ in _SYNCHRONOUS:
+        return _SynchronousRun(stream, watch)
     if is_manager(stream):
         return _AwaitableManager(stream, watch) if hasattr(type(stream), "__await__") else _Manager(stream, watch)
     return _StandIn(stream, watch)
@@ -285,6 +296,7 @@ class _Manager(_StandIn):
 
     def _self_entered(self, entered: Any, began: float) -> Any:
         self._self_watch.waited_since(began)
+        self._self_watch.reads_at_end(lambda: _whole(entered))
         if entered is self._self_stream:
             opened = self
         elif _is_iterator(type(entered)) or _attribute(entered, "_iterator") is not None:
@@ -292,18 +304,29 @@ class _Manager(_StandIn):
         else:
             opened = entered
             _watch_parsing(entered, self._self_watch)
-        self._self_watch.reads_at_end(lambda: _whole(entered))
         self._self_opened = opened
         return opened
 
     def _self_left(self, error: Any) -> None:
         failed = bool(error) and error[1] is not None
         # An answer that was not read in parts has ended with its block, unless it says that it has not.
-        is_complete = _attribute(self._self_opened, "is_complete") is not False
+        is_complete = field(self._self_opened, "is_complete") is not False
         if not failed and is_complete and not self._self_watch.is_tapped:
             self._self_watch.ended()
         else:
             super()._self_left(error)
+
+
+class _SynchronousRun(_Manager):
+    """A run of Pydantic AI, whose requests are made as it is read."""
+
+    def __init__(self, run: Any, watch: Watch) -> None:
+        super().__init__(run, watch)
+        self._self_opened = run
+        watch.reads_at_end(lambda: run)
+
+    def __del__(self) -> None:
+        self._self_left(())
 
 
 class _AwaitableManager(_Manager):
