@@ -21,7 +21,14 @@ RUN: dict[str, Any] = {
     "token_usage_total input": 176 + 300,
     "token_usage_total output": 24 + 7,
 }
-#: The same of Anthropic, at 3, 0.30, 3.75, 6 and 15 USD for input, reads, writes, writes for an hour, and output.
+#: What a run has used that ends before its second answer.
+FIRST_REQUEST: dict[str, Any] = {
+    "cost_usd_total": 0.0000492,
+    "tokens_total": 307,
+    "token_usage_total input": 300,
+    "token_usage_total output": 7,
+}
+#: Both of Anthropic, at 3, 0.30, 3.75, 6 and 15 USD for input, reads, writes, writes for an hour, and output.
 ONE_ANTHROPIC: dict[str, Any] = {
     "calls_total success": 1,
     "cost_usd_total": 0.0041652,
@@ -62,7 +69,8 @@ def failed(status: str, error: BaseException) -> dict[str, float]:
 
 
 def decorated(call: Any, function: Callable[..., Any]) -> Callable[..., Any]:
-    return call(function)  # type: ignore[no-any-return]
+    counted: Callable[..., Any] = call(function)
+    return counted
 
 
 def in_a_block(call: Any, function: Callable[..., Any]) -> Callable[..., Any]:

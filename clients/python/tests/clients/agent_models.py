@@ -6,8 +6,9 @@ Both answers report usage of their own, so that a sum shows whether each was cou
   read and 512 written, 400 of which are kept for an hour; 34 out.
 - The call of a tool: 300 in, 7 out.
 
-Beside the models of `ModelServer`, ``tool-boom-NNN`` fails once it has the result of a tool, ``paced`` waits 0.2 s for
-the first piece of a stream and 0.1 s between the pieces, ``stalls`` does not go on for a second.
+Beside the models of `ModelServer`, ``tool-boom-NNN`` and ``tool-slow`` fail or wait once they have the result of a
+tool, ``paced`` waits 0.2 s for the first piece of a stream and 0.1 s between the pieces, ``stalls`` does not go on for
+a second.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ class AgentModels(ModelServer):
             answer.input_tokens, answer.cache_write_tokens, answer.reasoning_tokens = 1712, 512, 0
         if wants_tool:
             answer = examples.Answer(**CALLS_TOOL, status=answer.status)
-        answer.delay = {"slow": 1.0, "paced": 0.2}.get(model, 0.0)
+        answer.delay = {"slow": 1.0, "paced": 0.2, "tool-slow": 0.0 if wants_tool else 1.0}.get(model, 0.0)
         answer.pause = {"stalls": 1.0, "paced": 0.1}.get(model, 0.0)
         return answer
 
@@ -61,7 +62,7 @@ def chat(asked: Any, answer: Any) -> Any:
     whole = examples.chat(asked, answer)
     if not answer.pieces:
         function = {"name": _tool(asked), "arguments": "{}"}
-        message = {"role": "assistant", "content": None}
+        message: Any = {"role": "assistant", "content": None}
         message["tool_calls"] = [{"id": examples.new_id("call"), "type": "function", "function": function}]
         whole["choices"] = [{"index": 0, "message": message, "finish_reason": "tool_calls"}]
     return whole

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Callable
@@ -27,6 +28,7 @@ def agent_models(monkeypatch: pytest.MonkeyPatch) -> Iterator[AgentModels]:
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setattr(urllib.request, "_opener", None)  # it would keep the proxies beyond this test
     for end, dialect in DIALECTS.items():
         monkeypatch.setitem(examples.DIALECTS, end, dialect)
     server = AgentModels()

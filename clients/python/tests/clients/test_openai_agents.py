@@ -8,13 +8,24 @@ from typing import Any
 
 import pytest
 
-from agent_calls import FAILURES, LEFT_EARLY, ONE, RUN, decorated, failed, in_a_block, in_an_asynchronous_block, times
+from agent_calls import (
+    FAILURES,
+    FIRST_REQUEST,
+    LEFT_EARLY,
+    ONE,
+    RUN,
+    decorated,
+    failed,
+    in_a_block,
+    in_an_asynchronous_block,
+    times,
+)
 from peers import installed
 
 agents = installed("agents")
 pytestmark = pytest.mark.clients
 
-from openai import AsyncOpenAI
+import openai
 
 agents.set_tracing_disabled(True)
 
@@ -32,7 +43,7 @@ def call(monitor: Any) -> Any:
 @pytest.fixture(params=["OpenAIChatCompletionsModel", "OpenAIResponsesModel"])
 def new_agent(request: pytest.FixtureRequest, agent_models: Any) -> Any:
     def make(model: str = "gpt-4o-mini", tools: Any = (weather,), include_usage: Any = True) -> Any:
-        client = AsyncOpenAI(base_url=agent_models.url + "/v1", api_key="k", max_retries=0, timeout=0.5)
+        client = openai.AsyncOpenAI(base_url=agent_models.url + "/v1", api_key="k", max_retries=0, timeout=0.5)
         kind = getattr(agents, request.param)
         # The chat model asks a server that is not OpenAI's for the usage of streams only if told to.
         settings = agents.ModelSettings(include_usage=include_usage)
@@ -128,14 +139,16 @@ def test_stream_that_breaks(new_agent: Any, call: Any, counted: Any, model: str,
     assert counted() == failed(status, raised.value)
 
 
+@pytest.mark.parametrize("streamed", [False, True])
+def test_a_run_that_fails_later(new_agent: Any, call: Any, counted: Any, streamed: bool) -> None:
+    """What a plain run has used before it raises is lost: neither the error nor anything else that is seen has it."""
+    agent = new_agent("tool-boom-500")
+    with pytest.raises(openai.InternalServerError) as raised:
+        asyncio.run(_streamed(call, agent) if streamed else call(agents.Runner.run)(agent, "hi"))
+    assert counted() == {**failed("error", raised.value), **(FIRST_REQUEST if streamed else {})}
+
+
 def test_a_run_of_too_many_turns(new_agent: Any, call: Any, counted: Any) -> None:
     with pytest.raises(agents.MaxTurnsExceeded):
         asyncio.run(call(agents.Runner.run)(new_agent(), "hi", max_turns=1))
-    assert counted() == {
-        "calls_total error": 1,
-        "errors_total MaxTurnsExceeded": 1,
-        "cost_usd_total": 0.0000492,
-        "tokens_total": 307,
-        "token_usage_total input": 300,
-        "token_usage_total output": 7,
-    }
+    assert counted() == {"calls_total error": 1, "errors_total MaxTurnsExceeded": 1, **FIRST_REQUEST}
