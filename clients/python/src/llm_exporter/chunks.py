@@ -164,13 +164,15 @@ class StreamUsage:
         """Reads an event that is known by its name. False if it is none."""
         kind = text(chunk, "type", "event_type", "event_kind")
         if kind is None:
-            return self._add_bedrock(chunk, depth) or self._add_callback(chunk, depth)
+            return self._add_bedrock(chunk, depth) or self._add_callback(chunk)
         if kind.startswith(("message_", "content_block_")) or kind == "ping":
             self._add_anthropic(chunk, kind)
         elif kind.startswith(("response.", "interaction.")):
             self._add_response(chunk, kind)
         elif kind.startswith(("message-", "content-", "tool-", "citation-")):
             self._add_cohere(chunk, kind)
+        elif field(chunk, "ns") is not None:  # LangGraph's second version: the mode, the graph, the chunk
+            self._add(field(chunk, "data"), depth - 1)
         elif kind in _WRAPPERS:
             inner = field(chunk, _WRAPPERS[kind])
             if inner is None:
@@ -183,8 +185,8 @@ class StreamUsage:
             self._now.note(Reading(self._now.key, failure=text(error, "code", "type")))
         elif kind.endswith(".delta") or kind in ("part_start", "part_delta"):  # Gemini's interactions; Pydantic AI
             self.has_token = True
-        elif not kind.endswith("_stream_event"):  # what the Agents SDK tells of its run beside the chunks
-            return False
+        elif not kind.endswith("_stream_event") and kind != "checkpoint":
+            return False  # the others are what the Agents SDK and LangGraph say of their runs beside the chunks
         return True
 
     def _add_anthropic(self, chunk: Any, kind: str) -> None:
@@ -254,22 +256,21 @@ class StreamUsage:
 
     # Frameworks.
 
-    def _add_callback(self, chunk: Any, depth: int) -> bool:
+    def _add_callback(self, chunk: Any) -> bool:
         """LangChain's ``astream_events``: each event of a model is repeated for all that is around it."""
         kind, event = text(chunk, "event"), field(chunk, "data")
         if kind is None or not kind.startswith("on_") or event is None:
             return False
-        if kind == "on_chat_model_stream":
-            self._add(field(event, "chunk"), depth - 1)
-        elif kind == "on_chat_model_end":
-            output = members(field(event, "output"))
-            if text(output, "type") in _MESSAGES:
-                self._add_langchain(output, is_whole=True)
+        if kind in ("on_chat_model_stream", "on_chat_model_end"):
+            message = members(first_field(event, "chunk", "output"))
+            if text(message, "type") in _MESSAGES:
+                # Not by the message's id: the chunks of one answer may have two.
+                self._add_langchain(message, kind == "on_chat_model_end", text(chunk, "run_id"))
         return True
 
-    def _add_langchain(self, message: Any, is_whole: bool) -> None:
-        key, metadata = answer_id(message), field(message, "response_metadata")
-        if key is not None and key not in self._by_id and not is_whole:
+    def _add_langchain(self, message: Any, is_whole: bool, run: Optional[str] = None) -> None:
+        key, metadata = run or answer_id(message), field(message, "response_metadata")
+        if run is None and key is not None and key not in self._by_id and not is_whole:
             if key == text(metadata, "id"):
                 # Of OpenAI's responses the first chunk and the whole message have the provider's id, other chunks have
                 # that of the run.
@@ -308,8 +309,8 @@ class StreamUsage:
         if not readings and type(inner := field(chunk, "data")) not in PLAIN and _is_chunk(inner):  # Mistral
             self._add(inner, depth - 1)
             return
-        # What is left of Pydantic AI are the steps of a run, which begin before the first request.
-        is_step = package(original) in ("pydantic_ai", "pydantic_graph")
+        # The steps of runs of Pydantic AI and LangGraph begin before the first request.
+        is_step = package(original) in ("pydantic_ai", "pydantic_graph") or field(chunk, "triggers") is not None
         has_token = not is_step and has_other_token(chunk, bool(readings))
         self.has_token = self.has_token or has_token
         is_last = field(chunk, "done") is True or any(
@@ -333,6 +334,8 @@ _WRAPPERS = {
     "ChatGeneration": "message",
     "raw_response_event": "data",  # the Agents SDK
     "agent_run_result": "result",  # Pydantic AI
+    "task": "payload",  # LangGraph's debug mode
+    "task_result": "payload",
     "stream-end": "response",  # Cohere's first API
 }
 
