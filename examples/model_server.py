@@ -143,9 +143,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: Server
 
+    stream_type = "text/event-stream"
+
     def do_POST(self):
-        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self.path = self.path.partition("?")[0]  # Anthropic's clients add ?beta=true
+        asked = self.asked()
         dialect = next((d for end, d in DIALECTS.items() if self.path.endswith(end)), None)
         if dialect is None:
             self.send(404, {"error": {"message": f"nothing is served at {self.path}"}})
@@ -163,6 +164,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
         else:
             self.note(asked, answer, "answered")
             self.send(200, whole(asked, answer))
+
+    def asked(self):
+        """What the request asks for."""
+        self.path = self.path.partition("?")[0]  # Anthropic's clients add ?beta=true
+        return json.loads(self.rfile.read(int(self.headers["Content-Length"])))
 
     def waited(self, seconds):
         """Waits, and returns whether the caller did: one that gave up has closed its connection."""
@@ -201,7 +207,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def send_stream(self, asked, answer, events):
         self.send_response(200)
-        self.send_header("Content-Type", "text/event-stream")
+        self.send_header("Content-Type", self.stream_type)
         self.send_header("Connection", "close")
         self.send_header("request-id", new_id("req"))
         self.end_headers()
@@ -212,15 +218,19 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 if isinstance(event, str):  # OpenAI's last word
                     self.note(asked, answer, outcome)
                     outcome = ""  # noted
-                lines = f"event: {event['type']}\n" if isinstance(event, dict) and "type" in event else ""
-                text = event if isinstance(event, str) else json.dumps(event)
                 if not self.waited(answer.pause):
                     raise ConnectionError
-                self.wfile.write(f"{lines}data: {text}\n\n".encode())
+                self.wfile.write(self.encoded(event))
         except OSError:
             outcome = outcome and "abandoned"
         if outcome:
             self.note(asked, answer, outcome)
+
+    def encoded(self, event):
+        """An event of a stream, as it is sent."""
+        lines = f"event: {event['type']}\n" if isinstance(event, dict) and "type" in event else ""
+        text = event if isinstance(event, str) else json.dumps(event)
+        return f"{lines}data: {text}\n\n".encode()
 
     def log_message(self, *_):
         pass
@@ -295,17 +305,18 @@ def output_item(answer):
 
 def response_stream(asked, answer):
     item, begun = output_item(answer), response(asked, answer, "in_progress")
-    text = {"item_id": "msg_1", "content_index": 0, "logprobs": []}
+    place = {"item_id": "msg_1", "content_index": 0}
     events = [
         {"type": "response.created", "response": begun},
         {"type": "response.output_item.added", "item": {**item, "status": "in_progress", "content": []}},
-        *({"type": "response.output_text.delta", "delta": piece, **text} for piece in answer.pieces),
+        {"type": "response.content_part.added", "part": {**item["content"][0], "text": ""}, **place},
+        *({"type": "response.output_text.delta", "delta": piece, "logprobs": [], **place} for piece in answer.pieces),
         {"type": "response.output_item.done", "item": item},
         {"type": "response.completed", "response": {**response(asked, answer), "id": begun["id"]}},
     ]
     for number, event in enumerate(events):
-        place = {"output_index": 0} if "response" not in event else {}
-        yield {"sequence_number": number, **place, **event}
+        output = {"output_index": 0} if "response" not in event else {}
+        yield {"sequence_number": number, **output, **event}
 
 
 def openai_error(status):

@@ -25,8 +25,11 @@ class Environment(NamedTuple):
 
 
 ENVIRONMENTS = {
-    "openai": Environment(["openai"], ["test_openai.py", "test_examples.py::test_openai_sdk"]),
+    "openai": Environment(
+        ["instructor", "openai"], ["test_openai.py", "test_instructor.py", "test_examples.py::test_openai_sdk"]
+    ),
     "anthropic": Environment(["anthropic"], ["test_anthropic.py", "test_examples.py::test_anthropic_sdk"]),
+    "clouds": Environment(["boto3", "google-genai"], ["test_google_genai.py", "test_bedrock.py"]),
     "langchain": Environment(
         ["langchain", "langchain-anthropic", "langchain-openai"],
         ["test_langchain.py", "test_langchain_models.py", "test_langgraph.py"],

@@ -1,37 +1,47 @@
-"""The model server of the examples, except that it always reports the same usage.
+"""The model server of the examples, except that it always reports the same usage, and that it speaks more languages.
 
-OpenAI: 1200 tokens in, of which 1024 were cached; 34 out, of which 10 were reasoning. Anthropic: 176 in beside 1024
-read from and 512 written to its cache; 34 out. A model ``boom-NNN`` is answered with that HTTP status, ``slow`` after a
-second, ``broken`` with a stream that ends in an error.
+OpenAI and Gemini: 1200 tokens in, of which 1024 were cached; 34 out, of which 10 were reasoning. Anthropic and Bedrock:
+176 in beside 1024 read from and 512 written to the cache; 34 out. If tools are offered, the answer is a call of the first
+one, until its result is sent. The name of a model says what it does:
+
+- ``all-kinds`` reports every kind of token that its provider knows, searches of the web, and the service tier.
+- ``priority`` is one of OpenAI's, served by that tier.
+- ``boom-NNN`` is answered with that HTTP status, ``slow`` after a second.
+- ``stalls`` stops for a second within a stream, ``broken`` ends a stream with an error, ``cut`` in the middle of it.
 """
 
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
+import re
+import time
+import urllib.parse
+from collections.abc import Iterator
 from typing import Any
 
-EXAMPLES = Path(__file__).resolve().parents[4] / "examples"
+import cloud_dialects
+import more_dialects
+from example import EXAMPLES, examples
 
+__all__ = ["EXAMPLES", "ModelServer", "examples"]
 
-def _example(name: str) -> Any:
-    # By its path: both files have one name.
-    spec = importlib.util.spec_from_file_location(f"examples_{name}", EXAMPLES / f"{name}.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-examples = _example("model_server")
+PIECES = ["Hel", "lo"]
+#: Of Gemini and Bedrock, whose requests have the model in their path.
+MODEL_IN_PATH = re.compile(r"/models/(?P<gemini>[^/]+):|/model/(?P<bedrock>[^/]+)/")
 
 
 class ModelServer(examples.ModelServer):  # type: ignore[name-defined]  # a module that is loaded by its path
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[Any] = []
+        """The requests, as they came."""
+        self._server.RequestHandlerClass = Handler
+
     def answer(self, path: str, asked: Any) -> Any:
+        self.asked.append(asked)
         model = asked["model"]
-        writes = 512 if path.endswith("/messages") else 0
+        writes = 512 if path.endswith("/messages") or "/model/" in path else 0
         return examples.Answer(
-            ["Hel", "lo"],
+            PIECES,
             input_tokens=1200 + writes,
             cache_read_tokens=1024,
             cache_write_tokens=writes,
@@ -41,3 +51,53 @@ class ModelServer(examples.ModelServer):  # type: ignore[name-defined]  # a modu
             delay=1.0 if model == "slow" else 0.0,
             breaks=model == "broken",
         )
+
+
+class Handler(examples.Handler):  # type: ignore[name-defined]
+    is_cut = False
+
+    def asked(self) -> Any:
+        asked = super().asked()
+        if found := MODEL_IN_PATH.search(self.path):
+            asked["model"] = urllib.parse.unquote(found["gemini"] or found["bedrock"])
+            asked["stream"] = "stream" in self.path
+        if self.path.endswith("/converse-stream"):
+            self.stream_type = "application/vnd.amazon.eventstream"
+        return asked
+
+    def send_stream(self, asked: Any, answer: Any, events: Any) -> None:
+        self.is_cut = asked["model"] == "cut"
+        ways = {"cut": up_to_the_second_piece, "stalls": stalling}
+        super().send_stream(asked, answer, ways.get(asked["model"], iter)(events))
+
+    def end_headers(self) -> None:
+        if self.is_cut:
+            self.send_header("Content-Length", "1000000")  # so that its end comes too early
+        super().end_headers()
+
+    def encoded(self, event: Any) -> bytes:
+        if isinstance(event, bytes):
+            return event
+        return super().encoded(event)  # type: ignore[no-any-return]
+
+
+def has_second_piece(event: Any) -> bool:
+    return f'"{PIECES[1]}"' in (event.decode("latin-1") if isinstance(event, bytes) else str(event).replace("'", '"'))
+
+
+def up_to_the_second_piece(events: Any) -> Iterator[Any]:
+    for event in events:
+        if has_second_piece(event):
+            return
+        yield event
+
+
+def stalling(events: Any) -> Iterator[Any]:
+    for event in events:
+        if has_second_piece(event):
+            time.sleep(1.0)
+        yield event
+
+
+# The model server decides by the end of a request's path.
+examples.DIALECTS = {**examples.DIALECTS, **more_dialects.DIALECTS, **cloud_dialects.DIALECTS}
