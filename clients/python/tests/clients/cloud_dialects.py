@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Iterator
 from typing import Any
 
+from example import examples
 from more_dialects import ARGUMENTS, has_all_kinds, message, message_stream, tool
 
 # Gemini: ai.google.dev/api/generate-content
@@ -63,9 +64,10 @@ def _candidate(asked: Any, answer: Any, parts: Any, finish_reason: Any = None, o
             trafficType="ON_DEMAND_PRIORITY",
         )
         candidate["groundingMetadata"] = {"webSearchQueries": ["one", "two", "one"]}
+    answer.id = getattr(answer, "id", None) or examples.new_id("g")  # one for all chunks of an answer
     counts = ("promptTokenCount", "candidatesTokenCount", "thoughtsTokenCount", "toolUsePromptTokenCount")
     usage["totalTokenCount"] = sum(usage.get(name, 0) for name in counts)  # type: ignore[misc]
-    return {"candidates": [candidate], "usageMetadata": usage, "modelVersion": asked["model"], "responseId": "g1"}
+    return {"candidates": [candidate], "usageMetadata": usage, "modelVersion": asked["model"], "responseId": answer.id}
 
 
 def gemini_error(status: int) -> Any:

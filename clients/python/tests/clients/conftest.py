@@ -10,9 +10,17 @@ from typing import Any, Callable
 import pytest
 
 from agent_models import DIALECTS, AgentModels
-from connecting import Sender
+from connecting import NOWHERE, Sender
 from llm_exporter import LLMMonitor
 from model_server import ModelServer, examples
+
+
+@pytest.fixture(autouse=True)
+def no_other_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No package of a test reaches another host, with its telemetry for example."""
+    for name, address in {**NOWHERE, "NO_PROXY": "127.0.0.1"}.items():
+        monkeypatch.setenv(name, address)
+        monkeypatch.delenv(name.lower(), raising=False)
 
 
 @pytest.fixture

@@ -6,12 +6,14 @@ one, until its result is sent. The name of a model says what it does:
 
 - ``all-kinds`` reports every kind of token that its provider knows, searches of the web, and the service tier.
 - ``priority`` is one of OpenAI's, served by that tier.
+- ``forgets`` calls a tool without its arguments, until it is shown a result.
 - ``boom-NNN`` is answered with that HTTP status, ``slow`` after a second.
 - ``stalls`` stops for a second within a stream, ``broken`` ends a stream with an error, ``cut`` in the middle of it.
 """
 
 from __future__ import annotations
 
+import contextlib
 import re
 import time
 import urllib.parse
@@ -54,31 +56,34 @@ class ModelServer(examples.ModelServer):  # type: ignore[name-defined]  # a modu
 
 
 class Handler(examples.Handler):  # type: ignore[name-defined]
-    is_cut = False
+    streams = False
 
     def asked(self) -> Any:
         asked = super().asked()
         if found := MODEL_IN_PATH.search(self.path):
             asked["model"] = urllib.parse.unquote(found["gemini"] or found["bedrock"])
             asked["stream"] = "stream" in self.path
-        if self.path.endswith("/converse-stream"):
+        if "-stream" in self.path:
             self.stream_type = "application/vnd.amazon.eventstream"
         return asked
 
     def send_stream(self, asked: Any, answer: Any, events: Any) -> None:
-        self.is_cut = asked["model"] == "cut"
+        model, self.streams = asked["model"], True
         ways = {"cut": up_to_the_second_piece, "stalls": stalling}
-        super().send_stream(asked, answer, ways.get(asked["model"], iter)(events))
+        super().send_stream(asked, answer, ways.get(model, iter)(events))
+        if model != "cut":
+            with contextlib.suppress(OSError):  # of a client that left
+                self.wfile.write(b"0\r\n\r\n")
 
     def end_headers(self) -> None:
-        if self.is_cut:
-            self.send_header("Content-Length", "1000000")  # so that its end comes too early
+        if self.streams:
+            self.send_header("Transfer-Encoding", "chunked")
         super().end_headers()
 
     def encoded(self, event: Any) -> bytes:
-        if isinstance(event, bytes):
-            return event
-        return super().encoded(event)  # type: ignore[no-any-return]
+        """In a chunk of its own, as providers send it: a stream without its last chunk is cut."""
+        content = event if isinstance(event, bytes) else super().encoded(event)
+        return f"{len(content):x}\r\n".encode() + content + b"\r\n"
 
 
 def has_second_piece(event: Any) -> bool:
