@@ -7,6 +7,7 @@ of an answer is called only if the class is one of a package whose method is kno
 from __future__ import annotations
 
 import inspect
+import json
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import Any, Callable, Optional
 
@@ -84,11 +85,12 @@ class _Search:
         if type(answer) in PLAIN or is_mock(answer) or depth == 0 or self._looks_left < 0:
             return False
         if issubclass(type(answer), (list, tuple)):
-            return self._look_at_all(answer, depth - 1)
+            # instructor's lists of models have the answer beside them.
+            return self._look_at_all(answer, depth - 1) or self.look(field(answer, "_raw_response"), depth - 1)
         if issubclass(type(answer), BaseException):
             return self._look_at(answer) or any(self.look(field(answer, name), depth - 1) for name in _OF_ERRORS)
         if package(answer) in ("openai", "anthropic") and type(answer).__name__.endswith("APIResponse"):
-            return self.look(_parsed(answer), depth - 1)
+            return self.look(_parsed(answer), depth - 1) or self.look(_body(answer), depth - 1)
         if package(answer) == "dspy":
             return self._look_at_models(answer)
         # Before LangChain's sum of them.
@@ -196,3 +198,9 @@ def _result_of(method: Callable[[], Any]) -> Any:
 def _is_human(message: Any) -> bool:
     message = members(message)
     return text(message, "type") in ("human", "HumanMessage") or text(message, "role") == "user"
+
+
+def _body(response: Any) -> Any:
+    """The body of a raw response that has been read, if its `parse` is asynchronous: Anthropic's."""
+    content = field(field(response, "http_response"), "content")
+    return json.loads(content) if type(content) is bytes else None
