@@ -12,6 +12,7 @@ __all__ = ["classify", "classify_named"]
 _RATE_LIMITED = ("ratelimit", "toomanyrequests", "resourceexhausted", "throttl")
 _TIMEOUT = ("timeout", "timedout", "deadlineexceeded")
 _CANCELLED = ("cancelled", "canceled")
+_MAX_CAUSES = 4
 _STATUSES = {429: "rate_limited", 408: "timeout", 504: "timeout", 499: "cancelled"}
 
 
@@ -21,18 +22,26 @@ def classify(error: BaseException) -> tuple[str, Optional[str]]:
     - ``cancelled``: a cancelled task, Ctrl-C, and any other class that is not an `Exception`; a stream that its reader
       left (`GeneratorExit`) too, which is no error, and has no type.
     - ``timeout``, ``rate_limited``: by the names of the class and its bases, else by a code that the exception has,
-      else by the HTTP status 408 or 504, or 429.
+      else by the HTTP status 408 or 504, or 429. If it has no HTTP status, the exception that it was raised from decides
+      in the same way: instructor wraps those of the provider's package.
     - ``error``: the rest.
     """
-    names = [base.__name__ for base in type(error).__mro__]
+    error_type = re.sub(r"[^A-Za-z0-9_.:-]+", "_", type(error).__name__).lstrip(".:-")[:64] or "unknown"
     if isinstance(error, GeneratorExit):
         return "cancelled", None
-    error_type = re.sub(r"[^A-Za-z0-9_.:-]+", "_", names[0]).lstrip(".:-")[:64] or "unknown"
     if not isinstance(error, Exception):
         return "cancelled", error_type
+    return _status(error, _MAX_CAUSES), error_type
+
+
+def _status(error: Exception, causes_left: int) -> str:
+    names = [base.__name__ for base in type(error).__mro__]
     # A class says more than a code: a proxy may answer 500 for all of them.
     status = _of_names(names) or _of_names([code for code in _codes(error) if isinstance(code, str)])
-    return status or _of_numbers(_codes(error)) or "error", error_type
+    cause = _attribute(error, "__cause__")
+    if status is None and _http_status(_codes(error)) is None and issubclass(type(cause), Exception) and causes_left > 0:
+        return _status(cause, causes_left - 1)
+    return status or _of_numbers(_codes(error)) or "error"
 
 
 def classify_named(name: Any, code: Any) -> tuple[str, Optional[str]]:
@@ -52,8 +61,12 @@ def _of_names(names: list[str]) -> Optional[str]:
 
 def _of_numbers(codes: Iterator[Any]) -> Optional[str]:
     """By the first of the codes that is an HTTP status."""
-    first = next((code for code in codes if type(code) is int and 100 <= code < 600), None)
+    first = _http_status(codes)
     return None if first is None else _STATUSES.get(first)
+
+
+def _http_status(codes: Iterator[Any]) -> Optional[int]:
+    return next((code for code in codes if type(code) is int and 100 <= code < 600), None)
 
 
 def _codes(error: Any) -> Iterator[Any]:
