@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-
 import pytest
 
 from llm_exporter.failure import classify
-
+from recorded import ANSWER, Recorded, outcome
 
 
 class Wrapper(Exception):
     """As instructor's `InstructorRetryException` and other frameworks' own."""
+
+    last_completion: object = None
 
 
 class Answered(Exception):
@@ -48,3 +49,26 @@ def test_causes_in_a_circle_are_an_error() -> None:
     error = Wrapper()
     error.__cause__ = wrapping(Wrapper, error)
     assert classify(error) == ("error", "Wrapper")
+
+
+@pytest.mark.parametrize("name", ["last_completion", "completion", "run_data"])
+def test_the_answer_that_a_failure_holds_is_billed(recorded: Recorded, name: str) -> None:
+    error = Wrapper()
+    setattr(error, name, {"raw_responses": [ANSWER]} if name == "run_data" else ANSWER)
+
+    @recorded.call
+    def ask() -> None:
+        raise error
+
+    with pytest.raises(Wrapper):
+        ask()
+    assert outcome(recorded) == ("error", "Wrapper", 10, 5)
+
+
+def test_an_answer_that_was_observed_and_that_the_failure_holds_counts_once(recorded: Recorded) -> None:
+    error = Wrapper()
+    error.last_completion = ANSWER
+    with pytest.raises(Wrapper), recorded.call as call:
+        call.observe(ANSWER)
+        raise error
+    assert outcome(recorded) == ("error", "Wrapper", 10, 5)
