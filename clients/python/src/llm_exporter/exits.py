@@ -17,7 +17,7 @@ _begun = False
 
 
 def register(function: Callable[[], None]) -> None:
-    """Calls `function` at the exit. It must not raise."""
+    """Calls `function` at the exit, the one that was registered last first."""
     _functions[function] = None
 
 
@@ -34,5 +34,11 @@ def has_begun() -> bool:
 def _run() -> None:
     global _begun
     _begun = True
+    interrupt = None
     for function in reversed(list(_functions)):
-        function()
+        try:
+            function()
+        except BaseException as error:  # Ctrl-C: it ends one wait, and the others have not begun
+            interrupt = error
+    if interrupt is not None:
+        raise interrupt

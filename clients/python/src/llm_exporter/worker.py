@@ -60,6 +60,7 @@ class Worker:
         # True from the moment in which someone starts the thread to its end.
         self.has_thread = False
         self._thread: Optional[threading.Thread] = None
+        self._finalized = False
 
     def successor(self) -> Worker:
         """One without a thread, that goes on after this one's delivery has finished."""
@@ -89,6 +90,7 @@ class Worker:
         if self.threaded and self._claim_thread():
             started = False
             try:
+                self._flush_with_multiprocessing()
                 _thread.start_new_thread(self._start_claimed, ())
                 started = True
             except RuntimeError:
@@ -96,18 +98,12 @@ class Worker:
             finally:
                 if not started:
                     self.has_thread = False
-            if started:
-                self._flush_with_multiprocessing()
 
     def start(self) -> bool:
         """Starts the thread, unless there is one. False if the interpreter cannot start threads, as at its exit."""
         if not self.threaded:
             return False
-        if self._claim_thread():
-            if not self._start_claimed():
-                return False
-            self._flush_with_multiprocessing()
-        return True
+        return not self._claim_thread() or self._start_claimed()
 
     def _claim_thread(self) -> bool:
         with self._ledger.lock:
@@ -130,7 +126,8 @@ class Worker:
 
     def _flush_with_multiprocessing(self) -> None:
         multiprocess = sys.modules.get("multiprocessing.process")
-        if multiprocess is not None and multiprocess.parent_process() is not None:
+        if not self._finalized and multiprocess is not None and multiprocess.parent_process() is not None:
+            self._finalized = True
             # Workers of multiprocessing end by os._exit(): it runs these finalizers, but no atexit handlers.
             from multiprocessing.util import Finalize
 
