@@ -1,4 +1,4 @@
-"""Records that are made while the program ends, whatever runs then, and in whichever order."""
+"""Records that handlers, finalizers, threads and generators make while the program ends, in any order."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ SOURCES = {path.stem: path for path in Path(llm_exporter.__file__).parent.glob("
 
 
 def imported(source: str) -> Iterator[str]:
-    """The modules of the package that a module of it names in imports, wherever they stand, also for types alone."""
+    """The modules of the package that a module of it names in imports, in any place, also for types alone."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names if alias.name.startswith("llm_exporter")]

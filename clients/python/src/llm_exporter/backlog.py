@@ -11,7 +11,7 @@ __all__ = ["Backlog", "Batch", "Load"]
 
 
 class Load(NamedTuple):
-    """What waits in memory."""
+    """The records that wait in memory."""
 
     starts: int = 0
     ends: int = 0
@@ -59,7 +59,7 @@ class Backlog:
 
     @property
     def load(self) -> Load:
-        """What it holds in memory."""
+        """The records that it holds in memory."""
         return Load(self._starts, self.records - self._starts, self._bytes)
 
     @property

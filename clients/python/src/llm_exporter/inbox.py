@@ -19,7 +19,7 @@ Item = tuple[bool, float, int, tuple[Any, ...]]
 """A record: whether it reports only a start, Unix seconds of recording, bytes of memory, and its values."""
 
 _START_BYTES = 320
-"""Of a start without its names: more than it takes."""
+"""Bytes that a start counts as, beside its names: more than it takes."""
 _STARTS_SHARE = 4
 _SPARE_SHARE = 16
 _TAKEN_AT_ONCE = 50
@@ -76,7 +76,7 @@ class Inbox:
         """Empty; for a forked child too."""
         self._starts: collections.deque[Item] = collections.deque()
         self._ends: collections.deque[Item] = collections.deque()
-        # Of what is in both, and of what `take` has moved and `release` has not forgotten yet.
+        # Counts of the records in both, and of those that `take` has moved and `release` has not forgotten yet.
         self._held_starts = 0
         self._held_ends = 0
         self._held_bytes = 0

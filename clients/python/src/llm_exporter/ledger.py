@@ -28,7 +28,7 @@ class Ledger:
         self.lock = threading.RLock()
         self.flushes = Flushes()
         self.behind = Load()
-        """What the backlog holds in memory."""
+        """The records that the backlog holds in memory."""
         self.stored = 0
         """Records that the backlog holds on disk."""
         self._recorded = 0

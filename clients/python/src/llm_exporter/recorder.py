@@ -1,4 +1,4 @@
-"""What a call needs of its monitor; so that neither module needs the other."""
+"""The interface between a call and its monitor, so that neither module imports the other."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["Recorder"]
 
 
 class Recorder(Protocol):
-    """What a call needs of its monitor. Nothing here waits, and `record_metric` never raises."""
+    """The part of a monitor that a call uses. No method waits, and `record_metric` never raises."""
 
     def record_metric(self, metrics: LLMCallMetrics) -> None:
         """Records the end of a call."""

@@ -7,8 +7,8 @@ A record goes through the parts of the sender in this order:
   (`Verdict`). After a failed attempt it waits (`Backoff`).
 - `Ledger`: counts each record when it comes and when it ends, and ends the flushes that waited for that.
 
-A `Worker` runs the delivery in its thread, or in the callers of `flush` if there is none. Each record ends as one of
-these, and `Statistics` counts them: sent, duplicate, rejected, dropped, expired.
+A `Worker` runs the delivery in its thread, or in the callers of `flush` if it cannot start one. Each record ends as one
+of these, and `Statistics` counts them: sent, duplicate, rejected, dropped, expired.
 
 Three locks guard this, and none is waited for while a later one is held: the worker's role (who does the work), the
 delivery's work lock (the backlog), the ledger's lock (the counts, the inbox and the flushes). Only the last is ever

@@ -1,4 +1,4 @@
-"""What an answer of the exporter means for the batch that was sent."""
+"""The meaning of an exporter's answer for the batch that was sent."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _HOPELESS = frozenset({400, 402, 406, 409, 410, 411, 413, 414, 415, 422, 431})
 
 
 class Complaint(NamedTuple):
-    """What the exporter says of the first record that it rejected."""
+    """The exporter's reason for the first record that it rejected."""
 
     field: str
     code: str

@@ -1,4 +1,4 @@
-"""Who does the sender's work, and when: a thread of its own, or a caller of `flush`."""
+"""The thread that does the sender's work, or a caller of `flush` that does it in its place."""
 
 from __future__ import annotations
 
@@ -178,7 +178,7 @@ class Worker:
     # Callers.
 
     def await_flush(self, flush: Flush, deadline: float) -> None:
-        """Waits until `flush` has ended; does the thread's work meanwhile if there is none."""
+        """Waits until `flush` has ended. Does the thread's work meanwhile, if no thread does."""
         if flush.drained is None:
             self.wake(caller_waits=True)
         while flush.drained is None and not self._stopping and (left := deadline - time.monotonic()) > 0:
