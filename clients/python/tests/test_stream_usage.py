@@ -397,6 +397,7 @@ def test_what_is_a_token(chunk: Any) -> None:
         {"type": "message-start"},
         {"messages": [{"type": "human"}]},
         {"event": "on_chat_model_start", "data": {}},
+        {"type": "agent_updated_stream_event", "new_agent": {}},
     ],
 )
 def test_what_is_no_token(chunk: Any) -> None:

@@ -398,7 +398,15 @@ ANSWERS: list[tuple[str, Any, Any]] = [
         Usage(100, 10, None, 60, 5, 3),
     ),
     ("smolagents", {"token_usage": {"input_tokens": 5, "output_tokens": 2, "total_tokens": 7}}, Usage(5, 2)),
-    ("llama-index", {"message": {"role": "assistant"}, "raw": {"id": "x", "usage": CHAT}}, CHAT_READ),
+    (
+        "llama-index: the provider's answer, of which it repeats a part",
+        {
+            "message": {"role": "assistant"},
+            "raw": {"id": "x", "usage": CHAT},
+            "additional_kwargs": {"prompt_tokens": 1200, "completion_tokens": 34, "total_tokens": 1234},
+        },
+        CHAT_READ,
+    ),
     (
         "llama-index without the provider's answer",
         {"raw": None, "additional_kwargs": {"prompt_tokens": 5, "completion_tokens": 2}},

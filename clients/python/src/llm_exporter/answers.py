@@ -69,7 +69,8 @@ def _usage_objects(answer: Any, look_in: Any) -> Iterator[Any]:
     yield field(look_in, "meta")  # Cohere's first API
     yield field(field(look_in, "x_groq"), "usage")
     yield field(look_in, "amazon-bedrock-invocationMetrics")
-    yield field(look_in, "additional_kwargs")  # LlamaIndex
+    if field(look_in, "raw") is None:  # LlamaIndex, which keeps three counts beside the provider's answer
+        yield field(look_in, "additional_kwargs")
 
 
 class _Search:
