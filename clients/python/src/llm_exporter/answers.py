@@ -12,7 +12,7 @@ from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import Any, Callable, Optional
 
 from .facts import context_size, failure, model_name, searches, service_tier
-from .fields import PLAIN, Same, field, first_field, is_mock, items, members, package, text
+from .fields import MOCKS, PLAIN, Same, field, first_field, items, members, package, text
 from .reading import Reading, Usage
 from .tokens import ollama_tokens, tokens
 
@@ -83,16 +83,17 @@ class _Search:
     def look(self, answer: Any, depth: int) -> bool:
         """Whether something was found in `answer`."""
         self._looks_left -= 1
-        if type(answer) in PLAIN or is_mock(answer) or depth == 0 or self._looks_left < 0:
+        origin = package(answer)
+        if type(answer) in PLAIN or origin in MOCKS or depth == 0 or self._looks_left < 0:
             return False
         if issubclass(type(answer), (list, tuple)):
             # instructor's lists of models have the answer beside them.
             return self._look_at_all(answer, depth - 1) or self.look(field(answer, "_raw_response"), depth - 1)
         if issubclass(type(answer), BaseException):
             return self._look_at(answer) or any(self.look(field(answer, name), depth - 1) for name in _OF_ERRORS)
-        if package(answer) in ("openai", "anthropic") and type(answer).__name__.endswith("APIResponse"):
+        if origin in ("openai", "anthropic") and type(answer).__name__.endswith("APIResponse"):
             return self.look(_parsed(answer), depth - 1) or self.look(_body(answer), depth - 1)
-        if package(answer) == "dspy":
+        if origin == "dspy":
             return self._look_at_models(answer)
         # Before LangChain's sum of them.
         return (

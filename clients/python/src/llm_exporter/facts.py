@@ -42,10 +42,10 @@ def service_tier(answer: Any, usage: Any) -> Optional[str]:
 
 def _tier(holder: Any) -> Optional[str]:
     tier = text(holder, "service_tier", "serviceTier")
-    if tier is None:
-        tier = text(first_field(holder, "service_tier", "serviceTier"), "type")  # Bedrock's
-    if tier is None:
-        tier = _TRAFFIC.get((text(holder, "traffic_type", "trafficType") or "").upper())  # Gemini's
+    if tier is None and (served := first_field(holder, "service_tier", "serviceTier")) is not None:
+        tier = text(served, "type")  # Bedrock's
+    if tier is None and (traffic := text(holder, "traffic_type", "trafficType")) is not None:
+        tier = _TRAFFIC.get(traffic.upper())  # Gemini's
     if tier in (None, "auto", "default", "standard") and text(holder, "speed") == "fast":
         return "fast"  # Anthropic's fast mode, which it reports beside the tier
     return None if tier is None or tier.lower() == "auto" else tier.lower()
@@ -73,7 +73,8 @@ def searches(answer: Any) -> Optional[int]:
     if found is None and (metadata := field(answer, "response_metadata")) is not None:  # LangChain's
         found = count(field(field(metadata, "usage"), "server_tool_use"), "web_search_requests")
     if found is None:
-        found = sum(_is_search(item) for item in (*items(answer, "output"), *items(answer, "content"))) or None
+        outputs = (*items(answer, "output"), *items(answer, "content"))
+        found = sum(map(_is_search, outputs)) or None
     return _gemini_searches(answer) if found is None else found
 
 

@@ -10,13 +10,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Optional
 
 __all__ = [
+    "MOCKS",
     "PLAIN",
     "Same",
     "count",
     "field",
     "first_field",
     "is_filled",
-    "is_mock",
     "items",
     "members",
     "package",
@@ -25,6 +25,9 @@ __all__ = [
 
 PLAIN = frozenset({type(None), str, bytes, bytearray, int, float, bool, complex})
 """Types whose objects have no fields."""
+
+MOCKS = ("unittest", "mock")
+"""Packages of mocks, which have every field."""
 
 
 class Same:
@@ -131,8 +134,3 @@ def is_filled(value: object) -> bool:
     if issubclass(kind, int):  # an enumeration
         return value is not False and int.__int__(value) > 0  # type: ignore[arg-type]
     return value is not None
-
-
-def is_mock(value: object) -> bool:
-    """Whether `value` is a mock of a test, which has every field."""
-    return package(value) in ("unittest", "mock")

@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple, Optional
 
 from .counts import at_most, first, sum_of, without
-from .fields import PLAIN, count, field, first_field, is_mock, items, members, text
+from .fields import MOCKS, PLAIN, count, field, first_field, items, members, package, text
 from .gemini import gemini, interaction
 from .reading import Usage
 
@@ -38,12 +38,13 @@ _READ_NAMES = (
 _WRITTEN_NAMES = ("cache_creation_input_tokens", "cache_creation_tokens")
 _SHORT_LIVES = ("ephemeral_5m_input_tokens", "ephemeral_30m_input_tokens", "ttl_30m_tokens")
 _LONG_LIVES = ("ephemeral_1h_input_tokens", "ephemeral_12h_input_tokens", "ttl_12h_tokens")
+_LIVES = frozenset((*_SHORT_LIVES, *_LONG_LIVES))
 _BESIDE_INPUT = ("cache_read_input_tokens", "cache_creation_input_tokens", "cache_creation")
 
 
 def tokens(usage: Any, model: Optional[str] = None) -> Optional[Usage]:
     """The tokens of a usage object; None if it has none, or if both counts are 0, as some senders write for unknown."""
-    if type(usage) in PLAIN or is_mock(usage) or type(usage).__name__ == "UnreportedUsage":
+    if type(usage) in PLAIN or package(usage) in MOCKS or type(usage).__name__ == "UnreportedUsage":
         return None  # the last is LiteLLM's, for a stream whose provider sent no usage
     usage = members(usage)
     shape, inputs, outputs = _counts(usage)
@@ -154,7 +155,7 @@ def _lives(usage: Any, of_input: Any) -> tuple[Optional[int], Optional[int]]:
         field(of_input, "cache_write_tokens_details"),  # OpenAI's responses
     )
     for holder in map(members, places):
-        if holder is not None:
+        if holder is not None and not (type(holder) is dict and _LIVES.isdisjoint(holder)):
             short = sum_of(count(holder, name) for name in _SHORT_LIVES)
             long = sum_of(count(holder, name) for name in _LONG_LIVES)
             if short is not None or long is not None:
