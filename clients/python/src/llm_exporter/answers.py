@@ -95,6 +95,10 @@ class _Search:
             return self.look(_parsed(answer), depth - 1) or self.look(_body(answer), depth - 1)
         if origin == "dspy":
             return self._look_at_models(answer)
+        if origin == "llama_index":  # the provider's answer, or its last event, says more than the message
+            raw = field(answer, "raw")
+            if self.look(raw, depth - 1) or self.look(field(raw, "response"), depth - 1):
+                return True
         # Before LangChain's sum of them.
         return (
             self._look_at_generations(answer, depth - 1) or self._look_at(answer) or self._look_into(answer, depth - 1)

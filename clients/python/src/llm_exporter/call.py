@@ -22,7 +22,7 @@ from .metrics import LLMCallMetrics
 from .recorder import Recorder
 from .stream import AsyncTap, Tap, Watch
 from .usage import Reading, Usage, read_answers
-from .watched import is_manager, is_stream, watched
+from .watched import has_events, is_manager, is_stream, watched
 
 __all__ = ["CallMonitor", "LLMCall", "observe"]
 
@@ -359,7 +359,8 @@ class CallMonitor:
                 raise
             if hasattr(type(answer), "add_done_callback"):  # a task, or another future: the agent may cancel it
                 return _ended_when_done(call, answer)
-            if _is_awaitable(answer) and not is_manager(answer):  # a partial or a lambda over something asynchronous
+            # A partial or a lambda over something asynchronous.
+            if _is_awaitable(answer) and not is_manager(answer) and not has_events(answer):
                 return _awaited(call, answer)
             answer = call.observe(answer)
             call._leave(None)

@@ -76,6 +76,8 @@ class StreamUsage:
         self._by_id: dict[str, _Request] = {}
         self._renamed: list[_Request] = []
         self._now: Optional[_Request] = None
+        self._parts = 0
+        """The first request that no prediction of DSPy has the usage of."""
 
     @property
     def complete(self) -> bool:
@@ -301,16 +303,19 @@ class StreamUsage:
         """What has no name: Gemini's and Ollama's chunks, whole answers, and what holds any of these."""
         for name in ("message", "chunk", "raw"):  # LangChain's generations, LlamaIndex
             inner = field(chunk, name)
-            if type(inner) not in PLAIN and _is_chunk(inner):
+            is_event = name == "raw" and package(original) == "llama_index"
+            if type(inner) not in PLAIN and (is_event or _is_chunk(inner)):
                 self._add(inner, depth - 1)
                 return
         # Google's Agent Development Kit repeats in its last event what the partial ones say.
         readings = [] if field(chunk, "partial") is True else readings_of(original)
+        if readings and package(original) == "dspy":
+            self._forget_parts()
         if not readings and type(inner := field(chunk, "data")) not in PLAIN and _is_chunk(inner):  # Mistral
             self._add(inner, depth - 1)
             return
-        # The steps of runs of Pydantic AI and LangGraph begin before the first request.
-        is_step = package(original) in ("pydantic_ai", "pydantic_graph") or field(chunk, "triggers") is not None
+        # The steps of runs begin before the first request.
+        is_step = package(original) in _WITH_STEPS or field(chunk, "triggers") is not None  # the latter are LangGraph's
         has_token = not is_step and has_other_token(chunk, bool(readings))
         self.has_token = self.has_token or has_token
         is_last = field(chunk, "done") is True or any(
@@ -325,7 +330,15 @@ class StreamUsage:
             request.note(reading)
             request.complete = request.complete or is_last
 
+    def _forget_parts(self) -> None:
+        """Drops the usage of the chunks so far: a prediction of DSPy comes after them, with the usage of them all."""
+        for request in self._requests[self._parts :]:
+            request.usage = None
+        self._parts = len(self._requests) + 1  # the prediction is a request of its own
+        self._now = None
 
+
+_WITH_STEPS = ("pydantic_ai", "pydantic_graph", "llama_index", "workflows")
 _MESSAGES = ("ai", "AIMessageChunk")
 # Events that only wrap a chunk: the name of the event, and where the chunk is.
 _WRAPPERS = {

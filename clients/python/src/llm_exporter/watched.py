@@ -8,6 +8,7 @@ a stand-in of their class that forwards everything.
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import io
 import json
@@ -15,12 +16,12 @@ import types
 import weakref
 from collections.abc import Awaitable, Generator
 from time import perf_counter
-from typing import Any, Callable
+from typing import Any, Callable, Optional
 
 from .fields import field
 from .stream import AsyncTap, StreamOwner, Tap, Watch
 
-__all__ = ["is_manager", "is_stream", "watched"]
+__all__ = ["has_events", "is_manager", "is_stream", "watched"]
 
 
 _SYNCHRONOUS = ("StreamedRunResultSync", "StreamedResponseSync")
@@ -33,7 +34,7 @@ def is_stream(answer: Any) -> bool:
     if _is_iterator(kind):
         # An object with a length is not a stream but a mock of a test, which has every attribute.
         return not issubclass(kind, io.IOBase) and not hasattr(kind, "__len__")
-    return is_manager(answer) or _has_events(answer) or _event_stream_key(answer) is not None
+    return is_manager(answer) or has_events(answer) or _event_stream_key(answer) is not None
 
 
 def is_manager(answer: Any) -> bool:
@@ -51,7 +52,7 @@ def is_manager(answer: Any) -> bool:
     return any(base.__module__ == "contextlib" for base in kind.__mro__)
 
 
-def _has_events(result: Any) -> bool:
+def has_events(result: Any) -> bool:
     """Whether it is a run whose events are still to be read. One that is complete is an answer."""
     return hasattr(type(result), "stream_events") and _attribute(result, "is_complete") is not True
 
@@ -60,7 +61,8 @@ def watched(stream: Any, call: StreamOwner) -> Any:
     """The object that the agent gets instead of `stream`. Ends `call` with it."""
     if _is_watched_for(stream, call):
         return stream
-    watch = Watch(call)
+    task = _task(stream)
+    watch = Watch(call) if task is None else _TaskWatch(call, task)
     try:
         key = _event_stream_key(stream)
         if key is None:
@@ -171,10 +173,47 @@ def _watch_events(result: Any, watch: Watch) -> bool:
 
     # A method, so that `run_streamed(...).stream_events()` holds the result.
     result.stream_events = types.MethodType(stream_events, result)
+    if isinstance(watch, _TaskWatch):
+        return True
     watch.reads_at_end(weakref.ref(result))
     # If the agent never reads the events, the call ends with the result.
     weakref.finalize(result, watch.closed).atexit = False
     return True
+
+
+def _task(run: Any) -> Any:
+    """The task of a run of LlamaIndex, which goes on whether or not its events are read; None for any other stream."""
+    task = _attribute(run, "_result_task") if has_events(run) else None
+    return task if hasattr(type(task), "add_done_callback") else None
+
+
+class _TaskWatch(Watch):
+    """Ends when the task has, and its events, if the agent reads them, are read."""
+
+    def __init__(self, call: StreamOwner, task: Any) -> None:
+        super().__init__(call)
+        self._task = task
+        self.reads_at_end(self._result)
+        task.add_done_callback(self._done)
+
+    def _result(self) -> Any:
+        if self._failure() is not None:
+            return None
+        event = self._task.result()
+        return [event, field(event, "result")]
+
+    def _failure(self) -> Optional[BaseException]:
+        # Not exception(): it marks the error as retrieved, and asyncio would not report it if it is never read.
+        return asyncio.CancelledError() if self._task.cancelled() else getattr(self._task, "_exception", None)
+
+    def _done(self, _: Any) -> None:
+        if not self.is_tapped:
+            self.ended()
+
+    def ended(self, error: Optional[BaseException] = None) -> None:
+        self.is_tapped = False
+        if self._task.done():
+            super().ended(self._failure() or (None if isinstance(error, GeneratorExit) else error))
 
 
 # Stand-ins.
