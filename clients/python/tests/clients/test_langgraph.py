@@ -22,7 +22,7 @@ from langgraph.prebuilt import create_react_agent
 
 ASK: Any = {"messages": [{"role": "user", "content": "hi"}]}
 THREAD: Any = {"configurable": {"thread_id": "1"}}
-MODES: list[Any] = ["values", "updates", "messages", ["updates", "messages"], ["values", "messages", "updates"], "debug", "tasks"]
+MODES: list[Any] = ["values", "updates", "messages", "debug", "tasks", ["updates", "messages"], ["values", "messages"]]
 
 
 def weather() -> str:
