@@ -22,7 +22,7 @@ def classify(error: BaseException) -> tuple[str, Optional[str]]:
     - ``cancelled``: a cancelled task, Ctrl-C, and any other class that is not an `Exception`; a stream that its reader
       left (`GeneratorExit`) too, which is no error, and has no type.
     - ``timeout``, ``rate_limited``: by the names of the class and its bases, else by a code that the exception has,
-      else by the HTTP status 408 or 504, or 429. If it has no HTTP status, the exception that it was raised from decides
+      else by the HTTP status 408 or 504, or 429. If it has none of these, the exception that it was raised from decides
       in the same way: instructor wraps those of the provider's package.
     - ``error``: the rest.
     """
@@ -38,10 +38,10 @@ def _status(error: Exception, causes_left: int) -> str:
     names = [base.__name__ for base in type(error).__mro__]
     # A class says more than a code: a proxy may answer 500 for all of them.
     status = _of_names(names) or _of_names([code for code in _codes(error) if isinstance(code, str)])
+    if status is not None or _http_status(_codes(error)) is not None:
+        return status or _of_numbers(_codes(error)) or "error"
     cause = _attribute(error, "__cause__")
-    if status is None and _http_status(_codes(error)) is None and issubclass(type(cause), Exception) and causes_left > 0:
-        return _status(cause, causes_left - 1)
-    return status or _of_numbers(_codes(error)) or "error"
+    return _status(cause, causes_left - 1) if issubclass(type(cause), Exception) and causes_left > 0 else "error"
 
 
 def classify_named(name: Any, code: Any) -> tuple[str, Optional[str]]:
