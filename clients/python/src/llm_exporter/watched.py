@@ -18,7 +18,7 @@ from collections.abc import Awaitable, Generator
 from time import perf_counter
 from typing import Any, Callable, Optional
 
-from .fields import field
+from .fields import field, package
 from .stream import AsyncTap, StreamOwner, Tap, Watch
 
 __all__ = ["has_events", "is_manager", "is_stream", "watched"]
@@ -34,7 +34,8 @@ def is_stream(answer: Any) -> bool:
     if _is_iterator(kind):
         # An object with a length is not a stream but a mock of a test, which has every attribute.
         return not issubclass(kind, io.IOBase) and not hasattr(kind, "__len__")
-    return is_manager(answer) or has_events(answer) or _event_stream_key(answer) is not None
+    has_stream = has_events(answer) or _event_stream_key(answer) is not None
+    return is_manager(answer) or has_stream or _is_unread_response(answer)
 
 
 def is_manager(answer: Any) -> bool:
@@ -80,6 +81,9 @@ def _watching(stream: Any, watch: Watch) -> Any:
         return stream
     if type(stream).__name__ in _SYNCHRONOUS:
         return _SynchronousRun(stream, watch)
+    if _is_unread_response(stream):
+        _watch_response(stream, watch)
+        return stream
     if is_manager(stream):
         return _AwaitableManager(stream, watch) if hasattr(type(stream), "__await__") else _Manager(stream, watch)
     return _StandIn(stream, watch)
@@ -98,7 +102,16 @@ def _event_stream_key(answer: Any) -> Any:
     return None
 
 
+def _is_unread_response(answer: Any) -> bool:
+    """Whether an answer is a raw response of OpenAI's or Anthropic's package whose body is to be read: a stream's."""
+    if package(answer) not in ("openai", "anthropic") or not type(answer).__name__.endswith("APIResponse"):
+        return False
+    return field(field(answer, "http_response"), "is_closed") is False
+
+
 def _is_watched_for(stream: Any, call: StreamOwner) -> bool:
+    if isinstance(parse := _attribute(stream, "parse"), _WatchedParse):
+        return parse.watch.belongs_to(call)
     holder = stream if type(stream) in (_StandIn, _Manager, _AwaitableManager) else _attribute(stream, "_iterator")
     return isinstance(holder, (_StandIn, Tap, AsyncTap)) and holder.watch.belongs_to(call)
 
@@ -387,27 +400,55 @@ class _AwaitableManager(_Manager):
         return answer
 
 
-def _watch_parsing(response: Any, watch: Watch) -> None:
-    """Watches the stream that `parse()` gives of a response of OpenAI's or Anthropic's `with_streaming_response`."""
-    kind = type(response)
-    if not hasattr(kind, "parse") or _attribute(response, "http_response") is None:
-        return
-    response_now = weakref.ref(response)
+def _watch_parsing(response: Any, watch: Watch, ends: bool = False) -> None:
+    """Watches the stream that `parse()` gives of a response of OpenAI's or Anthropic's `with_streaming_response`.
 
-    def seen(parsed: Any) -> Any:
-        return _watching(parsed, watch) if _is_iterator(type(parsed)) and not _has_tap(parsed) else parsed
+    If `ends`, what is not a stream is the answer, and the end of the call.
+    """
+    if hasattr(type(response), "parse") and _attribute(response, "http_response") is not None:
+        try:
+            response.parse = _WatchedParse(response, watch, ends)
+        except (AttributeError, TypeError):
+            pass
 
-    async def then_seen(parsing: Awaitable[Any]) -> Any:
-        return seen(await parsing)
 
-    def parse(*arguments: Any, **keywords: Any) -> Any:
-        parsed = kind.parse(response_now(), *arguments, **keywords)
-        return then_seen(parsed) if hasattr(parsed, "__await__") else seen(parsed)
+class _WatchedParse:
+    """The method `parse` of a response."""
 
-    try:
-        response.parse = parse
-    except (AttributeError, TypeError):
-        pass
+    def __init__(self, response: Any, watch: Watch, ends: bool) -> None:
+        self.watch = watch
+        # Not weak, although it is a cycle: `ask().parse()` drops the response on the way here.
+        self._response = response
+        self._parse = type(response).parse
+        self._ends = ends
+
+    def __call__(self, *arguments: Any, **keywords: Any) -> Any:
+        parsed = self._parse(self._response, *arguments, **keywords)
+        return self._then_seen(parsed) if hasattr(parsed, "__await__") else self._seen(parsed)
+
+    async def _then_seen(self, parsing: Awaitable[Any]) -> Any:
+        return self._seen(await parsing)
+
+    def _seen(self, parsed: Any) -> Any:
+        if _is_iterator(type(parsed)):
+            return parsed if _has_tap(parsed) else _watching(parsed, self.watch)
+        if self._ends:
+            self.watch.reads_at_end(lambda: parsed)
+            self.watch.ended()
+        return parsed
+
+
+def _watch_response(response: Any, watch: Watch) -> None:
+    """Watches a raw response whose body is to be read: `with_raw_response` has given it for a stream."""
+    _watch_parsing(response, watch, ends=True)
+    http_response = response.http_response
+
+    def dropped() -> None:
+        if not watch.is_tapped:  # else the stream ends the call
+            (watch.ended if field(http_response, "is_closed") else watch.closed)()
+
+    # If the agent reads the body itself, or never.
+    weakref.finalize(response, dropped).atexit = False
 
 
 def _has_tap(stream: Any) -> bool:
