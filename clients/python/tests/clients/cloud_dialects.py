@@ -12,7 +12,7 @@ from typing import Any
 from example import examples
 from more_dialects import ARGUMENTS, has_all_kinds, message, message_stream, tool
 
-# Gemini: ai.google.dev/api/generate-content
+# Gemini, as in ai.google.dev/api/generate-content
 
 
 def content(asked: Any, answer: Any) -> Any:
@@ -66,7 +66,7 @@ def _candidate(asked: Any, answer: Any, parts: Any, finish_reason: Any = None, o
         candidate["groundingMetadata"] = {"webSearchQueries": ["one", "two", "one"]}
     answer.id = getattr(answer, "id", None) or examples.new_id("g")  # one for all chunks of an answer
     counts = ("promptTokenCount", "candidatesTokenCount", "thoughtsTokenCount", "toolUsePromptTokenCount")
-    usage["totalTokenCount"] = sum(usage.get(name, 0) for name in counts)  # type: ignore[misc]
+    usage["totalTokenCount"] = sum(usage.get(name, 0) for name in counts)
     return {"candidates": [candidate], "usageMetadata": usage, "modelVersion": asked["model"], "responseId": answer.id}
 
 
@@ -75,7 +75,7 @@ def gemini_error(status: int) -> Any:
     return {"error": {"code": status, "message": f"this is {word}, made for you", "status": word}}
 
 
-# Bedrock: docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html
+# Bedrock, as in docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html
 
 
 def converse(asked: Any, answer: Any) -> Any:

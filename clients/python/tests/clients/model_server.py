@@ -1,11 +1,12 @@
 """The model server of the examples, except that it always reports the same usage, and that it speaks more languages.
 
 OpenAI and Gemini: 1200 tokens in, of which 1024 were cached; 34 out, of which 10 were reasoning. Anthropic and Bedrock:
-176 in beside 1024 read from and 512 written to the cache; 34 out. If tools are offered, the answer is a call of the first
-one, until its result is sent. The name of a model says what it does:
+176 in beside 1024 read from and 512 written to the cache; 34 out. If tools are offered, the answer is a call of the
+first one, until its result is sent. The name of a model says what it does:
 
 - ``all-kinds`` reports every kind of token that its provider knows, searches of the web, and the service tier.
 - ``priority`` is one of OpenAI's, served by that tier.
+- ``long`` has more to say than it may.
 - ``forgets`` calls a tool without its arguments, until it is shown a result.
 - ``boom-NNN`` is answered with that HTTP status, ``slow`` after a second.
 - ``stalls`` stops for a second within a stream, ``broken`` ends a stream with an error, ``cut`` in the middle of it.
@@ -31,7 +32,7 @@ PIECES = ["Hel", "lo"]
 MODEL_IN_PATH = re.compile(r"/models/(?P<gemini>[^/]+):|/model/(?P<bedrock>[^/]+)/")
 
 
-class ModelServer(examples.ModelServer):  # type: ignore[name-defined]  # a module that is loaded by its path
+class ModelServer(examples.ModelServer):
     def __init__(self) -> None:
         super().__init__()
         self.asked: list[Any] = []
@@ -55,7 +56,7 @@ class ModelServer(examples.ModelServer):  # type: ignore[name-defined]  # a modu
         )
 
 
-class Handler(examples.Handler):  # type: ignore[name-defined]
+class Handler(examples.Handler):
     streams = False
 
     def asked(self) -> Any:

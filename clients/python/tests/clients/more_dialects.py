@@ -51,6 +51,8 @@ def chat(asked: Any, answer: Any) -> Any:
         call = {"id": "call_1", "type": "function", "function": function}
         message = {"role": "assistant", "content": None, "tool_calls": [call]}
         body["choices"] = [{"index": 0, "message": message, "finish_reason": "tool_calls"}]
+    if asked["model"] == "long":
+        body["choices"][0]["finish_reason"] = "length"
     return body
 
 
@@ -58,7 +60,7 @@ def chat_stream(asked: Any, answer: Any) -> Iterator[Any]:
     name, parts = tool(asked), iter(arguments(asked))
     for event in examples.chat_stream(asked, answer):
         if isinstance(event, dict) and "id" in event:
-            event = _chat_kinds(asked, event)
+            _chat_kinds(asked, event)
             for choice in event["choices"] if name else ():
                 if "content" in choice["delta"]:
                     function = {"arguments": next(parts)}
@@ -95,8 +97,7 @@ def response_stream(asked: Any, answer: Any) -> Iterator[Any]:
         elif name and "part" in event:
             continue
         elif name and "delta" in event:
-            kind = "response.function_call_arguments.delta"
-            event = {**event, "type": kind, "item_id": "fc_1", "delta": next(parts)}
+            event.update(type="response.function_call_arguments.delta", item_id="fc_1", delta=next(parts))
         elif name and "item" in event:
             event["item"] = _function_call(name)
         yield event

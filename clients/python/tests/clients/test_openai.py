@@ -101,7 +101,9 @@ def test_streams_that_break(
 
 
 @ASKS
-def test_streams_that_stop_for_too_long(clients: Any, call: Any, counted: Any, ask: Any, stream: Any, tool: Any) -> None:
+def test_streams_that_stop_for_too_long(
+    clients: Any, call: Any, counted: Any, ask: Any, stream: Any, tool: Any
+) -> None:
     made = make_calls(
         call, clients, lambda client: ask(client, "stalls", timeout=0.3, **stream), read=ALL, raises=Exception
     )
@@ -175,6 +177,35 @@ def test_raw_responses_of_asynchronous_calls(clients: Any, call: Any, counted: A
     assert counted() == times(made, ONE)
 
 
+def test_raw_responses_of_streams(clients: Any, call: Any, counted: Any, monitor: Any) -> None:
+    client, async_client = clients
+    for ask, stream in ((chat, STREAM), (responses, {"stream": True})):
+        assert len([call(ask)(client.with_raw_response, **stream).parse()]) == 1
+        gc.collect()
+        assert counted() == UNKNOWN
+        monitor.reset_prometheus()
+        assert len(list(call(ask)(client.with_raw_response, **stream).parse())) >= 4
+        with call as measured:
+            list(measured.observe(ask(client.with_raw_response, **stream)).parse())
+
+        async def run(ask: Any = ask, stream: Any = stream) -> None:
+            response = await call(ask)(async_client.with_raw_response, **stream)
+            async for _ in response.parse():
+                pass
+
+        asyncio.run(run())
+        assert counted() == times(3, ONE)
+        monitor.reset_prometheus()
+
+
+def test_a_streaming_response_that_is_observed(client: Any, call: Any, counted: Any) -> None:
+    with call as measured, chat(client.with_streaming_response) as response:
+        assert measured.observe(response).parse().choices
+    with call as measured, chat(client.with_streaming_response, **STREAM) as response:
+        assert len(list(measured.observe(response).parse())) == 4
+    assert counted() == times(2, ONE)
+
+
 #: How a program reads a response of `with_streaming_response`.
 READINGS = {
     "parse": lambda response: response.parse(),
@@ -227,6 +258,18 @@ def test_asynchronous_generator_over_a_stream(async_client: Any, call: Any, coun
 
     assert asyncio.run(run()) == 4
     assert counted() == ONE
+
+
+def test_an_answer_that_is_too_long_to_parse_is_billed(clients: Any, call: Any, counted: Any) -> None:
+    class Said(installed("pydantic").BaseModel):  # type: ignore[misc]
+        text: str
+
+    def ask(client: Any) -> Any:
+        return client.chat.completions.parse(model="long", messages=MESSAGES, response_format=Said)
+
+    made = make_calls(call, clients, ask, raises=openai.LengthFinishReasonError)
+    failed = {"calls_total error": 1, "errors_total LengthFinishReasonError": 1}
+    assert counted() == times(made, {**failed, **{n: v for n, v in ONE.items() if n != "calls_total success"}})
 
 
 def test_a_function_that_makes_several_requests(client: Any, call: Any, counted: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import gc
+from collections.abc import Mapping
 from typing import Any, Callable, Optional
 
 import pytest
@@ -45,7 +46,7 @@ def make_calls(
     return len(ways)
 
 
-def times(number: int, counts: dict[str, float]) -> dict[str, Any]:
+def times(number: int, counts: Mapping[str, float]) -> dict[str, Any]:
     return {name: pytest.approx(number * value) for name, value in counts.items()}
 
 
