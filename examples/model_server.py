@@ -166,7 +166,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send(200, whole(asked, answer))
 
     def asked(self):
-        """What the request asks for."""
+        """The request."""
         self.path = self.path.partition("?")[0]  # Anthropic's clients add ?beta=true
         return json.loads(self.rfile.read(int(self.headers["Content-Length"])))
 

@@ -1,8 +1,8 @@
 """The model server of the examples, except that it always reports the same usage, and that it speaks more languages.
 
 OpenAI and Gemini: 1200 tokens in, of which 1024 were cached; 34 out, of which 10 were reasoning. Anthropic and Bedrock:
-176 in beside 1024 read from and 512 written to the cache; 34 out. If tools are offered, the answer is a call of the
-first one, until its result is sent. The name of a model says what it does:
+176 in beside 1024 read from and 512 written to the cache; 34 out. If a tool ``say`` is offered, the answer is a
+call of it, until its result is sent. The name of a model says what it does:
 
 - ``all-kinds`` reports every kind of token that its provider knows, searches of the web, and the service tier.
 - ``priority`` is one of OpenAI's, served by that tier.
@@ -28,7 +28,7 @@ from example import EXAMPLES, examples
 __all__ = ["EXAMPLES", "ModelServer", "examples"]
 
 PIECES = ["Hel", "lo"]
-#: Of Gemini and Bedrock, whose requests have the model in their path.
+#: The requests of Gemini and Bedrock have the model in their path.
 MODEL_IN_PATH = re.compile(r"/models/(?P<gemini>[^/]+):|/model/(?P<bedrock>[^/]+)/")
 
 

@@ -1,4 +1,4 @@
-"""What the model server of the examples leaves out: tools, every kind of token, searches, tiers, and embeddings."""
+"""Answers that the model server of the examples leaves out: tools, every kind of token, searches, tiers, embeddings."""
 
 from __future__ import annotations
 
@@ -14,18 +14,16 @@ _RESULTS = ('"role": "tool"', '"function_call_output"', '"tool_result"', '"funct
 
 
 def tool(asked: Any) -> Optional[str]:
-    """The tool that the answer calls: the first one that is offered, unless the request has a result.
-
-    If the request chooses a tool, it is called in any case.
-    """
+    """The tool that the answer calls: ``say``, if it is offered and the request has no result; or a chosen one."""
     tools = asked.get("tools") or asked.get("toolConfig", {}).get("tools") or []
-    if not tools or (has_result(asked) and not isinstance(asked.get("tool_choice"), dict)):
+    if not tools:
         return None
     first = tools[0]
     if "functionDeclarations" in first:
         first = first["functionDeclarations"][0]
-    first = first.get("function") or first.get("toolSpec") or first
-    return first.get("name")
+    name = (first.get("function") or first.get("toolSpec") or first).get("name")
+    is_chosen = isinstance(asked.get("tool_choice"), dict)
+    return name if is_chosen or (name == "say" and not has_result(asked)) else None
 
 
 def has_result(asked: Any) -> bool:

@@ -31,7 +31,7 @@ ALL_KINDS = {
     "tool_requests_total web_search": 2,
     "cost_usd_total": 0.0041652 + 2 * 0.01,
 }
-# What the first event says.
+# The first event says this.
 BEGUN = {**TOKENS, "tokens_total": 1713, "token_usage_total output": 1, "cost_usd_total": 0.0027702}
 ASK: Any = {"max_tokens": 9, "messages": [{"role": "user", "content": "hi"}]}
 TOOL = {"name": "say", "input_schema": {"type": "object"}}

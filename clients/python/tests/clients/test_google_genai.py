@@ -36,7 +36,7 @@ ALL_KINDS = {
     # 0.54, 1.80, 0.054 and 4.50 USD by the tier `priority`; searches cost once a request.
     "cost_usd_total": 0.000398736 + 0.035,
 }
-# What the first chunk says, of the thoughts.
+# The first chunk says this, after the thoughts.
 BEGUN = {
     "tokens_total": 1210,
     "token_usage_total input": 176,

@@ -87,7 +87,7 @@ def test_streams_left_early(clients: Any, call: Any, counted: Any, ask: Any, str
     [
         (chat, STREAM, "broken", "APIError"),
         (chat, STREAM, "cut", "RemoteProtocolError"),
-        # The package gives the agent an event that tells of the failure, and raises nothing.
+        # The package gives the agent an event that reports the failure, and raises nothing.
         (responses, {"stream": True}, "broken", "server_error"),
         (responses, {"stream": True}, "cut", "RemoteProtocolError"),
     ],

@@ -39,7 +39,7 @@ def make_calls(
             with pytest.raises(raises):
                 _make(call, function, is_async, in_block, read)
     if read not in (None, ALL):
-        # What was left ends: the streams refer to themselves, and asyncio closes their generators first.
+        # Ends the streams that were left: they refer to themselves, and asyncio closes their generators first.
         gc.collect()
         _loop.run_until_complete(asyncio.sleep(0.01))
         gc.collect()
