@@ -75,7 +75,7 @@ def test_responses(client: Any, told: Any) -> None:
 
 def test_responses_stream(client: Any, told: Any) -> None:
     events = [event.type for event in client.responses.create(model="gpt-4o-mini", input="hi", stream=True)]
-    assert len(events) == 6
+    assert len(events) == 7
     gc.collect()  # its span ends with the stream's object
     assert told() == ONE
 
