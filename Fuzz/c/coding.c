@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 #include <zlib.h>
 #include <zstd.h>
+#include <zstd_errors.h>
 
 enum { PADDING = 64, LARGEST = 1 << 16 };
 
@@ -19,6 +20,8 @@ typedef struct {
     bool is_sound;
     // Whether the output does not fit into LARGEST.
     bool is_large;
+    // Whether the stream cannot say: it keeps the frame's window in memory, which the program does not need.
+    bool is_unknown;
     size_t length;
     uint8_t bytes[LARGEST + 1];
 } expectation;
@@ -28,7 +31,7 @@ static expectation expected;
 // Reads gzip members, zlib's format, or raw deflate.
 static void inflate_stream(const uint8_t *input, size_t count, int window, bool is_gzip)
 {
-    expected.is_sound = expected.is_large = false;
+    expected.is_sound = expected.is_large = expected.is_unknown = false;
     expected.length = 0;
     z_stream stream = {0};
     HOLDS(inflateInit2(&stream, window) == Z_OK, "out of memory");
@@ -77,7 +80,7 @@ static void unzstd_stream(const uint8_t *input, size_t count)
         ZSTD_DCtx_setParameter(stream, ZSTD_d_windowLogMax, ZSTD_dParam_getBounds(ZSTD_d_windowLogMax).upperBound);
     }
     ZSTD_DCtx_reset(stream, ZSTD_reset_session_only);
-    expected.is_sound = expected.is_large = false;
+    expected.is_sound = expected.is_large = expected.is_unknown = false;
     expected.length = 0;
     // No frame at all is an empty body.
     if (count == 0) {
@@ -97,7 +100,12 @@ static void unzstd_stream(const uint8_t *input, size_t count)
             expected.is_large = true;
             return;
         }
-        if (ZSTD_isError(hint)) return;
+        if (ZSTD_isError(hint)) {
+            ZSTD_ErrorCode error = ZSTD_getErrorCode(hint);
+            expected.is_unknown =
+                error == ZSTD_error_frameParameter_windowTooLarge || error == ZSTD_error_memory_allocation;
+            return;
+        }
         if (is_stuck && hint != 0) return;
     } while (in.pos < count || (hint != 0 && expected.length < LARGEST && in.pos < in.size));
     // The stream does not compare a frame's content with the length in its header.
@@ -115,8 +123,10 @@ static void check(
         for (size_t index = 0; index < PADDING; index++) sum |= ((uint8_t *)output->bytes)[output->length + index];
         HOLDS(sum == 0 || output->length < limit, "%s: output behind the limit", coding);
         HOLDS(expected.is_sound || !is_exact, "%s: taken, but the stream is refused", coding);
-        HOLDS(expected.length == output->length, "%s: %zu, not %zu", coding, output->length, expected.length);
-        HOLDS(memcmp(expected.bytes, output->bytes, output->length) == 0, "%s: other bytes", coding);
+        if (!expected.is_unknown) {
+            HOLDS(expected.length == output->length, "%s: %zu, not %zu", coding, output->length, expected.length);
+            HOLDS(memcmp(expected.bytes, output->bytes, output->length) == 0, "%s: other bytes", coding);
+        }
         munmap(output->bytes, output->mapped_length);
         return;
     }
