@@ -251,7 +251,7 @@ struct ExporterTests {
         let monitor = LLMMonitor.test(exporter.url, log: log) { $0.maxQueueRecords = 20_000 }
         var calls = WildCalls(seed: seed)
         for _ in 0..<5000 { monitor.record(calls.next()) }
-        #expect(await monitor.flush(within: .seconds(30)))
+        #expect(await monitor.flush(within: .seconds(60)))
         let statistics = monitor.statistics
         #expect(statistics.sent == 5000 && statistics.rejected == 0 && statistics.mended > 0)
         #expect(log.warnings.allSatisfy { $0.contains("out of bounds") }, "\(log.warnings)")
