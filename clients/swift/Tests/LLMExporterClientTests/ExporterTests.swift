@@ -244,16 +244,16 @@ struct ExporterTests {
         await monitor.close()
     }
 
-    @Test("records of any values in any combination are accepted", arguments: 1...4 as ClosedRange<UInt64>)
+    @Test("records of any values in any combination are accepted", arguments: [1, 2] as [UInt64])
     func wild(seed: UInt64) async throws {
         let exporter = try await Exporter()
         let log = LogBook()
-        let monitor = LLMMonitor.test(exporter.url, log: log) { $0.maxQueueRecords = 20_000 }
+        let monitor = LLMMonitor.test(exporter.url, log: log)
         var calls = WildCalls(seed: seed)
-        for _ in 0..<5000 { monitor.record(calls.next()) }
-        #expect(await monitor.flush(within: .seconds(60)))
+        for _ in 0..<1000 { monitor.record(calls.next()) }
+        #expect(await monitor.flush(within: .seconds(30)))
         let statistics = monitor.statistics
-        #expect(statistics.sent == 5000 && statistics.rejected == 0 && statistics.mended > 0)
+        #expect(statistics.sent == 1000 && statistics.rejected == 0 && statistics.mended > 0)
         #expect(log.warnings.allSatisfy { $0.contains("out of bounds") }, "\(log.warnings)")
         await monitor.close()
     }

@@ -163,7 +163,8 @@ import Testing
 
     @Test("memory is bounded in bytes too")
     func boundedBytes() async throws {
-        let monitor = LLMMonitor.test(try await closedURL()) { $0.maxQueueBytes = 100_000 }
+        // Nothing is encoded meanwhile: the lines are shorter than what is waiting.
+        let monitor = LLMMonitor.test(try await closedURL(), linger: .seconds(60)) { $0.maxQueueBytes = 100_000 }
         for _ in 0..<100 { monitor.record(.of { $0.errorType = String(repeating: "x", count: 9_000) }) }
         #expect(monitor.statistics.queued < 10 && monitor.statistics.dropped > 90)
         await monitor.close(within: .zero)
