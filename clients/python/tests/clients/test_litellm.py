@@ -39,13 +39,16 @@ def ask(models: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 LOGGER = LiteLLMLogger(agent_name="A")
-litellm.callbacks = [LOGGER]  # once: LiteLLM copies it to lists of its own with the first call
 
 
 @pytest.fixture
 def logger(monitor: Any) -> Iterator[None]:
+    # LiteLLM copies its loggers to lists of its own with the first call. Another file of tests may have done so.
+    litellm.logging_callback_manager._reset_all_callbacks()
+    litellm.callbacks = [LOGGER]
     LOGGER._monitor = monitor
     yield
+    litellm.logging_callback_manager._reset_all_callbacks()
     LOGGER._monitor = SILENT
 
 
