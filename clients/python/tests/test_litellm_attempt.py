@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import copy
 import datetime
 import gc
@@ -153,13 +154,21 @@ def test_litellm_says_that_a_stream_has_no_usage_by_one_of_zeros() -> None:
 def test_attempts_before_one_that_is_logged_have_its_failure() -> None:
     records = Recorded()
     first = records.attempt()
-    first.answered("Error code: 500 - x")
+    first.answered("Connection error.")
     second = records.attempt(first)
     assert second.take(logged(2.0, "rate_limited", "RateLimitError"), failed=True)
     assert records.outcomes == [("rate_limited", "RateLimitError", None)]
     third = records.attempt(second)
     del first, second, third
     assert records.outcomes == [("rate_limited", "RateLimitError", None)] * 2
+
+
+def test_an_attempt_keeps_a_failure_of_its_own() -> None:
+    records = Recorded()
+    first = records.attempt()
+    first.answered("Error code: 429 - x")
+    assert records.attempt(first).take(logged(2.0, "error", "InternalServerError"), failed=True)
+    assert records.outcomes == [("rate_limited", None, None)]
 
 
 def test_a_retry_that_succeeds_and_is_not_logged() -> None:
@@ -204,6 +213,17 @@ def test_a_request_that_is_reported_twice_is_one() -> None:
 )
 def test_what_is_tracked(state: Any, tracked: bool) -> None:
     assert Attempt.is_tracked(state) is tracked
+
+
+def test_a_call_within_another_is_not_tracked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """LiteLLM logs the two as one."""
+    internal = contextvars.ContextVar("is_internal_call", default=False)
+    monkeypatch.setitem(sys.modules, "litellm._internal_context", SimpleNamespace(is_internal_call=internal))
+    assert Attempt.is_tracked(details())
+    internal.set(True)
+    assert not Attempt.is_tracked(details())
+    monkeypatch.setitem(sys.modules, "litellm._internal_context", SimpleNamespace(is_internal_call=3))
+    assert Attempt.is_tracked(details())
 
 
 def test_state_without_what_is_expected() -> None:

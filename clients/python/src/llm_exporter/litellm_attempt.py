@@ -77,7 +77,7 @@ class Attempt:
     @classmethod
     def is_tracked(cls, details: Any) -> bool:
         """Whether LiteLLM logs such calls when they end, so that one it does not log is missing."""
-        if not isinstance(details, dict) or not _CALL_TYPE.match(str(details.get("call_type"))):
+        if not isinstance(details, dict) or not _CALL_TYPE.match(str(details.get("call_type"))) or _is_internal():
             return False
         parameters = details.get("litellm_params")
         return isinstance(parameters, dict) and parameters.get("no-log") is not True
@@ -91,8 +91,8 @@ class Attempt:
 
     def answered(self, answer: Any) -> None:
         """Keeps what came: the answer as the provider wrote it, or the text of an error."""
-        self._answer = answer
-        if not self._is_stream:  # of a stream it is the beginning that came
+        self._answer = True if self._is_stream else answer  # of a stream it is the beginning that came
+        if not self._is_stream:
             self._metrics.latency_ms = round((time.perf_counter() - self._began) * 1000.0, 3)
 
     def saw(self, chunk: Any) -> None:
@@ -134,14 +134,18 @@ class Attempt:
         self._end_unlogged(failure or self._failure)
 
     def _outcome(self, failure: Optional[_Failure]) -> _Failure:
+        code = _http_status_in(self._answer)
         if failure is not None:
-            return failure
+            own = classify_named(None, code)[0] if code else failure[0]
+            return failure if own == failure[0] else (own, None)
         if self._is_stream:
             # A reader that stops at the last chunk has read the stream, but LiteLLM waits for one more read.
             return ("success", None) if self._is_read else ("cancelled", None)
         if self._answer is not None:
             self._usage = read_usage(_parsed(self._answer))
-            return ("success", None) if self._usage is not None else self._failure or _failure_in(self._answer)
+            if self._usage is not None:
+                return "success", None
+            return self._failure or (classify_named(None, code)[0], None)
         return self._failure or ("cancelled", None)
 
     def _drop_if_answered(self) -> bool:
@@ -212,7 +216,16 @@ def _parsed(answer: Any) -> Any:
         return None
 
 
-def _failure_in(answer: Any) -> _Failure:
-    """The failure of which LiteLLM keeps the text, as OpenAI's package writes it: ``Error code: 429 - {…}``."""
-    code = re.match(r"Error code: (\d{3})\b", answer) if isinstance(answer, str) else None
-    return classify_named(None, code[1] if code else None)[0], None
+def _http_status_in(answer: Any) -> Optional[str]:
+    """The HTTP status in the text of an error, as OpenAI's package writes it: ``Error code: 429 - {…}``."""
+    found = re.match(r"Error code: (\d{3})\b", answer) if isinstance(answer, str) else None
+    return found[1] if found else None
+
+
+def _is_internal() -> bool:
+    """Whether this call is one of LiteLLM's own, within another that LiteLLM logs with the tokens of both."""
+    try:
+        internal: Any = getattr(sys.modules.get("litellm._internal_context"), "is_internal_call", None)
+        return internal is not None and internal.get() is True
+    except Exception:
+        return False
