@@ -82,7 +82,7 @@ def test_responses(client: Any, traces: Any) -> None:
 
 
 def test_responses_stream(client: Any, traces: Any) -> None:
-    assert len(list(client.responses.create(model="gpt-4o-mini", input="hi", stream=True))) == 6
+    assert len(list(client.responses.create(model="gpt-4o-mini", input="hi", stream=True))) == 7
     assert traces.counts("A") == RESPONSE
 
 
