@@ -135,7 +135,6 @@ class _Search:
             lambda: self.look(field(answer, "raw"), depth),  # LlamaIndex's
             lambda: self.look(field(answer, "context_wrapper"), depth),
             lambda: self._look_at_updates(answer, depth),
-            lambda: self._look_at_all(items(field(answer, "result"), "messages"), depth),  # LangGraph's tasks
             lambda: package(answer) == "langgraph" and self.look(field(answer, "value"), depth),
         )
         return any(way() for way in ways)

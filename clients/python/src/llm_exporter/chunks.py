@@ -309,7 +309,8 @@ class StreamUsage:
                 return
         # Google's Agent Development Kit repeats in its last event what the partial ones say.
         readings = [] if field(chunk, "partial") is True else readings_of(original)
-        if readings and package(original) == "dspy":
+        is_prediction = bool(readings) and package(original) == "dspy"
+        if is_prediction:
             self._forget_parts()
         if not readings and type(inner := field(chunk, "data")) not in PLAIN and _is_chunk(inner):  # Mistral
             self._add(inner, depth - 1)
@@ -318,9 +319,13 @@ class StreamUsage:
         is_step = package(original) in _WITH_STEPS or field(chunk, "triggers") is not None  # the latter are LangGraph's
         has_token = not is_step and has_other_token(chunk, bool(readings))
         self.has_token = self.has_token or has_token
-        is_last = field(chunk, "done") is True or any(
-            is_filled(first_field(candidate, "finish_reason", "finishReason"))
-            for candidate in items(chunk, "candidates")
+        is_last = (
+            is_prediction
+            or field(chunk, "done") is True
+            or any(
+                is_filled(first_field(candidate, "finish_reason", "finishReason"))
+                for candidate in items(chunk, "candidates")
+            )
         )
         if not readings and not is_last and not _is_chunk(chunk):
             return
