@@ -217,8 +217,7 @@ async def main():
 asyncio.run(main())
 try: fail()
 except ValueError: pass
-with call as running:
-    running.metrics.input_tokens = 1        # a call without usage is warned of
+with call:
     if os.fork() == 0: sys.exit()           # the call is the parent's
 os.wait()
 gc.collect()
@@ -266,10 +265,10 @@ def start_load(exporter: Exporter, count: int, close_timeout: float, **environme
     )
 
 
-def disturb(exporter: Exporter, processes: list[Any], restart: bool = True) -> int:
+def disturb(exporter: Exporter, processes: list[Any], most: int = 1000) -> int:
     """Kills and restarts the exporter, again and again, until the load is through."""
     kills = 0
-    while any(process.poll() is None for process in processes):
+    while kills < most and any(process.poll() is None for process in processes):
         time.sleep(random.uniform(0.1, 0.4))
         exporter.kill()
         kills += 1
@@ -292,27 +291,17 @@ def test_with_a_spool_every_record_counts_exactly_once(
     eventually(lambda: exporter.calls("A") == 6000, 20)
     eventually(lambda: heir.statistics().queued == 0, 20)
     summary = exporter.summary()["agents"]["A"]
-    assert (
-        summary.items()
-        >= {
-            "calls": 6000,
-            "tokens": 42000,
-            "cost_usd": 60,
-            "errors": 0,
-            "unpriced_calls": 0,
-            "cost_known": True,
-        }.items()
-    )
+    assert summary.items() >= {
+        "calls": 6000, "tokens": 42000, "cost_usd": 60, "errors": 0, "unpriced_calls": 0, "cost_known": True}.items()
     heir.close()
     assert list((tmp_path / "spool").iterdir()) == []
 
 
-@pytest.mark.timeout(240)
 def test_without_a_spool_every_loss_is_counted_by_the_client(durable_exporter: Exporter) -> None:
     exporter = durable_exporter
-    # Long: a batch that is given up at the end may have been counted, and its answer lost.
-    processes = [start_load(exporter, 2000, 120) for _ in range(3)]
-    kills = disturb(exporter, processes)
+    processes = [start_load(exporter, 2000, 30) for _ in range(3)]
+    # Not to the end: a batch whose answer is lost when the time is up counts as dropped, and may have arrived.
+    kills = disturb(exporter, processes, most=8)
     counts = [json.loads(process.communicate()[0]) for process in processes]
     assert kills >= 3
     delivered = sum(counted["sent"] + counted["duplicates"] for counted in counts)
