@@ -19,7 +19,7 @@ from typing import Any
 import atheris
 
 with atheris.instrument_imports(include=["llm_exporter"]):
-    from llm_exporter import sender, spool, transport, usage
+    from llm_exporter import spool, transport, usage, verdict
     from llm_exporter.backlog import Batch
 
 _RECORDS = 3
@@ -117,7 +117,7 @@ def test_reply(data: bytes) -> None:
     """An answer's counts are those of the batch; a time to wait is a time."""
     answer = transport.Answer(200, data, None, None)
     reply = answer.json()
-    taken = sender._taken(reply, _RECORDS)
+    taken = verdict._taken(reply, _RECORDS)
     if taken is not None:
         assert all(type(count) is int and count >= 0 for count in taken), taken
         assert sum(taken) == _RECORDS, taken

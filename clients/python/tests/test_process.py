@@ -217,7 +217,8 @@ async def main():
 asyncio.run(main())
 try: fail()
 except ValueError: pass
-with call:
+with call as running:
+    running.metrics.input_tokens = 1        # a call without usage is warned of
     if os.fork() == 0: sys.exit()           # the call is the parent's
 os.wait()
 gc.collect()

@@ -68,7 +68,13 @@ def test_the_answer_that_a_failure_holds_is_billed(recorded: Recorded, name: str
 def test_an_answer_that_was_observed_and_that_the_failure_holds_counts_once(recorded: Recorded) -> None:
     error = Wrapper()
     error.last_completion = ANSWER
-    with pytest.raises(Wrapper), recorded.call as call:
-        call.observe(ANSWER)
-        raise error
+    call = recorded.call
+
+    def fail() -> None:
+        with call as running:
+            running.observe(ANSWER)
+            raise error
+
+    with pytest.raises(Wrapper):
+        fail()
     assert outcome(recorded) == ("error", "Wrapper", 10, 5)
