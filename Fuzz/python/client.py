@@ -19,8 +19,9 @@ from typing import Any
 import atheris
 
 with atheris.instrument_imports(include=["llm_exporter"]):
-    from llm_exporter import spool, transport, usage, verdict
-    from llm_exporter.backlog import Batch
+    from llm_exporter import usage
+    from llm_exporter.sending import spool, transport, verdict
+    from llm_exporter.sending.backlog import Batch
 
 _RECORDS = 3
 

@@ -182,7 +182,8 @@ def test_the_spool_keeps_what_the_exit_does_not_deliver(
     assert ran.returncode == 0 and "lost" not in ran.stderr and "Traceback" not in ran.stderr
     # Spool files are for the exporter of one URL. The heir finds them under the name of another.
     (key,) = {path.name.partition("-")[0] for path in folder.iterdir()}
-    monkeypatch.setattr("llm_exporter.spool.hashlib.sha256", lambda _: type("", (), {"hexdigest": lambda _: key})())
+    digest = type("", (), {"hexdigest": lambda _: key})()
+    monkeypatch.setattr("llm_exporter.sending.spool.hashlib.sha256", lambda _: digest)
     heir: LLMMonitor = new_monitor(exporter.url, spool_dir=str(folder))
     heir.record_metric(LLMCallMetrics("heir", "p", "m"))
     assert heir.flush(10)

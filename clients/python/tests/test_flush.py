@@ -11,8 +11,9 @@ from typing import Any, Callable
 
 import pytest
 
-from llm_exporter import LLMCallMetrics, LLMMonitor, Statistics, gathering
-from llm_exporter.transport import Answer
+from llm_exporter import LLMCallMetrics, LLMMonitor, Statistics
+from llm_exporter.sending import gathering
+from llm_exporter.sending.transport import Answer
 from peers import Exporter, ScriptedServer, accept, answering, eventually
 from test_process import PRELUDE
 from test_sender import assert_accounts, record

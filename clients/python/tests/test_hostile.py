@@ -21,7 +21,8 @@ from unittest.mock import MagicMock
 
 import pytest
 
-from llm_exporter import LLMCallMetrics, LLMMonitor, spool
+from llm_exporter import LLMCallMetrics, LLMMonitor
+from llm_exporter.sending import spool
 from peers import ScriptedServer, answering
 from recorded import ANSWER, Recorded
 from test_spool import URL, Reports, batch, drained

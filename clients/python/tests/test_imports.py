@@ -14,27 +14,42 @@ import pytest
 import llm_exporter
 import peers
 
-SOURCES = {path.stem: path for path in Path(llm_exporter.__file__).parent.glob("*.py")}
+ROOT = Path(llm_exporter.__file__).parent
 
 
-def imported(source: str) -> Iterator[str]:
-    """The modules of the package that a module of it names in imports, in any place, also for types alone."""
+def name_of(path: Path) -> str:
+    """A module's name within the package; empty for the package itself."""
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix("__init__").rstrip(".")
+
+
+SOURCES = {name_of(path): path for path in ROOT.rglob("*.py")}
+
+
+def imported(source: str, package: str = "") -> Iterator[str]:
+    """The modules of the package that a module in `package` names in imports, in any place, also for types alone."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names if alias.name.startswith("llm_exporter")]
-        elif isinstance(node, ast.ImportFrom) and (node.level or (node.module or "").startswith("llm_exporter")):
-            package = "llm_exporter" + (f".{node.module}" if node.level and node.module else "")
-            module = package if node.level else str(node.module)
-            names = [module] if "." in module else [f"{module}.{alias.name}" for alias in node.names]
+            found = [(alias.name, "") for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            folders = ["llm_exporter", *filter(None, package.split("."))]
+            parts = folders[: len(folders) - node.level + 1] if node.level else []
+            base = ".".join([*parts, *filter(None, [node.module])])
+            found = [(base, alias.name) for alias in node.names]
         else:
             continue
-        for name in names:
-            yield name.split(".")[1] if "." in name and name.split(".")[1] in SOURCES else "__init__"
+        for module, name in found:
+            if module.partition(".")[0] == "llm_exporter":
+                inner = module.partition(".")[2]
+                whole = f"{inner}.{name}".strip(".")
+                yield whole if whole in SOURCES else inner
 
 
 def test_the_imports_of_the_package_make_no_circle() -> None:
-    graph = {name: set(imported(path.read_text())) for name, path in SOURCES.items()}
-    assert graph["sender"] > {"worker", "ledger"} and len(graph) > 20
+    graph = {
+        name: set(imported(path.read_text(), name if path.stem == "__init__" else name.rpartition(".")[0]))
+        for name, path in SOURCES.items()
+    }
+    assert graph["sending.sender"] > {"sending.worker", "sending.ledger"} and len(graph) > 30
     try:
         list(graphlib.TopologicalSorter(graph).static_order())
     except graphlib.CycleError as error:
@@ -46,17 +61,20 @@ def test_every_way_to_import_is_seen() -> None:
     import llm_exporter.call
     from llm_exporter.stream import Tap
     from llm_exporter import usage, LLMCall
-    from . import memory
-    from .metrics import LLMCallMetrics
+    from .. import memory
+    from ..metrics import LLMCallMetrics
+    from . import record
+    from .inbox import Inbox
     import os.path
     from collections import abc
     if TYPE_CHECKING:
-        from .monitor import LLMMonitor
+        from ..monitor import LLMMonitor
     def late():
         from .spool import Spool
     """
-    seen = set(imported(textwrap.dedent(source)))
-    assert seen == {"call", "stream", "usage", "__init__", "memory", "metrics", "monitor", "spool"}
+    seen = set(imported(textwrap.dedent(source), "sending"))
+    own = {"sending.record", "sending.inbox", "sending.spool"}
+    assert seen == {"", "call", "stream", "usage", "memory", "metrics", "monitor"} | own
 
 
 TRY = """

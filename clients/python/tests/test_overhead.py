@@ -87,7 +87,7 @@ def test_recording_costs_the_caller_little_whatever_the_exporter_does(
             memory_available_mb=4000.0,
         )
 
-    @monitor.monitor_llm_call("A", "openai", "gpt-4o-mini")  # type: ignore[untyped-decorator]
+    @monitor.monitor_llm_call("A", "openai", "gpt-4o-mini")
     def ask() -> Any:
         return ANSWER
 

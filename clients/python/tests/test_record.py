@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
-from llm_exporter import LLMCallMetrics, bounds
-from llm_exporter.record import START_PREFIX, Ids, encode, snapshot, weight
+from llm_exporter import LLMCallMetrics
+from llm_exporter.sending import bounds
+from llm_exporter.sending.record import START_PREFIX, Ids, encode, snapshot, weight
 from peers import Exporter
 
 

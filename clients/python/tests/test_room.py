@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from llm_exporter import LLMCallMetrics, LLMMonitor
-from llm_exporter.backlog import Backlog, Batch
+from llm_exporter.sending.backlog import Backlog, Batch
 from peers import ScriptedServer, answering
 from test_sender import assert_accounts
 

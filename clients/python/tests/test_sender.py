@@ -219,7 +219,7 @@ def test_after_close_records_are_dropped_and_counted(
 
 
 def test_what_waited_too_long_is_expired(closed_url: str, new_monitor: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("llm_exporter.delivery.EXPIRY_SECONDS", 0.2)
+    monkeypatch.setattr("llm_exporter.sending.delivery.EXPIRY_SECONDS", 0.2)
     monitor = new_monitor(closed_url)
     monitor.record_metric(record())
     assert monitor.flush(10)

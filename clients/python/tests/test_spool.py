@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from llm_exporter import LLMCallMetrics, Statistics
-from llm_exporter.backlog import Batch
-from llm_exporter.spool import Spool
+from llm_exporter.sending.backlog import Batch
+from llm_exporter.sending.spool import Spool
 from peers import ScriptedServer, accept, eventually
 
 URL = "http://exporter"
@@ -129,7 +129,7 @@ def test_damage_ends_a_file_and_harms_nothing_else(
 
 
 def test_segments_roll_and_are_deleted(new_spool: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("llm_exporter.spool._SEGMENT_BYTES", 500)
+    monkeypatch.setattr("llm_exporter.sending.spool._SEGMENT_BYTES", 500)
     spool = new_spool()
     bodies = [batch(n, 10).body for n in range(10)]
     for n in range(10):
@@ -194,7 +194,8 @@ def test_an_outage_empties_memory_onto_disk(closed_url: str, new_monitor: Any, t
 def test_the_next_process_delivers_but_starts_of_the_dead_are_not_active(
     closed_url: str, server: ScriptedServer, new_monitor: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("llm_exporter.spool.hashlib.sha256", lambda _: type("", (), {"hexdigest": lambda _: "same"})())
+    digest = type("", (), {"hexdigest": lambda _: "same"})()
+    monkeypatch.setattr("llm_exporter.sending.spool.hashlib.sha256", lambda _: digest)
     first = new_monitor(closed_url, spool_dir=str(tmp_path / "spool"))
     with first.monitor_llm_call("A", "p", "m"):
         pass

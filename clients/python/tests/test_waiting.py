@@ -13,8 +13,8 @@ from typing import Any, Callable
 import pytest
 
 from llm_exporter import LLMCallMetrics, LLMMonitor
-from llm_exporter.gathering import Gathering
-from llm_exporter.record import Ids, snapshot
+from llm_exporter.sending.gathering import Gathering
+from llm_exporter.sending.record import Ids, snapshot
 from peers import ScriptedServer, accept, eventually
 
 CALLS = 4000

@@ -17,7 +17,7 @@ from ._version import VERSION as __version__
 from .call import CallMonitor, LLMCall, observe
 from .metrics import LLMCallMetrics
 from .monitor import LLMMonitor, default_monitor, monitor_llm_call
-from .statistics import Statistics
+from .sending.statistics import Statistics
 
 __all__ = [
     "CallMonitor",

@@ -7,17 +7,17 @@ import threading
 import weakref
 from typing import TYPE_CHECKING, Any, Optional
 
-from .backlog import Backlog
 from .call import CallMonitor
-from .inbox import Bounds
 from .metrics import LLMCallMetrics
 from .reports import Reports, shown
-from .sender import Sender
-from .statistics import Statistics
-from .transport import MAX_REPLY_BYTES, Answer, Transport, Unanswered
+from .sending.backlog import Backlog
+from .sending.inbox import Bounds
+from .sending.sender import Sender
+from .sending.statistics import Statistics
+from .sending.transport import MAX_REPLY_BYTES, Answer, Transport, Unanswered
 
 if TYPE_CHECKING:
-    from .spool import Spool
+    from .sending.spool import Spool
 
 __all__ = ["DEFAULT_URL", "LLMMonitor", "default_monitor", "monitor_llm_call"]
 
@@ -253,7 +253,7 @@ class LLMMonitor:
     def _importing_spool(self) -> Optional[type[Spool]]:
         # In this thread, not in the sender's: a child forked during an import cannot import the module.
         try:
-            from .spool import Spool
+            from .sending.spool import Spool
         except ImportError as error:
             self._report("spool", "cannot use a spool (%s): records stay in memory", error)
             return None

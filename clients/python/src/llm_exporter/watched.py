@@ -18,8 +18,8 @@ from collections.abc import Awaitable, Generator
 from time import perf_counter
 from typing import Any, Callable, Optional
 
-from .fields import field, package
 from .stream import AsyncTap, StreamOwner, Tap, Watch
+from .usage.fields import field, package
 
 __all__ = ["has_events", "is_manager", "is_stream", "watched"]
 

@@ -22,6 +22,7 @@ import threading
 import time
 from typing import Any, Callable
 
+from ..metrics import LLMCallMetrics
 from . import exits
 from .backlog import Backlog
 from .budget import Budget
@@ -29,7 +30,6 @@ from .delivery import Delivery
 from .gathering import MAX_RECORDS
 from .inbox import Bounds, Inbox
 from .ledger import Ledger
-from .metrics import LLMCallMetrics
 from .record import Ids
 from .statistics import Statistics
 from .transport import Transport

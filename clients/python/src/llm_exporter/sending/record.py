@@ -13,8 +13,8 @@ import os
 import sys
 from typing import Any, Callable, NamedTuple
 
+from ..metrics import LLMCallMetrics
 from . import bounds
-from .metrics import LLMCallMetrics
 
 __all__ = ["START_PREFIX", "Ids", "Line", "encode", "snapshot", "weight"]
 

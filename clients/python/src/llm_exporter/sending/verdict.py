@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple, Optional, Union
 
-from .reports import shown
+from ..reports import shown
 from .transport import Answer
 
 __all__ = ["Complaint", "Later", "Settled", "TooLong", "Verdict", "judge"]

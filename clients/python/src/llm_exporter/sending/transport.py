@@ -17,7 +17,7 @@ import time
 from typing import Any, NamedTuple, Optional, Union
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 
-from ._version import VERSION
+from .._version import VERSION
 
 __all__ = ["MAX_REPLY_BYTES", "Answer", "Transport", "Unanswered", "header_value"]
 

@@ -7,12 +7,12 @@ import threading
 import time
 from typing import Callable, Optional
 
+from ..reports import shown
 from .backlog import Backlog, Batch
 from .backoff import Backoff
 from .gathering import MAX_RECORDS, Gathering
 from .inbox import Holding, Inbox, Item
 from .ledger import Ledger
-from .reports import shown
 from .transport import Answer, Transport, Unanswered, header_value
 from .verdict import Later, Settled, TooLong, judge
 

@@ -8,8 +8,8 @@ import sys
 import time
 from typing import Any, Callable, NamedTuple
 
+from ..metrics import LLMCallMetrics
 from .ledger import Ledger
-from .metrics import LLMCallMetrics
 from .record import snapshot, weight
 from .statistics import Statistics
 
