@@ -46,5 +46,7 @@ nonisolated(unsafe) private var target: @Sendable ([UInt8]) -> Void = { _ in }
 func require(_ holds: Bool, _ text: @autoclosure () -> String, line: UInt = #line, file: StaticString = #fileID) {
     guard !holds else { return }
     print("\(file):\(line): violated: \(text())")
+    // abort() writes nothing that waits in a buffer.
+    fflush(nil)
     abort()
 }
