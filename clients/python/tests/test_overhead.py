@@ -115,5 +115,5 @@ def test_recording_costs_the_caller_little_whatever_the_exporter_does(
     # Microseconds on the usual machine; a slower one shows in the updates.
     assert recording[0] < max(10, updates[0] / 5)
     assert making_too[0] < updates[0]
-    assert decorated[0] < max(40, updates[0] * 2)
-    assert decorated[1] < max(300, updates[1] * 3)
+    assert decorated[0] < max(40, updates[0] * 4)
+    assert decorated[1] < max(300, updates[1] * 8)

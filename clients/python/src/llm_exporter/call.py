@@ -58,6 +58,7 @@ class LLMCall:
         self.metrics = metrics
         self._monitor = monitor
         self._process = os.getpid()
+        self._is_traced = _logger.isEnabledFor(logging.DEBUG)
         # By answer, so that one that is seen twice counts once.
         self._readings: dict[Hashable, Reading] = {}
         self._api_seconds: Optional[float] = None
@@ -203,12 +204,12 @@ class LLMCall:
         self._readings.clear()  # they may hold the answers
         if usage is not None:
             for name, tokens in zip(Usage._fields, usage):
-                if getattr(metrics, name) is None:
+                if tokens is not None and getattr(metrics, name) is None:
                     setattr(metrics, name, tokens)
         return failure
 
     def _phase(self, number: int, message: str, *arguments: Any) -> None:
-        if _logger.isEnabledFor(logging.DEBUG):
+        if self._is_traced:
             try:
                 message = f"call %s, %d/8 {message}"
                 _logger.debug(message, self.metrics.id or "new", number, *arguments)

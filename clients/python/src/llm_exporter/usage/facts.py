@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any, Optional
 
-from .fields import count, field, first_field, items, text
+from .fields import count, field, first_field, items, lacks_all, text
 
 __all__ = ["context_size", "failure", "model_name", "searches", "service_tier"]
 
 _MODEL_NAMES = ("model", "model_version", "modelVersion", "model_name")
+_OF_TIERS = frozenset({"service_tier", "serviceTier", "traffic_type", "trafficType", "speed"})
+_OF_SEARCHES = frozenset({"tool_usage", "response_metadata", "output", "content", "candidates"})
 _TRAFFIC = {
     "ON_DEMAND_PRIORITY": "priority",
     "ON_DEMAND_FLEX": "flex",
@@ -41,6 +43,8 @@ def service_tier(answer: Any, usage: Any) -> Optional[str]:
 
 
 def _tier(holder: Any) -> Optional[str]:
+    if lacks_all(holder, _OF_TIERS):
+        return None
     tier = text(holder, "service_tier", "serviceTier")
     if tier is None and (served := first_field(holder, "service_tier", "serviceTier")) is not None:
         tier = text(served, "type")  # Bedrock's
@@ -69,6 +73,8 @@ def context_size(answer: Any, usage: Any) -> Optional[str]:
 
 def searches(answer: Any) -> Optional[int]:
     """Searches of the web that an answer reports outside its usage."""
+    if lacks_all(answer, _OF_SEARCHES):
+        return None
     found = count(field(field(answer, "tool_usage"), "web_search"), "num_requests")  # OpenAI's responses
     if found is None and (metadata := field(answer, "response_metadata")) is not None:  # LangChain's
         found = count(field(field(metadata, "usage"), "server_tool_use"), "web_search_requests")

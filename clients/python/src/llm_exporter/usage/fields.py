@@ -18,6 +18,7 @@ __all__ = [
     "first_field",
     "is_filled",
     "items",
+    "lacks_all",
     "members",
     "package",
     "text",
@@ -44,12 +45,12 @@ class Same:
 
 
 def field(holder: Any, name: str) -> Any:
+    if type(holder) is dict:  # most are
+        return holder.get(name)
     if holder is None:
         return None
     try:
-        if type(holder) is dict or isinstance(holder, Mapping):
-            return holder.get(name)
-        return getattr(holder, name, None)
+        return holder.get(name) if isinstance(holder, Mapping) else getattr(holder, name, None)
     except Exception:
         return None
 
@@ -59,6 +60,8 @@ def members(holder: Any) -> Any:
 
     Such an object takes two microseconds to say that it does not have a name.
     """
+    if type(holder) is dict:
+        return holder
     try:
         if hasattr(type(holder), "__pydantic_fields__"):
             extra = holder.__pydantic_extra__
@@ -68,10 +71,16 @@ def members(holder: Any) -> Any:
     return holder
 
 
+def lacks_all(holder: Any, names: frozenset[str]) -> bool:
+    """Whether a dictionary has none of these names; False for other objects. One look in place of many."""
+    return type(holder) is dict and names.isdisjoint(holder)
+
+
 def first_field(holder: Any, *names: str) -> Any:
     """The first field that is not None."""
+    is_dictionary = type(holder) is dict
     for name in names:
-        if (value := field(holder, name)) is not None:
+        if (value := holder.get(name) if is_dictionary else field(holder, name)) is not None:
             return value
     return None
 
@@ -101,8 +110,9 @@ def text(holder: Any, *names: str) -> Optional[str]:
     """The first of these fields that is a string and not empty."""
     if holder is None:
         return None
+    is_dictionary = type(holder) is dict
     for name in names:
-        value = field(holder, name)
+        value = holder.get(name) if is_dictionary else field(holder, name)
         if type(value) is str:
             if value:
                 return value
@@ -115,7 +125,7 @@ def items(holder: Any, *names: str) -> Sequence[Any]:
     """The first of these fields that is a list or a tuple; else an empty one."""
     for name in names:
         value = field(holder, name)
-        if issubclass(type(value), (list, tuple)):
+        if value is not None and issubclass(type(value), (list, tuple)):
             return value  # type: ignore[no-any-return]
     return ()
 
