@@ -246,7 +246,10 @@ class Context(contextlib.AbstractContextManager[Any]):
         pass
 
 
-def test_a_class_derived_from_one_of_contextlib_is_a_manager(recorded: Recorded) -> None:
+Context.__module__ = "pydantic_ai.result"
+
+
+def test_a_class_of_pydantic_ai_that_is_derived_from_one_of_contextlib_is_a_manager(recorded: Recorded) -> None:
     with recorded.call(Context)():
         assert not recorded.ends
     assert recorded.end.status == "success"

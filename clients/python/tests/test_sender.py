@@ -363,13 +363,19 @@ def test_calls_without_usage_are_warned_of_once_an_agent_with_what_to_do(
     monitor = new_monitor(closed_url)
     for name in ("A", "A", "B", "A", "evil\n\x1b[2J"):
         monitor._ended_without_usage(name)
-    first, second, third = warnings_of()
+    assert not warnings_of()  # the log may be slow: the sender's thread writes to it
+    monitor.record_metric(LLMCallMetrics("A", "p", "m"))
+    first, second, third = eventually(lambda: warnings_of()[:3] if len(warnings_of()) >= 3 else None)
     assert "agent A " in first and "agent B " in second and "agent evil\\n\\x1b[2J " in third
     for part in ("llm_calls_usage_missing_total", '"include_usage": True', "call.observe()", "README"):
         assert part in first
     for number in range(100):
         monitor._ended_without_usage(f"agent {number}")
-    assert len(warnings_of()) == 20
+    monitor.record_metric(LLMCallMetrics("A", "p", "m"))
+    # Twenty agents, and that nothing answers.
+    assert eventually(lambda: len(warnings_of()) == 21)
+    monitor.close(0.5)
+    assert len([warning for warning in warnings_of() if "end without token usage" in warning]) == 20
 
 
 def test_nothing_is_imported_that_the_standard_library_lacks() -> None:

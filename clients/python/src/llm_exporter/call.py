@@ -41,7 +41,9 @@ def observe(answer: T) -> T:
     returned counts once. Outside of a call this only returns the answer.
     """
     call = _current.get()
-    return answer if call is None or not call._open else call.observe(answer)
+    while call is not None and not call._open:  # it ended in another context than it began in
+        call = call._outer
+    return answer if call is None else call.observe(answer)
 
 
 class LLMCall:
@@ -58,6 +60,8 @@ class LLMCall:
         self.metrics = metrics
         self._monitor = monitor
         self._process = os.getpid()
+        self._outer: Optional[LLMCall] = None
+        """The call that `observe` meant before this one."""
         self._is_traced = _logger.isEnabledFor(logging.DEBUG)
         # By answer, so that one that is seen twice counts once.
         self._readings: dict[Hashable, Reading] = {}
@@ -85,6 +89,8 @@ class LLMCall:
         returns an object that reads the usage while you read the stream: use that instead of the stream.
         """
         try:
+            if not self._open:  # its record is made
+                return answer
             if is_stream(answer):
                 return watched(answer, self)  # type: ignore[no-any-return]
             self._add(read_answers(answer))
@@ -156,6 +162,9 @@ class LLMCall:
             return
         try:
             self._fill()
+        except Exception as error:  # the call counts all the same
+            self._monitor._defect(error)
+        try:
             self._monitor.record_metric(self.metrics)
             self._phase(8, "end recorded")
             if self.metrics.status == "success" and _has_no_tokens(self.metrics):
@@ -194,14 +203,15 @@ class LLMCall:
         """Fills in what the answers say, where the agent has not said it; returns the failure that one of them says."""
         metrics, failure = self.metrics, None
         usage: Optional[Usage] = None
-        for reading in self._readings.values():
+        # Another thread may observe an answer now. And they may hold answers, which nothing needs any longer.
+        readings, self._readings = self._readings, {}
+        for reading in list(readings.values()):
             if reading.usage is not None:
                 usage = usage.adding(reading.usage) if usage is not None else reading.usage
             failure = failure or reading.failure
             metrics.response_model = metrics.response_model or reading.response_model
             metrics.service_tier = metrics.service_tier or reading.service_tier
             metrics.search_context_size = metrics.search_context_size or reading.search_context_size
-        self._readings.clear()  # they may hold the answers
         if usage is not None:
             for name, tokens in zip(Usage._fields, usage):
                 if tokens is not None and getattr(metrics, name) is None:
@@ -245,6 +255,9 @@ class _Running:
     """Makes a call the one that `observe` means, until the end of a block or until `end`."""
 
     def __init__(self, call: LLMCall) -> None:
+        outer = _current.get()
+        if outer is not call:
+            call._outer = outer
         self._token: Token[Optional[LLMCall]] = _current.set(call)
 
     def end(self) -> None:
@@ -271,6 +284,10 @@ class _CallTap(Tap):
         with _Running(self._call):
             return super()._step(step, *arguments)
 
+    def close(self) -> None:
+        with _Running(self._call):
+            super().close()
+
 
 class _AsyncCallTap(AsyncTap):
     """A decorated asynchronous generator."""
@@ -282,6 +299,10 @@ class _AsyncCallTap(AsyncTap):
     async def _step(self, step: Callable[..., Awaitable[Any]], *arguments: Any) -> Any:
         with _Running(self._call):
             return await super()._step(step, *arguments)
+
+    async def aclose(self) -> None:
+        with _Running(self._call):
+            await super().aclose()
 
 
 class CallMonitor:

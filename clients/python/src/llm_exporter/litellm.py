@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import atexit
 import itertools
+import os
 import sys
 import weakref
 from typing import TYPE_CHECKING, Any, Optional
@@ -88,7 +89,8 @@ class LiteLLMLogger(CustomLogger):
         # In LiteLLM's state of a call. Several loggers may follow one call.
         self._key = f"llm_exporter_attempt_{next(_numbers)}"
         self._attempts: weakref.WeakSet[Attempt] = weakref.WeakSet()
-        self._is_registered = False
+        self._registered_in: Optional[int] = None
+        """The process whose exit this hears of; a forked worker of multiprocessing forgets its parent's finalizers."""
 
     # LiteLLM passes these by name.
 
@@ -143,8 +145,7 @@ class LiteLLMLogger(CustomLogger):
         before = self._attempt(details)
         if before is not None and before.continues(details):
             return
-        if not self._is_registered:
-            self._is_registered = True
+        if self._registered_in != os.getpid():
             self._register()
         attempt = Attempt(details, before, self._agent_name, self._record)
         details[self._key] = attempt
@@ -172,8 +173,10 @@ class LiteLLMLogger(CustomLogger):
         (self._monitor or default_monitor())._defect(error)
 
     def _register(self) -> None:
+        self._registered_in = os.getpid()
         if self._monitor is None:
             default_monitor()  # its own handler has to run after this one
+        atexit.unregister(self._at_exit)  # the parent's, in a forked child
         atexit.register(self._at_exit)
         multiprocess = sys.modules.get("multiprocessing.process")
         if multiprocess is not None and multiprocess.parent_process() is not None:

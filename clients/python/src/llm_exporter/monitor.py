@@ -237,7 +237,8 @@ class LLMMonitor:
         return self._sender.new_id()
 
     def _ended_without_usage(self, agent_name: str) -> None:
-        self._report(
+        # By the sender's thread, as the log is the agent's: it may be slow, and this may run in the garbage collector.
+        self._sender.remark(
             f"usage {shown(agent_name)}",
             "calls of the agent %s end without token usage: they count in llm_calls_usage_missing_total, at no cost; "
             'pass stream_options={"include_usage": True} to streams, pass answers to call.observe(), '

@@ -66,12 +66,18 @@ class Watch:
         call, self._call = self._call, None
         answer, self._answer = self._answer, None
         if call is not None:
-            whole = read_answers(answer()) if answer is not None else []
-            call._stream_ended(_together(self._seen.readings(), whole), error)
+            call._stream_ended(_together(self._seen.readings(), _readings_of(answer)), error)
 
     def closed(self) -> None:
         """Ends the watch, as the reader stopped."""
         self.ended(None if self._seen.complete else GeneratorExit())
+
+
+def _readings_of(answer: Optional[Callable[[], Any]]) -> list[Reading]:
+    try:
+        return read_answers(answer()) if answer is not None else []
+    except Exception:  # an object of the agent may fail at anything
+        return []
 
 
 def _together(seen: list[Reading], whole: list[Reading]) -> list[Reading]:
@@ -95,6 +101,8 @@ class Tap(Generator[Any, Any, Any]):
     def __init__(self, source: Iterator[Any], watch: Watch) -> None:
         self._source = source
         self.watch = watch
+        self.stand_in: Any = None
+        """Kept for as long as this is read."""
         watch.is_tapped = True
 
     def _step(self, step: Callable[..., Any], *arguments: Any) -> Any:
@@ -144,6 +152,8 @@ class AsyncTap(AsyncIterator[Any]):
     def __init__(self, source: AsyncIterator[Any], watch: Watch) -> None:
         self._source = source
         self.watch = watch
+        self.stand_in: Any = None
+        """Kept for as long as this is read."""
         watch.is_tapped = True
 
     async def _step(self, step: Callable[..., Awaitable[Any]], *arguments: Any) -> Any:

@@ -24,13 +24,16 @@ from .usage.fields import field, package
 __all__ = ["has_events", "is_manager", "is_stream", "watched"]
 
 
+_MANAGERS = ("StreamManager", "ContextManager")
+_GENERATOR_MANAGERS = ("_GeneratorContextManager", "_AsyncGeneratorContextManager")
+_ABSTRACT_MANAGERS = (*_GENERATOR_MANAGERS, "AbstractContextManager", "AbstractAsyncContextManager")
 _SYNCHRONOUS = ("StreamedRunResultSync", "StreamedResponseSync")
 """Pydantic AI's streams for plain code, which are read in a block or without one."""
 
 
 def is_stream(answer: Any) -> bool:
     """Whether an answer comes in parts: an iterator, something that has one, or a manager that opens one."""
-    kind = type(answer)
+    kind = _kind(answer)
     if _is_iterator(kind):
         # An object with a length is not a stream but a mock of a test, which has every attribute.
         return not issubclass(kind, io.IOBase) and not hasattr(kind, "__len__")
@@ -41,16 +44,17 @@ def is_stream(answer: Any) -> bool:
 def is_manager(answer: Any) -> bool:
     """Whether an answer is a context manager whose block is the call.
 
-    Those of `contextlib` are, classes derived from its own, and classes that say so by their name:
-    ``MessageStreamManager``, ``ResponseContextManager``. Others have a block to be closed after their use, as a file or
-    a raw response has.
+    Those of `contextlib` are, what its decorators make, and classes that say so by their name:
+    ``MessageStreamManager``, ``ResponseContextManager``. Others have a block to be closed after their use, as a file, a
+    client or a raw response has.
     """
-    kind = type(answer)
+    kind = _kind(answer)
     if not (hasattr(kind, "__enter__") or hasattr(kind, "__aenter__")) or hasattr(kind, "__len__"):
         return False
-    if kind.__name__.endswith("Manager") or kind.__name__ in _SYNCHRONOUS:
+    if kind.__name__.endswith(_MANAGERS) or kind.__name__ in _SYNCHRONOUS or kind.__module__ == "contextlib":
         return True
-    return any(base.__module__ == "contextlib" for base in kind.__mro__)
+    names = _ABSTRACT_MANAGERS if package(answer) == "pydantic_ai" else _GENERATOR_MANAGERS
+    return any(base.__module__ == "contextlib" and base.__name__ in names for base in kind.__mro__)
 
 
 def has_events(result: Any) -> bool:
@@ -89,6 +93,12 @@ def _watching(stream: Any, watch: Watch) -> Any:
     return _StandIn(stream, watch)
 
 
+def _kind(answer: Any) -> type:
+    """The class of an answer; of the stand-in of another call, that of what it stands for."""
+    kind: type = answer.__class__ if type(answer) in _STAND_INS else type(answer)
+    return kind
+
+
 def _is_iterator(kind: type) -> bool:
     return hasattr(kind, "__next__") or hasattr(kind, "__anext__")
 
@@ -97,7 +107,7 @@ def _event_stream_key(answer: Any) -> Any:
     """The key of the stream in an answer of botocore; None for any other answer."""
     if type(answer) is dict:
         for key in ("stream", "body"):  # of converse_stream and of invoke_model_with_response_stream
-            if type(answer.get(key)).__name__ == "EventStream":
+            if answer.get(key).__class__.__name__ == "EventStream":  # also one that another call watches
                 return key
     return None
 
@@ -112,7 +122,7 @@ def _is_unread_response(answer: Any) -> bool:
 def _is_watched_for(stream: Any, call: StreamOwner) -> bool:
     if isinstance(parse := _attribute(stream, "parse"), _WatchedParse):
         return parse.watch.belongs_to(call)
-    holder = stream if type(stream) in (_StandIn, _Manager, _AwaitableManager) else _attribute(stream, "_iterator")
+    holder = stream if type(stream) in _STAND_INS else _attribute(stream, "_iterator")
     return isinstance(holder, (_StandIn, Tap, AsyncTap)) and holder.watch.belongs_to(call)
 
 
@@ -238,8 +248,9 @@ class _StandIn:
     def __init__(self, stream: Any, watch: Watch) -> None:
         self._self_stream = stream
         self._self_watch = watch
-        self._self_tap: Any = Tap(stream, watch) if hasattr(type(stream), "__next__") else None
-        self._self_async_tap: Any = AsyncTap(stream, watch) if hasattr(type(stream), "__anext__") else None
+        kind = _kind(stream)
+        self._self_tap: Any = Tap(stream, watch) if hasattr(kind, "__next__") else None
+        self._self_async_tap: Any = AsyncTap(stream, watch) if hasattr(kind, "__anext__") else None
         self._self_opened: Any = None
         """What the manager has opened."""
 
@@ -252,7 +263,15 @@ class _StandIn:
         return type(self._self_stream)
 
     def __getattr__(self, name: str) -> Any:
+        if name.startswith("_self_"):  # of a copy that is being made
+            raise AttributeError(name)
         return getattr(self._self_stream, name)
+
+    def __eq__(self, other: object) -> Any:
+        return self._self_stream == (getattr(other, "_self_stream", other) if type(other) in _STAND_INS else other)
+
+    def __hash__(self) -> int:
+        return hash(self._self_stream)
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name.startswith("_self_"):
@@ -264,7 +283,11 @@ class _StandIn:
         return repr(self._self_stream)
 
     def __iter__(self) -> Any:
-        return self if self._self_tap is not None else Tap(iter(self._self_stream), self._self_watch)
+        if self._self_tap is not None:
+            return self
+        tap = Tap(iter(self._self_stream), self._self_watch)
+        tap.stand_in = self  # its end would end the call: `for event in ask()["stream"]` keeps the tap alone
+        return tap
 
     def __next__(self) -> Any:
         return next(self._self_tap)
@@ -285,7 +308,9 @@ class _StandIn:
     def __aiter__(self) -> Any:
         if self._self_async_tap is not None:
             return self
-        return AsyncTap(self._self_stream.__aiter__(), self._self_watch)
+        tap = AsyncTap(self._self_stream.__aiter__(), self._self_watch)
+        tap.stand_in = self
+        return tap
 
     def __anext__(self) -> Any:
         return self._self_async_tap.__anext__()
@@ -319,15 +344,21 @@ class _StandIn:
 
     def __exit__(self, *error: object) -> Any:
         try:
-            return type(self._self_stream).__exit__(self._self_stream, *error)
-        finally:
-            self._self_left(error)
+            suppresses = type(self._self_stream).__exit__(self._self_stream, *error)
+        except BaseException as raised:
+            self._self_watch.ended(raised)
+            raise
+        self._self_left(error)
+        return suppresses
 
     async def __aexit__(self, *error: object) -> Any:
         try:
-            return await type(self._self_stream).__aexit__(self._self_stream, *error)
-        finally:
-            self._self_left(error)
+            suppresses = await type(self._self_stream).__aexit__(self._self_stream, *error)
+        except BaseException as raised:
+            self._self_watch.ended(raised)
+            raise
+        self._self_left(error)
+        return suppresses
 
     def _self_entered(self, entered: Any, began: float) -> Any:
         self._self_watch.waited_since(began)
@@ -340,24 +371,30 @@ class _StandIn:
             self._self_watch.closed()
 
     def __del__(self) -> None:
-        self._self_watch.closed()
+        watch = self.__dict__.get("_self_watch")
+        if watch is not None:  # else it is an unfinished copy
+            watch.closed()
 
 
 class _Manager(_StandIn):
     """A manager. What it opens is the stream or the answer."""
 
+    def __call__(self, *arguments: Any, **keywords: Any) -> Any:
+        return self._self_stream(*arguments, **keywords)  # those of contextlib are decorators, too
+
     def _self_entered(self, entered: Any, began: float) -> Any:
         self._self_watch.waited_since(began)
         self._self_watch.reads_at_end(lambda: _whole(entered))
+        self._self_opened = entered
         if entered is self._self_stream:
-            opened = self
-        elif _is_iterator(type(entered)) or _attribute(entered, "_iterator") is not None:
-            return _watching(entered, self._self_watch)
-        else:
-            opened = entered
+            return self
+        try:
+            if _is_iterator(type(entered)) or _attribute(entered, "_iterator") is not None:
+                return _watching(entered, self._self_watch)
             _watch_parsing(entered, self._self_watch)
-        self._self_opened = opened
-        return opened
+        except Exception:  # an object of the agent may fail at anything
+            pass
+        return entered
 
     def _self_left(self, error: Any) -> None:
         failed = bool(error) and error[1] is not None
@@ -384,8 +421,33 @@ class _SynchronousRun(_Manager):
 class _AwaitableManager(_Manager):
     """A manager that may be awaited instead, as a request of aiohttp."""
 
+    def __init__(self, manager: Any, watch: Watch) -> None:
+        super().__init__(manager, watch)
+        self._self_coroutine: Any = None
+
     def __await__(self) -> Generator[Any, Any, Any]:
         return self._self_awaited().__await__()
+
+    # asyncio drives an object that has these as a coroutine: `gather`, `create_task`.
+
+    def __next__(self) -> Any:
+        return self._self_driven().send(None)
+
+    def send(self, value: Any) -> Any:
+        return self._self_driven().send(value)
+
+    def throw(self, *arguments: Any) -> Any:
+        return self._self_driven().throw(*arguments)
+
+    def close(self) -> Any:
+        if self._self_coroutine is not None:
+            self._self_coroutine.close()
+        return super().close()
+
+    def _self_driven(self) -> Any:
+        if self._self_coroutine is None:
+            self._self_coroutine = self._self_awaited()
+        return self._self_coroutine
 
     async def _self_awaited(self) -> Any:
         began = perf_counter()
@@ -398,6 +460,9 @@ class _AwaitableManager(_Manager):
         self._self_watch.reads_at_end(lambda: answer)
         self._self_watch.ended()
         return answer
+
+
+_STAND_INS = (_StandIn, _Manager, _SynchronousRun, _AwaitableManager)
 
 
 def _watch_parsing(response: Any, watch: Watch, ends: bool = False) -> None:
@@ -457,7 +522,7 @@ def _has_tap(stream: Any) -> bool:
 
 def _whole(answer: Any) -> Any:
     """The body of a raw response that the agent has read whole; of anything else, the answer itself."""
-    response = getattr(answer, "http_response", None)
+    response = field(answer, "http_response")
     if response is None:
         return answer
     try:

@@ -171,6 +171,8 @@ class Delivery:
                     self._ledger.drop(len(items) - kept)
         if self._inbox.overflowed():
             self._report_full()
+        while self._inbox.remarks:
+            self._report(*self._inbox.remarks.popleft())
         for name in gathering.mended:
             self._report(f"mended {name}", "a value of %s was out of bounds: it was mended, or left out", name)
         return bool(items)

@@ -23,6 +23,7 @@ _START_BYTES = 320
 _STARTS_SHARE = 4
 _SPARE_SHARE = 16
 _TAKEN_AT_ONCE = 50
+_MAX_REMARKS = 50
 
 # All that the line of a start is made of: the first values of a `snapshot`.
 _snapshot_of_start: Callable[[LLMCallMetrics], tuple[Any, ...]] = operator.attrgetter(
@@ -83,6 +84,8 @@ class Inbox:
         self._held_start_bytes = 0
         self._overflowed = False
         self._reader_sleeps = False
+        self.remarks: collections.deque[tuple[Any, ...]] = collections.deque(maxlen=_MAX_REMARKS)
+        """Warnings about the records, for the thread that delivers: a kind, a format and its arguments."""
 
     def __len__(self) -> int:
         return len(self._starts) + len(self._ends)

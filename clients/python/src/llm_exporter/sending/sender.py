@@ -106,6 +106,10 @@ class Sender:
         elif not self._worker.has_thread:
             self._worker.start_soon()
 
+    def remark(self, kind: str, message: str, *arguments: Any) -> None:
+        """Has a warning reported by the thread that delivers, with the records that are waiting."""
+        self._inbox.remarks.append((kind, message, *arguments))
+
     def flush(self, timeout: float, patient: bool = True) -> bool:
         """Waits at most `timeout` seconds until all records so far have ended. Returns whether they have."""
         deadline = time.monotonic() + _waitable(timeout)

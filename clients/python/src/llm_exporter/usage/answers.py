@@ -19,8 +19,12 @@ from .tokens import ollama_tokens, tokens
 __all__ = ["answer_id", "readings_of", "usage_of"]
 
 _MAX_DEPTH = 4
+_FIRST_LOOKS = 40
+"""Objects that are looked at before the first answer is found: a function may return a million rows."""
 _MAX_LOOKS = 2000
-"""Objects that are looked at within one answer: a list may hold a million numbers."""
+_FRAMEWORKS = frozenset(
+    ("agents", "anthropic", "google", "instructor", "langchain", "langchain_core", "langgraph", "llama_index", "openai")
+)
 
 _OF_ERRORS = ("run_data", "completion", "last_completion", "_pydantic_ai_run_cancelled")
 """Where an error has what was answered before it: the Agents SDK's, OpenAI's, instructor's, Pydantic AI's."""
@@ -78,7 +82,7 @@ class _Search:
 
     def __init__(self) -> None:
         self.found: dict[Hashable, Reading] = {}
-        self._looks_left = _MAX_LOOKS
+        self._looks_left = _FIRST_LOOKS
 
     def look(self, answer: Any, depth: int) -> bool:
         """Whether something was found in `answer`."""
@@ -127,15 +131,16 @@ class _Search:
 
     def _look_into(self, answer: Any, depth: int) -> bool:
         """Looks into what holds answers: the first place that has some counts, as others would have the same."""
+        held = _held(answer)
         ways: tuple[Callable[[], bool], ...] = (
-            lambda: self._look_at_all(items(answer, "raw_responses"), depth),  # the Agents SDK's runs
-            lambda: self._look_at_all(items(answer, "messages"), depth),  # LangGraph's state
-            lambda: self.look(field(answer, "message"), depth),  # LangChain's generations
-            lambda: self.look(field(answer, "_raw_response"), depth),  # instructor's
-            lambda: self.look(field(answer, "raw"), depth),  # LlamaIndex's
-            lambda: self.look(field(answer, "context_wrapper"), depth),
+            lambda: self._look_at_all(items(held, "raw_responses"), depth),  # the Agents SDK's runs
+            lambda: self._look_at_all(items(held, "messages"), depth),  # LangGraph's state
+            lambda: self.look(field(held, "message"), depth),  # LangChain's generations
+            lambda: self.look(field(held, "_raw_response"), depth),  # instructor's
+            lambda: self.look(field(held, "raw"), depth),  # LlamaIndex's
+            lambda: self.look(field(held, "context_wrapper"), depth),
             lambda: self._look_at_updates(answer, depth),
-            lambda: package(answer) == "langgraph" and self.look(field(answer, "value"), depth),
+            lambda: package(answer) == "langgraph" and self.look(field(held, "value"), depth),
         )
         return any(way() for way in ways)
 
@@ -143,11 +148,16 @@ class _Search:
         if answers and answers[0] is not None and type(answers[0]) in PLAIN:
             answers = answers[:16]  # an embedding; or a text and the answer that it is from
         # Of a conversation only what came after the last message of a person is new.
-        for index in range(len(answers) - 1, -1, -1) if len(answers) <= _MAX_LOOKS else ():
+        for index in range(len(answers) - 1, max(-1, len(answers) - 1 - _FIRST_LOOKS), -1):
             if type(answers[index]) not in PLAIN and _is_human(answers[index]):
                 answers = answers[index + 1 :]
                 break
-        return True in [self.look(answer, depth) for answer in answers]
+        found = False
+        for answer in answers:
+            if self._looks_left < 0:
+                break
+            found = self.look(answer, depth) or found
+        return found
 
     def _look_at_generations(self, answer: Any, depth: int) -> bool:
         """LangChain's results: a list for each prompt, or one list, whose answers share the usage of the first."""
@@ -177,10 +187,22 @@ class _Search:
         return bool(by_model)
 
     def _add(self, reading: Reading) -> None:
+        if not self.found:
+            self._looks_left += _MAX_LOOKS
         known = self.found.get(reading.key)
         # The same answer in two places: instructor returns a model of it beside the answer.
         if known is None or known.usage is None:
             self.found[reading.key] = reading
+
+
+def _held(holder: Any) -> Any:
+    """An object of an agent's own class as what it holds itself: a property of it may ask a database."""
+    if package(holder) in _FRAMEWORKS or isinstance(holder, Mapping):
+        return holder
+    try:
+        return object.__getattribute__(holder, "__dict__")
+    except AttributeError:
+        return None
 
 
 def _parsed(response: Any) -> Any:
