@@ -49,7 +49,7 @@ static ccontentcoding_result finish(block *block, ccontentcoding_result result, 
 
 // MARK: zlib
 
-// What is decoded before it is counted.
+// The most bytes that are decoded before they are counted.
 enum { ACCOUNTED_BYTES = 256 * 1024 };
 
 static bool looks_like_gzip(const unsigned char *input, size_t length)

@@ -30,7 +30,7 @@ struct chttpshim_client {
     unsigned holders;
 };
 
-// What was taken out of the server: a body, or what became of it.
+// The memory of a body that was taken out of the server, or of what was made from it.
 struct chttpshim_share {
     chttpshim_memory *memory;
     struct chttpshim_client *client;

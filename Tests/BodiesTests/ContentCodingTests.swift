@@ -59,7 +59,7 @@ import Testing
     func share() throws {
         let body = Array(repeating: UInt8(ascii: "a"), count: 3 << 20)
         for coding in ContentCoding.offered {
-            // Of two members or frames: only the first announces its length before it is decoded.
+            // Two members or frames: only the first announces its length before it is decoded.
             let half = try #require(coding.encode(Array(body.prefix(body.count / 2))))
             let encoded = PaddedBytes(half + half)
             let share = Share(room: body.count)

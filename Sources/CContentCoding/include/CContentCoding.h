@@ -33,7 +33,7 @@ typedef struct {
 
 /// Decodes gzip (RFC 1952, also of several members) or deflate (RFC 9110, section 8.4.1.2: zlib's format; also raw
 /// deflate, which some clients send by that name). The output has at most `limit` bytes, and `padding` readable bytes
-/// after them. `account` may be NULL; what it counted stays counted, whatever the result.
+/// after them. `account` may be NULL. Bytes that it counted stay counted, even if decoding fails.
 ccontentcoding_result ccontentcoding_inflate(
     const void *input, size_t length, bool is_gzip, size_t limit, size_t padding, const ccontentcoding_account *account,
     ccontentcoding_block *output);

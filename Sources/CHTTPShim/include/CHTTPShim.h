@@ -201,8 +201,8 @@ void *chttpshim_exchange_take_body(
 /// From any thread, until the decision.
 chttpshim_share *chttpshim_exchange_share(chttpshim_exchange *exchange);
 
-/// Counts so many bytes more, in place of bodies that still arrive if there is no room. False if there is none then.
-/// From any thread, as is what follows, also after the server has stopped.
+/// Counts `bytes` more. If there is no room, bodies that still arrive give way. False if there is still too little.
+/// This function and those below may be called from any thread, also after the server has stopped.
 bool chttpshim_share_grow(chttpshim_share *share, size_t bytes);
 void chttpshim_share_release(chttpshim_share *share);
 

@@ -1,4 +1,4 @@
-"""What agents' frameworks make of answers and streams, in their shapes: tests/clients has the packages themselves."""
+"""Answers and streams in the shapes of agents' frameworks. tests/clients runs the packages themselves."""
 
 from __future__ import annotations
 

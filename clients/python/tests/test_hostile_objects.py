@@ -57,7 +57,7 @@ def test_an_error_of_an_asynchronous_managers_own_end(recorded: Recorded) -> Non
 
 
 def test_a_manager_stays_a_decorator_and_can_be_compared_and_copied(recorded: Recorded) -> None:
-    manager = recorded.call(opened)(1)
+    manager: Any = recorded.call(opened)(1)
     assert manager(lambda: 5)() == 5
     assert manager == manager._self_stream and hash(manager) == hash(manager._self_stream)
     with contextlib.suppress(TypeError):
@@ -156,7 +156,7 @@ def test_an_answer_that_a_generator_observes_as_it_is_closed(recorded: Recorded)
             observe(ANSWER)
 
     with outer.call:
-        generator = stream()
+        generator: Any = stream()
         next(generator)
         generator.close()
     assert (outcome(recorded)[0], outcome(recorded)[2:]) == ("cancelled", (10, 5))

@@ -1,4 +1,4 @@
-"""What is recorded of the requests whose end LiteLLM does not log. LiteLLM itself is not needed."""
+"""Records of the requests whose end LiteLLM does not log. These tests do not need LiteLLM."""
 
 from __future__ import annotations
 

@@ -142,7 +142,7 @@ def test_what_fits_is_sent_as_it_is_meant(field: str, value: Any, sent: Any) -> 
             {"input_tokens": 100, "cache_write_tokens": 20, "cache_write_1h_tokens": 20},
             ("cache_write_1h_tokens",),
         ),
-        # What was written for an hour was written.
+        # Tokens written for an hour are also tokens written.
         (
             {"input_tokens": 100, "cache_write_1h_tokens": 30},
             {"input_tokens": 100, "cache_write_tokens": 30, "cache_write_1h_tokens": 30},

@@ -1,4 +1,4 @@
-"""What a stream says is gathered from its chunks: dictionaries and objects, one answer or several."""
+"""The usage of a stream is gathered from its chunks: dictionaries and objects, one answer or several."""
 
 from __future__ import annotations
 

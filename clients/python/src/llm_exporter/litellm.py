@@ -60,15 +60,15 @@ class LiteLLMLogger(CustomLogger):
     Each attempt of a call counts, those of fallbacks and retries too. Retries that a provider's package makes by itself
     (``max_retries``) are one attempt: LiteLLM does not see them.
 
-    LiteLLM does not log all that it sends. What it leaves out is recorded when LiteLLM's state of the call is garbage
-    (the cyclic garbage collector finds it), or at exit:
+    LiteLLM does not log every request that it sends. The others are recorded when the cyclic garbage
+    collector finds LiteLLM's state of the call, or at exit:
 
     - A stream that its reader leaves, and a call that is cancelled, are ``cancelled``. Their tokens are unknown, unless
       the stream is a synchronous one whose provider reports usage before its end.
-    - Of the attempts of ``num_retries`` without a `Router`, LiteLLM logs one. The others have its failure, or the usage
+    - LiteLLM logs one of the attempts of ``num_retries`` without a `Router`. The others have its failure, or the usage
       of the provider's answer.
-    - What LiteLLM drops, because its event loop ends or its queue is full, has the usage of the provider's answer, but
-      not LiteLLM's cost. If that was a stream, its usage is unknown.
+    - A call that LiteLLM drops, because its event loop ends or its queue is full, has the usage of the provider's
+      answer, but not LiteLLM's cost. If the answer was a stream, its usage is unknown.
 
     LiteLLM may log a call whose event loop ended with the next asynchronous call, or at exit: `LLMMonitor.flush` does
     not wait for what LiteLLM has not logged.

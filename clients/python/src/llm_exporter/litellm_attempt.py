@@ -51,7 +51,7 @@ class Attempt:
             agent_name=agent_name(details) or default_agent or "unknown",
             provider=details.get("custom_llm_provider") or "unknown",
             model=model_name(details),
-            # Of the form of LiteLLM's own, but with a time that none of those has: of the request, not of the call.
+            # The form of LiteLLM's own ids, but with the time of the request, not of the call: the two never collide.
             id=f"{self.call_id}/{sent.timestamp()!r}" if hasattr(sent, "timestamp") else None,
         )
         self._record = record

@@ -15,7 +15,7 @@ __all__ = ["AsyncTap", "StreamOwner", "Tap", "Watch"]
 
 
 class StreamOwner(Protocol):
-    """What a watch needs of the call that its stream belongs to."""
+    """The part of a call that the watch of its stream uses."""
 
     def _stream_began(self) -> None: ...
 
@@ -81,10 +81,11 @@ def _readings_of(answer: Optional[Callable[[], Any]]) -> list[Reading]:
 
 
 def _together(seen: list[Reading], whole: list[Reading]) -> list[Reading]:
-    """What the chunks say and what the answer at their end says.
+    """The readings of the chunks, and those of the answer at their end, each usage once.
 
-    An answer without an id has another key in each. Both are in the order of the requests, so the first ones of `whole`
-    are the first ones of `seen`, whose usage then does not count; a request that was left early is in `seen` alone.
+    An answer without an id has a different key in each list. Both lists are in the order of the requests, so the first
+    such answers of `whole` are the first of `seen`, whose usage then does not count. A request that was left early is
+    in `seen` alone.
     """
     nameless = sum(type(reading.key) is not str for reading in whole)
     readings = []

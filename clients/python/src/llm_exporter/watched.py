@@ -1,4 +1,4 @@
-"""What an agent gets in place of a stream, or of a manager that opens one.
+"""Watched streams, and watched managers that open one, as an agent gets them.
 
 The agent must not notice. Objects that keep their iterator or their events in an attribute (the streams of OpenAI and
 Anthropic, the results of `Runner.run_streamed`) are watched in place: the agent gets the same object, and its helpers
@@ -252,7 +252,7 @@ class _StandIn:
         self._self_tap: Any = Tap(stream, watch) if hasattr(kind, "__next__") else None
         self._self_async_tap: Any = AsyncTap(stream, watch) if hasattr(kind, "__anext__") else None
         self._self_opened: Any = None
-        """What the manager has opened."""
+        """The object that the manager has opened."""
 
     @property
     def watch(self) -> Watch:
@@ -377,7 +377,7 @@ class _StandIn:
 
 
 class _Manager(_StandIn):
-    """A manager. What it opens is the stream or the answer."""
+    """A manager that opens a stream or an answer."""
 
     def __call__(self, *arguments: Any, **keywords: Any) -> Any:
         return self._self_stream(*arguments, **keywords)  # those of contextlib are decorators, too

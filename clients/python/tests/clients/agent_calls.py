@@ -1,4 +1,4 @@
-"""What the tests of agents share: the counts of what `AgentModels` serves, and the two ways to count a call."""
+"""Shared by the tests of agents: the counts that `AgentModels` serves, and the two ways to count a call."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ RUN: dict[str, Any] = {
     "token_usage_total input": 176 + 300,
     "token_usage_total output": 24 + 7,
 }
-#: What a run has used that ends before its second answer.
+#: The usage of a run that ends before its second answer.
 FIRST_REQUEST: dict[str, Any] = {
     "cost_usd_total": 0.0000492,
     "tokens_total": 307,

@@ -184,7 +184,7 @@ def test_errors(new_agent: Any, call: Any, counted: Any, model: str, status: str
 
 @pytest.mark.parametrize(("mode", "used"), [(None, {}), ("values", FIRST_REQUEST), ("messages", FIRST_REQUEST)])
 def test_a_run_that_fails_later(new_agent: Any, call: Any, counted: Any, mode: Any, used: Any) -> None:
-    """What `invoke` has used before it raises is lost: neither the error nor anything else that is seen has it."""
+    """The usage of `invoke` before it raises is lost: neither the error nor any other object that is seen has it."""
     agent = new_agent("tool-boom-500")
     with pytest.raises(Exception) as raised:  # noqa: PT011
         _ = call(agent.invoke)(ASK) if mode is None else list(call(agent.stream)(ASK, stream_mode=mode))

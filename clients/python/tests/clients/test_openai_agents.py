@@ -45,7 +45,7 @@ def new_agent(request: pytest.FixtureRequest, agent_models: Any) -> Any:
     def make(model: str = "gpt-4o-mini", tools: Any = (weather,), include_usage: Any = True) -> Any:
         client = openai.AsyncOpenAI(base_url=agent_models.url + "/v1", api_key="k", max_retries=0, timeout=0.5)
         kind = getattr(agents, request.param)
-        # The chat model asks a server that is not OpenAI's for the usage of streams only if told to.
+        # If the server is not OpenAI's, the chat model asks for the usage of streams only with this setting.
         settings = agents.ModelSettings(include_usage=include_usage)
         return agents.Agent("a", model=kind(model, client), model_settings=settings, tools=list(tools))
 
@@ -141,7 +141,7 @@ def test_stream_that_breaks(new_agent: Any, call: Any, counted: Any, model: str,
 
 @pytest.mark.parametrize("streamed", [False, True])
 def test_a_run_that_fails_later(new_agent: Any, call: Any, counted: Any, streamed: bool) -> None:
-    """What a plain run has used before it raises is lost: neither the error nor anything else that is seen has it."""
+    """The usage of a plain run before it raises is lost: neither the error nor any other object that is seen has it."""
     agent = new_agent("tool-boom-500")
     with pytest.raises(openai.InternalServerError) as raised:
         asyncio.run(_streamed(call, agent) if streamed else call(agents.Runner.run)(agent, "hi"))

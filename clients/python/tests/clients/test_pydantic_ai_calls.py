@@ -177,7 +177,7 @@ def test_anthropic(anthropic_agent: Any, monitor: Any, counted: Any, read: Any) 
 
 
 def test_first_token(new_agent: Any, call: Any, counted: Any, exporter: Any) -> None:
-    """Of `run_stream_events`: the other streams do not show their events."""
+    """Only `run_stream_events` has this time: the other streams do not show their events."""
     asyncio.run(stream_events(call, new_agent("paced", ())))
     assert counted() == ONE
     first, latency = times(exporter)
@@ -215,7 +215,7 @@ async def run_whole(call: Any, agent: Any) -> Any:
     ("read", "used"), [(stream_events, FIRST_REQUEST), (iterate, FIRST_REQUEST), (run_whole, {}), (stream_text, {})]
 )
 def test_a_run_that_fails_later(new_agent: Any, call: Any, counted: Any, read: Any, used: Any) -> None:
-    """What a plain run has used before it raises is lost: neither the error nor anything else that is seen has it."""
+    """The usage of a plain run before it raises is lost: neither the error nor any other object that is seen has it."""
     with pytest.raises(pydantic_ai.ModelHTTPError) as raised:
         asyncio.run(read(call, new_agent("tool-boom-500")))
     assert counted() == {**failed("error", raised.value), **used}

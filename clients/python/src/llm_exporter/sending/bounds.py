@@ -1,6 +1,6 @@
-"""The exporter's bounds of each field: a value within them is kept, another is corrected, or None.
+"""The exporter's bounds of each field: a value within them is kept; any other is corrected, or becomes None.
 
-A value is whatever an agent set: a method of it may fail, which the caller has to catch.
+An agent may set any object as a value. If a method of that object raises, the caller has to catch it.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ def read_answers(answer: Any) -> list[Reading]:
 
 
 def read_usage(answer: Any) -> Optional[Usage]:
-    """The sum of the usage of `read_answers`, or None if there is none. Never fails."""
+    """The sum of the usage in `read_answers`; None if no answer reports usage. Never fails."""
     total: Optional[Usage] = None
     for reading in read_answers(answer):
         if reading.usage is not None:

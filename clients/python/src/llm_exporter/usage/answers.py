@@ -27,7 +27,7 @@ _FRAMEWORKS = frozenset(
 )
 
 _OF_ERRORS = ("run_data", "completion", "last_completion", "_pydantic_ai_run_cancelled")
-"""Where an error has what was answered before it: the Agents SDK's, OpenAI's, instructor's, Pydantic AI's."""
+"""Fields of an error that hold the answers before it: the Agents SDK's, OpenAI's, instructor's, Pydantic AI's."""
 
 
 def readings_of(answer: Any) -> list[Reading]:
@@ -112,7 +112,7 @@ class _Search:
         look_in = members(answer)
         found = usage_of(answer)
         code = failure(look_in)
-        # An answer of chat completions without usage is one all the same.
+        # A chat completion without usage is still an answer.
         if found is None and code is None and not items(look_in, "choices"):
             return False
         holder, usage = found or (None, None)
@@ -147,7 +147,7 @@ class _Search:
     def _look_at_all(self, answers: Sequence[Any], depth: int) -> bool:
         if answers and answers[0] is not None and type(answers[0]) in PLAIN:
             answers = answers[:16]  # an embedding; or a text and the answer that it is from
-        # Of a conversation only what came after the last message of a person is new.
+        # In a conversation, only the messages after the last one of a person are new.
         for index in range(len(answers) - 1, max(-1, len(answers) - 1 - _FIRST_LOOKS), -1):
             if type(answers[index]) not in PLAIN and _is_human(answers[index]):
                 answers = answers[index + 1 :]
@@ -169,7 +169,7 @@ class _Search:
         return True in [self.look(choices[0], depth) for choices in generations if choices]
 
     def _look_at_updates(self, answer: Any, depth: int) -> bool:
-        """What LangGraph's nodes changed: by node, the messages that it added."""
+        """Looks into the updates of LangGraph's nodes: a dictionary from each node to the messages that it added."""
         if not issubclass(type(answer), dict) or len(answer) > 16:
             return False
         states = [state for state in list(answer.values()) if issubclass(type(state), dict)]
@@ -206,7 +206,7 @@ def _held(holder: Any) -> Any:
 
 
 def _parsed(response: Any) -> Any:
-    """What a raw response of OpenAI's or Anthropic's package holds, if its body has been read and is no stream."""
+    """The answer in a raw response of OpenAI's or Anthropic's package; None if its body is unread or a stream."""
     has_ended = field(field(response, "http_response"), "is_closed") is True
     parse = field(response, "parse")
     if not has_ended or field(response, "_stream") or parse is None or inspect.iscoroutinefunction(parse):
@@ -215,7 +215,7 @@ def _parsed(response: Any) -> Any:
 
 
 def _result_of(method: Callable[[], Any]) -> Any:
-    """What a method returns; None if it fails, so that answers beside it are found."""
+    """The result of a method; None if it raises, so that the other answers are still found."""
     try:
         return method()
     except Exception:

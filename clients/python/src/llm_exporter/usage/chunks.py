@@ -1,8 +1,8 @@
-"""Gathers what a stream says of its requests, from its chunks.
+"""Gathers the usage and the facts of a stream's requests from its chunks.
 
-One stream may carry the answers of several requests: a generator that reads two streams in turn, an agent's run. Chunks
-of one answer update what is known of it, because providers send the totals so far; different answers add up. They are
-told apart by the ids of their chunks, or by the events that begin them. LangChain's chunks add up within an answer.
+One stream may carry the answers of several requests: a generator that reads two streams in turn, an agent's run. A
+chunk updates the counts of its answer, because providers send the totals so far; different answers add up. The ids of
+the chunks, or the events that begin an answer, distinguish the answers. LangChain's chunks add up within an answer.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _ANTHROPIC_FIELDS = (
 
 
 class _Request:
-    """What is known of one request."""
+    """The facts gathered about one request."""
 
     def __init__(self) -> None:
         self.key: Hashable = object()
@@ -67,7 +67,7 @@ class _Request:
 
 
 class StreamUsage:
-    """What the chunks of a stream say, so far."""
+    """The readings of a stream's chunks so far."""
 
     def __init__(self) -> None:
         self.has_token = False
@@ -163,7 +163,7 @@ class StreamUsage:
     # Events that say what they are.
 
     def _add_event(self, chunk: Any, depth: int) -> bool:
-        """Reads an event that is known by its name. False if it is none."""
+        """Reads an event that is known by its name. False if the chunk is not such an event."""
         kind = text(chunk, "type", "event_type", "event_kind")
         if kind is None:
             return self._add_bedrock(chunk, depth) or self._add_callback(chunk)
@@ -274,8 +274,8 @@ class StreamUsage:
         key, metadata = run or answer_id(message), field(message, "response_metadata")
         if run is None and key is not None and key not in self._by_id and not is_whole:
             if key == text(metadata, "id"):
-                # Of OpenAI's responses the first chunk and the whole message have the provider's id, other chunks have
-                # that of the run.
+                # In OpenAI's responses, the first chunk and the whole message have the provider's id; the other chunks
+                # have the run's.
                 self._renamed.append(self._request(key))
             elif self._renamed:
                 self._by_id[key] = self._renamed.pop(0)
@@ -300,7 +300,7 @@ class StreamUsage:
             request.usage = before.adding(found[1])
 
     def _add_other(self, original: Any, chunk: Any, depth: int) -> None:
-        """What has no name: Gemini's and Ollama's chunks, whole answers, and what holds any of these."""
+        """Reads chunks without a name: Gemini's, Ollama's, whole answers, and objects that hold any of these."""
         for name in ("message", "chunk", "raw"):  # LangChain's generations, LlamaIndex
             inner = field(chunk, name)
             is_event = name == "raw" and package(original) == "llama_index"

@@ -1,4 +1,4 @@
-"""Arithmetic of counts, which are None where they are not known."""
+"""Arithmetic of counts. An unknown count has the value None."""
 
 from __future__ import annotations
 
@@ -21,6 +21,6 @@ def first(*values: Optional[int]) -> Optional[int]:
 
 
 def sum_of(values: Iterable[Optional[int]]) -> Optional[int]:
-    """The sum; None if all of them are None."""
+    """The sum of the known values; None if all are unknown."""
     known = [value for value in values if value is not None]
     return sum(known) if known else None

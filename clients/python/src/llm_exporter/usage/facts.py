@@ -1,4 +1,4 @@
-"""What an answer says beside its tokens: the model, the service tier, a failure, the size of its searches."""
+"""The facts that an answer reports beside its tokens: model, service tier, failure, searches."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Looks into objects of unknown classes, which are dictionaries as often as objects.
 
-A field that does not exist, has another type than expected, or raises when it is read, is None. Types are checked by
-`type`, because a mock answers every name with a mock, and `isinstance` asks an object that may lie or raise.
+A field reads as None if it does not exist, has an unexpected type, or raises when it is read. Types are checked with
+`type`: a mock has every field, and `isinstance` asks the object, which may lie or raise.
 """
 
 from __future__ import annotations
@@ -56,9 +56,9 @@ def field(holder: Any, name: str) -> Any:
 
 
 def members(holder: Any) -> Any:
-    """What to look into instead of `holder`: a dictionary, if it is an object of pydantic with many names to try.
+    """A faster stand-in for `holder` when many names are tried: the dictionary of a pydantic object, else `holder`.
 
-    Such an object takes two microseconds to say that it does not have a name.
+    A pydantic object takes two microseconds to report that it lacks a name.
     """
     if type(holder) is dict:
         return holder

@@ -10,7 +10,7 @@ __all__ = ["has_chat_token", "has_other_token"]
 
 
 def has_chat_token(choice: Any) -> bool:
-    """Of a choice of a chat completion."""
+    """Whether a choice of a chat completion has a token."""
     delta = members(first_field(choice, "delta", "message"))
     if delta is None:
         return is_filled(field(choice, "text"))  # completions
@@ -23,7 +23,7 @@ def has_chat_token(choice: Any) -> bool:
 
 
 def has_other_token(chunk: Any, is_answer: bool) -> bool:
-    """Of a chunk of any other shape. One whose shape is not known counts as a token.
+    """Whether a chunk of any other shape has a token. A chunk of an unknown shape counts as one.
 
     - `is_answer`: whether the chunk has readings.
     """

@@ -1,4 +1,4 @@
-"""What the answer of a provider says of its request."""
+"""The usage and the facts that a provider's answer reports."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Usage(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """What one answer of a provider says."""
+    """One answer of a provider, as read."""
 
     key: Hashable
     """Which answer it is: the answer's id if it has one, else the answer itself, compared by identity."""

@@ -1,6 +1,6 @@
 """Reads the counts of tokens that an answer carries, by the names that they have there.
 
-"Input" means different things, so the shapes are told apart:
+"Input" means different things in different shapes:
 
 - OpenAI, LiteLLM, LangChain, Pydantic AI: the input includes tokens read from and written to a cache.
 - Anthropic, Bedrock: the input excludes both, so they are added.
@@ -122,7 +122,7 @@ def _openai_or_anthropic(usage: Any, inputs: Optional[int], outputs: Optional[in
 
 
 class _Cache(NamedTuple):
-    """What a cache gave and took."""
+    """Tokens read from and written to a cache."""
 
     read: Optional[int]
     written: Optional[int]
@@ -147,7 +147,7 @@ class _Cache(NamedTuple):
 
 
 def _lives(usage: Any, of_input: Any) -> tuple[Optional[int], Optional[int]]:
-    """What was written to a cache for less than an hour, and for an hour or longer."""
+    """Tokens written to a cache for less than an hour, and for an hour or longer."""
     places = (
         field(usage, "cache_creation"),  # Anthropic
         of_input,  # LangChain
