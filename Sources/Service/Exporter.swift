@@ -17,9 +17,10 @@ package final class Exporter: Sendable {
     private let service: Service
     private let servers: Locked<[HTTPServer]>
 
-    /// Time for requests in flight to be answered when stopping; the rest of the 5 s is for closing.
+    /// Time for requests in flight to be answered when stopping; the rest of the 5 s is for closing the storage, and
+    /// then the servers.
     private static let drainLimit: Duration = .seconds(3)
-    private static let closeLimit: Duration = .milliseconds(1200)
+    private static let serversLimit: Duration = .milliseconds(500)
     private static let stopLimit: Duration = .milliseconds(4700)
 
     /// Opens the storage and reads what is in it.
@@ -178,7 +179,7 @@ package final class Exporter: Sendable {
         let drained = ContinuousClock.now + Self.drainLimit
         while servers.contains(where: { $0.requestsInFlight > 0 }), ContinuousClock.now < drained { usleep(2000) }
         // All that is in is answered before the servers stop, so that none of them waits for an answer.
-        let isClosed = service.ledger.close(within: Self.closeLimit)
+        let isClosed = service.ledger.close(within: deadline - .now - Self.serversLimit)
         let done = DispatchSemaphore(value: 0)
         DispatchQueue.global().async {
             for server in servers { server.stop() }
