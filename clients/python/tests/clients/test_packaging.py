@@ -23,19 +23,25 @@ installed("twine")
 pytestmark = [pytest.mark.clients, pytest.mark.timeout(300)]
 
 HERE = Path(__file__).resolve().parents[2]
-MODULES = sorted(path.name for path in (HERE / "src" / "llm_exporter").iterdir() if path.suffix in (".py", ".typed"))
+SOURCES = HERE / "src" / "llm_exporter"
+MODULES = sorted(str(path.relative_to(SOURCES)) for path in SOURCES.rglob("*") if path.suffix in (".py", ".typed"))
 RECORD = """
 import sys
 import llm_exporter
 from llm_exporter import LLMCallMetrics, LLMMonitor, Statistics
 monitor = LLMMonitor(sys.argv[1], spool_dir=sys.argv[2])
 monitor.record_metric(LLMCallMetrics("A", "openai", "gpt", input_tokens=3, output_tokens=4, cost_usd=0.5))
-with monitor.monitor_llm_call("A", "openai", "gpt"): pass
+with monitor.monitor_llm_call("A", "openai", "gpt") as call: call.metrics.input_tokens = 1
 assert monitor.close()
 assert monitor.statistics() == Statistics(recorded=3, sent=3), monitor.statistics()
 assert sys.prefix in llm_exporter.__file__, llm_exporter.__file__
 print(llm_exporter.__version__)
 """
+
+
+@pytest.fixture(autouse=True)
+def no_other_host() -> None:
+    """In place of the fixture of this name: pip needs the index."""
 
 
 def run(*command: Any, **options: Any) -> str:
