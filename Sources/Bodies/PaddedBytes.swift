@@ -49,6 +49,8 @@ private import Glibc
         let count = bytes.count
         let start = unsafe UnsafeMutableRawBufferPointer(start: malloc(count + Self.padding), count: count)
         unsafe start.copyBytes(from: bytes)
+        // A malformed text must get the same answer each time: simdjson looks at the byte behind it.
+        if let first = start.baseAddress { unsafe memset(first + count, 0, Self.padding) }
         unsafe self.init(adopting: start.baseAddress, count: count)
     }
 

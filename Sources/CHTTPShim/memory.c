@@ -242,11 +242,12 @@ static bool grow(chttpshim_body *body, size_t needed, uint64_t expected, size_t 
     return true;
 }
 
-// Appends bytes that are counted.
-static void append(chttpshim_body *body, const char *chunk, size_t length)
+// Appends bytes that are counted. The padding is zeros, so that a malformed body gets the same answer each time.
+static void append(chttpshim_body *body, const char *chunk, size_t length, size_t padding)
 {
     memcpy(body->bytes + body->length, chunk, length);
     body->length += length;
+    memset(body->bytes + body->length, 0, padding);
 }
 
 // A body that comes in one piece is handed over at once: there is no time to drop it.
@@ -258,7 +259,7 @@ static bool append_whole(chttpshim_body *body, const char *chunk, size_t length,
         atomic_fetch_sub(&memory->bytes, length);
         return false;
     }
-    append(body, chunk, length);
+    append(body, chunk, length, padding);
     return true;
 }
 
@@ -271,7 +272,7 @@ static bool append_shared(
         drop(body);
         return false;
     }
-    append(body, chunk, length);
+    append(body, chunk, length, padding);
     body->client->bytes += length;
     return true;
 }
