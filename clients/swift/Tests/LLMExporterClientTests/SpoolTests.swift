@@ -70,7 +70,7 @@ import Testing
         dead.close()
         _ = heir.append(batch("9"))
         // What the dead one had delivered is not marked: its ids tell.
-        #expect(stranger.adopt() == 0 && heir.adopt() == 3 && late.adopt() == 0)
+        #expect(stranger.adopt() == 0 && heir.adoptSoon() == 3 && late.adopt() == 0)
         #expect(heir.extent.records == 4)
         #expect(drain(&heir) == ["9", "0", "1", "2"].map { "{\"id\":\"\($0)\"}\n" })
         for spool in [heir, late, stranger] { spool.close() }
@@ -95,7 +95,7 @@ import Testing
             default: first + Data("{\"agent\":1}\n".utf8)
             }
         try damaged.write(to: file)
-        #expect(heir.adopt() == 1)
+        #expect(heir.adoptSoon() == 1)
         #expect(drain(&heir) == ["{\"id\":\"1\"}\n"] && heir.extent == Spool.Extent())
         #expect(log.warnings.count == 1 && log.warnings.first?.contains("dropped") == true)
         heir.close()
@@ -139,7 +139,7 @@ import Testing
         #expect(spool.append(batch("1", lines: 10)) == .stored)
         spool.close()
         var heir = self.spool(maxBytes: 300)
-        #expect(heir.adopt() == 10 && heir.append(batch("2", lines: 10)) == .full)
+        #expect(heir.adoptSoon() == 10 && heir.append(batch("2", lines: 10)) == .full)
         heir.close()
     }
 
@@ -165,7 +165,7 @@ import Testing
         try FileManager.default.removeItem(atPath: folder.spool)
         #expect(spool.append(batch("2")) == .stored)
         spool.close()
-        #expect(heir.adopt() == 1 && drain(&heir) == ["{\"id\":\"2\"}\n"])
+        #expect(heir.adoptSoon() == 1 && drain(&heir) == ["{\"id\":\"2\"}\n"])
         heir.close()
     }
 
@@ -203,5 +203,17 @@ final class TemporaryFolder: Sendable {
 
     func mode(of file: URL? = nil) throws -> Int? {
         try FileManager.default.attributesOfItem(atPath: file?.path ?? spool)[.posixPermissions] as? Int
+    }
+}
+
+extension Spool {
+    /// Adopts what there is. A program that another test starts may have a copy of its lock, for a moment.
+    fileprivate mutating func adoptSoon() -> Int {
+        for _ in 0..<500 {
+            let count = adopt()
+            if count > 0 { return count }
+            usleep(10_000)
+        }
+        return 0
     }
 }
