@@ -32,6 +32,11 @@ AGENTS = {
 }
 
 
+@pytest.fixture(autouse=True)
+def no_other_host() -> None:
+    """In place of the fixture of this name: the demo installs what it needs."""
+
+
 def start(folder: Path, *more: str) -> Any:
     # Not those of a make that runs this test.
     environment = {
