@@ -174,7 +174,7 @@ class Delivery:
         while self._inbox.remarks:
             self._report(*self._inbox.remarks.popleft())
         for name in gathering.mended:
-            self._report(f"mended {name}", "a value of %s was out of bounds: it was mended, or left out", name)
+            self._report(f"mended {name}", "a value of %s was out of bounds: it was corrected, or left out", name)
         return bool(items)
 
     def _deliver(self, left: Callable[[], float]) -> None:
